@@ -1,0 +1,36 @@
+//! The GStreamer plugin `vdi`: the media path of gst-vdi, from raw video to the browser.
+//!
+//! ```text
+//! raw video ─▶ adaptiveencbin ─▶ latencystats ─▶ wswebrtcsink ═══ SRTP ═══▶ browser
+//!                    ▲                              │ one encoder, one webrtcbin per consumer;
+//!                    └──── force-key-unit ──────────┘ hosts page and signalling, or dials out, or is carried by the
+//!                                                     application
+//! ```
+//!
+//! Elements meet only through caps, events, properties and signals, so each works alone. The crate is built twice: as
+//! `libgstvdi.so` for everyone who loads GStreamer plugins, and as an rlib for the launcher, which registers it
+//! statically with [`plugin_register_static`] and mounts the same HTTP routes.
+
+pub mod adaptiveencbin;
+pub mod latencystats;
+pub mod rtphdrextplayoutdelay;
+pub mod wswebrtcsink;
+
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
+    adaptiveencbin::register(plugin)?;
+    latencystats::register(plugin)?;
+    rtphdrextplayoutdelay::register(plugin)?;
+    wswebrtcsink::register(plugin)
+}
+
+gst::plugin_define!(
+    vdi,
+    env!("CARGO_PKG_DESCRIPTION"),
+    plugin_init,
+    concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
+    "MPL-2.0",
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_REPOSITORY"),
+    env!("BUILD_REL_DATE")
+);

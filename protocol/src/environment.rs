@@ -1,0 +1,41 @@
+//! The wire: names, ports and probe paths that the launcher reads and that the operator writes into a pod.
+
+/// Address to listen on.
+pub const ADDR: &str = "SELKIES_ADDR";
+/// TCP port of page, signalling and API.
+pub const PORT: &str = "SELKIES_PORT";
+/// Encoder to use.
+pub const ENCODER: &str = "SELKIES_ENCODER";
+/// Frames per second.
+pub const FRAMERATE: &str = "SELKIES_FRAMERATE";
+/// Video bit rate in kbit/s.
+pub const VIDEO_BITRATE: &str = "SELKIES_VIDEO_BITRATE";
+/// Whether HTTP Basic authentication is on.
+pub const ENABLE_BASIC_AUTH: &str = "SELKIES_ENABLE_BASIC_AUTH";
+/// User of HTTP Basic authentication.
+pub const BASIC_AUTH_USER: &str = "SELKIES_BASIC_AUTH_USER";
+/// Password of HTTP Basic authentication.
+pub const BASIC_AUTH_PASSWORD: &str = "SELKIES_BASIC_AUTH_PASSWORD";
+/// Whether the page may resize the display.
+pub const ENABLE_RESIZE: &str = "SELKIES_ENABLE_RESIZE";
+/// X display.
+pub const DISPLAY: &str = "DISPLAY";
+/// PulseAudio server.
+pub const PULSE_SERVER: &str = "PULSE_SERVER";
+
+/// The port that a session listens on if nothing else is said.
+pub const DEFAULT_PORT: u16 = 8080;
+
+/// Liveness: the process answers.
+pub const HEALTHZ: &str = "/healthz";
+/// Readiness: display, pipeline and encoder are up.
+pub const READYZ: &str = "/readyz";
+/// The state of the session as JSON ([`crate::status::Status`]).
+pub const STATUS: &str = "/status";
+/// Prometheus metrics.
+pub const METRICS: &str = "/metrics";
+/// The signalling WebSocket.
+pub const WS: &str = "/ws";
+
+/// Where Kubernetes reads why a container ended.
+pub const TERMINATION_LOG: &str = "/dev/termination-log";

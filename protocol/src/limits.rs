@@ -1,0 +1,16 @@
+//! The wire: every bound on what a peer may send, each with its reason.
+
+/// Largest signalling message in bytes. Chromium's largest real answer is below 16 KiB.
+pub const MAX_SIGNALLING_BYTES: usize = 64 * 1024;
+
+/// Largest data-channel message in bytes: SCTP implementations interoperate up to 64 KiB (RFC 8831, 6.6).
+pub const MAX_DATA_BYTES: usize = 64 * 1024;
+
+/// Most remote ICE candidates accepted from one consumer; real browsers send fewer than 20.
+pub const MAX_CANDIDATES: usize = 100;
+
+/// Bad messages after which a consumer is closed: a defect shows itself once, not for ever.
+pub const MAX_BAD_MESSAGES: u32 = 16;
+
+/// Keys that one consumer may hold at once; keyboards report at most about 20.
+pub const MAX_HELD_KEYS: usize = 64;

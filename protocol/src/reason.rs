@@ -1,0 +1,91 @@
+//! The wire: why a session failed. One name each, in the log, on the bus, at `/status`, in the exit code and the
+//! termination message, in Kubernetes conditions and in the page.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Why a session failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum FailureReason {
+    /// An option or environment variable is wrong.
+    ConfigInvalid,
+    /// The policy requires a hardware encoder and none works.
+    GpuInitError,
+    /// No encoder works at all.
+    EncoderUnavailable,
+    /// The X display cannot be reached, or has died.
+    DisplayUnavailable,
+    /// The desktop's command cannot be started, or keeps failing.
+    DesktopFailed,
+    /// The address to listen on is taken or not ours.
+    PortUnavailable,
+    /// The media pipeline failed for another reason.
+    PipelineError,
+}
+
+impl FailureReason {
+    /// Every reason.
+    pub const ALL: [FailureReason; 7] = [
+        FailureReason::ConfigInvalid,
+        FailureReason::GpuInitError,
+        FailureReason::EncoderUnavailable,
+        FailureReason::DisplayUnavailable,
+        FailureReason::DesktopFailed,
+        FailureReason::PortUnavailable,
+        FailureReason::PipelineError,
+    ];
+
+    /// The stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FailureReason::ConfigInvalid => "CONFIG_INVALID",
+            FailureReason::GpuInitError => "GPU_INIT_ERROR",
+            FailureReason::EncoderUnavailable => "ENCODER_UNAVAILABLE",
+            FailureReason::DisplayUnavailable => "DISPLAY_UNAVAILABLE",
+            FailureReason::DesktopFailed => "DESKTOP_FAILED",
+            FailureReason::PortUnavailable => "PORT_UNAVAILABLE",
+            FailureReason::PipelineError => "PIPELINE_ERROR",
+        }
+    }
+
+    /// The process's exit code. 2 is what clap uses for bad options; the others are ours, below the 64 of sysexits.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            FailureReason::ConfigInvalid => 2,
+            FailureReason::GpuInitError => 10,
+            FailureReason::EncoderUnavailable => 11,
+            FailureReason::DisplayUnavailable => 12,
+            FailureReason::DesktopFailed => 13,
+            FailureReason::PortUnavailable => 14,
+            FailureReason::PipelineError => 15,
+        }
+    }
+
+    /// The reason with this stable name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+}
+
+impl fmt::Display for FailureReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn name_on_the_wire_is_the_name_in_text_and_exit_codes_differ() {
+        for reason in FailureReason::ALL {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+            assert_eq!(FailureReason::from_name(reason.as_str()), Some(reason));
+        }
+        let codes: HashSet<_> = FailureReason::ALL.into_iter().map(FailureReason::exit_code).collect();
+        assert_eq!(codes.len(), FailureReason::ALL.len());
+    }
+}

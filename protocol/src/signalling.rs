@@ -1,0 +1,121 @@
+//! The wire: signalling between one consumer (a browser) and the sink, in WebSocket text frames.
+
+use serde::{Deserialize, Serialize};
+
+/// What a consumer sends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum FromConsumer {
+    /// First message: asks for a session.
+    Hello {
+        /// Protocol version the consumer speaks ([`crate::VERSION`]).
+        version: u32,
+    },
+    /// The answer to the server's offer.
+    Answer {
+        /// SDP text.
+        sdp: String,
+    },
+    /// One of the consumer's ICE candidates, in the form of `RTCIceCandidate.toJSON()`. An empty candidate ends them.
+    Ice(IceCandidate),
+    /// The consumer leaves.
+    Bye,
+}
+
+/// What the server sends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum ToConsumer {
+    /// The answer to `hello`.
+    Welcome {
+        /// Protocol version the server speaks.
+        version: u32,
+        /// The server's name for this consumer; it stands in logs, `/status` and metrics.
+        consumer: String,
+        /// Handed to `RTCPeerConnection` as they are.
+        ice_servers: Vec<IceServer>,
+        /// `all` or `relay`.
+        ice_transport_policy: IceTransportPolicy,
+    },
+    /// The server's offer.
+    Offer {
+        /// SDP text.
+        sdp: String,
+    },
+    /// One of the server's ICE candidates.
+    Ice(IceCandidate),
+    /// Something the consumer sent was refused, or the session cannot go on.
+    Error {
+        /// Stable name, for programs.
+        code: ErrorCode,
+        /// A sentence, for people: what was wrong and what is accepted.
+        message: String,
+    },
+    /// The server ends the session; the WebSocket closes next.
+    Bye {
+        /// A sentence, for people.
+        reason: String,
+    },
+}
+
+/// An ICE candidate as `RTCIceCandidate.toJSON()` writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IceCandidate {
+    /// The `candidate:` line, without `a=`.
+    pub candidate: String,
+    /// Index of the media section. Browsers send both this and `sdpMid`.
+    #[serde(rename = "sdpMLineIndex", default)]
+    pub sdp_m_line_index: Option<u32>,
+    /// Identifier of the media section.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sdp_mid: Option<String>,
+}
+
+/// One entry of `RTCConfiguration.iceServers`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceServer {
+    /// `stun:`, `turn:` or `turns:` URLs.
+    pub urls: Vec<String>,
+    /// TURN user name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// TURN password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+}
+
+/// `RTCConfiguration.iceTransportPolicy`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IceTransportPolicy {
+    /// Any candidate.
+    #[default]
+    All,
+    /// Relayed candidates only.
+    Relay,
+}
+
+/// Why a message was refused or a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ErrorCode {
+    /// No JSON, unknown type, missing field, or over the size limit.
+    MalformedMessage,
+    /// A known message at the wrong time (an answer before the offer, a second hello).
+    UnexpectedMessage,
+    /// `hello` names a version that this server does not speak.
+    UnsupportedVersion,
+    /// The SDP is no SDP, or does not answer the offer.
+    BadSdp,
+    /// The candidate cannot be used, or there are too many.
+    BadCandidate,
+    /// The server is full.
+    TooManyConsumers,
+    /// The stream has no media yet: the source has sent nothing.
+    NoMedia,
+    /// The consumer did not answer, or the media path did not come up in time.
+    Timeout,
+    /// The server failed.
+    Internal,
+}

@@ -1,0 +1,185 @@
+//! One example of every message, as it stands on the wire. The TypeScript tests read the same files.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p vdi-protocol` writes them anew.
+
+use serde::{Serialize, de::DeserializeOwned};
+use std::{fmt::Debug, path::Path};
+use vdi_protocol::{
+    broker::{FromBroker, ToBroker},
+    control::{FromPage, Media, NoticeLevel, PageStats, Role, ToPage},
+    input::{Input, Motion},
+    phase::Phase,
+    reason::FailureReason,
+    signalling::{ErrorCode, FromConsumer, IceCandidate, IceServer, IceTransportPolicy, ToConsumer},
+    status::{ConsumerStatus, EncoderStatus, Rejection, Status},
+};
+
+fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(name: &str, examples: &[T]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(format!("{name}.json"));
+    let written = serde_json::to_string_pretty(examples).unwrap() + "\n";
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &written).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_else(|err| panic!("{}: {err}", path.display()));
+    assert_eq!(golden, written, "{} differs; UPDATE_GOLDEN=1 writes it anew", path.display());
+    let read: Vec<T> = serde_json::from_str(&golden).unwrap();
+    assert_eq!(read, examples);
+}
+
+fn candidate() -> IceCandidate {
+    IceCandidate {
+        candidate: "candidate:1 1 UDP 2015363327 127.0.0.1 54321 typ host".into(),
+        sdp_m_line_index: Some(0),
+        sdp_mid: None,
+    }
+}
+
+#[test]
+fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
+    check(
+        "signalling.fromConsumer",
+        &[
+            FromConsumer::Hello { version: 1 },
+            FromConsumer::Answer { sdp: "v=0\r\n".into() },
+            FromConsumer::Ice(IceCandidate { sdp_mid: Some("video0".into()), ..candidate() }),
+            FromConsumer::Bye,
+        ],
+    );
+    check(
+        "signalling.toConsumer",
+        &[
+            ToConsumer::Welcome {
+                version: 1,
+                consumer: "c1".into(),
+                ice_servers: vec![
+                    IceServer { urls: vec!["stun:stun.example.com:3478".into()], username: None, credential: None },
+                    IceServer {
+                        urls: vec!["turn:turn.example.com:3478?transport=tcp".into()],
+                        username: Some("1700000000:c1".into()),
+                        credential: Some("secret".into()),
+                    },
+                ],
+                ice_transport_policy: IceTransportPolicy::All,
+            },
+            ToConsumer::Offer { sdp: "v=0\r\n".into() },
+            ToConsumer::Ice(candidate()),
+            ToConsumer::Error {
+                code: ErrorCode::MalformedMessage,
+                message: "malformed message: expected value at line 1 column 1".into(),
+            },
+            ToConsumer::Bye { reason: "the session has ended".into() },
+        ],
+    );
+}
+
+#[test]
+fn broker_messages_stand_on_the_wire_as_in_the_golden_files() {
+    check(
+        "broker.toBroker",
+        &[
+            ToBroker::Register { version: 1, consumers: vec!["alice".into()] },
+            ToBroker::Consumer { consumer: "alice".into(), message: ToConsumer::Offer { sdp: "v=0\r\n".into() } },
+            ToBroker::ConsumerRemoved { consumer: "alice".into() },
+        ],
+    );
+    check(
+        "broker.fromBroker",
+        &[
+            FromBroker::Registered,
+            FromBroker::ConsumerAdded { consumer: "alice".into() },
+            FromBroker::Consumer { consumer: "alice".into(), message: FromConsumer::Hello { version: 1 } },
+            FromBroker::ConsumerRemoved { consumer: "alice".into() },
+            FromBroker::Refused { reason: "unknown token".into() },
+        ],
+    );
+}
+
+#[test]
+fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
+    check(
+        "input",
+        &[
+            Input::Key { keysym: 0x61, down: true },
+            Input::Button { button: 0, down: true, x: 640, y: 360 },
+            Input::Wheel { dx: 0, dy: 120 },
+            Input::ReleaseAll,
+            Input::Held { keysyms: vec![0xffe1, 0x41] },
+        ],
+    );
+    check("pointer", &[Motion { seq: 7, x: 1919, y: 1079 }]);
+    check(
+        "control.fromPage",
+        &[
+            FromPage::Ping { id: 3 },
+            FromPage::Stats(PageStats {
+                frames_decoded: 600,
+                frames_dropped: 1,
+                frames_per_second: 59.5,
+                bitrate_bps: 7_900_000.0,
+                jitter_ms: 1.5,
+                jitter_buffer_delay_ms: 6.25,
+                decode_ms: 2.5,
+                packets_lost: 0,
+                round_trip_ms: 1.25,
+                freeze_count: 0,
+            }),
+            FromPage::RequestKeyFrame,
+            FromPage::TakeControl,
+        ],
+    );
+    check(
+        "control.toPage",
+        &[
+            ToPage::Pong { id: 3 },
+            ToPage::Media(Media {
+                codec: "H264".into(),
+                encoder: "x264enc".into(),
+                width: 1920,
+                height: 1080,
+                framerate: 60,
+                audio: true,
+            }),
+            ToPage::Session {
+                phase: Phase::Streaming,
+                reason: None,
+                message: None,
+                role: Role::Controller,
+                consumers: 1,
+            },
+            ToPage::Session {
+                phase: Phase::Failed,
+                reason: Some(FailureReason::DisplayUnavailable),
+                message: Some("the X display :99 has died".into()),
+                role: Role::Viewer,
+                consumers: 2,
+            },
+            ToPage::Notice { level: NoticeLevel::Warning, text: "No GPU encoder works; x264enc is used.".into() },
+        ],
+    );
+}
+
+#[test]
+fn status_stands_on_the_wire_as_in_the_golden_file() {
+    check(
+        "status",
+        &[Status {
+            version: "0.1.0".into(),
+            phase: Phase::Streaming,
+            uptime_seconds: 12.5,
+            last_input_seconds_ago: Some(0.25),
+            display: Some(":99".into()),
+            encoder: Some(EncoderStatus {
+                name: "x264enc".into(),
+                hardware: false,
+                bitrate_bps: 8_000_000,
+                rejections: vec![Rejection {
+                    encoder: "nvcudah264enc".into(),
+                    reason: "no-factory".into(),
+                    message: "GStreamer has no element nvcudah264enc".into(),
+                }],
+            }),
+            consumers: vec![ConsumerStatus { id: "c1".into(), role: Role::Controller, connected: true }],
+            ..Status::default()
+        }],
+    );
+}
