@@ -63,7 +63,10 @@ fn devices(nvml: &Nvml) -> Result<GpuStatus, NvmlError> {
             name: device.name()?,
             // Devices cut into instances (MIG) do not tell their load.
             utilization: device.utilization_rates().map_or(0.0, |load| f64::from(load.gpu) / 100.0),
-            encoder_utilization: device.encoder_utilization().ok().map(|load| f64::from(load.utilization) / 100.0),
+            encoder_utilization: device
+                .encoder_utilization()
+                .ok()
+                .map(|load| f64::from(load.utilization) / 100.0),
             memory_total_bytes: memory.total,
             memory_used_bytes: memory.used,
         });

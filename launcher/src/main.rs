@@ -14,7 +14,9 @@ fn main() -> ExitCode {
         Ok(parsed) if parsed.options.help_markdown => return print(&options_table::markdown()),
         Ok(parsed) => parsed,
         Err(err) if !err.use_stderr() => return print(&err.render().to_string()),
-        Err(err) => return refuse(Error::new(FailureReason::ConfigInvalid, err.to_string()), TERMINATION_LOG),
+        Err(err) => {
+            return refuse(Error::new(FailureReason::ConfigInvalid, err.to_string()), TERMINATION_LOG);
+        }
     };
     let termination_log = parsed.options.desktop.termination_log.clone();
     let encoders: Vec<_> = gstvdi::adaptiveencbin::table::ENCODERS.iter().map(|row| row.factory).collect();

@@ -103,7 +103,10 @@ impl Media {
             .property("listen", "")
             .property("max-consumers", config.max_consumers)
             .property("stun-server", config.stun_server.as_deref())
-            .property("turn-servers", gst::Array::new(config.turn_server.iter().map(|server| server.0.as_str())))
+            .property(
+                "turn-servers",
+                gst::Array::new(config.turn_server.iter().map(|server| server.0.as_str())),
+            )
             .build()
             .map_err(failed)?;
         let chain = [
@@ -201,10 +204,12 @@ impl Media {
                 gst::MessageView::Error(error) => Event::Failed(failure(error)),
                 gst::MessageView::Warning(warning) => Event::Warning(warning.error().to_string()),
                 gst::MessageView::Eos(_) => Event::Failed(Error::pipeline("the stream has ended by itself")),
-                gst::MessageView::Element(element) => match element.structure().and_then(|s| chosen(s, &encoder)) {
-                    Some(status) => Event::Encoder(status),
-                    None => continue,
-                },
+                gst::MessageView::Element(element) => {
+                    match element.structure().and_then(|s| chosen(s, &encoder)) {
+                        Some(status) => Event::Encoder(status),
+                        None => continue,
+                    }
+                }
                 _ => continue,
             };
             if events.send(event).await.is_err() {

@@ -27,13 +27,7 @@ use tokio::{
     sync::{mpsc, watch},
     time::Instant,
 };
-use vdi_protocol::{
-    control::FromPage,
-    limits::MAX_DATA_BYTES,
-    parse,
-    phase::Phase,
-    status::EncoderStatus,
-};
+use vdi_protocol::{control::FromPage, limits::MAX_DATA_BYTES, parse, phase::Phase, status::EncoderStatus};
 
 /// Events that may wait for the session; input does not go this way.
 const QUEUE: usize = 1024;
@@ -63,7 +57,8 @@ pub async fn run(
     let pulse_server = config.audio.server.clone();
     let desktop =
         Desktop::start(&config.desktop, cookie.as_ref(), pulse_server, desktop_events.clone()).await?;
-    let result = match Parts::start(&config, &desktop.display, listener, began, &events, desktop_events).await {
+    let result = match Parts::start(&config, &desktop.display, listener, began, &events, desktop_events).await
+    {
         Ok(mut parts) => {
             parts.live(&mut inbox, &mut from_desktop, stop).await;
             parts.end(&mut inbox).await
@@ -111,8 +106,9 @@ impl Parts {
         let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
         let (password, generated) = password(config.credentials.as_ref())?;
         let credentials = config.credentials.as_ref().zip(password.as_ref());
-        let guard =
-            auth::Guard::new(credentials.map(|(credentials, password)| (credentials.user.as_str(), password.0.as_str())));
+        let guard = auth::Guard::new(
+            credentials.map(|(credentials, password)| (credentials.user.as_str(), password.0.as_str())),
+        );
         let guard = Arc::new(Mutex::new(guard));
         let (snapshot, watched) = watch::channel(Snapshot::default());
         let board = Board::new(Sources {
@@ -128,7 +124,7 @@ impl Parts {
         });
         let server = Server::start(listener, media.sink(), board.clone(), guard);
         print_access(address, config.credentials.as_ref(), password.filter(|_| generated).as_ref());
-        tracing::info!(%address, display, "the page is served");
+        tracing::info!(%address, "the page is served");
         play(media.clone(), failures);
         Ok(Self {
             began,
@@ -181,7 +177,12 @@ impl Parts {
             }
             media::Event::Encoder(encoder) => {
                 for rejection in &encoder.rejections {
-                    tracing::debug!("{} is rejected, {}: {}", rejection.encoder, rejection.reason, rejection.message);
+                    tracing::debug!(
+                        "{} is rejected, {}: {}",
+                        rejection.encoder,
+                        rejection.reason,
+                        rejection.message
+                    );
                 }
                 tracing::info!(encoder = encoder.name, hardware = encoder.hardware, "the encoder is chosen");
                 self.encoder = Some(encoder);
@@ -362,7 +363,7 @@ async fn connect_input(
     };
     match tokio::time::timeout(CONNECT_TIMEOUT, start).await {
         Ok(Ok(Ok((input, thread, (width, height))))) => {
-            tracing::info!(display, width, height, "the display is reached");
+            tracing::info!(width, height, "the display {name} is reached");
             Ok((input, thread))
         }
         Ok(Ok(Err(err))) => Err(Error::display(format!("the X display {name} cannot be used: {err}"))),
@@ -408,7 +409,9 @@ fn deliver(
         let event = match event {
             media::Event::Message { page, channel, text } if channel != "control" => {
                 let read = match channel.as_str() {
-                    "input" => parse::message(&text, MAX_DATA_BYTES).map(|report| input.report(&page, report)),
+                    "input" => {
+                        parse::message(&text, MAX_DATA_BYTES).map(|report| input.report(&page, report))
+                    }
                     _ => parse::message(&text, MAX_DATA_BYTES).map(|motion| input.motion(&page, motion)),
                 };
                 let Err(error) = read else { return };
@@ -427,7 +430,9 @@ fn deliver(
 fn password(credentials: Option<&Credentials>) -> Result<(Option<Secret>, bool), Error> {
     match credentials {
         None => {
-            tracing::warn!("nobody is asked for a password: everyone who reaches the port controls the desktop");
+            tracing::warn!(
+                "nobody is asked for a password: everyone who reaches the port controls the desktop"
+            );
             Ok((None, false))
         }
         Some(Credentials { password: Some(password), .. }) => Ok((Some(password.clone()), false)),

@@ -17,13 +17,17 @@ static LOST: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 pub fn on_display_lost(lost: impl Fn() + Send + Sync + 'static) -> Result<(), libloading::Error> {
     // A second caller in one process would be a test; the first stays in force.
     let _ = LOST.set(Box::new(lost));
-    #[expect(unsafe_code, reason = "Xlib is C, and GStreamer's X11 elements use it; this is its documented way")]
+    #[expect(
+        unsafe_code,
+        reason = "Xlib is C, and GStreamer's X11 elements use it; this is its documented way"
+    )]
     // SAFETY: XSetIOErrorHandler takes a function of this form, and any thread may call it. The library stays loaded for
     // ever, so the symbol does too.
     unsafe {
         let xlib = Library::new("libX11.so.6")?;
         {
-            let set: Symbol<unsafe extern "C" fn(Handler) -> Option<Handler>> = xlib.get(b"XSetIOErrorHandler\0")?;
+            let set: Symbol<unsafe extern "C" fn(Handler) -> Option<Handler>> =
+                xlib.get(b"XSetIOErrorHandler\0")?;
             set(display_lost);
         }
         std::mem::forget(xlib);

@@ -6,7 +6,8 @@ use std::{fmt, net::IpAddr, time::Duration};
 use subtle::ConstantTimeEq;
 
 /// Paths that probes read without a password; they tell nothing but health.
-pub const OPEN_PATHS: [&str; 3] = [vdi_protocol::environment::HEALTHZ, vdi_protocol::environment::READYZ, "/health"];
+pub const OPEN_PATHS: [&str; 3] =
+    [vdi_protocol::environment::HEALTHZ, vdi_protocol::environment::READYZ, "/health"];
 
 /// Longest `user:password` that is compared.
 const MAX_CREDENTIALS_BYTES: usize = 512;

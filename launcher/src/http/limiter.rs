@@ -55,7 +55,8 @@ impl Limiter {
     fn forget(&mut self, now: Duration) {
         self.windows.retain(|_, window| now.saturating_sub(window.began) < WINDOW);
         if self.windows.len() >= MAX_ADDRESSES
-            && let Some(oldest) = self.windows.iter().min_by_key(|(_, window)| window.began).map(|(key, _)| *key)
+            && let Some(oldest) =
+                self.windows.iter().min_by_key(|(_, window)| window.began).map(|(key, _)| *key)
         {
             self.windows.remove(&oldest);
         }

@@ -73,7 +73,12 @@ fn encoder(registry: &mut Registry, status: &Status) {
     let labels = vec![("encoder", encoder.name.clone()), ("hardware", encoder.hardware.to_string())];
     info.get_or_create(&labels).set(1);
     registry.register("vdi_encoder", "The encoder at work", info);
-    float(registry, "vdi_video_target_bitrate_bps", "Bit rate asked of the encoder", encoder.bitrate_bps as f64);
+    float(
+        registry,
+        "vdi_video_target_bitrate_bps",
+        "Bit rate asked of the encoder",
+        encoder.bitrate_bps as f64,
+    );
 }
 
 fn video(registry: &mut Registry, figures: &Figures) {
@@ -90,7 +95,8 @@ fn video(registry: &mut Registry, figures: &Figures) {
 }
 
 fn gpu(registry: &mut Registry, status: &Status) {
-    let [utilization, encoder, total, used] = std::array::from_fn(|_| Family::<Labels, FloatGauge>::default());
+    let [utilization, encoder, total, used] =
+        std::array::from_fn(|_| Family::<Labels, FloatGauge>::default());
     for (index, device) in status.gpu.devices.iter().enumerate() {
         let labels = vec![("device", index.to_string()), ("name", device.name.clone())];
         utilization.get_or_create(&labels).set(device.utilization);
@@ -133,7 +139,11 @@ mod tests {
     fn figures_stand_in_the_text_under_their_names() {
         let status = Status {
             phase: Phase::Streaming,
-            encoder: Some(EncoderStatus { name: "x264enc".into(), bitrate_bps: 8_000_000, ..Default::default() }),
+            encoder: Some(EncoderStatus {
+                name: "x264enc".into(),
+                bitrate_bps: 8_000_000,
+                ..Default::default()
+            }),
             consumers: vec![
                 ConsumerStatus { id: "c1".into(), role: Role::Controller, connected: true },
                 ConsumerStatus { id: "c2".into(), role: Role::Viewer, connected: true },

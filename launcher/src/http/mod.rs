@@ -43,7 +43,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What every response says unless its route says otherwise.
 const HEADERS: [(header::HeaderName, &str); 6] = [
-    (header::CONTENT_SECURITY_POLICY, "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'self'"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'self'",
+    ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::CACHE_CONTROL, "no-store"),
@@ -100,7 +103,7 @@ async fn accept<F>(
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stopped.wait_for(|stopped| *stopped) => return,
+            () = told(&mut stopped) => return,
         };
         let (stream, address) = match accepted {
             Ok(accepted) => accepted,
@@ -151,11 +154,17 @@ where
     // An error is the peer's: it went away, or it does not speak HTTP.
     tokio::select! {
         _ = connection.as_mut() => {}
-        _ = stopped.wait_for(|stopped| *stopped) => {
+        () = told(&mut stopped) => {
             connection.as_mut().graceful_shutdown();
             let _ = tokio::time::timeout(Duration::from_secs(1), connection).await;
         }
     }
+}
+
+/// Waits until the server is told to stop.
+async fn told(stopped: &mut watch::Receiver<bool>) {
+    // An error says that the server is gone, which comes to the same. The value itself must not live on: it is a lock.
+    let _ = stopped.wait_for(|stopped| *stopped).await.map(drop);
 }
 
 /// One connection in the eyes of the guard.
@@ -215,9 +224,9 @@ fn routes(board: Board) -> impl Filter<Extract = (impl Reply,), Error = Rejectio
         let status = if board.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         warp::reply::with_status(format!("{}\n", phase.as_str()), status)
     });
-    let status = at(environment::STATUS).and(board.clone()).then(|board: Board| async move {
-        warp::reply::json(&board.status().await)
-    });
+    let status = at(environment::STATUS)
+        .and(board.clone())
+        .then(|board: Board| async move { warp::reply::json(&board.status().await) });
     let metrics = at(environment::METRICS).and(board).then(|board: Board| async move {
         match metrics::render(&board.status().await, &board.figures()) {
             Ok(text) => warp::reply::with_header(text, header::CONTENT_TYPE, OPEN_METRICS).into_response(),
