@@ -52,6 +52,9 @@ const connection = new Connection(
         keyboard.forget();
         pointer.forget();
         break;
+      case "ending":
+        media.freeze();
+        break;
       case "track":
         media.play(event.track, event.receiver);
         break;
@@ -138,7 +141,7 @@ function refresh(): void {
   root.dataset["role"] = connection.role ?? "";
   document.title = state.name === "streaming" ? words.desktop : `${words.state[state.name]} · ${words.desktop}`;
 
-  curtain.show(announce(state, clock.nowMs()), media.size.width > 0 && state.name === "reconnecting");
+  curtain.show(announce(state, clock.nowMs(), media.seen), media.seen && state.name === "reconnecting");
   countdown?.();
   const waits = state.name === "reconnecting" && state.retryAtMs !== null;
   countdown = waits ? clock.after(1000, refresh) : null;

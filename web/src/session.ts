@@ -24,6 +24,8 @@ export type SessionEvent =
   | { type: "track"; track: MediaStreamTrack; receiver: RTCRtpReceiver }
   | { type: "control"; message: ToPage }
   | { type: "stats"; stats: PageStats }
+  /** About to end: the last moment at which the picture is there. */
+  | { type: "ending" }
   | { type: "over"; cause: Cause };
 
 /** Data channels, all created by the server, and what the page sends on them. */
@@ -113,6 +115,7 @@ export class Session {
 
   #finish(cause: Cause): void {
     if (this.#over) return;
+    this.#callback({ type: "ending" });
     this.end();
     this.#callback({ type: "over", cause });
   }
