@@ -27,9 +27,9 @@ const unmute = find<HTMLButtonElement>("unmute");
 const watching = find("watching");
 const touch = window.matchMedia("(pointer: coarse)").matches;
 
-for (const element of document.querySelectorAll<HTMLElement>("[data-word]")) say(element, wordAt(element.dataset["word"]));
-for (const element of document.querySelectorAll<HTMLElement>("[data-label]")) element.setAttribute("aria-label", wordAt(element.dataset["label"]));
-for (const element of document.querySelectorAll<HTMLElement>("[data-hint]")) element.title = wordAt(element.dataset["hint"]);
+for (const element of document.querySelectorAll<HTMLElement>("[data-word]")) say(element, wordAt(element.dataset.word));
+for (const element of document.querySelectorAll<HTMLElement>("[data-label]")) element.setAttribute("aria-label", wordAt(element.dataset.label));
+for (const element of document.querySelectorAll<HTMLElement>("[data-hint]")) element.title = wordAt(element.dataset.hint);
 
 function wordAt(name: string | undefined): string {
   const found = name === undefined ? undefined : words[name as keyof typeof words];
@@ -137,8 +137,8 @@ let acted = false;
 function refresh(): void {
   const { state, mayAct } = connection;
   const root = document.documentElement;
-  root.dataset["state"] = state.name;
-  root.dataset["role"] = connection.role ?? "";
+  root.dataset.state = state.name;
+  root.dataset.role = connection.role ?? "";
   document.title = state.name === "streaming" ? words.desktop : `${words.state[state.name]} · ${words.desktop}`;
 
   curtain.show(announce(state, clock.nowMs(), media.seen), media.seen && state.name === "reconnecting");

@@ -121,7 +121,7 @@ export class Media {
       this.#callback({ type: "shown" });
     };
     // The first tells of a painted frame, the second comes on hidden pages too.
-    video.requestVideoFrameCallback?.(shown);
+    if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(shown);
     video.addEventListener("loadeddata", shown, { once: true });
     video.srcObject = new MediaStream([track]);
     this.#stage.prepend(video);
