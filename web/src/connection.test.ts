@@ -77,9 +77,9 @@ async function goOn(control: FakeChannel, seconds: number, perSecond: { bytes: n
         {
           type: "inbound-rtp",
           kind: "video",
-          timestamp: (before["timestamp"] ?? 0) + 1000,
-          bytesReceived: (before["bytesReceived"] ?? 0) + perSecond.bytes,
-          framesDecoded: (before["framesDecoded"] ?? 0) + perSecond.frames,
+          timestamp: (before.timestamp ?? 0) + 1000,
+          bytesReceived: (before.bytesReceived ?? 0) + perSecond.bytes,
+          framesDecoded: (before.framesDecoded ?? 0) + perSecond.frames,
         },
       ],
     ];
