@@ -1,5 +1,6 @@
 //! Behaviour of the plugin's elements from outside: one module per element, on harnesses and in pipelines.
 
+mod adaptiveencbin;
 mod latencystats;
 mod rtphdrextplayoutdelay;
 
