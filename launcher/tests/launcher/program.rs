@@ -61,7 +61,11 @@ impl Program {
             .env_remove("XAUTHORITY")
             .env("PULSE_SERVER", "unix:/nonexistent/pulse")
             .envs(environment.iter().copied())
-            .args(["--addr=127.0.0.1", "--termination-log=/nonexistent/termination"])
+            .args([
+                "--addr=127.0.0.1",
+                "--display-size=640x480",
+                "--termination-log=/nonexistent/termination",
+            ])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -83,7 +87,7 @@ impl Program {
 
     /// Reads the block that it prints.
     pub fn access(&self) -> Access {
-        let mut line = |prefix: &str| {
+        let line = |prefix: &str| {
             let line = self
                 .stdout
                 .recv_timeout(PATIENCE)
