@@ -89,7 +89,7 @@ describe("the panel", () => {
       "1920 × 1080 · H264",
       "60 fps",
       "7.9 Mbit/s",
-      "4 packets · 1 frames",
+      "4 packets, 1 frame",
       "in control · 3 connected",
       "12", // 3.25 + 6.25 + 2.5
       "3.3 ms",
@@ -112,7 +112,7 @@ describe("the panel", () => {
 
   it("opened by the keyboard it takes the focus and Escape closes it; opened by a mouse it leaves the focus", () => {
     overlay.toggle(true);
-    expect([overlay.open, document.activeElement]).toEqual([true, part(byId("panel"), "fullscreen")]);
+    expect([overlay.open, document.activeElement]).toEqual([true, part(byId("panel"), "close")]);
     document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
     expect([overlay.open, pressed]).toEqual([false, ["unfocused"]]);
     overlay.toggle();
