@@ -76,7 +76,7 @@ enum Phase {
     #[default]
     Waiting,
     /// An encoder is built in.
-    Working(Work),
+    Working(Box<Work>),
     /// None works, and the application has been told.
     Failed,
 }
@@ -272,8 +272,8 @@ impl AdaptiveEncBin {
                 format!("it was proven and does not start: {error}"),
             ));
         }
-        lock(&self.state).phase =
-            Phase::Working(Work { chain, info: info.clone(), proven: ProvenSizes::new(info) });
+        let work = Work { chain, info: info.clone(), proven: ProvenSizes::new(info) };
+        lock(&self.state).phase = Phase::Working(Box::new(work));
         *written = Some(rate);
         Ok(())
     }

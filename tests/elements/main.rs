@@ -1,5 +1,7 @@
 //! Behaviour of the plugin's elements from outside: one module per element, on harnesses and in pipelines.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, and the place is in the message")]
+
 mod adaptiveencbin;
 mod latencystats;
 mod rtphdrextplayoutdelay;
