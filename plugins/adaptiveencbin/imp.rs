@@ -493,7 +493,7 @@ impl ObjectImpl for AdaptiveEncBin {
                     .build(),
                 glib::ParamSpecUInt::builder("proof-timeout")
                     .nick("Proof time-out")
-                    .blurb("Time limit of one candidate's test encode in ms")
+                    .blurb("Time limit of a hardware candidate's test encode in ms; software gets ten times as long")
                     .minimum(1)
                     .default_value(DEFAULT_PROOF_TIMEOUT_MS)
                     .mutable_ready()

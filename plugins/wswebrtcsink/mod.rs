@@ -1,6 +1,81 @@
-//! Setup: registers `wswebrtcsink`.
+//! Setup: registers `wswebrtcsink`, and what it shows to Rust applications that link this crate.
+//!
+//! SECTION:element-wswebrtcsink
+//!
+//! Sends encoded video and audio to any number of browsers over WebRTC. Every consumer has a pipeline of its own with
+//! payloader and webrtcbin, fed from one encoder, so none can stop another. The signalling is WebSocket messages of
+//! JSON (the crate `vdi-protocol` is their specification) in one of three ways:
+//!
+//! - `listen`: the sink hosts page and signalling itself. This is the default, on 127.0.0.1:8080. There is no password:
+//!   on any other address, put a server with authentication in front, as `vdi-launcher` does.
+//! - `uri`: the sink dials a broker, and dials again while media lives on.
+//! - Neither: the application carries the messages (signals `open-consumer`, `receive-signalling`, `send-signalling`).
+//!
+//! ## Example pipelines
+//! ```bash
+//! gst-launch-1.0 videotestsrc is-live=true ! adaptiveencbin ! latencystats ! wswebrtcsink
+//! ```
+//! Open http://127.0.0.1:8080/ in a browser: the test picture, and nothing else was needed.
+//! ```bash
+//! gst-launch-1.0 ximagesrc use-damage=false ! video/x-raw,framerate=60/1 ! adaptiveencbin ! wswebrtcsink name=sink \
+//!   pulsesrc ! audioconvert ! opusenc frame-size=10 ! sink.
+//! ```
+//! The desktop with sound.
+//!
+//! Since: plugin version 0.1.0
+//!
+//! # The parts
+//!
+//! ```text
+//! pads ─▶ producer (appsink, fan-out) ─▶ consumer/pipeline (appsrc ! payloader ! webrtcbin) ═══▶ browser
+//!              ▲ key frames, debounced            ▲ actions
+//!          keyframes                      consumer/negotiation (pure) ◀── messages ── host │ dial │ application
+//! ```
+
+mod consumer;
+mod dial;
+mod host;
+mod hub;
+mod ice_servers;
+mod imp;
+mod keyframes;
+mod payload;
+mod producer;
+mod runtime;
+mod settings;
+
+use gst::{glib, prelude::*, subclass::prelude::*};
+use warp::{Filter, Rejection, Reply};
+
+/// An RTP header extension that is offered.
+#[derive(Debug, Clone, Copy)]
+struct HeaderExtension {
+    id: u8,
+    uri: &'static str,
+}
+
+impl HeaderExtension {
+    /// Asks the browser to present at once. Ids 1 to 4 are left to congestion control and frame marking.
+    const PLAYOUT_DELAY: Self =
+        Self { id: 5, uri: "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay" };
+}
+
+glib::wrapper! {
+    /// The element `wswebrtcsink`.
+    pub struct WsWebRtcSink(ObjectSubclass<imp::WsWebRtcSink>) @extends gst::Bin, gst::Element, gst::Object,
+        @implements gst::ChildProxy;
+}
 
 /// Registers the element with a plugin.
-pub fn register(_plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
-    Ok(())
+pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(Some(plugin), "wswebrtcsink", gst::Rank::NONE, WsWebRtcSink::static_type())
+}
+
+/// The sink's HTTP routes, for a server of the application's own: the page at `/` and the signalling at `/ws`.
+///
+/// Set `listen` to an empty string then, so that the sink hosts nothing itself.
+pub fn routes(
+    sink: &WsWebRtcSink,
+) -> impl Filter<Extract = (impl Reply + use<>,), Error = Rejection> + Clone + Send + Sync + use<> {
+    host::routes(sink.imp().hub().clone(), host::Reach::Anyone)
 }

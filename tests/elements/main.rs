@@ -1,10 +1,18 @@
 //! Behaviour of the plugin's elements from outside: one module per element, on harnesses and in pipelines.
 
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed, and the place is in the message")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on panics, and its waits are bounded by the clock"
+)]
 
 mod adaptiveencbin;
+mod broker;
+mod consumer;
 mod latencystats;
 mod rtphdrextplayoutdelay;
+mod sink;
+mod wswebrtcsink;
 
 /// Starts GStreamer and registers the plugin once per process.
 fn init() {
