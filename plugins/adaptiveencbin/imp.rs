@@ -76,7 +76,7 @@ enum Phase {
     #[default]
     Waiting,
     /// An encoder is built in.
-    Working(Work),
+    Working(Box<Work>),
     /// None works, and the application has been told.
     Failed,
 }
@@ -272,8 +272,8 @@ impl AdaptiveEncBin {
                 format!("it was proven and does not start: {error}"),
             ));
         }
-        lock(&self.state).phase =
-            Phase::Working(Work { chain, info: info.clone(), proven: ProvenSizes::new(info) });
+        let work = Work { chain, info: info.clone(), proven: ProvenSizes::new(info) };
+        lock(&self.state).phase = Phase::Working(Box::new(work));
         *written = Some(rate);
         Ok(())
     }
@@ -493,7 +493,7 @@ impl ObjectImpl for AdaptiveEncBin {
                     .build(),
                 glib::ParamSpecUInt::builder("proof-timeout")
                     .nick("Proof time-out")
-                    .blurb("Time limit of one candidate's test encode in ms")
+                    .blurb("Time limit of a hardware candidate's test encode in ms; software gets ten times as long")
                     .minimum(1)
                     .default_value(DEFAULT_PROOF_TIMEOUT_MS)
                     .mutable_ready()
