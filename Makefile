@@ -62,4 +62,4 @@ test-web:
 test-plugin:
 	scripts/test-install.sh
 test-browser:
-	$(NODE_TEST) tests/examples/*.test.ts tests/desktop_to_browser/*.test.ts
+	$(NODE_TEST) tests/desktop_to_browser/*.test.ts

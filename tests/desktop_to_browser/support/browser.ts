@@ -4,7 +4,7 @@ import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { descendants } from "./child.js";
-import { targetFolder, type Launcher } from "./launcher.js";
+import { targetFolder } from "./launcher.js";
 import { until, within } from "./wait.js";
 
 const FLAGS = [
@@ -40,6 +40,13 @@ export interface Shown {
   colours: number;
 }
 
+/** A server with the page: the launcher, or an example. An empty user stands for a server that asks for none. */
+export interface Server {
+  readonly url: string;
+  readonly user: string;
+  readonly password: string;
+}
+
 /** What the page offers to tests. */
 interface Handle {
   state: string;
@@ -63,21 +70,23 @@ export class Chromium {
     );
   }
 
-  /** Opens the launcher's page in a profile of its own, so that each viewer has processes of its own. */
-  async open(launcher: Launcher, options: ViewerOptions = {}): Promise<Viewer> {
-    const viewer = await this.prepare(launcher, options);
-    await viewer.page.goto(launcher.url, { timeout: 15_000 });
+  /** Opens the server's page in a profile of its own, so that each viewer has processes of its own. */
+  async open(server: Server, options: ViewerOptions = {}): Promise<Viewer> {
+    const viewer = await this.prepare(server, options);
+    await viewer.page.goto(server.url, { timeout: 15_000 });
     await viewer.connected();
     return viewer;
   }
 
   /** The same, without going there yet. */
-  async prepare(launcher: Launcher, { viewport, password }: ViewerOptions = {}): Promise<Viewer> {
+  async prepare(server: Server, { viewport, password }: ViewerOptions = {}): Promise<Viewer> {
     const before = new Set(this.renderers());
     const context = await this.browser.newContext({
       viewport: viewport ?? { width: 1280, height: 720 },
-      httpCredentials: { username: launcher.user, password: password ?? launcher.password },
+      ...(server.user && { httpCredentials: { username: server.user, password: password ?? server.password } }),
     });
+    // The TypeScript loader wraps inner functions in a helper that pages do not have.
+    await context.addInitScript("globalThis.__name ??= (f) => f;");
     const page = await context.newPage();
     page.setDefaultTimeout(10_000);
     const renderers = await until("the page's own renderer process", 5_000, () => {

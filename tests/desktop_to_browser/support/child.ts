@@ -80,7 +80,7 @@ export class Child {
       return await within(`${this.name} to end after ${signal}`, limitMs, this.ended);
     } catch (error) {
       this.process.kill("SIGKILL");
-      throw new Error(`${String(error)}\n${this.stdout}\n${this.stderr}`);
+      throw new Error(`${String(error)}\n${this.stdout}\n${this.stderr}`, { cause: error });
     }
   }
 }
