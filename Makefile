@@ -38,7 +38,7 @@ check: setup page ## The same checks as CI: formats, lints, licences, types, tid
 .PHONY: bench
 bench: setup page ## Time to first frame, CPU, memory, viewers: a table and target/bench/summary.json
 	cargo build --release --workspace
-	node --import tsx tests/bench/main.ts
+	VDI_PROFILE=release node --import tsx tests/bench/main.ts
 
 .PHONY: soak
 soak: setup page build ## The viewers' test for SOAK_MINUTES (10)
@@ -62,4 +62,4 @@ test-web:
 test-plugin:
 	scripts/test-install.sh
 test-browser:
-	$(NODE_TEST) tests/desktop_to_browser/*.test.ts
+	$(NODE_TEST) tests/bench/*.test.ts tests/desktop_to_browser/*.test.ts
