@@ -50,7 +50,17 @@ export class Launcher {
     const own = Object.fromEntries(Object.keys(process.env).filter((name) => name.startsWith("SELKIES_")).map((name) => [name, undefined]));
     return Child.start(built("vdi-launcher"), [...flags, ...(desktop.length > 0 ? ["--", ...desktop] : [])], {
       // Nothing of the machine's own desktop or settings may reach the process under test.
-      env: { ...own, DISPLAY: undefined, XAUTHORITY: undefined, PULSE_SERVER: "unix:/nonexistent", SELKIES_PORT: "0", ...env },
+      env: {
+        ...own,
+        DISPLAY: undefined,
+        XAUTHORITY: undefined,
+        PULSE_SERVER: "unix:/nonexistent",
+        SELKIES_ADDR: "127.0.0.1",
+        SELKIES_PORT: "0",
+        // What two cores can do beside three browsers that decode it.
+        SELKIES_FRAMERATE: "30",
+        ...env,
+      },
     });
   }
 
