@@ -52,7 +52,11 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                 version: 1,
                 consumer: "c1".into(),
                 ice_servers: vec![
-                    IceServer { urls: vec!["stun:stun.example.com:3478".into()], username: None, credential: None },
+                    IceServer {
+                        urls: vec!["stun:stun.example.com:3478".into()],
+                        username: None,
+                        credential: None,
+                    },
                     IceServer {
                         urls: vec!["turn:turn.example.com:3478?transport=tcp".into()],
                         username: Some("1700000000:c1".into()),
@@ -78,7 +82,10 @@ fn broker_messages_stand_on_the_wire_as_in_the_golden_files() {
         "broker.toBroker",
         &[
             ToBroker::Register { version: 1, consumers: vec!["alice".into()] },
-            ToBroker::Consumer { consumer: "alice".into(), message: ToConsumer::Offer { sdp: "v=0\r\n".into() } },
+            ToBroker::Consumer {
+                consumer: "alice".into(),
+                message: ToConsumer::Offer { sdp: "v=0\r\n".into() },
+            },
             ToBroker::ConsumerRemoved { consumer: "alice".into() },
         ],
     );
@@ -153,7 +160,10 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 role: Role::Viewer,
                 consumers: 2,
             },
-            ToPage::Notice { level: NoticeLevel::Warning, text: "No GPU encoder works; x264enc is used.".into() },
+            ToPage::Notice {
+                level: NoticeLevel::Warning,
+                text: "No GPU encoder works; x264enc is used.".into(),
+            },
         ],
     );
 }

@@ -1,0 +1,346 @@
+//! Shell: runs one consumer. A task owns its [`Negotiation`] and its pipeline, takes inputs from a bounded mailbox, and
+//! carries out what the negotiation decides.
+
+pub mod channels;
+pub mod negotiation;
+pub mod pipeline;
+mod sdp;
+
+use super::hub::Hub;
+use channels::Channels;
+use negotiation::{Action, Input, Negotiation, State, Terms};
+use pipeline::{ConsumerPipeline, Reports};
+use std::{
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{sync::mpsc, task::JoinHandle};
+use vdi_protocol::{
+    control::{FromPage, PageStats, ToPage},
+    parse,
+    signalling::{ErrorCode, ToConsumer},
+};
+
+pub(crate) use super::imp::CAT;
+
+/// Inputs that may wait for a consumer's task. Candidates and state changes come by the dozen at most.
+const MAILBOX: usize = 256;
+
+/// Liveness is told to the negotiation at most this often.
+const HEARD_EVERY: Duration = Duration::from_millis(500);
+
+/// The figures in `stats` are at most so old.
+const REFRESH_EVERY: Duration = Duration::from_secs(1);
+
+/// Sends a message to the consumer, whatever carries it. Must not block.
+pub type Outgoing = Box<dyn Fn(ToConsumer) + Send + Sync>;
+
+/// One consumer, as everything but its own task sees it.
+pub struct Consumer {
+    /// The consumer's name.
+    pub id: String,
+    mailbox: mpsc::Sender<Input>,
+    outgoing: Mutex<Outgoing>,
+    channels: OnceLock<Channels>,
+    /// Whether the application was told that it can talk to the consumer.
+    connected: AtomicBool,
+    /// What the page reported last.
+    page_stats: Mutex<Option<PageStats>>,
+    /// Video units sent and dropped, as last looked at.
+    units: (AtomicU64, AtomicU64),
+    /// When this was opened.
+    opened: Instant,
+    /// Milliseconds after `opened` when liveness was told last.
+    heard_ms: AtomicU64,
+}
+
+impl Consumer {
+    /// Opens a consumer and starts its task.
+    pub fn open(hub: &Arc<Hub>, id: String, terms: Terms, outgoing: Outgoing) -> Arc<Self> {
+        let (mailbox, inputs) = mpsc::channel(MAILBOX);
+        #[expect(clippy::disallowed_methods, reason = "this shell hands the time to the decision")]
+        let opened = Instant::now();
+        let consumer = Arc::new(Self {
+            id,
+            mailbox,
+            outgoing: Mutex::new(outgoing),
+            channels: OnceLock::new(),
+            connected: AtomicBool::new(false),
+            page_stats: Mutex::new(None),
+            units: (AtomicU64::new(0), AtomicU64::new(0)),
+            opened,
+            heard_ms: AtomicU64::new(0),
+        });
+        let task = Task {
+            hub: hub.clone(),
+            consumer: consumer.clone(),
+            negotiation: Negotiation::new(terms),
+            building: None,
+            pipeline: None,
+            announced: false,
+        };
+        super::runtime::runtime().spawn(task.run(inputs));
+        consumer
+    }
+
+    /// Something happened to the consumer. Does not block; a consumer whose mailbox is full is past help, and its
+    /// own time limits end it.
+    pub fn input(&self, input: Input) {
+        if let Err(err) = self.mailbox.try_send(input) {
+            gst::debug!(CAT, "consumer {}: {err}", self.id);
+        }
+    }
+
+    /// The consumer sent this text.
+    pub fn receive(&self, text: &str, limit: usize) {
+        self.input(match parse::message(text, limit) {
+            Ok(message) => Input::Message(message),
+            Err(err) => Input::Malformed(err),
+        });
+    }
+
+    /// Another connection carries the messages from now on.
+    pub fn replace_outgoing(&self, outgoing: Outgoing) {
+        *self.outgoing.lock().unwrap_or_else(PoisonError::into_inner) = outgoing;
+    }
+
+    /// Sends text on a data channel.
+    pub fn send_data(&self, channel: &str, text: &str) -> bool {
+        self.channels.get().is_some_and(|channels| channels.send(channel, text))
+    }
+
+    /// Whether the consumer can be talked to.
+    pub fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Relaxed)
+    }
+
+    /// Figures for the `stats` property.
+    pub fn stats(&self) -> gst::Structure {
+        let page = self.page_stats.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut stats = gst::Structure::builder("application/x-vdi-consumer-stats")
+            .field("id", &self.id)
+            .field("connected", self.is_connected())
+            .field("age", gst::ClockTime::try_from(self.opened.elapsed()).unwrap_or(gst::ClockTime::MAX))
+            .field("frames-sent", self.units.0.load(Ordering::Relaxed))
+            .field("frames-dropped", self.units.1.load(Ordering::Relaxed));
+        if let Some(page) = page {
+            stats = stats
+                .field("frames-decoded", page.frames_decoded)
+                .field("frames-per-second", page.frames_per_second)
+                .field("bitrate", page.bitrate_bps)
+                .field("jitter-ms", page.jitter_ms)
+                .field("packets-lost", page.packets_lost)
+                .field("round-trip-ms", page.round_trip_ms)
+                .field("freeze-count", page.freeze_count);
+        }
+        stats.build()
+    }
+
+    fn send(&self, message: ToConsumer) {
+        (self.outgoing.lock().unwrap_or_else(PoisonError::into_inner))(message);
+    }
+
+    fn note_heard(&self) {
+        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let last = self.heard_ms.load(Ordering::Relaxed);
+        if now.saturating_sub(last) >= HEARD_EVERY.as_millis() as u64 {
+            self.heard_ms.store(now, Ordering::Relaxed);
+            self.input(Input::Heard);
+        }
+    }
+}
+
+/// Carries reports of a pipeline to where they belong.
+struct Reporter {
+    hub: Arc<Hub>,
+    consumer: Arc<Consumer>,
+}
+
+impl Reports for Reporter {
+    fn input(&self, input: Input) {
+        self.consumer.input(input);
+    }
+
+    fn heard(&self) {
+        self.consumer.note_heard();
+    }
+
+    fn malformed(&self, channel: &str) {
+        self.consumer.input(Input::Malformed(parse::ParseError::Malformed(format!(
+            "binary data on channel \"{channel}\", which takes JSON text"
+        ))));
+    }
+
+    fn text(&self, channel: &str, text: &str) {
+        self.consumer.note_heard();
+        let limit = self.hub.max_message_size();
+        if text.len() > limit {
+            self.consumer.input(Input::Malformed(parse::ParseError::TooLarge { bytes: text.len(), limit }));
+            return;
+        }
+        if channel == "control" {
+            match parse::message::<FromPage>(text, limit) {
+                Ok(FromPage::Ping { id }) => {
+                    self.consumer.send_data(channel, &json(&ToPage::Pong { id }));
+                    return;
+                }
+                Ok(FromPage::Stats(stats)) => {
+                    let mut latest = self.consumer.page_stats.lock().unwrap_or_else(PoisonError::into_inner);
+                    *latest = Some(stats);
+                    return;
+                }
+                Ok(FromPage::RequestKeyFrame) => {
+                    self.hub.request_key_frame();
+                    return;
+                }
+                // An application may have messages of its own.
+                Ok(FromPage::TakeControl) | Err(_) => {}
+            }
+        }
+        self.hub.data_message(&self.consumer.id, channel, text);
+    }
+}
+
+/// A message as text. Messages of ours are plain data, which serde_json writes without fail.
+pub fn json<T: serde::Serialize>(message: &T) -> String {
+    serde_json::to_string(message).unwrap_or_default()
+}
+
+/// What a build ends in: the pipeline, or the code and words of its failure.
+type Built = Result<ConsumerPipeline, (ErrorCode, String)>;
+
+struct Task {
+    hub: Arc<Hub>,
+    consumer: Arc<Consumer>,
+    negotiation: Negotiation,
+    building: Option<JoinHandle<Built>>,
+    pipeline: Option<ConsumerPipeline>,
+    announced: bool,
+}
+
+impl Task {
+    async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
+        let mut playout_delay = self.hub.watch_playout_delay();
+        let reason = loop {
+            let deadline = self.negotiation.deadline().unwrap_or_default();
+            let wait = deadline.saturating_sub(self.consumer.opened.elapsed()).min(REFRESH_EVERY);
+            let input = tokio::select! {
+                input = inputs.recv() => input.unwrap_or(Input::Tick),
+                built = async { self.building.as_mut()?.await.ok() }, if self.building.is_some() => {
+                    self.building = None;
+                    self.built(built)
+                }
+                Ok(()) = playout_delay.changed() => {
+                    if let Some(pipeline) = &self.pipeline {
+                        pipeline.set_playout_delay(*playout_delay.borrow_and_update());
+                    }
+                    Input::Tick
+                }
+                () = tokio::time::sleep(wait) => Input::Tick,
+            };
+            self.note_units();
+            if let Some(reason) = self.handle(input) {
+                break reason;
+            }
+        };
+        self.end(&reason).await;
+    }
+
+    fn handle(&mut self, input: Input) -> Option<String> {
+        let now = self.consumer.opened.elapsed();
+        for action in self.negotiation.handle(input, now) {
+            match action {
+                Action::Send(message) => {
+                    let offered = matches!(message, ToConsumer::Offer { .. });
+                    self.consumer.send(message);
+                    if offered {
+                        self.announced = true;
+                        self.hub.consumer_added(&self.consumer.id);
+                    }
+                }
+                Action::Build => self.build(),
+                Action::ApplyAnswer(sdp) => {
+                    if let Some(pipeline) = &self.pipeline {
+                        pipeline.apply_answer(&sdp, self.reporter());
+                    }
+                }
+                Action::AddCandidate(candidate) => {
+                    if let Some(pipeline) = &self.pipeline {
+                        pipeline.add_candidate(&candidate);
+                    }
+                }
+                Action::OpenGate => {
+                    if let Some(pipeline) = &self.pipeline {
+                        pipeline.open_gate();
+                    }
+                }
+                Action::AnnounceConnected => {
+                    if !self.consumer.connected.swap(true, Ordering::Relaxed) {
+                        self.hub.consumer_connected(&self.consumer.id);
+                    }
+                }
+                Action::Close(reason) => return Some(reason),
+            }
+        }
+        debug_assert_ne!(self.negotiation.state(), State::Closed, "closing names a reason");
+        None
+    }
+
+    fn reporter(&self) -> Arc<dyn Reports> {
+        Arc::new(Reporter { hub: self.hub.clone(), consumer: self.consumer.clone() })
+    }
+
+    fn build(&mut self) {
+        let (hub, id, reports) = (self.hub.clone(), self.consumer.id.clone(), self.reporter());
+        self.building = Some(tokio::spawn(async move {
+            let plan = hub.plan(id).await.map_err(|why| (ErrorCode::NoMedia, why))?;
+            tokio::task::spawn_blocking(move || ConsumerPipeline::build(&plan, reports))
+                .await
+                .map_err(|err| (ErrorCode::Internal, err.to_string()))?
+                .map_err(|why| (ErrorCode::Internal, why))
+        }));
+    }
+
+    fn built(&mut self, built: Option<Built>) -> Input {
+        match built {
+            Some(Ok(pipeline)) => {
+                let _ = self.consumer.channels.set(pipeline.channels().clone());
+                // Only now, so that no answer can come before there is a pipeline to take it.
+                pipeline.create_offer(self.reporter());
+                self.pipeline = Some(pipeline);
+                Input::Tick
+            }
+            Some(Err((code, message))) => Input::PipelineFailed { code, message },
+            None => Input::PipelineFailed {
+                code: ErrorCode::Internal,
+                message: "the consumer's pipeline could not be built".into(),
+            },
+        }
+    }
+
+    fn note_units(&self) {
+        if let Some(pipeline) = &self.pipeline {
+            let (sent, dropped) = pipeline.video_units();
+            self.consumer.units.0.store(sent, Ordering::Relaxed);
+            self.consumer.units.1.store(dropped, Ordering::Relaxed);
+        }
+    }
+
+    async fn end(mut self, reason: &str) {
+        gst::info!(CAT, "consumer {} ends: {reason}", self.consumer.id);
+        self.consumer.connected.store(false, Ordering::Relaxed);
+        // A pipeline that is still being built is waited for, so that it can be taken down.
+        let pipeline = match self.building.take() {
+            Some(building) => building.await.ok().and_then(Result::ok),
+            None => self.pipeline.take(),
+        };
+        self.consumer.replace_outgoing(Box::new(|_| {}));
+        if let Some(pipeline) = pipeline {
+            pipeline.shut_down().await;
+        }
+        self.hub.consumer_removed(&self.consumer.id, reason, self.announced);
+    }
+}

@@ -1,0 +1,534 @@
+//! Decision: the life of one consumer, from `hello` to the end, whatever carries its messages.
+//!
+//! ```text
+//! AwaitingHello ─hello─▶ Building ─offer─▶ AwaitingAnswer ─answer─▶ Connecting ─media up─▶ Connected
+//!       └──────────────────┴────────────────────┴───────────────────────┴──────────────────────┴─▶ Closed
+//! ```
+//!
+//! Times are durations since the consumer was opened. Nothing here does I/O: the shell feeds inputs and carries out
+//! the actions in order.
+
+use super::sdp;
+use std::time::Duration;
+use vdi_protocol::{
+    VERSION,
+    limits::{MAX_BAD_MESSAGES, MAX_CANDIDATES},
+    parse::ParseError,
+    signalling::{ErrorCode, FromConsumer, IceCandidate, IceServer, IceTransportPolicy, ToConsumer},
+};
+
+/// A connected consumer from which neither RTCP nor data came for so long is gone. Browsers report every second; a
+/// busy machine may delay that, a closed lid does not last.
+const SILENCE_LIMIT: Duration = Duration::from_secs(6);
+
+/// What happens to a consumer.
+#[derive(Debug)]
+pub enum Input {
+    /// It sent a message.
+    Message(FromConsumer),
+    /// It sent something that is no message.
+    Malformed(ParseError),
+    /// Its pipeline is up and has made this offer.
+    OfferReady(String),
+    /// Its pipeline could not be made, or it has failed.
+    PipelineFailed {
+        /// For programs.
+        code: ErrorCode,
+        /// For people.
+        message: String,
+    },
+    /// Our ICE agent found a candidate.
+    LocalCandidate(IceCandidate),
+    /// webrtcbin refused the answer.
+    AnswerRefused(String),
+    /// The media path is up.
+    MediaConnected,
+    /// The media path has failed or was closed by the consumer.
+    MediaEnded,
+    /// The `control` channel is open.
+    ControlOpen,
+    /// RTCP or data arrived.
+    Heard,
+    /// The way of its messages is cut. Clean means that it closed it on purpose.
+    SignallingLost {
+        /// Closed on purpose.
+        clean: bool,
+    },
+    /// The application or the server ends it.
+    Stop(String),
+    /// Nothing, but time has passed.
+    Tick,
+}
+
+/// What the shell is to do.
+#[derive(Debug, PartialEq)]
+pub enum Action {
+    /// Send this to the consumer.
+    Send(ToConsumer),
+    /// Build the consumer's pipeline and make an offer.
+    Build,
+    /// Hand the answer to webrtcbin.
+    ApplyAnswer(String),
+    /// Hand a candidate to webrtcbin.
+    AddCandidate(IceCandidate),
+    /// Let media flow.
+    OpenGate,
+    /// Tell the application that the consumer can be talked to.
+    AnnounceConnected,
+    /// Take everything down; nothing follows.
+    Close(String),
+}
+
+/// Where the consumer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nothing was said yet.
+    AwaitingHello,
+    /// The pipeline is being built.
+    Building,
+    /// The offer is out.
+    AwaitingAnswer,
+    /// ICE and DTLS are at work.
+    Connecting,
+    /// Media flows.
+    Connected,
+    /// Over.
+    Closed,
+}
+
+/// What `welcome` says, and the limits.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// The consumer's name.
+    pub consumer: String,
+    /// For the consumer's `RTCPeerConnection`.
+    pub ice_servers: Vec<IceServer>,
+    /// For the consumer's `RTCPeerConnection`.
+    pub ice_transport_policy: IceTransportPolicy,
+    /// From opening to connected.
+    pub negotiation_timeout: Duration,
+}
+
+/// One consumer's negotiation.
+#[derive(Debug)]
+pub struct Negotiation {
+    terms: Terms,
+    state: State,
+    /// The offer that is out.
+    offer: String,
+    /// Our candidates found before the offer was out.
+    local_candidates: Vec<IceCandidate>,
+    /// Candidates that came before the answer.
+    early_candidates: Vec<IceCandidate>,
+    /// Candidates taken from the consumer so far.
+    candidates_seen: usize,
+    /// Messages refused so far.
+    bad_messages: u32,
+    /// When RTCP or data arrived last.
+    last_heard: Duration,
+}
+
+impl Negotiation {
+    /// A consumer that has just been opened.
+    pub fn new(terms: Terms) -> Self {
+        Self {
+            terms,
+            state: State::AwaitingHello,
+            offer: String::new(),
+            local_candidates: Vec::new(),
+            early_candidates: Vec::new(),
+            candidates_seen: 0,
+            bad_messages: 0,
+            last_heard: Duration::ZERO,
+        }
+    }
+
+    /// Where the consumer stands.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// When [`Input::Tick`] is wanted at the latest.
+    pub fn deadline(&self) -> Option<Duration> {
+        match self.state {
+            State::Closed => None,
+            State::Connected => Some(self.last_heard + SILENCE_LIMIT),
+            _ => Some(self.terms.negotiation_timeout),
+        }
+    }
+
+    /// Something happened.
+    pub fn handle(&mut self, input: Input, now: Duration) -> Vec<Action> {
+        if self.state == State::Closed {
+            return Vec::new();
+        }
+        match input {
+            Input::Message(message) => self.message(message),
+            Input::Malformed(err) => self.refuse(ErrorCode::MalformedMessage, err.to_string()),
+            Input::OfferReady(offer) => self.offer_ready(offer),
+            Input::PipelineFailed { code, message } => self.fail(code, message),
+            Input::LocalCandidate(candidate) => self.local_candidate(candidate),
+            Input::AnswerRefused(why) => {
+                self.fail(ErrorCode::BadSdp, format!("the answer could not be applied: {why}"))
+            }
+            Input::MediaConnected if self.state == State::Connecting => {
+                self.state = State::Connected;
+                self.last_heard = now;
+                vec![Action::OpenGate]
+            }
+            Input::MediaConnected => Vec::new(),
+            Input::MediaEnded => self.close("the media path has ended"),
+            Input::ControlOpen => vec![Action::AnnounceConnected],
+            Input::Heard => {
+                self.last_heard = now;
+                Vec::new()
+            }
+            Input::SignallingLost { clean } => match self.state {
+                State::Connected if !clean => Vec::new(),
+                _ => self.close(if clean { "the consumer has left" } else { "the signalling was lost" }),
+            },
+            Input::Stop(reason) => {
+                let mut actions = vec![Action::Send(ToConsumer::Bye { reason: reason.clone() })];
+                actions.extend(self.close(&reason));
+                actions
+            }
+            Input::Tick => self.tick(now),
+        }
+    }
+
+    fn message(&mut self, message: FromConsumer) -> Vec<Action> {
+        match (self.state, message) {
+            (_, FromConsumer::Bye) => self.close("the consumer has left"),
+            (State::AwaitingHello, FromConsumer::Hello { version }) if version == VERSION => {
+                self.state = State::Building;
+                vec![
+                    Action::Send(ToConsumer::Welcome {
+                        version: VERSION,
+                        consumer: self.terms.consumer.clone(),
+                        ice_servers: self.terms.ice_servers.clone(),
+                        ice_transport_policy: self.terms.ice_transport_policy,
+                    }),
+                    Action::Build,
+                ]
+            }
+            (State::AwaitingHello, FromConsumer::Hello { version }) => self.fail(
+                ErrorCode::UnsupportedVersion,
+                format!("version {version} is not spoken here; this server speaks version {VERSION}"),
+            ),
+            (State::AwaitingAnswer, FromConsumer::Answer { sdp }) => {
+                if let Err(why) = sdp::check_answer(&self.offer, &sdp) {
+                    return self.fail(ErrorCode::BadSdp, why);
+                }
+                self.state = State::Connecting;
+                let mut actions = vec![Action::ApplyAnswer(sdp)];
+                actions.extend(self.early_candidates.drain(..).map(Action::AddCandidate));
+                actions
+            }
+            (State::AwaitingAnswer | State::Connecting | State::Connected, FromConsumer::Ice(candidate)) => {
+                self.remote_candidate(candidate)
+            }
+            (state, message) => {
+                let name = match message {
+                    FromConsumer::Hello { .. } => "hello",
+                    FromConsumer::Answer { .. } => "answer",
+                    FromConsumer::Ice(_) => "ice",
+                    FromConsumer::Bye => "bye",
+                };
+                let accepted = match state {
+                    State::AwaitingHello => "hello",
+                    State::Building => "bye",
+                    State::AwaitingAnswer => "answer, ice and bye",
+                    _ => "ice and bye",
+                };
+                self.refuse(
+                    ErrorCode::UnexpectedMessage,
+                    format!("\"{name}\" is not expected now; accepted: {accepted}"),
+                )
+            }
+        }
+    }
+
+    fn offer_ready(&mut self, offer: String) -> Vec<Action> {
+        if self.state != State::Building {
+            return Vec::new();
+        }
+        self.state = State::AwaitingAnswer;
+        self.offer.clone_from(&offer);
+        let mut actions = vec![Action::Send(ToConsumer::Offer { sdp: offer })];
+        actions.extend(self.local_candidates.drain(..).map(|c| Action::Send(ToConsumer::Ice(c))));
+        actions
+    }
+
+    fn local_candidate(&mut self, candidate: IceCandidate) -> Vec<Action> {
+        if self.state == State::Building {
+            self.local_candidates.push(candidate);
+            return Vec::new();
+        }
+        vec![Action::Send(ToConsumer::Ice(candidate))]
+    }
+
+    fn remote_candidate(&mut self, candidate: IceCandidate) -> Vec<Action> {
+        self.candidates_seen += 1;
+        if self.candidates_seen > MAX_CANDIDATES {
+            return self.refuse(
+                ErrorCode::BadCandidate,
+                format!("more than {MAX_CANDIDATES} candidates; the rest is ignored"),
+            );
+        }
+        let sections = self.offer.lines().filter(|line| line.starts_with("m=")).count();
+        if let Err(why) = sdp::check_candidate(&candidate, u32::try_from(sections).unwrap_or(u32::MAX)) {
+            return self.refuse(ErrorCode::BadCandidate, why);
+        }
+        if candidate.candidate.is_empty() {
+            return Vec::new();
+        }
+        if self.state == State::AwaitingAnswer {
+            self.early_candidates.push(candidate);
+            return Vec::new();
+        }
+        vec![Action::AddCandidate(candidate)]
+    }
+
+    fn tick(&mut self, now: Duration) -> Vec<Action> {
+        if self.deadline().is_none_or(|deadline| now < deadline) {
+            return Vec::new();
+        }
+        let seconds = self.terms.negotiation_timeout.as_secs_f32();
+        match self.state {
+            State::Connected => self.close("nothing was heard from the consumer any more"),
+            State::AwaitingHello => self.fail(ErrorCode::Timeout, format!("no hello within {seconds} s")),
+            State::Building => self.fail(ErrorCode::Timeout, format!("no offer within {seconds} s")),
+            State::AwaitingAnswer => self.fail(ErrorCode::Timeout, format!("no answer within {seconds} s")),
+            _ => self.fail(
+                ErrorCode::Timeout,
+                format!("the media path did not come up within {seconds} s; a firewall may block UDP"),
+            ),
+        }
+    }
+
+    /// Answers a bad message and goes on, but not for ever.
+    fn refuse(&mut self, code: ErrorCode, message: String) -> Vec<Action> {
+        self.bad_messages += 1;
+        let mut actions = vec![Action::Send(ToConsumer::Error { code, message })];
+        if self.bad_messages >= MAX_BAD_MESSAGES {
+            actions.extend(self.close("too many bad messages"));
+        }
+        actions
+    }
+
+    /// Answers and ends.
+    fn fail(&mut self, code: ErrorCode, message: String) -> Vec<Action> {
+        let mut actions = vec![Action::Send(ToConsumer::Error { code, message: message.clone() })];
+        actions.extend(self.close(&message));
+        actions
+    }
+
+    fn close(&mut self, reason: &str) -> Vec<Action> {
+        self.state = State::Closed;
+        vec![Action::Close(reason.to_owned())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::sdp::tests as example, *};
+
+    fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn new() -> Negotiation {
+        gst::init().unwrap();
+        Negotiation::new(Terms {
+            consumer: "c1".into(),
+            ice_servers: Vec::new(),
+            ice_transport_policy: IceTransportPolicy::All,
+            negotiation_timeout: s(15),
+        })
+    }
+
+    fn hello() -> Input {
+        Input::Message(FromConsumer::Hello { version: VERSION })
+    }
+
+    fn answer() -> Input {
+        Input::Message(FromConsumer::Answer { sdp: example::answer() })
+    }
+
+    fn candidate() -> IceCandidate {
+        IceCandidate {
+            candidate: "candidate:1 1 UDP 2015363327 127.0.0.1 54321 typ host".into(),
+            sdp_m_line_index: Some(0),
+            sdp_mid: None,
+        }
+    }
+
+    /// Drives a fresh consumer as far as wanted.
+    fn at(state: State) -> Negotiation {
+        let mut n = new();
+        let steps: [(State, fn() -> Input); 4] = [
+            (State::Building, hello),
+            (State::AwaitingAnswer, || Input::OfferReady(example::OFFER.into())),
+            (State::Connecting, answer),
+            (State::Connected, || Input::MediaConnected),
+        ];
+        for (reached, input) in steps {
+            if n.state() == state {
+                break;
+            }
+            n.handle(input(), Duration::ZERO);
+            assert_eq!(n.state(), reached);
+        }
+        assert_eq!(n.state(), state);
+        n
+    }
+
+    fn codes(actions: &[Action]) -> Vec<ErrorCode> {
+        actions
+            .iter()
+            .filter_map(|action| match action {
+                Action::Send(ToConsumer::Error { code, .. }) => Some(*code),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn hello_is_welcomed_and_the_pipeline_is_built() {
+        let actions = new().handle(hello(), s(0));
+        assert!(
+            matches!(&actions[..], [Action::Send(ToConsumer::Welcome { consumer, .. }), Action::Build] if consumer == "c1")
+        );
+    }
+
+    #[test]
+    fn own_candidates_wait_for_the_offer() {
+        let mut n = at(State::Building);
+        assert_eq!(n.handle(Input::LocalCandidate(candidate()), s(0)), []);
+        let actions = n.handle(Input::OfferReady("v=0".into()), s(0));
+        assert!(matches!(
+            &actions[..],
+            [Action::Send(ToConsumer::Offer { .. }), Action::Send(ToConsumer::Ice(_))]
+        ));
+        assert_eq!(n.handle(Input::LocalCandidate(candidate()), s(0)).len(), 1, "later ones trickle");
+    }
+
+    #[test]
+    fn candidates_that_overtake_the_answer_are_kept_for_it() {
+        let mut n = at(State::AwaitingAnswer);
+        assert_eq!(n.handle(Input::Message(FromConsumer::Ice(candidate())), s(0)), []);
+        let actions = n.handle(answer(), s(0));
+        assert!(matches!(&actions[..], [Action::ApplyAnswer(_), Action::AddCandidate(_)]));
+    }
+
+    #[test]
+    fn the_gate_opens_when_the_media_path_is_up() {
+        let mut n = at(State::Connecting);
+        assert_eq!(n.handle(Input::MediaConnected, s(1)), [Action::OpenGate]);
+        assert_eq!(n.handle(Input::MediaConnected, s(1)), [], "and only once");
+    }
+
+    #[test]
+    fn another_version_is_refused_with_the_version_spoken_here() {
+        let mut n = new();
+        let actions = n.handle(Input::Message(FromConsumer::Hello { version: 99 }), s(0));
+        assert_eq!(codes(&actions), [ErrorCode::UnsupportedVersion]);
+        assert_eq!(n.state(), State::Closed);
+    }
+
+    #[test]
+    fn messages_at_the_wrong_time_are_refused_and_the_session_goes_on() {
+        let mut n = new();
+        assert_eq!(codes(&n.handle(answer(), s(0))), [ErrorCode::UnexpectedMessage]);
+        let mut n = at(State::Connected);
+        assert_eq!(codes(&n.handle(hello(), s(0))), [ErrorCode::UnexpectedMessage]);
+        assert_eq!(codes(&n.handle(answer(), s(0))), [ErrorCode::UnexpectedMessage]);
+        assert_eq!(n.state(), State::Connected);
+    }
+
+    #[test]
+    fn malformed_messages_are_answered_but_not_for_ever() {
+        let mut n = at(State::Connected);
+        for i in 1..MAX_BAD_MESSAGES {
+            let actions = n.handle(Input::Malformed(ParseError::Malformed("x".into())), s(0));
+            assert_eq!(
+                (codes(&actions), actions.len()),
+                (vec![ErrorCode::MalformedMessage], 1),
+                "message {i}"
+            );
+        }
+        n.handle(Input::Malformed(ParseError::Malformed("x".into())), s(0));
+        assert_eq!(n.state(), State::Closed);
+    }
+
+    #[test]
+    fn a_nonsense_answer_ends_the_session_with_words() {
+        let mut n = at(State::AwaitingAnswer);
+        let actions = n.handle(Input::Message(FromConsumer::Answer { sdp: "hello".into() }), s(0));
+        assert_eq!(codes(&actions), [ErrorCode::BadSdp]);
+        assert!(matches!(actions.last(), Some(Action::Close(_))));
+    }
+
+    #[test]
+    fn a_nonsense_candidate_is_refused_and_the_session_goes_on() {
+        let mut n = at(State::Connecting);
+        let bad = IceCandidate { candidate: "hello".into(), ..candidate() };
+        assert_eq!(codes(&n.handle(Input::Message(FromConsumer::Ice(bad)), s(0))), [ErrorCode::BadCandidate]);
+        assert_eq!(n.state(), State::Connecting);
+    }
+
+    #[test]
+    fn a_flood_of_candidates_is_cut() {
+        let mut n = at(State::Connecting);
+        let mut taken = 0;
+        for _ in 0..1000 {
+            taken += n
+                .handle(Input::Message(FromConsumer::Ice(candidate())), s(0))
+                .iter()
+                .filter(|action| matches!(action, Action::AddCandidate(_)))
+                .count();
+        }
+        assert_eq!(taken, MAX_CANDIDATES);
+        assert_eq!(n.state(), State::Closed);
+    }
+
+    #[test]
+    fn a_consumer_that_never_answers_is_closed_in_time() {
+        for state in [State::AwaitingHello, State::Building, State::AwaitingAnswer, State::Connecting] {
+            let mut n = at(state);
+            assert_eq!(n.deadline(), Some(s(15)));
+            assert_eq!(n.handle(Input::Tick, s(14)), []);
+            assert_eq!(codes(&n.handle(Input::Tick, s(15))), [ErrorCode::Timeout], "{state:?}");
+            assert_eq!(n.state(), State::Closed);
+            assert_eq!(n.deadline(), None);
+        }
+    }
+
+    #[test]
+    fn media_lives_on_when_the_signalling_is_cut_and_ends_when_nothing_is_heard() {
+        let mut n = at(State::Connected);
+        n.handle(Input::Heard, s(10));
+        assert_eq!(n.handle(Input::SignallingLost { clean: false }, s(11)), []);
+        n.handle(Input::Heard, s(13));
+        assert_eq!(n.handle(Input::Tick, s(18)), []);
+        assert!(matches!(&n.handle(Input::Tick, s(19))[..], [Action::Close(_)]));
+    }
+
+    #[test]
+    fn a_consumer_that_closes_its_signalling_on_purpose_has_left() {
+        let mut n = at(State::Connected);
+        assert!(matches!(&n.handle(Input::SignallingLost { clean: true }, s(1))[..], [Action::Close(_)]));
+        let mut n = at(State::Connecting);
+        assert!(matches!(&n.handle(Input::SignallingLost { clean: false }, s(1))[..], [Action::Close(_)]));
+    }
+
+    #[test]
+    fn nothing_follows_the_end() {
+        let mut n = at(State::Connected);
+        let actions = n.handle(Input::Stop("the session has ended".into()), s(1));
+        assert!(matches!(&actions[..], [Action::Send(ToConsumer::Bye { .. }), Action::Close(_)]));
+        assert_eq!(n.handle(hello(), s(2)), []);
+        assert_eq!(n.handle(Input::MediaConnected, s(2)), []);
+        assert_eq!(n.handle(Input::Tick, s(100)), []);
+    }
+}

@@ -1,0 +1,446 @@
+//! Shell: the pipeline of one consumer, `appsrc ! payloader ! webrtcbin`, fed by the producers.
+//!
+//! It shares clock and base time with the sink, so timestamps mean the same on both sides, and nothing else: an error,
+//! a stall or a slow teardown here cannot reach the producers or another consumer.
+
+use super::{
+    channels::{self, Channels},
+    negotiation::Input,
+};
+use crate::wswebrtcsink::{
+    HeaderExtension,
+    payload::{Kind, Payload, offer_caps},
+    producer::Producer,
+};
+use gst::{glib, prelude::*};
+use gst_rtp::prelude::RTPHeaderExtensionExt;
+use gst_utils::{ConsumptionLink, streamproducer::ConsumerSettings};
+use gst_webrtc::{
+    WebRTCBundlePolicy, WebRTCICETransportPolicy, WebRTCPeerConnectionState, WebRTCRTPTransceiverDirection,
+    WebRTCSDPType, WebRTCSessionDescription,
+};
+use std::{sync::Arc, time::Duration};
+use vdi_protocol::signalling::{ErrorCode, IceCandidate};
+
+/// Encoded media that may wait for one consumer; older units are dropped and a key frame is asked for.
+const MAX_QUEUED: gst::ClockTime = gst::ClockTime::from_mseconds(500);
+
+/// How long a teardown may take before its thread is given up.
+const TEARDOWN_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a consumer's pipeline is built from.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The consumer's name.
+    pub consumer: String,
+    /// The streams, in the order of the offer.
+    pub streams: Vec<(Producer, &'static Payload, gst::Caps)>,
+    /// The sink's clock and base time.
+    pub clock: Option<(gst::Clock, gst::ClockTime)>,
+    /// `stun://…` for webrtcbin.
+    pub stun_server: Option<String>,
+    /// `turn://…` for webrtcbin.
+    pub turn_servers: Vec<String>,
+    /// Any candidate, or relayed ones only.
+    pub ice_transport_policy: WebRTCICETransportPolicy,
+    /// Bounds of the playout delay.
+    pub playout_delay: (Duration, Duration),
+}
+
+/// Where a pipeline reports to: inputs of the negotiation, and messages of data channels.
+pub trait Reports: Send + Sync + 'static {
+    /// Something that the negotiation must know.
+    fn input(&self, input: Input);
+    /// RTCP or data arrived.
+    fn heard(&self);
+    /// Text of a data channel.
+    fn text(&self, channel: &str, text: &str);
+    /// Something of a data channel that is no message.
+    fn malformed(&self, channel: &str);
+}
+
+/// The pipeline of one consumer.
+#[derive(Debug)]
+pub struct ConsumerPipeline {
+    pipeline: gst::Pipeline,
+    webrtcbin: gst::Element,
+    /// webrtcbin frees its ICE agent when the application lets go of it.
+    _ice_agent: gst_webrtc::WebRTCICE,
+    channels: Channels,
+    links: Vec<(Kind, ConsumptionLink)>,
+    producers: Vec<Producer>,
+    playout_delay: Vec<gst::Element>,
+}
+
+impl ConsumerPipeline {
+    /// Builds and starts the pipeline.
+    pub fn build(plan: &Plan, reports: Arc<dyn Reports>) -> Result<Self, String> {
+        let pipeline = gst::Pipeline::builder().name(format!("consumer-{}", plan.consumer)).build();
+        pipeline.set_start_time(gst::ClockTime::NONE);
+        if let Some((clock, base_time)) = &plan.clock {
+            pipeline.use_clock(Some(clock));
+            pipeline.set_base_time(*base_time);
+        }
+        // The encoder's timestamps are the capture's, so every frame is late already; waiting for the clock would add
+        // the latency that live sources promise on top.
+        pipeline.connect_deep_element_added(|_, _, element| {
+            if element.factory().is_some_and(|factory| factory.name() == "clocksync") {
+                element.set_property("sync", false);
+            }
+        });
+        let built = Self::assemble(plan, &pipeline, &reports);
+        if built.is_err() {
+            let _ = pipeline.set_state(gst::State::Null);
+        }
+        built
+    }
+
+    fn assemble(plan: &Plan, pipeline: &gst::Pipeline, reports: &Arc<dyn Reports>) -> Result<Self, String> {
+        let webrtcbin = make("webrtcbin")?;
+        webrtcbin.set_property("bundle-policy", WebRTCBundlePolicy::MaxBundle);
+        webrtcbin.set_property("ice-transport-policy", plan.ice_transport_policy);
+        webrtcbin.set_property("stun-server", plan.stun_server.as_deref());
+        for server in &plan.turn_servers {
+            if !webrtcbin.emit_by_name::<bool>("add-turn-server", &[server]) {
+                return Err("webrtcbin refused a TURN server".into());
+            }
+        }
+        pipeline.add(&webrtcbin).map_err(|err| err.to_string())?;
+        let ice_agent = webrtcbin.property::<gst_webrtc::WebRTCICE>("ice-agent");
+        add_local_addresses(&ice_agent);
+        watch_bus(pipeline, reports);
+        watch_webrtcbin(&webrtcbin, reports);
+
+        state(pipeline, gst::State::Ready)?;
+        let mut links = Vec::new();
+        let mut playout_delay = Vec::new();
+        for (index, (producer, row, caps)) in plan.streams.iter().enumerate() {
+            let stream = StreamBranch { plan, pipeline, webrtcbin: &webrtcbin, index, producer, row, caps };
+            links.push((row.kind, stream.add(&mut playout_delay)?));
+        }
+        let channels = Channels::create(&webrtcbin, {
+            let reports = reports.clone();
+            move |label, event| match event {
+                channels::Event::Open if label == "control" => reports.input(Input::ControlOpen),
+                channels::Event::Open => {}
+                channels::Event::Text(text) => reports.text(label, text),
+                channels::Event::Binary => reports.malformed(label),
+                channels::Event::Closed if label == "control" => reports.input(Input::MediaEnded),
+                channels::Event::Closed => {}
+            }
+        })?;
+        state(pipeline, gst::State::Playing)?;
+        let producers = plan.streams.iter().map(|(producer, ..)| producer.clone()).collect();
+        Ok(Self {
+            pipeline: pipeline.clone(),
+            webrtcbin,
+            _ice_agent: ice_agent,
+            channels,
+            links,
+            producers,
+            playout_delay,
+        })
+    }
+
+    /// The data channels.
+    pub fn channels(&self) -> &Channels {
+        &self.channels
+    }
+
+    /// Makes the offer, which comes as a report.
+    pub fn create_offer(&self, reports: Arc<dyn Reports>) {
+        create_offer(&self.webrtcbin, reports);
+    }
+
+    /// Hands the consumer's answer to webrtcbin. The text has been checked.
+    pub fn apply_answer(&self, sdp: &str, reports: Arc<dyn Reports>) {
+        let Ok(message) = gst_sdp::SDPMessage::parse_buffer(sdp.as_bytes()) else {
+            reports.input(Input::AnswerRefused("it cannot be parsed".into()));
+            return;
+        };
+        let answer = WebRTCSessionDescription::new(WebRTCSDPType::Answer, message);
+        let promise = gst::Promise::with_change_func(move |reply| {
+            if let Err(why) = reply_error(&reply) {
+                reports.input(Input::AnswerRefused(why));
+            }
+        });
+        self.webrtcbin.emit_by_name::<()>("set-remote-description", &[&answer, &promise]);
+    }
+
+    /// Hands a candidate of the consumer to webrtcbin. The text has been checked.
+    pub fn add_candidate(&self, candidate: &IceCandidate) {
+        let index = candidate.sdp_m_line_index.unwrap_or(0);
+        self.webrtcbin.emit_by_name::<()>("add-ice-candidate", &[&index, &candidate.candidate]);
+    }
+
+    /// Lets media flow, beginning with a key frame.
+    pub fn open_gate(&self) {
+        for (_, link) in &self.links {
+            link.set_discard(false);
+        }
+        self.request_key_frame();
+    }
+
+    /// Asks the encoder for a key frame.
+    pub fn request_key_frame(&self) {
+        for producer in self.producers.iter().filter(|producer| producer.kind() == Kind::Video) {
+            producer.request_key_frame();
+        }
+    }
+
+    /// Changes the playout delay that the packets ask for.
+    pub fn set_playout_delay(&self, (min, max): (Duration, Duration)) {
+        for extension in &self.playout_delay {
+            apply_playout_delay(extension, min, max);
+        }
+    }
+
+    /// Video units sent and dropped so far.
+    pub fn video_units(&self) -> (u64, u64) {
+        self.links
+            .iter()
+            .filter(|(kind, _)| *kind == Kind::Video)
+            .fold((0, 0), |(sent, dropped), (_, link)| (sent + link.pushed(), dropped + link.dropped()))
+    }
+
+    /// Takes everything down, on a thread of its own: a pipeline's way to NULL may block.
+    pub async fn shut_down(self) {
+        let name = self.pipeline.name();
+        let (done, finished) = tokio::sync::oneshot::channel();
+        let spawned = std::thread::Builder::new().name("vdi-teardown".into()).spawn(move || {
+            drop(self.links);
+            if let Some(bus) = self.pipeline.bus() {
+                bus.set_flushing(true);
+            }
+            let _ = self.pipeline.set_state(gst::State::Null);
+            if let Some(bus) = self.pipeline.bus() {
+                bus.unset_sync_handler();
+            }
+            let _ = done.send(());
+        });
+        let ended = spawned.is_ok() && tokio::time::timeout(TEARDOWN_LIMIT, finished).await.is_ok();
+        if !ended {
+            gst::error!(
+                super::CAT,
+                "{name} did not stop within {TEARDOWN_LIMIT:?}; its threads are given up"
+            );
+        }
+    }
+}
+
+/// One stream's way from its producer into webrtcbin.
+struct StreamBranch<'a> {
+    plan: &'a Plan,
+    pipeline: &'a gst::Pipeline,
+    webrtcbin: &'a gst::Element,
+    index: usize,
+    producer: &'a Producer,
+    row: &'static Payload,
+    caps: &'a gst::Caps,
+}
+
+impl StreamBranch<'_> {
+    fn add(&self, playout_delay: &mut Vec<gst::Element>) -> Result<ConsumptionLink, String> {
+        let glib_error = |err: glib::BoolError| err.to_string();
+        let name = format!("{}{}", self.row.kind.as_str(), self.index);
+        let appsrc = gst_app::AppSrc::builder().name(&name).caps(self.caps).build();
+        let payloader = make(self.row.payloader)?;
+        for (property, value) in self.row.settings {
+            payloader.set_property_from_str(property, value);
+        }
+        payloader.set_property("pt", u32::try_from(self.row.payload_type).unwrap_or(96));
+
+        let mut extensions = Vec::new();
+        if self.row.kind == Kind::Video {
+            let element = make("rtphdrextplayoutdelay")?;
+            let (min, max) = self.plan.playout_delay;
+            apply_playout_delay(&element, min, max);
+            let extension = element
+                .downcast_ref::<gst_rtp::RTPHeaderExtension>()
+                .ok_or("rtphdrextplayoutdelay is no RTP header extension")?;
+            extension.set_id(u32::from(HeaderExtension::PLAYOUT_DELAY.id));
+            payloader.emit_by_name::<()>("add-extension", &[extension]);
+            playout_delay.push(element);
+            extensions.push(HeaderExtension::PLAYOUT_DELAY);
+        }
+
+        let offered = offer_caps(self.row, self.caps, &extensions);
+        self.pipeline.add_many([appsrc.upcast_ref(), &payloader]).map_err(glib_error)?;
+        appsrc.link(&payloader).map_err(glib_error)?;
+        let sink_pad = self.webrtcbin.request_pad_simple("sink_%u").ok_or("webrtcbin gave no pad")?;
+        // A stream of its own per track: browsers delay video for audio only within one stream.
+        if sink_pad.has_property("msid") {
+            sink_pad.set_property("msid", format!("vdi-{}", self.row.kind.as_str()));
+        }
+        let transceiver = sink_pad.property::<gst_webrtc::WebRTCRTPTransceiver>("transceiver");
+        transceiver.set_property("direction", WebRTCRTPTransceiverDirection::Sendonly);
+        transceiver.set_property("codec-preferences", &offered);
+        transceiver.set_property("do-nack", self.row.kind == Kind::Video);
+        let payloaded = payloader.static_pad("src").ok_or("the payloader has no source pad")?;
+        payloaded.link(&sink_pad).map_err(|err| err.to_string())?;
+
+        let link = self
+            .producer
+            .fan_out()
+            .add_consumer_with(
+                &appsrc,
+                ConsumerSettings { max_time: MAX_QUEUED, ..ConsumerSettings::default() },
+            )
+            .map_err(|err| err.to_string())?;
+        link.set_discard(true);
+        if self.row.kind == Kind::Video {
+            recover_after_loss(&appsrc);
+        }
+        for element in [payloader, appsrc.upcast()] {
+            element.sync_state_with_parent().map_err(glib_error)?;
+        }
+        Ok(link)
+    }
+}
+
+/// After the queue of a slow consumer has overflowed, nothing is sent until the key frame that this asks for.
+fn recover_after_loss(appsrc: &gst_app::AppSrc) {
+    let Some(pad) = appsrc.static_pad("src") else { return };
+    let waiting = std::sync::atomic::AtomicBool::new(false);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        use std::sync::atomic::Ordering::Relaxed;
+        let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
+        let flags = buffer.flags();
+        if !flags.contains(gst::BufferFlags::DELTA_UNIT) {
+            waiting.store(false, Relaxed);
+        } else if flags.contains(gst::BufferFlags::DISCONT) && !waiting.swap(true, Relaxed) {
+            pad.send_event(gst_video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build());
+        }
+        if waiting.load(Relaxed) { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
+    });
+}
+
+fn make(factory: &str) -> Result<gst::Element, String> {
+    gst::ElementFactory::make(factory)
+        .build()
+        .map_err(|_| format!("GStreamer has no element {factory}; a plugin package is missing"))
+}
+
+fn state(pipeline: &gst::Pipeline, state: gst::State) -> Result<(), String> {
+    pipeline
+        .set_state(state)
+        .map(|_| ())
+        .map_err(|_| format!("the consumer's pipeline did not reach {state:?}"))
+}
+
+fn apply_playout_delay(extension: &gst::Element, min: Duration, max: Duration) {
+    let ms = |delay: Duration| u32::try_from(delay.as_millis()).unwrap_or(u32::MAX);
+    extension.set_property("min-delay", ms(min));
+    extension.set_property("max-delay", ms(max));
+}
+
+/// Left alone, the agent offers no loopback address, and a browser on the same machine may then find no way. Once one
+/// address is given, the agent looks for no others itself, so all are given.
+fn add_local_addresses(ice_agent: &gst_webrtc::WebRTCICE) {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    for interface in interfaces {
+        let address = interface.ip();
+        let usable = match address {
+            std::net::IpAddr::V4(_) => true,
+            std::net::IpAddr::V6(v6) => !v6.is_unicast_link_local(),
+        };
+        if usable {
+            ice_agent.emit_by_name::<bool>("add-local-ip-address", &[&address.to_string()]);
+        }
+    }
+}
+
+fn watch_bus(pipeline: &gst::Pipeline, reports: &Arc<dyn Reports>) {
+    let Some(bus) = pipeline.bus() else { return };
+    let reports = reports.clone();
+    bus.set_sync_handler(move |_, message| {
+        if let gst::MessageView::Error(err) = message.view() {
+            let source = err.src().map(|src| src.path_string()).unwrap_or_default();
+            reports.input(Input::PipelineFailed {
+                code: ErrorCode::Internal,
+                message: format!("{source}: {}", err.error()),
+            });
+        }
+        gst::BusSyncReply::Drop
+    });
+}
+
+fn watch_webrtcbin(webrtcbin: &gst::Element, reports: &Arc<dyn Reports>) {
+    webrtcbin.connect("on-ice-candidate", false, {
+        let reports = reports.clone();
+        move |values| {
+            let index = values.get(1)?.get::<u32>().ok()?;
+            let candidate = values.get(2)?.get::<String>().ok()?;
+            reports.input(Input::LocalCandidate(IceCandidate {
+                candidate,
+                sdp_m_line_index: Some(index),
+                sdp_mid: None,
+            }));
+            None
+        }
+    });
+    webrtcbin.connect_notify(Some("connection-state"), {
+        let reports = reports.clone();
+        move |webrtcbin, _| {
+            use WebRTCPeerConnectionState as State;
+            match webrtcbin.property::<State>("connection-state") {
+                State::Connected => reports.input(Input::MediaConnected),
+                State::Failed | State::Closed => reports.input(Input::MediaEnded),
+                _ => {}
+            }
+        }
+    });
+    // A consumer makes no channels of its own; what it makes all the same is closed.
+    webrtcbin.connect("on-data-channel", false, |values| {
+        values.get(1)?.get::<gst_webrtc::WebRTCDataChannel>().ok()?.close();
+        None
+    });
+    let rtpbin = webrtcbin.downcast_ref::<gst::Bin>().and_then(|bin| bin.by_name("rtpbin"));
+    if let Some(rtpbin) = rtpbin {
+        let reports = reports.clone();
+        rtpbin.connect("on-ssrc-active", false, move |_| {
+            reports.heard();
+            None
+        });
+    }
+}
+
+fn create_offer(webrtcbin: &gst::Element, reports: Arc<dyn Reports>) {
+    let weak = webrtcbin.downgrade();
+    let promise = gst::Promise::with_change_func(move |reply| {
+        let failed = |message: String| {
+            reports.input(Input::PipelineFailed { code: ErrorCode::Internal, message });
+        };
+        let offer = match reply_error(&reply) {
+            Ok(Some(reply)) => reply.get::<WebRTCSessionDescription>("offer").map_err(|err| err.to_string()),
+            Ok(None) => Err("webrtcbin made no offer".into()),
+            Err(why) => Err(why),
+        };
+        match (offer, weak.upgrade()) {
+            (Ok(offer), Some(webrtcbin)) => {
+                webrtcbin.emit_by_name::<()>("set-local-description", &[&offer, &None::<gst::Promise>]);
+                match offer.sdp().as_text() {
+                    Ok(text) => reports.input(Input::OfferReady(text)),
+                    Err(err) => failed(format!("the offer cannot be written: {err}")),
+                }
+            }
+            (Err(why), _) => failed(format!("no offer could be made: {why}")),
+            (Ok(_), None) => {}
+        }
+    });
+    webrtcbin.emit_by_name::<()>("create-offer", &[&None::<gst::Structure>, &promise]);
+}
+
+/// A promise's reply, or the error in it.
+fn reply_error<'a>(
+    reply: &'a Result<Option<&'a gst::StructureRef>, gst::PromiseError>,
+) -> Result<Option<&'a gst::StructureRef>, String> {
+    match reply {
+        Ok(Some(structure)) => match structure.get::<glib::Error>("error") {
+            Ok(err) => Err(err.to_string()),
+            Err(_) => Ok(Some(structure)),
+        },
+        Ok(None) => Ok(None),
+        Err(err) => Err(format!("{err:?}")),
+    }
+}

@@ -1,0 +1,56 @@
+//! Decision: whether a WebSocket may be opened from a page of this origin.
+//!
+//! Browsers let any page open a WebSocket to any server and send along the credentials they remember, so the server
+//! must look at `Origin` itself (RFC 6455, 10.2). Programs that are no browsers send none; they are let through, since
+//! they hold no user's credentials by accident.
+
+/// Whether `origin` (scheme://host[:port]) is the server that `host` (the `Host` header) names.
+///
+/// The scheme is not compared: a proxy in front may speak TLS where we do not.
+pub fn is_allowed(origin: Option<&str>, host: Option<&str>) -> bool {
+    let Some(origin) = origin else { return true };
+    let Some((scheme, origin_host)) = origin.split_once("://") else { return false };
+    let default_port = match scheme {
+        "http" => "80",
+        "https" => "443",
+        _ => return false,
+    };
+    let Some(host) = host else { return false };
+    with_port(origin_host, default_port).eq_ignore_ascii_case(&with_port(host, default_port))
+}
+
+fn with_port(host: &str, default_port: &str) -> String {
+    let has_port = match host.rfind(']') {
+        Some(end) => host[end..].contains(':'),
+        None => host.contains(':'),
+    };
+    if has_port { host.to_owned() } else { format!("{host}:{default_port}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_this_server_may_connect() {
+        assert!(is_allowed(Some("http://127.0.0.1:8080"), Some("127.0.0.1:8080")));
+        assert!(is_allowed(Some("http://desk.example.com"), Some("desk.example.com:80")));
+        assert!(is_allowed(Some("https://Desk.example.com"), Some("desk.example.com")));
+        assert!(is_allowed(Some("http://[::1]:8080"), Some("[::1]:8080")));
+    }
+
+    #[test]
+    fn a_page_of_another_site_may_not() {
+        assert!(!is_allowed(Some("https://evil.example"), Some("desk.example.com")));
+        assert!(!is_allowed(Some("http://127.0.0.1:9999"), Some("127.0.0.1:8080")));
+        assert!(!is_allowed(Some("https://desk.example.com.evil.example"), Some("desk.example.com")));
+        assert!(!is_allowed(Some("null"), Some("desk.example.com")));
+        assert!(!is_allowed(Some("file://desk.example.com"), Some("desk.example.com")));
+        assert!(!is_allowed(Some("http://desk.example.com"), None));
+    }
+
+    #[test]
+    fn a_program_without_origin_may() {
+        assert!(is_allowed(None, Some("desk.example.com")));
+    }
+}

@@ -1,0 +1,134 @@
+//! Shell: the signalling WebSocket that browsers open at `/ws`.
+
+use super::origin;
+use crate::wswebrtcsink::{
+    consumer::{Consumer, json, negotiation::Input},
+    hub::Hub,
+};
+use futures_util::{SinkExt, StreamExt};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::mpsc;
+use vdi_protocol::{SUBPROTOCOL, signalling::ToConsumer};
+use warp::{
+    Filter, Rejection, Reply,
+    http::{StatusCode, header},
+    ws::{Message, WebSocket},
+};
+
+/// Messages that may wait for a browser; a hundred candidates and an offer fit.
+const OUTBOX: usize = 256;
+
+/// Proxies cut connections that are idle for a minute.
+const PING_EVERY: Duration = Duration::from_secs(20);
+
+/// A browser that takes no bytes for so long is gone.
+const SEND_LIMIT: Duration = Duration::from_secs(10);
+
+/// A message up to so many times the limit is read and answered with words; a larger one cuts the connection.
+const ANSWERED_OVERSIZE: usize = 4;
+
+/// The WebSocket at `/ws`.
+pub fn route(hub: Arc<Hub>) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone + Send + Sync {
+    warp::path("ws")
+        .and(warp::path::end())
+        .and(warp::ws())
+        .and(warp::header::optional::<String>("origin"))
+        .and(warp::header::optional::<String>("host"))
+        .and(warp::header::optional::<String>("sec-websocket-protocol"))
+        .map(
+            move |ws: warp::ws::Ws,
+                  origin: Option<String>,
+                  host: Option<String>,
+                  protocols: Option<String>| {
+                if !origin::is_allowed(origin.as_deref(), host.as_deref()) {
+                    let text = "this WebSocket may only be opened from the page of this server\n";
+                    return warp::reply::with_status(text, StatusCode::FORBIDDEN).into_response();
+                }
+                let cut = hub.max_message_size().saturating_mul(ANSWERED_OVERSIZE);
+                let hub = hub.clone();
+                let mut response = ws
+                    .max_message_size(cut)
+                    .max_frame_size(cut)
+                    .on_upgrade(move |socket| serve(socket, hub))
+                    .into_response();
+                let named =
+                    protocols.is_some_and(|names| names.split(',').any(|name| name.trim() == SUBPROTOCOL));
+                if named {
+                    response.headers_mut().insert(
+                        header::SEC_WEBSOCKET_PROTOCOL,
+                        header::HeaderValue::from_static(SUBPROTOCOL),
+                    );
+                }
+                response
+            },
+        )
+}
+
+async fn serve(socket: WebSocket, hub: Arc<Hub>) {
+    let (mut to_browser, mut from_browser) = socket.split();
+    let (outbox, mut messages) = mpsc::channel::<ToConsumer>(OUTBOX);
+    let opened = hub.open_consumer(
+        &hub.new_id(),
+        Box::new(move |message| {
+            // A full outbox belongs to a browser that takes nothing; its time limit ends it.
+            let _ = outbox.try_send(message);
+        }),
+    );
+    let consumer = match opened {
+        Ok(consumer) => consumer,
+        Err(refusal) => {
+            let text = json(&ToConsumer::Error { code: refusal.code, message: refusal.message });
+            let _ = to_browser.send(Message::text(text)).await;
+            let _ = to_browser.send(Message::close_with(1013_u16, "try again later")).await;
+            return;
+        }
+    };
+
+    // The consumer drops the outbox when it ends; then the rest is sent, and the socket closed.
+    let writer = async {
+        let mut ping = tokio::time::interval(PING_EVERY);
+        ping.tick().await;
+        loop {
+            let message = tokio::select! {
+                message = messages.recv() => match message {
+                    Some(message) => Message::text(json(&message)),
+                    None => break,
+                },
+                _ = ping.tick() => Message::ping(Vec::new()),
+            };
+            if !matches!(tokio::time::timeout(SEND_LIMIT, to_browser.send(message)).await, Ok(Ok(()))) {
+                return;
+            }
+        }
+        let closing = to_browser.send(Message::close_with(1000_u16, ""));
+        let _ = tokio::time::timeout(SEND_LIMIT, closing).await;
+    };
+    let reader = read(&mut from_browser, &consumer, hub.max_message_size());
+    tokio::select! {
+        () = writer => {}
+        clean = reader => consumer.input(Input::SignallingLost { clean }),
+    }
+}
+
+/// Reads until the browser closes; whether it did so on purpose.
+async fn read(
+    from_browser: &mut futures_util::stream::SplitStream<WebSocket>,
+    consumer: &Consumer,
+    limit: usize,
+) -> bool {
+    while let Some(message) = from_browser.next().await {
+        match message {
+            Ok(message) if message.is_close() => {
+                // 1000 and 1001 are a page that closes or goes; a proxy that cuts says something else, or nothing.
+                return matches!(message.close_frame(), Some((1000 | 1001, _)));
+            }
+            Ok(message) if message.is_ping() || message.is_pong() => {}
+            Ok(message) => match message.to_str() {
+                Ok(text) => consumer.receive(text, limit),
+                Err(()) => consumer.receive("(binary)", limit),
+            },
+            Err(_) => return false,
+        }
+    }
+    false
+}

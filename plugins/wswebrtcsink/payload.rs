@@ -1,0 +1,181 @@
+//! Decision: how each codec travels in RTP. One row per codec; a new codec is a new row.
+
+use super::HeaderExtension;
+
+/// What a stream carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Pictures.
+    Video,
+    /// Sound.
+    Audio,
+}
+
+impl Kind {
+    /// As in SDP.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Video => "video",
+            Kind::Audio => "audio",
+        }
+    }
+}
+
+/// A row: one codec's way into RTP.
+#[derive(Debug)]
+pub struct Payload {
+    /// Video or audio.
+    pub kind: Kind,
+    /// Media type of the encoded stream.
+    pub media_type: &'static str,
+    /// The sink's pad template, as caps.
+    pub caps: &'static str,
+    /// Factory of the payloader.
+    pub payloader: &'static str,
+    /// Properties of the payloader, as text.
+    pub settings: &'static [(&'static str, &'static str)],
+    /// Name in SDP.
+    pub encoding_name: &'static str,
+    /// RTP clock.
+    pub clock_rate: i32,
+    /// RTP payload type.
+    pub payload_type: i32,
+    /// Parameters of the `fmtp` line that do not depend on the stream.
+    pub format_parameters: &'static [(&'static str, &'static str)],
+}
+
+/// Every codec that the sink sends. RTP packets stay below 1200 bytes of payload, which passes every tunnel.
+pub const PAYLOADS: &[Payload] = &[
+    Payload {
+        kind: Kind::Video,
+        media_type: "video/x-h264",
+        caps: "video/x-h264, stream-format=(string)byte-stream, alignment=(string)au",
+        payloader: "rtph264pay",
+        settings: &[("mtu", "1200"), ("aggregate-mode", "zero-latency"), ("config-interval", "-1")],
+        encoding_name: "H264",
+        clock_rate: 90_000,
+        payload_type: 96,
+        format_parameters: &[("packetization-mode", "1"), ("level-asymmetry-allowed", "1")],
+    },
+    Payload {
+        kind: Kind::Video,
+        media_type: "video/x-vp8",
+        caps: "video/x-vp8",
+        payloader: "rtpvp8pay",
+        settings: &[("mtu", "1200"), ("picture-id-mode", "15-bit")],
+        encoding_name: "VP8",
+        clock_rate: 90_000,
+        payload_type: 97,
+        format_parameters: &[],
+    },
+    Payload {
+        kind: Kind::Video,
+        media_type: "video/x-vp9",
+        caps: "video/x-vp9",
+        payloader: "rtpvp9pay",
+        settings: &[("mtu", "1200"), ("picture-id-mode", "15-bit")],
+        encoding_name: "VP9",
+        clock_rate: 90_000,
+        payload_type: 98,
+        format_parameters: &[],
+    },
+    Payload {
+        kind: Kind::Audio,
+        media_type: "audio/x-opus",
+        caps: "audio/x-opus",
+        payloader: "rtpopuspay",
+        settings: &[("mtu", "1200")],
+        encoding_name: "OPUS",
+        clock_rate: 48_000,
+        payload_type: 111,
+        format_parameters: &[
+            ("minptime", "10"),
+            ("useinbandfec", "1"),
+            ("stereo", "1"),
+            ("sprop-stereo", "1"),
+        ],
+    },
+];
+
+/// The row of an encoded stream.
+pub fn payload_for(media_type: &str) -> Option<&'static Payload> {
+    PAYLOADS.iter().find(|row| row.media_type == media_type)
+}
+
+/// H.264's `profile-level-id` (RFC 6184, 8.1) for the `profile` field of the stream's caps.
+///
+/// The level is 3.1 whatever the stream's: browsers offer that themselves, take more, and Firefox knows no other;
+/// `level-asymmetry-allowed` covers the difference.
+pub fn profile_level_id(profile: Option<&str>) -> &'static str {
+    match profile {
+        Some("baseline") => "42001f",
+        Some("main") => "4d001f",
+        Some("high" | "constrained-high" | "progressive-high") => "64001f",
+        Some("high-4:4:4") => "f4001f",
+        _ => "42e01f",
+    }
+}
+
+/// The caps of one media section: what is offered, complete with header extensions and feedback.
+///
+/// No data flows before the offer, so everything that the SDP shall say must stand here.
+pub fn offer_caps(row: &Payload, stream: &gst::Caps, extensions: &[HeaderExtension]) -> gst::Caps {
+    let mut caps = gst::Structure::builder("application/x-rtp")
+        .field("media", row.kind.as_str())
+        .field("encoding-name", row.encoding_name)
+        .field("clock-rate", row.clock_rate)
+        .field("payload", row.payload_type);
+    for (name, value) in row.format_parameters {
+        caps = caps.field(*name, *value);
+    }
+    match row.kind {
+        Kind::Video => {
+            if row.encoding_name == "H264" {
+                let profile = stream.structure(0).and_then(|s| s.get::<&str>("profile").ok());
+                caps = caps.field("profile-level-id", profile_level_id(profile));
+            }
+            caps = caps
+                .field("rtcp-fb-nack", true)
+                .field("rtcp-fb-nack-pli", true)
+                .field("rtcp-fb-ccm-fir", true);
+        }
+        Kind::Audio => caps = caps.field("encoding-params", "2"),
+    }
+    for extension in extensions {
+        caps = caps.field(format!("extmap-{}", extension.id).as_str(), extension.uri);
+    }
+    gst::Caps::builder_full().structure(caps.build()).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn payload_types_differ_and_are_dynamic() {
+        let types: HashSet<_> = PAYLOADS.iter().map(|row| row.payload_type).collect();
+        assert_eq!(types.len(), PAYLOADS.len());
+        assert!(types.iter().all(|pt| (96..=127).contains(pt)));
+    }
+
+    #[test]
+    fn offer_of_a_constrained_baseline_stream_says_42e01f_and_every_extension() {
+        gst::init().unwrap();
+        let stream = gst::Caps::builder("video/x-h264").field("profile", "constrained-baseline").build();
+        let extension = HeaderExtension { id: 5, uri: "urn:example" };
+        let caps = offer_caps(payload_for("video/x-h264").unwrap(), &stream, &[extension]);
+        let s = caps.structure(0).unwrap();
+        assert_eq!(s.get::<&str>("profile-level-id"), Ok("42e01f"));
+        assert_eq!(s.get::<&str>("packetization-mode"), Ok("1"));
+        assert_eq!(s.get::<&str>("extmap-5"), Ok("urn:example"));
+        assert_eq!(s.get::<bool>("rtcp-fb-nack-pli"), Ok(true));
+    }
+
+    #[test]
+    fn profile_level_id_follows_the_profile() {
+        assert_eq!(profile_level_id(Some("main")), "4d001f");
+        assert_eq!(profile_level_id(Some("high-4:4:4")), "f4001f");
+        assert_eq!(profile_level_id(None), "42e01f");
+    }
+}

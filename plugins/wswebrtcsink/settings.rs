@@ -1,0 +1,60 @@
+//! Setup: the sink's properties, as one value.
+
+use gst_webrtc::WebRTCICETransportPolicy;
+use std::time::Duration;
+
+/// Where a bare launch line serves its page: this machine only, since there is no password.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+/// Enough for a class watching one desktop; each consumer costs a few threads and descriptors.
+pub const DEFAULT_MAX_CONSUMERS: u32 = 16;
+/// From hello to connected; a relayed path over a slow link takes a few seconds.
+pub const DEFAULT_NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(15);
+/// Least time between two requested key frames.
+pub const DEFAULT_KEY_FRAME_INTERVAL: Duration = Duration::from_millis(300);
+/// Largest playout delay that the header extension can say (12 bits of 10 ms).
+pub const MAX_PLAYOUT_DELAY: Duration = Duration::from_millis(40_950);
+
+/// The sink's properties.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Address to host on; empty hosts nothing.
+    pub listen: String,
+    /// Broker to dial.
+    pub uri: Option<String>,
+    /// PEM file with certificates to trust beside the system's when dialling.
+    pub ca_file: Option<String>,
+    /// `stun://host:port`.
+    pub stun_server: Option<String>,
+    /// `turn(s)://user:password@host:port`.
+    pub turn_servers: Vec<String>,
+    /// Any candidate, or relayed ones only.
+    pub ice_transport_policy: WebRTCICETransportPolicy,
+    /// Bounds of the playout delay.
+    pub playout_delay: (Duration, Duration),
+    /// Consumers served at once.
+    pub max_consumers: u32,
+    /// Largest message in bytes.
+    pub max_message_size: usize,
+    /// From hello to connected.
+    pub negotiation_timeout: Duration,
+    /// Least time between two requested key frames.
+    pub key_frame_interval: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: DEFAULT_LISTEN.into(),
+            uri: None,
+            ca_file: None,
+            stun_server: None,
+            turn_servers: Vec::new(),
+            ice_transport_policy: WebRTCICETransportPolicy::All,
+            playout_delay: (Duration::ZERO, Duration::ZERO),
+            max_consumers: DEFAULT_MAX_CONSUMERS,
+            max_message_size: vdi_protocol::limits::MAX_DATA_BYTES,
+            negotiation_timeout: DEFAULT_NEGOTIATION_TIMEOUT,
+            key_frame_interval: DEFAULT_KEY_FRAME_INTERVAL,
+        }
+    }
+}
