@@ -1,0 +1,37 @@
+// Decision: from a place on the page to a pixel of the picture, for a video drawn with `object-fit: contain`.
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+export interface Rect extends Size {
+  readonly left: number;
+  readonly top: number;
+}
+export interface Place {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Where the picture is drawn inside `box`: as large as fits, centred, with bars at two sides. */
+export function contain(box: Rect, picture: Size): Rect {
+  // The limiting side is taken as it is, not through a scale, so that its edges are exact.
+  const wide = picture.width * box.height >= picture.height * box.width;
+  const width = wide ? box.width : (box.height * picture.width) / picture.height;
+  const height = wide ? (box.width * picture.height) / picture.width : box.height;
+  return { left: box.left + (box.width - width) / 2, top: box.top + (box.height - height) / 2, width, height };
+}
+
+/**
+ * The pixel under a place on the page; the nearest one if the place is on a bar (`inside` tells). `null` while there is
+ * no picture, or no room for it.
+ */
+export function toPicture(place: Place, box: Rect, picture: Size): (Place & { readonly inside: boolean }) | null {
+  if (picture.width <= 0 || picture.height <= 0 || box.width <= 0 || box.height <= 0) return null;
+  const drawn = contain(box, picture);
+  const x = Math.floor(((place.x - drawn.left) * picture.width) / drawn.width);
+  const y = Math.floor(((place.y - drawn.top) * picture.height) / drawn.height);
+  const inX = Math.min(Math.max(x, 0), picture.width - 1);
+  const inY = Math.min(Math.max(y, 0), picture.height - 1);
+  return { x: inX, y: inY, inside: x === inX && y === inY };
+}

@@ -1,0 +1,203 @@
+// Setup: wires the page together. It finds the elements, hands each class what it needs, and lets the connection's state
+// decide what is shown and what acts. Nothing is decided here that could be tested elsewhere.
+import "./style.css";
+import { browserClock } from "./clock";
+import { Connection } from "./connection";
+import { Curtain, missing, say } from "./curtain";
+import { Fullscreen } from "./fullscreen";
+import { Keyboard } from "./keyboard";
+import type { Platform } from "./keysyms";
+import { Media } from "./media";
+import { announce, words } from "./messages";
+import { Notices } from "./notices";
+import { Overlay } from "./overlay";
+import { Pointer } from "./pointer";
+import { signallingUrl } from "./signalling";
+import { Wheel } from "./wheel";
+import { publish } from "./window";
+
+function find<E extends HTMLElement>(id: string): E {
+  return (document.getElementById(id) as E | null) ?? missing(id);
+}
+
+const clock = browserClock;
+const stage = find("stage");
+const keys = find<HTMLTextAreaElement>("keys");
+const unmute = find<HTMLButtonElement>("unmute");
+const watching = find("watching");
+const touch = window.matchMedia("(pointer: coarse)").matches;
+
+for (const element of document.querySelectorAll<HTMLElement>("[data-word]")) say(element, wordAt(element.dataset["word"]));
+for (const element of document.querySelectorAll<HTMLElement>("[data-label]")) element.setAttribute("aria-label", wordAt(element.dataset["label"]));
+for (const element of document.querySelectorAll<HTMLElement>("[data-hint]")) element.title = wordAt(element.dataset["hint"]);
+
+function wordAt(name: string | undefined): string {
+  const found = name === undefined ? undefined : words[name as keyof typeof words];
+  return typeof found === "string" ? found : missing(`word ${name ?? ""}`);
+}
+
+const connection = new Connection(
+  signallingUrl(document.baseURI),
+  {
+    clock,
+    random: Math.random,
+    openSocket: (url, protocol) => new WebSocket(url, protocol),
+    createPeer: (config) => new RTCPeerConnection(config),
+    isHidden: () => document.visibilityState === "hidden",
+  },
+  (event) => {
+    switch (event.type) {
+      case "begun":
+        media.reset();
+        keyboard.forget();
+        pointer.forget();
+        break;
+      case "track":
+        media.play(event.track, event.receiver);
+        break;
+      case "notice":
+        notices.add(event.level, event.text);
+        break;
+      case "changed":
+        break;
+    }
+    refresh();
+  },
+);
+
+const media = new Media(stage, find<HTMLAudioElement>("sound"), (event) => {
+  if (event.type === "shown") connection.pictureShown();
+  refresh();
+});
+
+const keyboard = new Keyboard(keys, { clock, platform: platform(), touch, isLocal }, (message) => {
+  connection.sendInput(message);
+});
+
+const pointer = new Pointer(stage, { clock, box: () => media.box, size: () => media.size }, (event) => {
+  if (event.channel === "input") connection.sendInput(event.message);
+  else connection.sendMotion(event.message);
+});
+
+const wheel = new Wheel(stage, clock, (message) => {
+  connection.sendInput(message);
+});
+
+const notices = new Notices(find("notices"), clock);
+
+const curtain = new Curtain(find("curtain"), (action) => {
+  if (action === "reload") location.reload();
+  else connection.start();
+});
+
+const fullscreen = new Fullscreen(document.documentElement, () => {
+  refresh();
+});
+
+const overlay = new Overlay(find("panel"), find<HTMLButtonElement>("handle"), (action) => {
+  switch (action) {
+    case "fullscreen":
+      void fullscreen.toggle();
+      break;
+    case "sound":
+      media.toggleSound();
+      break;
+    case "keyboard":
+      keys.inputMode = "text";
+      keys.focus({ preventScroll: true });
+      return;
+    case "unfocused":
+      break;
+  }
+  focusDesktop();
+});
+
+function platform(): Platform {
+  const name = navigator.platform;
+  return /^(Mac|iP)/.test(name) ? "mac" : name.startsWith("Win") ? "windows" : "other";
+}
+
+/** Whether an element belongs to the page's own panel and buttons. */
+function isLocal(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest("[data-local]") !== null;
+}
+
+/** Gives the keyboard to the desktop. */
+function focusDesktop(): void {
+  if (connection.mayAct) keys.focus({ preventScroll: true });
+}
+
+let countdown: (() => void) | null = null;
+let acted = false;
+
+/** Brings everything in line with the connection's state. */
+function refresh(): void {
+  const { state, mayAct } = connection;
+  const root = document.documentElement;
+  root.dataset["state"] = state.name;
+  root.dataset["role"] = connection.role ?? "";
+  document.title = state.name === "streaming" ? words.desktop : `${words.state[state.name]} · ${words.desktop}`;
+
+  curtain.show(announce(state, clock.nowMs()), media.size.width > 0 && state.name === "reconnecting");
+  countdown?.();
+  const waits = state.name === "reconnecting" && state.retryAtMs !== null;
+  countdown = waits ? clock.after(1000, refresh) : null;
+
+  keyboard.enabled = pointer.enabled = wheel.enabled = mayAct;
+  if (mayAct && !acted) focusDesktop();
+  acted = mayAct;
+
+  unmute.hidden = state.name !== "streaming" || media.sound !== "blocked";
+  watching.hidden = state.name !== "streaming" || connection.role !== "viewer";
+  const { media: info, stats, role, consumers } = connection;
+  overlay.show({ state: state.name, media: info, size: media.size, stats, role, consumers, sound: media.sound, fullscreen: fullscreen.active });
+}
+
+// The page's shortcuts are taken before the keyboard's own listener sees them.
+window.addEventListener(
+  "keydown",
+  (event) => {
+    if (!event.ctrlKey || !event.shiftKey || event.altKey || event.metaKey) return;
+    if (event.code !== "KeyM" && event.code !== "KeyF") return;
+    event.preventDefault();
+    if (event.repeat) return;
+    keyboard.releaseAll();
+    if (event.code === "KeyM") overlay.toggle(true);
+    else void fullscreen.toggle();
+  },
+  { capture: true },
+);
+
+stage.addEventListener("pointerdown", () => {
+  if (!touch || document.activeElement !== keys) focusDesktop();
+});
+for (const type of ["pointerdown", "pointermove", "wheel"] as const) {
+  stage.addEventListener(type, (event) => {
+    keyboard.reconcile(event);
+  }, { passive: true });
+}
+unmute.addEventListener("click", focusDesktop);
+find("takeControl").addEventListener("click", () => {
+  connection.takeControl();
+});
+
+window.addEventListener("focus", () => {
+  if (document.activeElement === document.body) focusDesktop();
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") connection.wake();
+});
+window.addEventListener("online", () => {
+  connection.wake();
+});
+window.addEventListener("pagehide", () => {
+  connection.stop();
+});
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) connection.start();
+});
+
+if (touch) keys.inputMode = "none";
+publish(connection, media, keyboard);
+if ("RTCPeerConnection" in window) connection.start();
+else connection.refuse({ kind: "noWebRtc" });

@@ -1,0 +1,199 @@
+// Setup: every word that the page says, in one table, ready for translation; and the pure choice of words per state.
+import type { Cause } from "./cause";
+import type { Stage, State } from "./connection";
+import type { ErrorCode, FailureReason } from "./protocol";
+
+export const words = {
+  product: "gst-vdi",
+  desktop: "Desktop",
+  noScript: "This page needs JavaScript to show the desktop.",
+
+  state: { connecting: "Connecting", streaming: "Live", reconnecting: "Reconnecting", failed: "Not connected", ended: "Ended" },
+  stage: {
+    server: "Reaching the server…",
+    offer: "The server is preparing the stream…",
+    media: "Opening the media path…",
+    desktop: "Waiting for the desktop…",
+    frame: "Waiting for the first picture…",
+  } satisfies Record<Stage, string>,
+
+  connecting: "Connecting to your desktop",
+  reconnecting: "Reconnecting…",
+  waitingForDesktop: "Waiting for the desktop",
+  retryIn: (seconds: number) => (seconds <= 1 ? "Trying again in a moment." : `Trying again in ${seconds} seconds.`),
+  retryNow: "Trying again now.",
+  retriesByItself: "This page keeps trying and comes back by itself.",
+  ended: "The session has ended",
+  endedDetail: "You can close this page, or connect again.",
+
+  unreachable: "The server cannot be reached.",
+  lost: "The connection was lost.",
+  timeout: "The media path did not come up in time. If this goes on, a firewall may block it: ask your administrator about TURN.",
+  noWebRtc: "This browser cannot show the desktop",
+  noWebRtcDetail: "It has no WebRTC, or WebRTC is switched off. Please use a current Chrome, Edge, Firefox or Safari.",
+  noCodec: "This browser cannot play the picture",
+  noCodecDetail: (codec: string) => `The desktop is sent as ${codec}, which this browser does not decode. Please use another browser.`,
+  version: "This page is out of date",
+  versionDetail: "Page and server speak different versions. Reload the page to get the one that fits.",
+
+  refused: {
+    malformedMessage: "The server did not understand this page.",
+    unexpectedMessage: "The server did not understand this page.",
+    unsupportedVersion: "Page and server speak different versions. Reload the page to get the one that fits.",
+    badSdp: "Browser and server could not agree on how to send the picture. Please try another browser.",
+    badCandidate: "Browser and server found no way to each other.",
+    tooManyConsumers: "As many people are watching as the server allows. Try again when someone has left.",
+    noMedia: "The server is up, the desktop is not sending yet.",
+    timeout: "The media path did not come up in time. If this goes on, a firewall may block it: ask your administrator about TURN.",
+    internal: "The server had a problem of its own.",
+  } satisfies Record<ErrorCode, string>,
+  refusedTitle: "The server refused the connection",
+  fullTitle: "The desktop is full",
+
+  failedTitle: "The desktop is not available",
+  failure: {
+    CONFIG_INVALID: "The session is configured wrongly. Please tell your administrator.",
+    GPU_INIT_ERROR: "This session needs a GPU encoder, and none works. Please tell your administrator.",
+    ENCODER_UNAVAILABLE: "No video encoder works on the server. Please tell your administrator.",
+    DISPLAY_UNAVAILABLE: "The display of the desktop cannot be reached, or has stopped.",
+    DESKTOP_FAILED: "The desktop does not start, or keeps stopping.",
+    PORT_UNAVAILABLE: "The server cannot listen on its address. Please tell your administrator.",
+    PIPELINE_ERROR: "Capturing or encoding the desktop failed.",
+  } satisfies Record<FailureReason, string>,
+
+  tryAgain: "Try again",
+  connectAgain: "Connect again",
+  reload: "Reload the page",
+
+  panel: "Session",
+  openPanel: "Show session panel",
+  closePanel: "Hide session panel",
+  latency: "Response",
+  latencyHint:
+    "Network there and back, waiting in the jitter buffer, and decoding, as this browser measures them. Capturing, encoding and the screen itself come on top.",
+  network: "Network",
+  buffer: "Buffer",
+  decode: "Decoding",
+  encoder: "Encoder",
+  hardware: "hardware",
+  software: "software",
+  picture: "Picture",
+  frameRate: "Frame rate",
+  bitRate: "Bit rate",
+  losses: "Lost",
+  role: "You",
+  controller: "in control",
+  viewer: "watching",
+  people: (count: number) => (count === 1 ? "alone" : `${count} connected`),
+  unknown: "–",
+
+  fullscreen: "Full screen",
+  leaveFullscreen: "Leave full screen",
+  soundOn: "Sound on",
+  soundOff: "Sound off",
+  noSound: "No sound",
+  clickForSound: "Click for sound",
+  keyboard: "Keyboard",
+  keyboardInput: "Keyboard input to the desktop",
+  watching: "You are watching.",
+  takeControl: "Take control",
+  dismiss: "Dismiss",
+} as const;
+
+export type Action = "retry" | "reload";
+
+/** What stands on the page while there is no stream. */
+export interface Announcement {
+  readonly title: string;
+  readonly detail: string;
+  /** The server's own words, if it said any. */
+  readonly quote: string;
+  readonly busy: boolean;
+  readonly action: { readonly label: string; readonly does: Action } | null;
+}
+
+const RETRY = { label: words.tryAgain, does: "retry" } as const;
+const RELOAD = { label: words.reload, does: "reload" } as const;
+
+/** What the user is told; `null` while the stream is there. */
+export function announce(state: State, nowMs: number): Announcement | null {
+  switch (state.name) {
+    case "streaming":
+      return null;
+    case "connecting":
+      return { title: words.connecting, detail: words.stage[state.stage], quote: "", busy: true, action: null };
+    case "ended":
+      return { title: words.ended, detail: words.endedDetail, quote: state.message, busy: false, action: { label: words.connectAgain, does: "retry" } };
+    case "reconnecting": {
+      const waiting = state.cause.kind === "refused" && state.cause.code === "noMedia";
+      const seconds = state.retryAtMs === null ? 0 : Math.ceil((state.retryAtMs - nowMs) / 1000);
+      const when = state.retryAtMs === null || seconds <= 0 ? words.retryNow : words.retryIn(seconds);
+      return {
+        title: waiting ? words.waitingForDesktop : words.reconnecting,
+        detail: `${explain(state.cause)} ${when}`,
+        quote: "",
+        busy: true,
+        action: null,
+      };
+    }
+    case "failed":
+      return {
+        title: headline(state.cause),
+        detail: state.retrying ? `${explain(state.cause)} ${words.retriesByItself}` : explain(state.cause),
+        quote: quoteOf(state.cause),
+        busy: false,
+        action: remedy(state.cause),
+      };
+  }
+}
+
+function explain(cause: Cause): string {
+  switch (cause.kind) {
+    case "unreachable":
+      return words.unreachable;
+    case "lost":
+      return words.lost;
+    case "timeout":
+      return words.timeout;
+    case "refused":
+      return words.refused[cause.code];
+    case "session":
+      return cause.reason ? words.failure[cause.reason] : words.refused.internal;
+    case "bye":
+      return words.endedDetail;
+    case "version":
+      return words.versionDetail;
+    case "noWebRtc":
+      return words.noWebRtcDetail;
+    case "noCodec":
+      return words.noCodecDetail(cause.codec);
+  }
+}
+
+function headline(cause: Cause): string {
+  switch (cause.kind) {
+    case "version":
+      return words.version;
+    case "noWebRtc":
+      return words.noWebRtc;
+    case "noCodec":
+      return words.noCodec;
+    case "refused":
+      if (cause.code === "unsupportedVersion") return words.version;
+      return cause.code === "tooManyConsumers" ? words.fullTitle : words.refusedTitle;
+    default:
+      return words.failedTitle;
+  }
+}
+
+function quoteOf(cause: Cause): string {
+  if (cause.kind === "refused") return cause.message;
+  if (cause.kind === "session") return [cause.reason, cause.message].filter(Boolean).join(": ");
+  return "";
+}
+
+function remedy(cause: Cause): Announcement["action"] {
+  if (cause.kind === "noWebRtc" || cause.kind === "noCodec") return null;
+  if (cause.kind === "version" || (cause.kind === "refused" && cause.code === "unsupportedVersion")) return RELOAD;
+  return RETRY;
+}

@@ -1,0 +1,141 @@
+// Shell: the panel at the edge: state, figures and buttons. It shows what it is given and reports what is pressed.
+import type { MediaInfo, PageStats, Role } from "./protocol";
+import { missing, say } from "./curtain";
+import { encoderKind } from "./encoders";
+import type { Size } from "./geometry";
+import type { Sound } from "./media";
+import { words } from "./messages";
+
+/** Everything that the panel shows. */
+export interface Facts {
+  readonly state: keyof typeof words.state;
+  readonly media: MediaInfo | null;
+  /** Size of the picture as decoded. */
+  readonly size: Size;
+  readonly stats: PageStats | null;
+  readonly role: Role | null;
+  readonly consumers: number | null;
+  readonly sound: Sound;
+  readonly fullscreen: boolean;
+}
+
+/** `unfocused`: the panel opened or closed and does not want the keyboard. */
+export type OverlayAction = "fullscreen" | "sound" | "keyboard" | "unfocused";
+
+/** Seconds of response time in the little curve. */
+const HISTORY = 60;
+/** The curve's own units: wide as the history, high as this. */
+const CURVE_HEIGHT = 24;
+/** Response time that fills the curve when nothing was slower, so that a calm line looks calm. */
+const CALM_MS = 50;
+
+/** What this browser can measure of the time from an input to its effect on the screen. */
+export function responseMs(stats: PageStats): number {
+  return stats.roundTripMs + stats.jitterBufferDelayMs + stats.decodeMs;
+}
+
+export function bitRate(bps: number): string {
+  if (bps >= 1e6) return `${(bps / 1e6).toFixed(1)} Mbit/s`;
+  return `${Math.round(bps / 1e3)} kbit/s`;
+}
+
+/** One digit below ten, none above: more would be noise. */
+export function milliseconds(ms: number): string {
+  return ms < 9.95 ? ms.toFixed(1) : Math.round(ms).toFixed(0);
+}
+
+/** Points of a curve over the last seconds, newest at the right. */
+export function curve(values: readonly number[]): string {
+  const top = Math.max(CALM_MS, ...values);
+  const from = HISTORY - values.length;
+  return values.map((value, index) => `${from + index},${(CURVE_HEIGHT - 1 - (value / top) * (CURVE_HEIGHT - 2)).toFixed(1)}`).join(" ");
+}
+
+export class Overlay {
+  #panel: HTMLElement;
+  #handle: HTMLButtonElement;
+  #callback: (action: OverlayAction) => void;
+  #history: number[] = [];
+  #counted: PageStats | null = null;
+
+  constructor(panel: HTMLElement, handle: HTMLButtonElement, callback: (action: OverlayAction) => void) {
+    this.#panel = panel;
+    this.#handle = handle;
+    this.#callback = callback;
+    handle.addEventListener("click", (event) => {
+      // A click by keyboard has no pointer and wants the focus inside; a mouse leaves it with the desktop.
+      this.toggle(event.detail === 0);
+    });
+    this.#part("close").addEventListener("click", () => {
+      this.toggle();
+    });
+    for (const action of ["fullscreen", "sound", "keyboard"] as const) {
+      this.#part(action).addEventListener("click", () => {
+        this.#callback(action);
+      });
+    }
+    panel.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.toggle();
+    });
+  }
+
+  get open(): boolean {
+    return !this.#panel.hidden;
+  }
+
+  /** Opens or closes the panel; opened by the keyboard, it takes the focus. */
+  toggle(takeFocus = false): void {
+    this.#panel.hidden = !this.#panel.hidden;
+    this.#handle.setAttribute("aria-expanded", String(this.open));
+    this.#handle.hidden = this.open;
+    if (this.open && takeFocus) this.#part("fullscreen").focus();
+    else this.#callback("unfocused");
+  }
+
+  show(facts: Facts): void {
+    const { stats, media, size } = facts;
+    this.#panel.dataset["state"] = facts.state;
+    this.#say("state", words.state[facts.state]);
+    const kind = media ? encoderKind(media.encoder) : null;
+    this.#say("encoder", media?.encoder ? `${media.encoder}${kind ? ` · ${words[kind]}` : ""}` : words.unknown);
+    this.#say("picture", size.width > 0 ? `${size.width} × ${size.height}${media?.codec ? ` · ${media.codec}` : ""}` : words.unknown);
+    this.#say("frameRate", stats ? `${Math.round(stats.framesPerSecond)} fps` : words.unknown);
+    this.#say("bitRate", stats ? bitRate(stats.bitrateBps) : words.unknown);
+    this.#say("losses", stats ? lossText(stats) : words.unknown);
+    const who = facts.role ? words[facts.role] : words.unknown;
+    this.#say("role", facts.consumers === null ? who : `${who} · ${words.people(facts.consumers)}`);
+    this.#showResponse(stats);
+    this.#say("fullscreenLabel", facts.fullscreen ? words.leaveFullscreen : words.fullscreen);
+    const sound = { none: words.noSound, blocked: words.clickForSound, playing: words.soundOn, muted: words.soundOff }[facts.sound];
+    this.#say("soundLabel", sound);
+    const soundButton = this.#part<HTMLButtonElement>("sound");
+    soundButton.disabled = facts.sound === "none";
+    soundButton.setAttribute("aria-pressed", String(facts.sound === "playing"));
+  }
+
+  #showResponse(stats: PageStats | null): void {
+    if (stats && stats !== this.#counted) this.#history = [...this.#history, responseMs(stats)].slice(-HISTORY);
+    this.#counted = stats;
+    this.#say("latency", stats ? milliseconds(responseMs(stats)) : words.unknown);
+    for (const [part, value] of [
+      ["network", stats?.roundTripMs],
+      ["buffer", stats?.jitterBufferDelayMs],
+      ["decode", stats?.decodeMs],
+    ] as const) {
+      this.#say(part, value === undefined ? words.unknown : `${milliseconds(value)} ms`);
+    }
+    this.#part<HTMLElement>("curve").setAttribute("points", curve(this.#history));
+  }
+
+  #say(part: string, text: string): void {
+    say(this.#part(part), text);
+  }
+
+  #part<E extends Element = HTMLElement>(name: string): E {
+    return this.#panel.querySelector<E>(`[data-part="${name}"]`) ?? missing(name);
+  }
+}
+
+function lossText(stats: PageStats): string {
+  return `${Math.max(stats.packetsLost, 0)} packets · ${stats.framesDropped} frames`;
+}

@@ -1,0 +1,200 @@
+// The wire: every message that the page shares with the server, mirrored from the crate `protocol`. The golden files of
+// that crate are read by its tests and by protocol.test.ts, so that the two ends cannot drift apart.
+import { byDefault, flag, integer, list, nullable, number, oneOf, optional, struct, tagged, text, type Read } from "./schema";
+
+/** Version of the signalling protocol. */
+export const VERSION = 1;
+/** WebSocket sub-protocol that both ends name. */
+export const SUBPROTOCOL = "vdi.1";
+/** Keys that one page may hold at once. */
+export const MAX_HELD_KEYS = 64;
+
+const u8 = integer(0, 0xff);
+const u16 = integer(0, 0xffff);
+const u32 = integer(0, 0xffff_ffff);
+const i32 = integer(-0x8000_0000, 0x7fff_ffff);
+const count = integer(0, Number.MAX_SAFE_INTEGER);
+
+const iceCandidate = {
+  candidate: text,
+  sdpMLineIndex: byDefault(nullable(u32), null),
+  sdpMid: optional(text),
+};
+
+const iceServer = struct({ urls: list(text), username: optional(text), credential: optional(text) });
+
+const errorCode = oneOf([
+  "malformedMessage",
+  "unexpectedMessage",
+  "unsupportedVersion",
+  "badSdp",
+  "badCandidate",
+  "tooManyConsumers",
+  "noMedia",
+  "timeout",
+  "internal",
+]);
+/** Why a message was refused or a session ended. */
+export type ErrorCode = Read<typeof errorCode>;
+
+const failureReason = oneOf([
+  "CONFIG_INVALID",
+  "GPU_INIT_ERROR",
+  "ENCODER_UNAVAILABLE",
+  "DISPLAY_UNAVAILABLE",
+  "DESKTOP_FAILED",
+  "PORT_UNAVAILABLE",
+  "PIPELINE_ERROR",
+]);
+/** Why a session failed. */
+export type FailureReason = Read<typeof failureReason>;
+
+const phase = oneOf(["Starting", "Ready", "Streaming", "Idle", "Draining", "Ended", "Failed"]);
+/** Where a session stands. */
+export type Phase = Read<typeof phase>;
+
+const role = oneOf(["controller", "viewer"]);
+/** What a page may do; the server enforces it. */
+export type Role = Read<typeof role>;
+
+const noticeLevel = oneOf(["info", "warning", "error"]);
+export type NoticeLevel = Read<typeof noticeLevel>;
+
+/** Signalling, page to server. */
+export const fromConsumer = tagged({
+  hello: { version: u32 },
+  answer: { sdp: text },
+  ice: iceCandidate,
+  bye: {},
+});
+export type FromConsumer = Read<typeof fromConsumer>;
+
+/** Signalling, server to page. */
+export const toConsumer = tagged({
+  welcome: {
+    version: u32,
+    consumer: text,
+    iceServers: list(iceServer),
+    iceTransportPolicy: oneOf(["all", "relay"]),
+  },
+  offer: { sdp: text },
+  ice: iceCandidate,
+  error: { code: errorCode, message: text },
+  bye: { reason: text },
+});
+export type ToConsumer = Read<typeof toConsumer>;
+export type Welcome = Extract<ToConsumer, { type: "welcome" }>;
+
+const pageStats = {
+  framesDecoded: byDefault(count, 0),
+  framesDropped: byDefault(count, 0),
+  framesPerSecond: byDefault(number, 0),
+  bitrateBps: byDefault(number, 0),
+  jitterMs: byDefault(number, 0),
+  jitterBufferDelayMs: byDefault(number, 0),
+  decodeMs: byDefault(number, 0),
+  packetsLost: byDefault(integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER), 0),
+  roundTripMs: byDefault(number, 0),
+  freezeCount: byDefault(count, 0),
+};
+const pageStatsStruct = struct(pageStats);
+/** What the browser sees, in W3C webrtc-stats terms. */
+export type PageStats = Read<typeof pageStatsStruct>;
+
+const media = {
+  codec: byDefault(text, ""),
+  encoder: byDefault(text, ""),
+  width: byDefault(u32, 0),
+  height: byDefault(u32, 0),
+  framerate: byDefault(u32, 0),
+  audio: byDefault(flag, false),
+};
+const mediaStruct = struct(media);
+/** The media on its way to the page. */
+export type MediaInfo = Read<typeof mediaStruct>;
+
+/** Data channel `control`, page to server. */
+export const fromPage = tagged({
+  ping: { id: u32 },
+  stats: pageStats,
+  requestKeyFrame: {},
+  takeControl: {},
+});
+export type FromPage = Read<typeof fromPage>;
+
+/** Data channel `control`, server to page. */
+export const toPage = tagged({
+  pong: { id: u32 },
+  media,
+  session: { phase, reason: optional(failureReason), message: optional(text), role, consumers: u32 },
+  notice: { level: noticeLevel, text },
+});
+export type ToPage = Read<typeof toPage>;
+export type SessionInfo = Extract<ToPage, { type: "session" }>;
+
+/** Data channel `input`, page to server. */
+export const input = tagged({
+  key: { keysym: u32, down: flag },
+  button: { button: u8, down: flag, x: u16, y: u16 },
+  wheel: { dx: i32, dy: i32 },
+  releaseAll: {},
+  held: { keysyms: list(u32, MAX_HELD_KEYS) },
+});
+export type Input = Read<typeof input>;
+
+/** Data channel `pointer`, page to server. */
+export const motion = struct({ seq: u32, x: u16, y: u16 });
+export type Motion = Read<typeof motion>;
+
+/** Broker, sink to broker; no page speaks it, but programs in TypeScript that relay do. */
+export const toBroker = tagged({
+  register: { version: u32, consumers: list(text) },
+  consumer: { consumer: text, message: toConsumer },
+  consumerRemoved: { consumer: text },
+});
+
+/** Broker, broker to sink. */
+export const fromBroker = tagged({
+  registered: {},
+  consumerAdded: { consumer: text },
+  consumer: { consumer: text, message: fromConsumer },
+  consumerRemoved: { consumer: text },
+  refused: { reason: text },
+});
+
+/** The body of `GET /status`. */
+export const status = struct({
+  version: byDefault(text, ""),
+  phase: byDefault(phase, "Starting"),
+  reason: byDefault(nullable(failureReason), null),
+  message: byDefault(nullable(text), null),
+  uptimeSeconds: byDefault(number, 0),
+  lastInputSecondsAgo: byDefault(nullable(number), null),
+  display: byDefault(nullable(text), null),
+  encoder: byDefault(
+    nullable(
+      struct({
+        name: text,
+        hardware: flag,
+        bitrateBps: count,
+        rejections: list(struct({ encoder: text, reason: text, message: text })),
+      }),
+    ),
+    null,
+  ),
+  audio: struct({ running: flag, message: nullable(text) }),
+  gpu: struct({
+    devices: list(
+      struct({
+        name: text,
+        utilization: number,
+        encoderUtilization: nullable(number),
+        memoryTotalBytes: count,
+        memoryUsedBytes: count,
+      }),
+    ),
+    message: nullable(text),
+  }),
+  consumers: list(struct({ id: text, role, connected: flag })),
+});
+export type Status = Read<typeof status>;

@@ -1,0 +1,73 @@
+// Shell: `window.vdi`, a read-only view of the page for tests and for people at the browser's console.
+import type { Connection, State } from "./connection";
+import type { Size } from "./geometry";
+import type { Keyboard } from "./keyboard";
+import type { Media, Sound } from "./media";
+import type { MediaInfo, PageStats, Role } from "./protocol";
+
+export interface Vdi {
+  /** As on `<html data-state>`. */
+  readonly state: State["name"];
+  /** The whole state, with cause and time of the next try. */
+  readonly detail: State;
+  /** The server's name for this page. */
+  readonly consumer: string | null;
+  readonly role: Role | null;
+  /** Connected pages. */
+  readonly consumers: number | null;
+  /** What the server says it sends. */
+  readonly media: MediaInfo | null;
+  /** Size of the picture as decoded. */
+  readonly size: Size;
+  readonly sound: Sound;
+  /** The report of the last second. */
+  readonly stats: PageStats | null;
+  /** Keysyms held now. */
+  readonly held: readonly number[];
+  readonly peer: RTCPeerConnection | null;
+}
+
+declare global {
+  interface Window {
+    readonly vdi: Vdi;
+  }
+}
+
+export function publish(connection: Connection, media: Media, keyboard: Keyboard): void {
+  const view: Vdi = {
+    get state() {
+      return connection.state.name;
+    },
+    get detail() {
+      return connection.state;
+    },
+    get consumer() {
+      return connection.consumer;
+    },
+    get role() {
+      return connection.role;
+    },
+    get consumers() {
+      return connection.consumers;
+    },
+    get media() {
+      return connection.media;
+    },
+    get size() {
+      return media.size;
+    },
+    get sound() {
+      return media.sound;
+    },
+    get stats() {
+      return connection.stats;
+    },
+    get held() {
+      return keyboard.held;
+    },
+    get peer() {
+      return connection.peer;
+    },
+  };
+  Object.defineProperty(window, "vdi", { value: Object.freeze(view) });
+}
