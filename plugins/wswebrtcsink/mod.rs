@@ -52,6 +52,6 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
 /// Set `listen` to an empty string then, so that the sink hosts nothing itself.
 pub fn routes(
     sink: &WsWebRtcSink,
-) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone + Send + Sync {
+) -> impl Filter<Extract = (impl Reply + use<>,), Error = Rejection> + Clone + Send + Sync + use<> {
     host::routes(sink.imp().hub().clone())
 }
