@@ -5,6 +5,7 @@
 
 use futures_util::StreamExt;
 use gst::prelude::*;
+use gstvdi::wswebrtcsink::{WsWebRtcSink, routes};
 use std::net::SocketAddr;
 use warp::Filter;
 
@@ -20,7 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         "videotestsrc is-live=true ! video/x-raw,width=640,height=480 ! adaptiveencbin ! wswebrtcsink name=web listen=\"\"",
     )?;
     let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| "no pipeline")?;
-    let sink = pipeline.by_name("web").ok_or("no sink")?;
+    let sink = pipeline.by_name("web").and_downcast::<WsWebRtcSink>().ok_or("no sink")?;
 
     sink.connect("consumer-added", false, |values| {
         println!("consumer {} is here", values[1].get::<String>().unwrap_or_default());
@@ -37,7 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let greeting = warp::path!("greeting").map(|| "hello from the application");
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    let server = warp::serve(greeting.or(gstvdi::wswebrtcsink::routes(&sink))).incoming(listener);
+    let server = warp::serve(greeting.or(routes(&sink))).incoming(listener);
 
     // The application ends when the pipeline fails or someone presses Ctrl-C.
     let bus = pipeline.bus().ok_or("no bus")?;

@@ -47,5 +47,5 @@ test("the video goes on when the sound server dies, and /status says so", async 
   await launcher.statusWhere("no sound is captured", (status) => !status.audio.running && status.audio.message !== null, 15_000);
   const { framesDecoded } = await viewer.inbound("video");
   await until("30 further frames", 10_000, async () => (await viewer.inbound("video")).framesDecoded >= framesDecoded + 30);
-  assert.equal(await viewer.state(), "connected");
+  assert.equal(await viewer.state(), "streaming");
 });

@@ -134,7 +134,7 @@ export class Viewer {
   async connected(limitMs = 20_000): Promise<void> {
     await until("the page to be connected", limitMs, async () => {
       const state = await this.state();
-      if (state !== "connected") throw new Error(`data-state is "${state}": ${await this.words()}`);
+      if (state !== "streaming") throw new Error(`data-state is "${state}": ${await this.words()}`);
       return true;
     });
     await until("the first frame", limitMs, async () => (await this.inbound("video")).framesDecoded > 0);
