@@ -1,6 +1,32 @@
 //! Setup: registers `latencystats`.
+//!
+//! SECTION:element-latencystats
+//!
+//! Passes everything through and measures how old each buffer is when it comes by: the pipeline's running time minus
+//! the running time of the buffer's PTS, which for a live source is the time since capture. Percentiles are taken
+//! over a sliding window. Buffers without PTS are passed and not counted; a buffer that comes before its time has age 0.
+//!
+//! Every `interval` the element posts the message `vdi-latency-stats` and, unless `silent`, notifies `last-message`.
+//! What is left is reported at EOS.
+//!
+//! ## Example pipeline
+//! ```bash
+//! gst-launch-1.0 -v ximagesrc use-damage=false ! adaptiveencbin ! latencystats silent=false ! fakesink
+//! ```
+
+use gst::{glib, prelude::*};
+
+mod cadence;
+mod imp;
+mod window;
+
+glib::wrapper! {
+    /// Measures the age of the buffers that pass.
+    pub struct LatencyStats(ObjectSubclass<imp::LatencyStats>)
+        @extends gst_base::BaseTransform, gst::Element, gst::Object;
+}
 
 /// Registers the element with a plugin.
-pub fn register(_plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
-    Ok(())
+pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(Some(plugin), "latencystats", gst::Rank::NONE, LatencyStats::static_type())
 }

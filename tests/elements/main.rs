@@ -1,0 +1,13 @@
+//! Behaviour of the plugin's elements from outside: one module per element, on harnesses and in pipelines.
+
+mod latencystats;
+mod rtphdrextplayoutdelay;
+
+/// Starts GStreamer and registers the plugin once per process.
+fn init() {
+    static INIT: std::sync::Once = std::sync::Once::new();
+    INIT.call_once(|| {
+        gst::init().unwrap();
+        gstvdi::plugin_register_static().unwrap();
+    });
+}
