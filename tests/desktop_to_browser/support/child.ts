@@ -19,6 +19,12 @@ process.on("exit", () => {
 /** Output kept for the error messages of failing tests. */
 const MAX_OUTPUT_CHARS = 1_000_000;
 
+export interface StartOptions {
+  env?: Record<string, string | undefined>;
+  /** In a process group of its own, as a shell starts a job at a terminal. */
+  ownGroup?: boolean;
+}
+
 export class Child {
   readonly ended: Promise<Ending>;
   ending: Ending | undefined;
@@ -45,9 +51,9 @@ export class Child {
   }
 
   /** `env` is added to this process's environment; an undefined value removes a name. */
-  static start(command: string, args: string[], options: { env?: Record<string, string | undefined>; cwd?: string } = {}): Child {
+  static start(command: string, args: string[], options: StartOptions = {}): Child {
     const env = { ...process.env, ...options.env };
-    return new Child(command, spawn(command, args, { env, cwd: options.cwd, stdio: ["pipe", "pipe", "pipe"] }));
+    return new Child(command, spawn(command, args, { env, detached: options.ownGroup ?? false, stdio: ["pipe", "pipe", "pipe"] }));
   }
 
   get pid(): number {
@@ -62,6 +68,11 @@ export class Child {
 
   signal(signal: NodeJS.Signals): void {
     this.process.kill(signal);
+  }
+
+  /** To the whole group, as a terminal does for Ctrl-C. */
+  signalGroup(signal: NodeJS.Signals): void {
+    process.kill(-this.pid, signal);
   }
 
   /** The first match in the standard output (or in what `from` names) so far or within the limit. */
