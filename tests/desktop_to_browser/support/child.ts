@@ -10,10 +10,10 @@ export interface Ending {
   signal: NodeJS.Signals | null;
 }
 
-/** Processes that are still to be ended if the test run is cut short. */
+/** Processes that a failing test has left. SIGTERM, so that those with children of their own can end them. */
 const running = new Set<ChildProcess>();
 process.on("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
+  for (const child of running) child.kill("SIGTERM");
 });
 
 /** Output kept for the error messages of failing tests. */
