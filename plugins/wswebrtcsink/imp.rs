@@ -57,7 +57,7 @@ impl WsWebRtcSink {
     /// Checks what is set and starts to listen and to dial.
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = self.hub().settings().clone();
-        let bad = |why: String| gst::error_msg!(gst::LibraryError::Settings, ["{why}"]);
+        let bad = |why: String| gst::error_msg!(gst::LibraryError::Settings, ("{why}"));
         if let Some(uri) = &settings.stun_server {
             ice_servers::stun(uri).map_err(|err| bad(format!("stun-server {err}")))?;
         }
@@ -67,7 +67,7 @@ impl WsWebRtcSink {
         self.hub().open();
         if !settings.listen.is_empty() {
             let server = Server::start(&settings.listen, self.hub().clone())
-                .map_err(|why| gst::error_msg!(gst::ResourceError::OpenReadWrite, ["{why}"]))?;
+                .map_err(|why| gst::error_msg!(gst::ResourceError::OpenReadWrite, ("{why}")))?;
             gst::info!(CAT, imp = self, "the page is at http://{}/", server.address());
             self.state().server = Some(server);
             self.obj().notify("listening-address");

@@ -29,16 +29,16 @@ pub struct Debounce {
 impl Debounce {
     /// A consumer wants a key frame.
     pub fn request(&mut self, interval: Duration, now: Duration) -> Verdict {
-        if self.pending.is_some() {
-            return Verdict::Pending;
-        }
-        match self.last {
-            Some(last) if now < last + interval => {
-                let due = last + interval;
-                self.pending = Some(due);
-                Verdict::At(due)
-            }
+        match self.last.map(|last| last + interval) {
+            Some(due) if now < due => match self.pending {
+                Some(pending) if pending <= due => Verdict::Pending,
+                _ => {
+                    self.pending = Some(due);
+                    Verdict::At(due)
+                }
+            },
             _ => {
+                self.pending = None;
                 self.last = Some(now);
                 Verdict::Now
             }
@@ -85,6 +85,17 @@ mod tests {
         assert!(debounce.due(ms(1300)));
         assert!(!debounce.due(ms(1301)), "one request is asked once");
         assert_eq!(debounce.request(INTERVAL, ms(1301)), Verdict::At(ms(1600)));
+    }
+
+    #[test]
+    fn a_shorter_interval_counts_at_once_for_a_request_that_waits() {
+        let mut debounce = Debounce::default();
+        assert_eq!(debounce.request(ms(60_000), ms(0)), Verdict::Now);
+        assert_eq!(debounce.request(ms(60_000), ms(10)), Verdict::At(ms(60_000)));
+        assert_eq!(debounce.request(ms(100), ms(20)), Verdict::At(ms(100)));
+        assert_eq!(debounce.request(ms(100), ms(30)), Verdict::Pending);
+        assert!(debounce.due(ms(100)));
+        assert!(!debounce.due(ms(60_000)), "the earlier one was answered with it");
     }
 
     #[test]

@@ -118,13 +118,15 @@ pub fn profile_level_id(profile: Option<&str>) -> &'static str {
 
 /// The caps of one media section: what is offered, complete with header extensions and feedback.
 ///
-/// No data flows before the offer, so everything that the SDP shall say must stand here.
-pub fn offer_caps(row: &Payload, stream: &gst::Caps, extensions: &[HeaderExtension]) -> gst::Caps {
+/// No data flows before the offer, so everything that the SDP shall say must stand here; the SSRC too, since webrtcbin
+/// names the track's stream (msid) only beside it.
+pub fn offer_caps(row: &Payload, stream: &gst::Caps, extensions: &[HeaderExtension], ssrc: u32) -> gst::Caps {
     let mut caps = gst::Structure::builder("application/x-rtp")
         .field("media", row.kind.as_str())
         .field("encoding-name", row.encoding_name)
         .field("clock-rate", row.clock_rate)
-        .field("payload", row.payload_type);
+        .field("payload", row.payload_type)
+        .field("ssrc", ssrc);
     for (name, value) in row.format_parameters {
         caps = caps.field(*name, *value);
     }
@@ -164,7 +166,7 @@ mod tests {
         gst::init().unwrap();
         let stream = gst::Caps::builder("video/x-h264").field("profile", "constrained-baseline").build();
         let extension = HeaderExtension { id: 5, uri: "urn:example" };
-        let caps = offer_caps(payload_for("video/x-h264").unwrap(), &stream, &[extension]);
+        let caps = offer_caps(payload_for("video/x-h264").unwrap(), &stream, &[extension], 7);
         let s = caps.structure(0).unwrap();
         assert_eq!(s.get::<&str>("profile-level-id"), Ok("42e01f"));
         assert_eq!(s.get::<&str>("packetization-mode"), Ok("1"));

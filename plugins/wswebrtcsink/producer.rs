@@ -183,6 +183,7 @@ fn debounce_key_frames(pad: &gst::Pad, interval: impl Fn() -> Duration + Send + 
             }
             Verdict::Pending => {}
         }
-        gst::PadProbeReturn::Drop
+        // Not Drop: GStreamer 1.22 would release the event a second time.
+        gst::PadProbeReturn::Handled
     });
 }

@@ -21,7 +21,10 @@ use tokio::{
     sync::{broadcast, mpsc::UnboundedSender},
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{
+    Message,
+    handshake::server::{Request, Response},
+};
 use vdi_protocol::broker::{FromBroker, ToBroker};
 
 /// A certificate for localhost and the authority that signed it.
@@ -38,7 +41,10 @@ impl Certificate {
         let ca_certificate = ca.self_signed(&ca_key).unwrap();
         let issuer = rcgen::Issuer::new(ca, ca_key);
         let key = rcgen::KeyPair::generate().unwrap();
-        let leaf = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap().signed_by(&key, &issuer).unwrap();
+        let leaf = rcgen::CertificateParams::new(vec!["localhost".into()])
+            .unwrap()
+            .signed_by(&key, &issuer)
+            .unwrap();
         let ca_file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("test-ca.pem");
         std::fs::write(&ca_file, ca_certificate.pem()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -158,7 +164,10 @@ impl Broker {
             assert!(started.elapsed() < PATIENCE, "the sink trusted a certificate of nobody");
             std::thread::sleep(Duration::from_millis(10));
         }
-        assert!(self.registrations.try_recv().is_err(), "the sink registered over a connection it cannot trust");
+        assert!(
+            self.registrations.try_recv().is_err(),
+            "the sink registered over a connection it cannot trust"
+        );
     }
 }
 
@@ -182,7 +191,12 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     registrations: mpsc::Sender<Vec<String>>,
     refuse: Option<&'static str>,
 ) {
-    let Ok(socket) = tokio_tungstenite::accept_async(stream).await else { return };
+    // A broker speaks the sub-protocol that the sink names.
+    let echo = |_: &Request, mut response: Response| {
+        response.headers_mut().insert("sec-websocket-protocol", vdi_protocol::SUBPROTOCOL.parse().unwrap());
+        Ok(response)
+    };
+    let Ok(socket) = tokio_tungstenite::accept_hdr_async(stream, echo).await else { return };
     let (mut to_sink, mut from_sink) = socket.split();
     let (sender, mut messages) = tokio::sync::mpsc::unbounded_channel();
     loop {

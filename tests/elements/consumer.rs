@@ -237,8 +237,15 @@ impl Consumer {
             if let Some(value) = found(&seen) {
                 return value;
             }
-            assert!(rest > 0, "{what} did not come; seen: offer {:?}, errors {:?}, bye {:?}, channels {:?}, {} packets",
-                seen.offer.is_some(), seen.errors, seen.bye, seen.open, seen.video_packets.len());
+            assert!(
+                rest > 0,
+                "{what} did not come; seen: offer {:?}, errors {:?}, bye {:?}, channels {:?}, {} packets",
+                seen.offer.is_some(),
+                seen.errors,
+                seen.bye,
+                seen.open,
+                seen.video_packets.len()
+            );
             rest -= 1;
             // Counters beside the lock have no notification of their own, so the wait is short.
             seen = self.seen.1.wait_timeout(seen, Duration::from_millis(10)).unwrap().0;

@@ -1,7 +1,11 @@
 //! Behaviour of the plugin's elements from outside: one module per element, on harnesses and in pipelines.
 
+mod broker;
+mod consumer;
 mod latencystats;
 mod rtphdrextplayoutdelay;
+mod sink;
+mod wswebrtcsink;
 
 /// Starts GStreamer and registers the plugin once per process.
 fn init() {

@@ -32,13 +32,17 @@ impl TestStream {
     }
 
     pub fn with_audio(configure: impl FnOnce(&gst::Element)) -> Self {
-        let audio = "audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! opusenc frame-size=10 ! sink.";
+        let audio =
+            "audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! opusenc frame-size=10 ! sink.";
         Self::launch(&format!("{} {audio}", Self::video()), configure)
     }
 
     /// A pad that nothing ever comes to.
     pub fn without_media() -> Self {
-        Self::launch("appsrc is-live=true ! video/x-h264,stream-format=byte-stream,alignment=au ! sink.", |_| {})
+        Self::launch(
+            "appsrc is-live=true ! video/x-h264,stream-format=byte-stream,alignment=au ! sink.",
+            |_| {},
+        )
     }
 
     fn video() -> String {
@@ -80,7 +84,8 @@ impl Application {
         let consumers: Arc<Mutex<HashMap<String, std::sync::Weak<Consumer>>>> = Arc::default();
         let table = consumers.clone();
         stream.sink.connect("send-signalling", false, move |values| {
-            let consumer = table.lock().unwrap().get(values[1].get::<&str>().unwrap()).and_then(|c| c.upgrade());
+            let consumer =
+                table.lock().unwrap().get(values[1].get::<&str>().unwrap()).and_then(|c| c.upgrade());
             if let Some(consumer) = consumer {
                 consumer.receive(serde_json::from_str(values[2].get::<&str>().unwrap()).unwrap());
             }
@@ -171,7 +176,7 @@ impl Hosted {
     /// Leaves politely.
     pub fn leave(self) {
         drop(self.consumer);
-        let _ = RUNTIME.block_on(tokio::time::timeout(PATIENCE, self.task));
+        let _ = RUNTIME.block_on(async { tokio::time::timeout(PATIENCE, self.task).await });
     }
 }
 
@@ -204,18 +209,15 @@ pub struct ChildSink {
 
 impl ChildSink {
     pub fn start() -> Self {
-        // target/<profile>/deps/elements-… → target/<profile>/libgstvdi.so
-        let profile = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
-        let plugin = profile.join("libgstvdi.so");
+        // Cargo builds the plugin for this test beside the test.
+        let plugin = std::env::current_exe().unwrap().with_file_name("libgstvdi.so");
         assert!(plugin.is_file(), "{} is missing", plugin.display());
         let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("child-sink");
         std::fs::create_dir_all(&scratch).unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
-        let line = format!(
-            "{} ! wswebrtcsink listen={address}",
-            TestStream::video().trim_end_matches(" ! sink.")
-        );
+        let line =
+            format!("{} ! wswebrtcsink listen={address}", TestStream::video().trim_end_matches(" ! sink."));
         let mut child = Command::new("gst-launch-1.0")
             .arg("--gst-plugin-load")
             .arg(&plugin)
@@ -241,9 +243,8 @@ impl ChildSink {
 
     /// Threads and file descriptors.
     pub fn resources(&self) -> (usize, usize) {
-        let count = |what: &str| {
-            std::fs::read_dir(format!("/proc/{}/{what}", self.child.id())).unwrap().count()
-        };
+        let count =
+            |what: &str| std::fs::read_dir(format!("/proc/{}/{what}", self.child.id())).unwrap().count();
         (count("task"), count("fd"))
     }
 
@@ -270,7 +271,10 @@ impl ChildSink {
             if now.0 <= before.0 && now.1 <= before.1 {
                 return;
             }
-            assert!(started.elapsed() < PATIENCE, "threads and descriptors: {before:?} before, {now:?} after");
+            assert!(
+                started.elapsed() < PATIENCE,
+                "threads and descriptors: {before:?} before, {now:?} after"
+            );
             std::thread::sleep(Duration::from_millis(200));
         }
     }

@@ -113,9 +113,8 @@ fn playout_delay_stands_in_real_rtp_packets_and_changes_live() {
     // 100 ms and 400 ms are 10 and 40 units of 10 ms, 12 bits each: 0x00a, 0x028.
     stream.sink.set_property("min-playout-delay", 100_u32);
     stream.sink.set_property("max-playout-delay", 400_u32);
-    consumer.wait_for("the new delay", |seen| {
-        (seen.playout_delays.last()? == &[0x00, 0xa0, 0x28]).then_some(())
-    });
+    consumer
+        .wait_for("the new delay", |seen| (seen.playout_delays.last()? == &[0x00, 0xa0, 0x28]).then_some(()));
 }
 
 #[test]
@@ -236,7 +235,10 @@ fn nonsense_sdp_and_candidates_are_refused_and_the_stream_goes_on() {
     for (answer, wanted) in [
         ("hello", "must begin with v=0"),
         ("v=0\r\n", "media sections"),
-        ("v=0\r\no=- 1 1 IN IP4 0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n", "lacks ice-ufrag"),
+        (
+            "v=0\r\no=- 1 1 IN IP4 0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n",
+            "lacks ice-ufrag",
+        ),
     ] {
         let bare = Bare::new("eve", |_| {});
         bare.say("eve", HELLO);
@@ -278,7 +280,9 @@ fn a_sink_without_media_says_so() {
     });
     stream.sink.emit_by_name::<bool>("open-consumer", &[&"early"]);
     stream.sink.emit_by_name::<bool>("receive-signalling", &[&"early", &HELLO]);
-    let text = std::iter::from_fn(|| replies.recv_timeout(PATIENCE).ok()).find(|text| text.contains("error")).unwrap();
+    let text = std::iter::from_fn(|| replies.recv_timeout(PATIENCE).ok())
+        .find(|text| text.contains("error"))
+        .unwrap();
     assert!(text.contains("noMedia"), "{text}");
 }
 
@@ -342,7 +346,10 @@ fn a_foreign_page_may_not_open_the_websocket() {
     let stream = TestStream::new(|sink| sink.set_property("listen", "127.0.0.1:0"));
     let status = crate::sink::websocket_status(&stream.address(), "https://evil.example");
     assert_eq!(status, 403);
-    assert_eq!(crate::sink::websocket_status(&stream.address(), &format!("http://{}", stream.address())), 101);
+    assert_eq!(
+        crate::sink::websocket_status(&stream.address(), &format!("http://{}", stream.address())),
+        101
+    );
 }
 
 #[test]

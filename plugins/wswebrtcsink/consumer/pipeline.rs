@@ -264,7 +264,9 @@ impl StreamBranch<'_> {
             extensions.push(HeaderExtension::PLAYOUT_DELAY);
         }
 
-        let offered = offer_caps(self.row, self.caps, &extensions);
+        let ssrc = random_ssrc();
+        payloader.set_property("ssrc", ssrc);
+        let offered = offer_caps(self.row, self.caps, &extensions, ssrc);
         self.pipeline.add_many([appsrc.upcast_ref(), &payloader]).map_err(glib_error)?;
         appsrc.link(&payloader).map_err(glib_error)?;
         let sink_pad = self.webrtcbin.request_pad_simple("sink_%u").ok_or("webrtcbin gave no pad")?;
@@ -313,6 +315,14 @@ fn recover_after_loss(appsrc: &gst_app::AppSrc) {
         }
         if waiting.load(Relaxed) { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
     });
+}
+
+/// Random, as RFC 3550, 8.1 asks: it is unique only within its session, so nothing more is needed.
+fn random_ssrc() -> u32 {
+    let mut bytes = [0; 4];
+    let _ = getrandom::fill(&mut bytes);
+    // rtpbin takes the largest value for "choose one".
+    u32::from_be_bytes(bytes).min(u32::MAX - 1)
 }
 
 fn make(factory: &str) -> Result<gst::Element, String> {

@@ -119,8 +119,8 @@ async fn read(
     while let Some(message) = from_browser.next().await {
         match message {
             Ok(message) if message.is_close() => {
-                // 1000 and 1001 are a page that closes or goes; a proxy that cuts says something else, or nothing.
-                return matches!(message.close_frame(), Some((1000 | 1001, _)));
+                // A page that closes or goes says nothing, 1000 or 1001; whatever else ends a socket is no wish of its.
+                return message.close_frame().is_none_or(|(code, _)| matches!(code, 1000 | 1001));
             }
             Ok(message) if message.is_ping() || message.is_pong() => {}
             Ok(message) => match message.to_str() {
