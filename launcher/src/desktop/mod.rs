@@ -1,0 +1,169 @@
+//! Shell: the desktop: a display that exists, or a virtual one with the command that runs on it, watched until it ends.
+
+pub mod cookie;
+mod process;
+pub mod restart;
+mod xvfb;
+
+use crate::{config, error::Error, session::Event};
+use cookie::Cookie;
+use nix::unistd::Pid;
+use restart::{Next, RestartPolicy};
+use std::{ffi::OsString, path::PathBuf};
+use tokio::{
+    process::Child,
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+    time::Instant,
+};
+use xvfb::Xvfb;
+
+/// A desktop that is there.
+#[derive(Debug)]
+pub struct Desktop {
+    /// The display, such as `:0`.
+    pub display: String,
+    supervisor: Option<Supervisor>,
+}
+
+#[derive(Debug)]
+struct Supervisor {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+/// What the desktop's command needs to know.
+#[derive(Debug, Clone)]
+struct Programme {
+    command: Vec<OsString>,
+    display: String,
+    authority: PathBuf,
+    pulse_server: Option<String>,
+}
+
+impl Desktop {
+    /// Takes the existing display, or starts a virtual one and the command on it. Ends and failures go to `events`.
+    pub async fn start(
+        config: &config::Desktop,
+        cookie: Option<&Cookie>,
+        pulse_server: Option<String>,
+        events: mpsc::Sender<Event>,
+    ) -> Result<Self, Error> {
+        match (config, cookie) {
+            (config::Desktop::Virtual { size, command }, Some(cookie)) => {
+                let xvfb = xvfb::start(*size, cookie.path()).await?;
+                let display = xvfb.display.clone();
+                tracing::info!("the virtual display {display} is up, {size}");
+                let programme = Programme {
+                    command: command.clone(),
+                    display: display.clone(),
+                    authority: cookie.path().to_owned(),
+                    pulse_server,
+                };
+                let (stop, stopped) = oneshot::channel();
+                let task = tokio::spawn(supervise(xvfb, programme, events, stopped));
+                Ok(Self { display, supervisor: Some(Supervisor { stop, task }) })
+            }
+            (config::Desktop::Virtual { .. }, None) => {
+                Err(Error::display("a virtual display needs a cookie"))
+            }
+            (config::Desktop::Existing { display }, _) if display.is_empty() => Err(Error::display(
+                "there is no display to stream: DISPLAY is not set; set it, or give a command as in `vdi-launcher -- xterm`",
+            )),
+            (config::Desktop::Existing { display }, _) => {
+                Ok(Self { display: display.clone(), supervisor: None })
+            }
+        }
+    }
+
+    /// Ends command and virtual display.
+    pub async fn stop(self) {
+        if let Some(Supervisor { stop, task }) = self.supervisor {
+            let _ = stop.send(());
+            let _ = task.await;
+        }
+    }
+}
+
+/// The command as it runs just now.
+type Running = Option<(Child, Option<Pid>)>;
+
+/// Keeps the command running until it ends well, cannot be helped, or the display dies; then ends both.
+async fn supervise(
+    mut xvfb: Xvfb,
+    programme: Programme,
+    events: mpsc::Sender<Event>,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    let mut running: Running = None;
+    let outcome = tokio::select! {
+        status = xvfb.child.wait() => Some(Event::Failed(Error::display(match status {
+            Ok(status) => format!("the X display {} has died ({status})", xvfb.display),
+            Err(err) => format!("the X display {} is lost: {err}", xvfb.display),
+        }))),
+        event = run_command(&programme, &mut running) => Some(event),
+        _ = &mut stopped => None,
+    };
+    if let Some(event) = outcome {
+        // If nobody listens any more, the session is ending anyway.
+        let _ = events.send(event).await;
+        let _ = stopped.await;
+    }
+    if let Some((mut child, group)) = running {
+        process::end(&mut child, group).await;
+    }
+    process::end(&mut xvfb.child, xvfb.group).await;
+}
+
+/// Runs the command until there is something to tell. Whatever still runs is left in `running`, so that the caller can
+/// end it even when this future is dropped.
+async fn run_command(programme: &Programme, running: &mut Running) -> Event {
+    let name = programme.command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut policy = RestartPolicy::default();
+    let epoch = Instant::now();
+    loop {
+        let child = match process::spawn(command(programme)) {
+            Ok(child) => child,
+            Err(err) => return Event::Failed(Error::desktop(format!("{name} cannot be started: {err}"))),
+        };
+        tracing::info!(command = name, pid = child.id(), "the desktop's command runs");
+        let group = process::group(&child);
+        let (child, group) = running.insert((child, group));
+        let status = child.wait().await;
+        // What the command left behind in its group goes with it.
+        process::end(child, *group).await;
+        let (success, words) = match status {
+            Ok(status) => (status.success(), status.to_string()),
+            Err(err) => (false, err.to_string()),
+        };
+        match policy.ended(success, epoch.elapsed()) {
+            Next::End => return Event::Stop(format!("{name} has ended")),
+            Next::GiveUp => {
+                return Event::Failed(Error::desktop(format!(
+                    "{name} failed {} times within {} s, last with {words}",
+                    restart::MAX_FAILURES,
+                    restart::WINDOW.as_secs()
+                )));
+            }
+            Next::RestartAfter(pause) => {
+                tracing::warn!(command = name, "the desktop's command failed with {words}; it starts again");
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+}
+
+fn command(programme: &Programme) -> std::process::Command {
+    let mut words = programme.command.iter();
+    let mut command = std::process::Command::new(words.next().cloned().unwrap_or_default());
+    command
+        .args(words)
+        .env("DISPLAY", &programme.display)
+        .env("XAUTHORITY", &programme.authority)
+        .stdout(process::stderr())
+        .stderr(process::stderr());
+    if let Some(server) = &programme.pulse_server {
+        command.env("PULSE_SERVER", server);
+    }
+    command
+}

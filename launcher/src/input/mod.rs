@@ -1,0 +1,275 @@
+//! Shell: the input thread. It owns the X connection and everything that is held, takes reports through a bounded queue,
+//! and acts only for the controller; a report of anybody else is dropped and counted.
+//!
+//! ```text
+//! data channels ──▶ Input (checks role) ──▶ queue ──▶ thread: keyboard, pointer (decide) ──▶ x11 (XTEST)
+//! ```
+
+pub mod keyboard;
+pub mod keymap;
+pub mod pointer;
+pub mod x11;
+
+use keyboard::{Keyboard, State};
+use pointer::Pointer;
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+use vdi_protocol::input::{Input as Report, Motion};
+use x11::{X11, X11Error};
+
+/// Reports that may wait. At a mouse's 1000 reports a second this is one second; X takes them far faster.
+const QUEUE: usize = 1024;
+/// Pause after which the thread looks at the server's messages although nobody acts.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
+
+/// Counts for metrics.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Reports that were acted upon.
+    pub accepted: AtomicU64,
+    /// Reports of pages that are not in control.
+    pub from_viewers: AtomicU64,
+    /// Reports that found the queue full.
+    pub overflowed: AtomicU64,
+    /// Motions that came after a newer one.
+    pub late_motions: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Command {
+    Report(String, Report),
+    Motion(String, Motion),
+    /// This page acts from now on; what the one before it held goes up.
+    Controller(Option<String>),
+    Stop,
+}
+
+/// The way to the input thread; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Input {
+    queue: SyncSender<Command>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    controller: Mutex<Option<String>>,
+    overflowed: AtomicBool,
+    counters: Counters,
+}
+
+/// The thread, to be joined at the end.
+#[derive(Debug)]
+pub struct InputThread(JoinHandle<()>);
+
+impl InputThread {
+    /// Waits for its end; [`Input::stop`] first.
+    pub fn join(self) {
+        if self.0.join().is_err() {
+            tracing::error!("the input thread has panicked");
+        }
+    }
+}
+
+/// Connects to the display and starts the thread. `lost` is called once if the connection breaks later.
+pub fn start(
+    display: &str,
+    lost: impl FnOnce(X11Error) + Send + 'static,
+) -> Result<(Input, InputThread, (u16, u16)), X11Error> {
+    let x11 = X11::connect(display)?;
+    let keyboard = Keyboard::new(x11.keymap()?);
+    let size = x11.size();
+    let (queue, reports) = sync_channel(QUEUE);
+    let shared = Arc::new(Shared::default());
+    let thread =
+        Thread { x11, keyboard, pointer: Pointer::default(), controller: None, shared: shared.clone() };
+    let thread = std::thread::Builder::new()
+        .name("input".into())
+        .spawn(move || {
+            if let Err(error) = thread.run(&reports) {
+                lost(error);
+            }
+        })
+        .map_err(|err| X11Error::Connect(err.into()))?;
+    Ok((Input { queue, shared }, InputThread(thread), size))
+}
+
+impl Input {
+    /// A report of the reliable channel. Returns whether the page may act.
+    pub fn report(&self, page: &str, report: Report) -> bool {
+        self.is_controller(page) && self.send(Command::Report(page.to_owned(), report))
+    }
+
+    /// A report of the unreliable channel. Returns whether the page may act.
+    pub fn motion(&self, page: &str, motion: Motion) -> bool {
+        self.is_controller(page) && self.send(Command::Motion(page.to_owned(), motion))
+    }
+
+    /// This page, or nobody, acts from now on.
+    pub fn set_controller(&self, page: Option<&str>) {
+        *self.shared.controller.lock().unwrap_or_else(PoisonError::into_inner) = page.map(str::to_owned);
+        // A full queue belongs to the old controller, who is cut off; waiting for the thread is right, and short.
+        let _ = self.queue.send(Command::Controller(page.map(str::to_owned)));
+    }
+
+    /// Releases everything, gives the spare keycodes back and ends the thread.
+    pub fn stop(&self) {
+        let _ = self.queue.send(Command::Stop);
+    }
+
+    /// Counts so far.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    fn is_controller(&self, page: &str) -> bool {
+        let controller = self.shared.controller.lock().unwrap_or_else(PoisonError::into_inner);
+        let controls = controller.as_deref() == Some(page);
+        if !controls {
+            self.shared.counters.from_viewers.fetch_add(1, Relaxed);
+        }
+        controls
+    }
+
+    fn send(&self, command: Command) -> bool {
+        match self.queue.try_send(command) {
+            Ok(()) => true,
+            Err(TrySendError::Full(command)) => {
+                self.shared.counters.overflowed.fetch_add(1, Relaxed);
+                // A lost motion is mended by the next; a lost key would stick, so then everything is released.
+                if matches!(command, Command::Report(..)) {
+                    self.shared.overflowed.store(true, Relaxed);
+                }
+                true
+            }
+            Err(TrySendError::Disconnected(_)) => false,
+        }
+    }
+}
+
+struct Thread {
+    x11: X11,
+    keyboard: Keyboard,
+    pointer: Pointer,
+    controller: Option<String>,
+    shared: Arc<Shared>,
+}
+
+impl Thread {
+    fn run(mut self, reports: &Receiver<Command>) -> Result<(), X11Error> {
+        loop {
+            let command = match reports.recv_timeout(LOOK_AROUND) {
+                Ok(command) => command,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.look_around()?;
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => Command::Stop,
+            };
+            if self.shared.overflowed.swap(false, Relaxed) {
+                tracing::warn!("input came faster than the display takes it; all keys are released");
+                self.release_all()?;
+            }
+            match command {
+                Command::Report(page, report) if self.controller.as_ref() == Some(&page) => {
+                    self.shared.counters.accepted.fetch_add(1, Relaxed);
+                    self.report(report)?;
+                }
+                Command::Motion(page, motion) if self.controller.as_ref() == Some(&page) => {
+                    if self.pointer.accept(motion) {
+                        self.shared.counters.accepted.fetch_add(1, Relaxed);
+                        self.move_to(motion.x, motion.y)?;
+                    } else {
+                        self.shared.counters.late_motions.fetch_add(1, Relaxed);
+                    }
+                }
+                Command::Report(..) | Command::Motion(..) => {
+                    self.shared.counters.from_viewers.fetch_add(1, Relaxed);
+                }
+                Command::Controller(page) => {
+                    self.release_all()?;
+                    self.pointer = Pointer::default();
+                    self.controller = page;
+                }
+                Command::Stop => {
+                    self.release_all()?;
+                    let unbind = self.keyboard.unbind();
+                    self.x11.keys(&unbind)?;
+                    self.x11.flush()?;
+                    return Ok(());
+                }
+            }
+            self.x11.flush()?;
+        }
+    }
+
+    fn report(&mut self, report: Report) -> Result<(), X11Error> {
+        match report {
+            Report::Key { keysym, down: true } => {
+                let state = self.look_around()?;
+                let actions = self.keyboard.down(keysym, state);
+                self.x11.keys(&actions)
+            }
+            Report::Key { keysym, down: false } => {
+                let actions = self.keyboard.up(keysym);
+                self.x11.keys(&actions)
+            }
+            Report::Button { button, down, x, y } => {
+                self.move_to(x, y)?;
+                let actions = self.keyboard.before_button();
+                self.x11.keys(&actions)?;
+                self.pointer.button(button, down).map_or(Ok(()), |button| self.x11.button(button, down))
+            }
+            Report::Wheel { dx, dy } => {
+                let actions = self.keyboard.before_button();
+                self.x11.keys(&actions)?;
+                for button in self.pointer.wheel(dx, dy) {
+                    self.x11.button(button, true)?;
+                    self.x11.button(button, false)?;
+                }
+                Ok(())
+            }
+            Report::ReleaseAll => self.release_all(),
+            Report::Held { keysyms } => {
+                let actions = self.keyboard.reconcile(&keysyms);
+                self.x11.keys(&actions)
+            }
+        }
+    }
+
+    /// Takes in what the server has told, and asks for its modifiers. The answer comes after everything told before it.
+    fn look_around(&mut self) -> Result<State, X11Error> {
+        let state = self.x11.state()?;
+        self.refresh()?;
+        Ok(state)
+    }
+
+    fn refresh(&mut self) -> Result<(), X11Error> {
+        if self.x11.changes()?.keymap {
+            let keymap = self.x11.keymap()?;
+            self.keyboard.set_keymap(keymap);
+        }
+        Ok(())
+    }
+
+    fn move_to(&mut self, x: u16, y: u16) -> Result<(), X11Error> {
+        self.refresh()?;
+        self.x11.motion(pointer::clamp(x, y, self.x11.size()))
+    }
+
+    fn release_all(&mut self) -> Result<(), X11Error> {
+        let actions = self.keyboard.release_all();
+        self.x11.keys(&actions)?;
+        for button in self.pointer.release_buttons() {
+            self.x11.button(button, false)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,22 @@
+//! vdi-launcher: the process beside one X display: desktop supervision, HTTP, input, audio, metrics.
+//!
+//! ```text
+//! desktop (Xvfb + command) ──▶ media: ximagesrc ─▶ adaptiveencbin ─▶ latencystats ─▶ wswebrtcsink ══▶ pages
+//!      ▲                       audio: pulsesrc ─▶ opusenc ─────────────────────────────▲               │
+//!      └── input (XTEST) ◀── roles (who may act) ◀── signals of the sink ◀═════════════════════════════┘
+//!                  session (one state machine) ─▶ http: page, /ws, /status, /metrics, /healthz, /readyz
+//! ```
+//!
+//! [`run`] owns all of it: it is the only place where parts meet. `session`, `roles`, `desktop::restart`,
+//! `input::keyboard`, `input::pointer` and `http::limiter` decide and are pure; the rest does I/O or is configuration.
+
+pub mod config;
+pub mod desktop;
+pub mod error;
+pub mod input;
+pub mod options;
+pub mod options_table;
+pub mod roles;
+pub mod session;
+pub mod telemetry;
+pub mod termination;

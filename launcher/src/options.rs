@@ -1,0 +1,371 @@
+//! Setup: every option of the launcher, once: flag, environment name, default, unit and documentation on one field.
+//!
+//! Values stay text here. [`crate::config`] reads them, so that it can report every bad one and not only the first.
+//! Nothing else in the launcher reads the environment.
+
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, parser::ValueSource};
+use std::ffi::OsString;
+
+/// Streams a Linux desktop to web browsers with the lowest latency that WebRTC allows.
+///
+/// Without a command the X display in DISPLAY is streamed. With one (`vdi-launcher -- xterm`) a virtual display is
+/// started, and the command runs on it until it ends. Every option is a flag or an environment variable; the flag wins,
+/// and an empty variable counts as not set.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "vdi-launcher", version)]
+pub struct Options {
+    /// Where the page is served.
+    #[command(flatten)]
+    pub server: ServerOptions,
+    /// What is streamed, and how.
+    #[command(flatten)]
+    pub media: MediaOptions,
+    /// How browsers reach the media.
+    #[command(flatten)]
+    pub network: NetworkOptions,
+    /// The desktop and the process.
+    #[command(flatten)]
+    pub desktop: DesktopOptions,
+    /// Accepted for the sake of those who come from Selkies.
+    #[command(flatten)]
+    pub accepted: AcceptedOptions,
+
+    /// Command of the desktop, started on a virtual display of its own.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+    /// Prints the options as the README's table.
+    #[arg(long, hide = true)]
+    pub help_markdown: bool,
+    /// The system's name for the user.
+    #[arg(long, env = "USER", hide = true)]
+    pub system_user: Option<String>,
+}
+
+/// Where the page is served.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Server")]
+pub struct ServerOptions {
+    /// Address to listen on.
+    #[arg(long, env = "SELKIES_ADDR", default_value = "0.0.0.0", value_name = "ADDRESS")]
+    pub addr: String,
+    /// TCP port of page, signalling and API; 0 takes a free one.
+    #[arg(long, env = "SELKIES_PORT", default_value = "8080", value_name = "PORT")]
+    pub port: String,
+    /// Whether a user and a password are asked for (HTTP Basic authentication).
+    #[arg(long, env = "SELKIES_ENABLE_BASIC_AUTH", default_value = "true", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub enable_basic_auth: String,
+    /// User of HTTP Basic authentication; $USER or `user` if not given.
+    #[arg(long, env = "SELKIES_BASIC_AUTH_USER", value_name = "NAME")]
+    pub basic_auth_user: Option<String>,
+    /// Password of HTTP Basic authentication; generated and printed once if not given. Prefer the variable: flags are visible to every user of the machine.
+    #[arg(long, env = "SELKIES_BASIC_AUTH_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    pub basic_auth_password: Option<String>,
+    /// Most pages connected at once.
+    #[arg(long, env = "SELKIES_MAX_CONSUMERS", default_value = "16", value_name = "PAGES")]
+    pub max_consumers: String,
+}
+
+/// What is streamed, and how.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Media")]
+pub struct MediaOptions {
+    /// Video encoder: `auto`, or the name of one. `auto` proves them in order, hardware first, and takes the first that works.
+    #[arg(long, env = "SELKIES_ENCODER", default_value = "auto", value_name = "ENCODER")]
+    pub encoder: String,
+    /// What happens when no hardware encoder works: `prefer-hardware` warns and uses software, `require-hardware` fails, `software` does not look for one.
+    #[arg(long, env = "SELKIES_ENCODER_POLICY", default_value = "prefer-hardware", value_name = "POLICY")]
+    pub encoder_policy: String,
+    /// Frames per second, 1 to 240.
+    #[arg(long, env = "SELKIES_FRAMERATE", default_value = "60", value_name = "FPS")]
+    pub framerate: String,
+    /// Target of the video in kbit/s.
+    #[arg(long, env = "SELKIES_VIDEO_BITRATE", default_value = "8000", value_name = "KBIT/S")]
+    pub video_bitrate: String,
+    /// Bound below which the video's bit rate never goes, in kbit/s.
+    #[arg(long, env = "SELKIES_MIN_BITRATE", default_value = "500", value_name = "KBIT/S")]
+    pub min_bitrate: String,
+    /// Bound above which the video's bit rate never goes, in kbit/s.
+    #[arg(long, env = "SELKIES_MAX_BITRATE", default_value = "20000", value_name = "KBIT/S")]
+    pub max_bitrate: String,
+    /// Bit rate of the sound in bit/s, 6000 to 510000.
+    #[arg(long, env = "SELKIES_AUDIO_BITRATE", default_value = "128000", value_name = "BIT/S")]
+    pub audio_bitrate: String,
+    /// Channels of the sound, 1 or 2.
+    #[arg(long, env = "SELKIES_AUDIO_CHANNELS", default_value = "2", value_name = "CHANNELS")]
+    pub audio_channels: String,
+    /// Packet loss that the sound's forward error correction prepares for, in per cent.
+    #[arg(long, env = "SELKIES_AUDIO_PACKETLOSS_PERCENT", default_value = "0", value_name = "PER CENT")]
+    pub audio_packetloss_percent: String,
+    /// PulseAudio server; the user's own if not given.
+    #[arg(long, env = "PULSE_SERVER", value_name = "SERVER")]
+    pub pulse_server: Option<String>,
+}
+
+/// How browsers reach the media.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Network")]
+pub struct NetworkOptions {
+    /// Host of a STUN server; none if not given.
+    #[arg(long, env = "SELKIES_STUN_HOST", value_name = "HOST")]
+    pub stun_host: Option<String>,
+    /// Port of the STUN server.
+    #[arg(long, env = "SELKIES_STUN_PORT", default_value = "3478", value_name = "PORT")]
+    pub stun_port: String,
+    /// Host of a TURN server; none if not given. Needs a user name and a password.
+    #[arg(long, env = "SELKIES_TURN_HOST", value_name = "HOST")]
+    pub turn_host: Option<String>,
+    /// Port of the TURN server.
+    #[arg(long, env = "SELKIES_TURN_PORT", default_value = "3478", value_name = "PORT")]
+    pub turn_port: String,
+    /// Transport to the TURN server: `udp` or `tcp`.
+    #[arg(long, env = "SELKIES_TURN_PROTOCOL", default_value = "udp", value_name = "TRANSPORT")]
+    pub turn_protocol: String,
+    /// Whether the TURN server is reached through TLS.
+    #[arg(long, env = "SELKIES_TURN_TLS", default_value = "false", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub turn_tls: String,
+    /// User of the TURN server.
+    #[arg(long, env = "SELKIES_TURN_USERNAME", value_name = "NAME")]
+    pub turn_username: Option<String>,
+    /// Password of the TURN server.
+    #[arg(long, env = "SELKIES_TURN_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    pub turn_password: Option<String>,
+}
+
+/// The desktop and the process.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Desktop and process")]
+pub struct DesktopOptions {
+    /// X display to stream when no command is given.
+    #[arg(long, env = "DISPLAY", value_name = "DISPLAY")]
+    pub display: Option<String>,
+    /// Size of the virtual display in pixels, at most 3840x2160.
+    #[arg(long, env = "SELKIES_DISPLAY_SIZE", default_value = "1920x1080", value_name = "WIDTHxHEIGHT")]
+    pub display_size: String,
+    /// Seconds without input after which the session counts as idle; 0 never does.
+    #[arg(long, env = "SELKIES_IDLE_AFTER", default_value = "300", value_name = "SECONDS")]
+    pub idle_after: String,
+    /// Form of the log on stderr: `text` or `json`.
+    #[arg(long, env = "SELKIES_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub log_format: String,
+    /// Whether the log tells details, as with level debug.
+    #[arg(long, env = "SELKIES_DEBUG", default_value = "false", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub debug: String,
+    /// File that gets the reason and a sentence when the process fails; it is written only if it exists.
+    #[arg(long, env = "SELKIES_TERMINATION_LOG", default_value = vdi_protocol::environment::TERMINATION_LOG, value_name = "FILE")]
+    pub termination_log: String,
+}
+
+/// Options of Selkies-GStreamer 1.6 that have no effect yet. They are accepted, and a notice lists those that are given.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = AcceptedOptions::HEADING)]
+pub struct AcceptedOptions {
+    /// Folder of another page.
+    #[arg(long, env = "SELKIES_WEB_ROOT", value_name = "FOLDER")]
+    pub web_root: Option<String>,
+    /// Whether the page is served through TLS.
+    #[arg(long, env = "SELKIES_ENABLE_HTTPS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub enable_https: Option<String>,
+    /// TLS certificate.
+    #[arg(long, env = "SELKIES_HTTPS_CERT", value_name = "FILE")]
+    pub https_cert: Option<String>,
+    /// TLS key.
+    #[arg(long, env = "SELKIES_HTTPS_KEY", value_name = "FILE")]
+    pub https_key: Option<String>,
+    /// File with STUN and TURN servers.
+    #[arg(long, env = "SELKIES_RTC_CONFIG_JSON", value_name = "FILE")]
+    pub rtc_config_json: Option<String>,
+    /// Address of a TURN REST service.
+    #[arg(long, env = "SELKIES_TURN_REST_URI", value_name = "URI")]
+    pub turn_rest_uri: Option<String>,
+    /// User at the TURN REST service.
+    #[arg(long, env = "SELKIES_TURN_REST_USERNAME", value_name = "NAME")]
+    pub turn_rest_username: Option<String>,
+    /// Header that names the user to the TURN REST service.
+    #[arg(long, env = "SELKIES_TURN_REST_USERNAME_AUTH_HEADER", value_name = "HEADER")]
+    pub turn_rest_username_auth_header: Option<String>,
+    /// Header that names the transport to the TURN REST service.
+    #[arg(long, env = "SELKIES_TURN_REST_PROTOCOL_HEADER", value_name = "HEADER")]
+    pub turn_rest_protocol_header: Option<String>,
+    /// Header that asks the TURN REST service for TLS.
+    #[arg(long, env = "SELKIES_TURN_REST_TLS_HEADER", value_name = "HEADER")]
+    pub turn_rest_tls_header: Option<String>,
+    /// Secret shared with the TURN server.
+    #[arg(long, env = "SELKIES_TURN_SHARED_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub turn_shared_secret: Option<String>,
+    /// Whether to wait for the file of `--app-ready-file`.
+    #[arg(long, env = "SELKIES_APP_WAIT_READY", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub app_wait_ready: Option<String>,
+    /// File that says that the desktop is ready.
+    #[arg(long, env = "SELKIES_APP_READY_FILE", value_name = "FILE")]
+    pub app_ready_file: Option<String>,
+    /// Socket of a uinput mouse.
+    #[arg(long, env = "SELKIES_UINPUT_MOUSE_SOCKET", value_name = "FILE")]
+    pub uinput_mouse_socket: Option<String>,
+    /// Folder of the gamepads' sockets.
+    #[arg(long, env = "SELKIES_JS_SOCKET_PATH", value_name = "FOLDER")]
+    pub js_socket_path: Option<String>,
+    /// Number of the GPU to encode on.
+    #[arg(long, env = "SELKIES_GPU_ID", value_name = "NUMBER")]
+    pub gpu_id: Option<String>,
+    /// Seconds between key frames; -1 sends them on request.
+    #[arg(long, env = "SELKIES_KEYFRAME_DISTANCE", value_name = "SECONDS", allow_hyphen_values = true)]
+    pub keyframe_distance: Option<String>,
+    /// Whether the bit rate follows the network.
+    #[arg(long, env = "SELKIES_CONGESTION_CONTROL", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub congestion_control: Option<String>,
+    /// Packet loss that the video's forward error correction prepares for, in per cent.
+    #[arg(long, env = "SELKIES_VIDEO_PACKETLOSS_PERCENT", value_name = "PER CENT")]
+    pub video_packetloss_percent: Option<String>,
+    /// Whether the clipboard is shared: `true`, `false`, `in` or `out`.
+    #[arg(long, env = "SELKIES_ENABLE_CLIPBOARD", value_name = "WAY", num_args = 0..=1, default_missing_value = "true")]
+    pub enable_clipboard: Option<String>,
+    /// Whether the page may resize the display.
+    #[arg(long, env = "SELKIES_ENABLE_RESIZE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub enable_resize: Option<String>,
+    /// Whether the page draws the cursor.
+    #[arg(long, env = "SELKIES_ENABLE_CURSORS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub enable_cursors: Option<String>,
+    /// Whether cursors are logged.
+    #[arg(long, env = "SELKIES_DEBUG_CURSORS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub debug_cursors: Option<String>,
+    /// Size of the cursor in pixels.
+    #[arg(long, env = "SELKIES_CURSOR_SIZE", value_name = "PIXELS", allow_hyphen_values = true)]
+    pub cursor_size: Option<String>,
+    /// Whether WebRTC statistics are written to files.
+    #[arg(long, env = "SELKIES_ENABLE_WEBRTC_STATISTICS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub enable_webrtc_statistics: Option<String>,
+    /// Folder of the WebRTC statistics.
+    #[arg(long, env = "SELKIES_WEBRTC_STATISTICS_DIR", value_name = "FOLDER")]
+    pub webrtc_statistics_dir: Option<String>,
+    /// Whether metrics have a port of their own; `/metrics` is always served.
+    #[arg(long, env = "SELKIES_ENABLE_METRICS_HTTP", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub enable_metrics_http: Option<String>,
+    /// Port of the metrics.
+    #[arg(long, env = "SELKIES_METRICS_HTTP_PORT", value_name = "PORT")]
+    pub metrics_http_port: Option<String>,
+}
+
+impl AcceptedOptions {
+    /// Heading of these options in the help and in the README's table; it is also how they are told from the others.
+    pub const HEADING: &str = "Accepted, without effect yet";
+}
+
+/// Environment variables that hold secrets; the desktop's processes do not get them.
+pub const SECRET_VARIABLES: [&str; 3] =
+    ["SELKIES_BASIC_AUTH_PASSWORD", "SELKIES_TURN_PASSWORD", "SELKIES_TURN_SHARED_SECRET"];
+
+/// The options of a command line, and which accepted ones were given in vain.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    /// The values, as text.
+    pub options: Options,
+    /// Flags of the given options that have no effect yet, in the order of the help.
+    pub without_effect: Vec<String>,
+}
+
+/// The clap command of the launcher. An empty environment variable counts as not set.
+pub fn command() -> Command {
+    let command = Options::command();
+    let empty: Vec<_> = command
+        .get_arguments()
+        .filter(|arg| {
+            arg.get_env().is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()))
+        })
+        .map(|arg| arg.get_id().clone())
+        .collect();
+    empty.into_iter().fold(command, |command, id| command.mut_arg(id, |arg| arg.env(None::<&str>)))
+}
+
+/// Reads a command line. Selkies writes its flags with underscores, so those are accepted as well.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(with_hyphens(arguments))?;
+    let options = Options::from_arg_matches(&matches).map_err(|err| err.format(&mut command))?;
+    Ok(Parsed { options, without_effect: given_without_effect(&command, &matches) })
+}
+
+fn with_hyphens(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut in_command = false;
+    arguments
+        .into_iter()
+        .map(|argument| {
+            in_command |= argument == "--";
+            match argument.to_str() {
+                Some(text) if !in_command && text.starts_with("--") => {
+                    let (name, value) = text.split_at(text.find('=').unwrap_or(text.len()));
+                    format!("{}{value}", name.replace('_', "-")).into()
+                }
+                _ => argument,
+            }
+        })
+        .collect()
+}
+
+fn given_without_effect(command: &Command, matches: &ArgMatches) -> Vec<String> {
+    command
+        .get_arguments()
+        .filter(|arg| arg.get_help_heading() == Some(AcceptedOptions::HEADING))
+        .filter(|arg| {
+            matches!(
+                matches.value_source(arg.get_id().as_str()),
+                Some(ValueSource::CommandLine | ValueSource::EnvVariable)
+            )
+        })
+        .filter_map(|arg| arg.get_long().map(|long| format!("--{long}")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_words(words: &[&str]) -> Parsed {
+        parse(std::iter::once("vdi-launcher").chain(words.iter().copied()).map(OsString::from)).unwrap()
+    }
+
+    #[test]
+    fn booleans_are_accepted_alone_with_an_equals_sign_and_with_a_space() {
+        for words in [&["--debug"][..], &["--debug=true"], &["--debug", "true"], &["--debug", "--", "xterm"]]
+        {
+            assert_eq!(parse_words(words).options.desktop.debug, "true", "{words:?}");
+        }
+        assert_eq!(parse_words(&["--enable-basic-auth=false"]).options.server.enable_basic_auth, "false");
+    }
+
+    #[test]
+    fn selkies_spelling_with_underscores_is_accepted_but_a_command_is_left_alone() {
+        let parsed = parse_words(&["--video_bitrate=4000", "--", "prog", "--some_flag"]);
+        assert_eq!(parsed.options.media.video_bitrate, "4000");
+        assert_eq!(parsed.options.command, ["prog", "--some_flag"]);
+    }
+
+    #[test]
+    fn given_options_without_effect_are_listed_and_no_others() {
+        let parsed = parse_words(&["--enable-resize", "--port", "0", "--keyframe-distance", "-1"]);
+        assert_eq!(parsed.without_effect, ["--keyframe-distance", "--enable-resize"]);
+    }
+
+    #[test]
+    fn every_option_of_the_contract_has_its_variable() {
+        let command = command();
+        for arg in command.get_arguments().filter(|arg| !arg.is_hide_set() && !arg.is_positional()) {
+            let (Some(long), Some(env)) = (arg.get_long(), arg.get_env().and_then(|env| env.to_str())) else {
+                assert!(["help", "version"].contains(&arg.get_id().as_str()), "{arg:?}");
+                continue;
+            };
+            if !["DISPLAY", "PULSE_SERVER"].contains(&env) {
+                assert_eq!(env, format!("SELKIES_{}", long.replace('-', "_").to_uppercase()));
+            }
+        }
+    }
+
+    #[test]
+    fn secrets_are_kept_out_of_the_help() {
+        let command = command();
+        for variable in SECRET_VARIABLES {
+            let arg =
+                command.get_arguments().find(|arg| arg.get_env().is_some_and(|env| env == variable)).unwrap();
+            assert!(arg.is_hide_env_values_set(), "{variable}");
+        }
+    }
+}

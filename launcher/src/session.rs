@@ -1,0 +1,230 @@
+//! Decision: where the session stands. (state, event, now) → actions; no clock, no I/O. It has one owner; others watch.
+//!
+//! ```text
+//!            ready        a page connects      no input for long
+//! Starting ─────────▶ Ready ─────────▶ Streaming ─────────▶ Idle
+//!     │                 ▲                │    ▲               │ │
+//!     │                 └────────────────┘    └───── input ───┘ │   the last page leaves: Ready
+//!     │                                                         │
+//!     ├──── stop asked, or the desktop's command has ended ─────┴──▶ Draining ─▶ Ended
+//!     └──── a failure, from any phase but the last three ──────────▶ Failed{reason}
+//! ```
+
+use crate::error::Error;
+use std::time::Duration;
+use vdi_protocol::{phase::Phase, reason::FailureReason};
+
+/// What has happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Display, pipeline and encoder have shown that they work.
+    Proven,
+    /// The number of pages is now this.
+    Pages {
+        /// Pages that have said hello.
+        present: usize,
+        /// Pages whose media path is up.
+        connected: usize,
+    },
+    /// The controller acted.
+    Input,
+    /// Time has passed.
+    Tick,
+    /// Somebody asked for the end, and why.
+    Stop(String),
+    /// Something without which there is no session has failed.
+    Failed(Error),
+    /// All pages are told and all children have ended.
+    Drained,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Tell the watchers and the pages.
+    Announce,
+    /// Let frames flow, or stop capture and encoding.
+    Media(bool),
+    /// Begin the end: pages, keys, children, sockets.
+    Drain,
+}
+
+/// State of the session.
+#[derive(Debug)]
+pub struct Session {
+    phase: Phase,
+    failure: Option<Error>,
+    message: Option<String>,
+    present: usize,
+    connected: usize,
+    media: bool,
+    last_input: Duration,
+    idle_after: Option<Duration>,
+}
+
+impl Session {
+    /// A session that starts. Media flow until it is proven.
+    pub fn new(idle_after: Option<Duration>) -> Self {
+        Self {
+            phase: Phase::Starting,
+            failure: None,
+            message: None,
+            present: 0,
+            connected: 0,
+            media: true,
+            last_input: Duration::ZERO,
+            idle_after,
+        }
+    }
+
+    /// Where it stands.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Why it failed, if it did.
+    pub fn reason(&self) -> Option<FailureReason> {
+        self.failure.as_ref().map(|failure| failure.reason)
+    }
+
+    /// A sentence about it.
+    pub fn message(&self) -> Option<String> {
+        self.message.clone()
+    }
+
+    /// How it ended; to be asked after [`Action::Drain`].
+    pub fn outcome(&self) -> Result<(), Error> {
+        self.failure.clone().map_or(Ok(()), Err)
+    }
+
+    /// Takes one event at `now`.
+    pub fn handle(&mut self, event: Event, now: Duration) -> Vec<Action> {
+        if matches!(self.phase, Phase::Ended | Phase::Failed) {
+            return Vec::new();
+        }
+        match event {
+            Event::Failed(error) if self.phase != Phase::Draining => {
+                self.message = Some(error.message.clone());
+                self.failure = Some(error);
+                self.phase = Phase::Failed;
+                return vec![Action::Announce, Action::Drain];
+            }
+            Event::Stop(why) if self.phase != Phase::Draining => {
+                self.message = Some(why);
+                self.phase = Phase::Draining;
+                return vec![Action::Announce, Action::Drain];
+            }
+            Event::Drained if self.phase == Phase::Draining => {
+                self.phase = Phase::Ended;
+                return vec![Action::Announce];
+            }
+            Event::Proven if self.phase == Phase::Starting => self.phase = Phase::Ready,
+            Event::Pages { present, connected } => {
+                if connected > self.connected {
+                    self.last_input = now;
+                }
+                (self.present, self.connected) = (present, connected);
+            }
+            Event::Input => self.last_input = now,
+            _ => {}
+        }
+        self.settle(now)
+    }
+
+    /// Ready, Streaming and Idle follow from the pages and the last input; media follow from all of it.
+    fn settle(&mut self, now: Duration) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if matches!(self.phase, Phase::Ready | Phase::Streaming | Phase::Idle) {
+            let idle = self.idle_after.is_some_and(|limit| now.saturating_sub(self.last_input) >= limit);
+            let next = match (self.connected, idle) {
+                (0, _) => Phase::Ready,
+                (_, false) => Phase::Streaming,
+                (_, true) => Phase::Idle,
+            };
+            if next != self.phase {
+                self.phase = next;
+                actions.push(Action::Announce);
+            }
+            let media = self.present > 0;
+            if media != self.media {
+                self.media = media;
+                actions.push(Action::Media(media));
+            }
+        }
+        actions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn ready() -> Session {
+        let mut session = Session::new(Some(s(300)));
+        session.handle(Event::Proven, s(1));
+        session
+    }
+
+    fn streaming() -> Session {
+        let mut session = ready();
+        session.handle(Event::Pages { present: 1, connected: 0 }, s(2));
+        session.handle(Event::Pages { present: 1, connected: 1 }, s(3));
+        session
+    }
+
+    #[test]
+    fn capture_stops_once_proven_and_starts_with_the_first_page() {
+        let mut session = Session::new(None);
+        assert_eq!(session.handle(Event::Proven, s(1)), [Action::Media(false)]);
+        assert_eq!(session.phase(), Phase::Ready);
+        assert_eq!(session.handle(Event::Pages { present: 1, connected: 0 }, s(2)), [Action::Media(true)]);
+        assert_eq!(session.handle(Event::Pages { present: 1, connected: 1 }, s(2)), [Action::Announce]);
+        assert_eq!(session.phase(), Phase::Streaming);
+        assert_eq!(
+            session.handle(Event::Pages { present: 0, connected: 0 }, s(9)),
+            [Action::Announce, Action::Media(false)]
+        );
+        assert_eq!(session.phase(), Phase::Ready);
+    }
+
+    #[test]
+    fn idle_comes_after_its_time_without_input_and_goes_with_the_next_input() {
+        let mut session = streaming();
+        session.handle(Event::Input, s(100));
+        session.handle(Event::Tick, s(399));
+        assert_eq!(session.phase(), Phase::Streaming);
+        session.handle(Event::Tick, s(400));
+        assert_eq!(session.phase(), Phase::Idle);
+        assert_eq!(session.handle(Event::Input, s(401)), [Action::Announce]);
+        assert_eq!(session.phase(), Phase::Streaming);
+    }
+
+    #[test]
+    fn failure_ends_it_from_any_live_phase_and_the_first_reason_stays() {
+        for mut session in [Session::new(None), ready(), streaming()] {
+            let actions = session.handle(Event::Failed(Error::display("gone")), s(5));
+            assert_eq!(actions, [Action::Announce, Action::Drain]);
+            session.handle(Event::Failed(Error::pipeline("later")), s(6));
+            session.handle(Event::Stop("SIGTERM".into()), s(6));
+            assert_eq!(
+                (session.phase(), session.reason()),
+                (Phase::Failed, Some(FailureReason::DisplayUnavailable))
+            );
+            assert_eq!(session.outcome(), Err(Error::display("gone")));
+        }
+    }
+
+    #[test]
+    fn stop_drains_once_and_what_breaks_on_the_way_out_is_no_failure() {
+        let mut session = streaming();
+        assert_eq!(session.handle(Event::Stop("SIGTERM".into()), s(5)), [Action::Announce, Action::Drain]);
+        assert!(session.handle(Event::Stop("SIGTERM".into()), s(5)).is_empty());
+        assert!(session.handle(Event::Failed(Error::display("gone")), s(5)).is_empty());
+        assert_eq!(session.handle(Event::Drained, s(6)), [Action::Announce]);
+        assert_eq!((session.phase(), session.outcome()), (Phase::Ended, Ok(())));
+    }
+}

@@ -1,0 +1,18 @@
+//! Setup: where the log goes and in which form. Stdout is not the log's: it carries only the block with URL and password.
+//!
+//! error is a bug; warn is possible but bad; info is one line per life-cycle transition; debug is the rest.
+
+use crate::config::LogFormat;
+use tracing_subscriber::EnvFilter;
+
+/// Starts the log on stderr. A second start in one process is ignored.
+pub fn start(format: LogFormat, debug: bool) {
+    let ours = if debug { "debug" } else { "info" };
+    let filter = EnvFilter::new(format!("warn,vdi_launcher={ours},gstvdi={ours}"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // The only error is that a subscriber is set already, which is what is wanted.
+    let _ = match format {
+        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+}

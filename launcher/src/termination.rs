@@ -1,0 +1,58 @@
+//! Shell: the last words of the process: log line, termination message, exit code. It knows no reasons of its own.
+
+use crate::error::Error;
+use std::{fs::OpenOptions, io::Write, path::Path, process::ExitCode};
+
+/// Kubernetes keeps no more of a termination message.
+const MAX_MESSAGE_BYTES: usize = 4096;
+
+/// Tells how the session ended, and gives the exit code for it.
+pub fn conclude(result: Result<(), Error>, termination_log: &Path) -> ExitCode {
+    let Err(error) = result else {
+        tracing::info!("the session has ended as asked");
+        return ExitCode::SUCCESS;
+    };
+    tracing::error!(reason = error.reason.as_str(), "the session has failed: {error}");
+    write_message(&error, termination_log);
+    ExitCode::from(error.reason.exit_code())
+}
+
+/// The file belongs to the container runtime: it is written only where it exists, and a failure to do so changes nothing.
+fn write_message(error: &Error, path: &Path) {
+    let mut message = format!("{}: {error}\n", error.reason);
+    if message.len() > MAX_MESSAGE_BYTES {
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
+    }
+    let written = OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(message.as_bytes()));
+    if let Err(err) = written {
+        tracing::debug!("no termination message at {}: {err}", path.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_is_written_only_to_a_file_that_exists() {
+        let folder = std::env::temp_dir().join(format!("vdi-termination-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (absent, present) = (folder.join("absent"), folder.join("present"));
+        std::fs::write(
+            &present,
+            "an older and longer message than ours is going to be, so that a rest of it would show",
+        )
+        .unwrap();
+        for path in [&absent, &present] {
+            let code = conclude(Err(Error::display("no :9")), path);
+            assert_eq!(code, ExitCode::from(12));
+        }
+        assert!(!absent.exists());
+        assert_eq!(std::fs::read_to_string(&present).unwrap(), "DISPLAY_UNAVAILABLE: no :9\n");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
