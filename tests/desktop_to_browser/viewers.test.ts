@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { after, before, test } from "node:test";
 import { Chromium, type Viewer } from "./support/browser.js";
-import { fdCount, threadCount } from "./support/child.js";
+import { fdCount, residentBytes, threadCount } from "./support/child.js";
 import { Launcher } from "./support/launcher.js";
 import { delay, until } from "./support/wait.js";
 
@@ -74,6 +74,8 @@ test(`three viewers see the same for ${SECONDS} s while one stalls, one hangs an
   const undisturbed = await Promise.all([steady, troubled, doomed].map((viewer) => watch(viewer, phase)));
   undisturbed.forEach((counts, index) => { assertNoGap(`viewer ${index}, undisturbed,`, counts); });
 
+  const memory = residentBytes(launcher.pid);
+
   t.diagnostic(`one stalls (its process is stopped) for ${phase} s`);
   for (const pid of troubled.renderers) process.kill(pid, "SIGSTOP");
   try {
@@ -101,6 +103,10 @@ test(`three viewers see the same for ${SECONDS} s while one stalls, one hangs an
   assertNoGap("the viewer that was stopped and hung, afterwards,", await watch(troubled, 3));
   await assertAllSee([steady, troubled], "#108030");
   await launcher.statusWhere("the dead one is gone", ({ consumers }) => consumers.length === 2, 30_000);
+  // What is kept for a peer that does not read is bounded; a minute of the stream at its target would be 57 MiB.
+  const grownMiB = (residentBytes(launcher.pid) - memory) / 2 ** 20;
+  t.diagnostic(`the launcher's memory has grown by ${grownMiB.toFixed(1)} MiB`);
+  assert.ok(grownMiB < 50, `the launcher's memory has grown by ${grownMiB.toFixed(1)} MiB`);
   await steady.screenshot("viewers");
   await Promise.all([steady.close(), troubled.close()]);
   await launcher.statusWhere("nobody watches", ({ consumers, phase }) => consumers.length === 0 && phase === "Ready", 30_000);
