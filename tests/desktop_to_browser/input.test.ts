@@ -164,6 +164,27 @@ test("a viewer's input has no effect", async () => {
   await launcher.statusWhere("one consumer", (status) => status.consumers.length === 1);
 });
 
+test("a viewer who takes control has it, and what the other held is released", async () => {
+  const watcher = await chromium.open(launcher);
+  await until("the watcher's role", 5_000, async () => (await watcher.role()) === "viewer");
+  await controller.page.keyboard.down("Shift");
+  await until("Shift to be down", 5_000, async () => (await display.keysDown()).includes(SHIFT_L));
+  await watcher.screenshot("watching");
+
+  await watcher.page.click("#takeControl");
+  await until("the roles to be swapped", 5_000, async () => (await watcher.role()) === "controller" && (await controller.role()) === "viewer");
+  await until("no key to be down", 5_000, async () => (await display.keysDown()).length === 0);
+  await controller.page.keyboard.up("Shift");
+  const place = await watcher.placeOf(200, 220);
+  await watcher.page.mouse.move(place.x, place.y);
+  await until("the new controller's pointer", 5_000, async () => (await display.pointer()).x === 200);
+
+  await controller.page.click("#takeControl");
+  await until("the roles to be back", 5_000, async () => (await watcher.role()) === "viewer" && (await controller.role()) === "controller");
+  await watcher.close();
+  await launcher.statusWhere("one consumer", (status) => status.consumers.length === 1);
+});
+
 test("keys and buttons that are held are released when the controller leaves", async () => {
   await controller.page.keyboard.down("Shift");
   await controller.page.keyboard.down("Control");

@@ -116,8 +116,8 @@ describe("a running session", () => {
   test("the page says so when the session ends, and the process ends cleanly", async () => {
     const viewer = await chromium.open(launcher);
     await launcher.stop();
-    await until("the page to notice", 10_000, async () => (await viewer.state()) !== "streaming");
-    await until("the page to say it in words", 10_000, async () => /end|closed|lost|gone|reach/i.test(await viewer.words()));
+    await until("the page to notice", 10_000, async () => (await viewer.state()) === "ended");
+    assert.match(await viewer.words(), /The session has ended/);
     await viewer.screenshot("ended");
     await viewer.close();
   });
