@@ -439,8 +439,9 @@ impl ElementImpl for WsWebRtcSink {
         let changed = {
             let hub = hub.clone();
             move || {
+                // Not on the streaming thread: sending may wait for a lock of webrtcbin.
                 if let Some(hub) = hub.upgrade() {
-                    hub.media_changed();
+                    runtime().spawn(async move { hub.media_changed() });
                 }
             }
         };

@@ -1,5 +1,29 @@
 //! Setup: registers `wswebrtcsink`, and what it shows to Rust applications that link this crate.
 //!
+//! SECTION:element-wswebrtcsink
+//!
+//! Sends encoded video and audio to any number of browsers over WebRTC. Every consumer has a pipeline of its own with
+//! payloader and webrtcbin, fed from one encoder, so none can stop another. The signalling is WebSocket messages of
+//! JSON (the crate `vdi-protocol` is their specification) in one of three ways:
+//!
+//! - `listen`: the sink hosts page and signalling itself. This is the default, on 127.0.0.1:8080. There is no password:
+//!   on any other address, put a server with authentication in front, as `vdi-launcher` does.
+//! - `uri`: the sink dials a broker, and dials again while media lives on.
+//! - Neither: the application carries the messages (signals `open-consumer`, `receive-signalling`, `send-signalling`).
+//!
+//! ## Example pipelines
+//! ```bash
+//! gst-launch-1.0 videotestsrc is-live=true ! adaptiveencbin ! latencystats ! wswebrtcsink
+//! ```
+//! Open http://127.0.0.1:8080/ in a browser: the test picture, and nothing else was needed.
+//! ```bash
+//! gst-launch-1.0 ximagesrc use-damage=false ! video/x-raw,framerate=60/1 ! adaptiveencbin ! wswebrtcsink name=sink \
+//!   pulsesrc ! audioconvert ! opusenc frame-size=10 ! sink.
+//! ```
+//! The desktop with sound.
+//!
+//! Since: plugin version 0.1.0
+//!
 //! # The parts
 //!
 //! ```text
@@ -53,5 +77,5 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
 pub fn routes(
     sink: &WsWebRtcSink,
 ) -> impl Filter<Extract = (impl Reply + use<>,), Error = Rejection> + Clone + Send + Sync + use<> {
-    host::routes(sink.imp().hub().clone())
+    host::routes(sink.imp().hub().clone(), host::Reach::Anyone)
 }

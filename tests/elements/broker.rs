@@ -192,6 +192,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     refuse: Option<&'static str>,
 ) {
     // A broker speaks the sub-protocol that the sink names.
+    #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
     let echo = |_: &Request, mut response: Response| {
         response.headers_mut().insert("sec-websocket-protocol", vdi_protocol::SUBPROTOCOL.parse().unwrap());
         Ok(response)

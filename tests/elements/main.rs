@@ -1,5 +1,11 @@
 //! Behaviour of the plugin's elements from outside: one module per element, on harnesses and in pipelines.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on panics, and its waits are bounded by the clock"
+)]
+
 mod broker;
 mod consumer;
 mod latencystats;

@@ -190,10 +190,13 @@ pub fn http_get(address: &str, path: &str) -> String {
     response
 }
 
-/// The HTTP status that answers a WebSocket from a page of `origin`.
-pub fn websocket_status(address: &str, origin: &str) -> u16 {
+/// The HTTP status that answers a WebSocket from a page of `origin`, which may know the server by another name.
+pub fn websocket_status(address: &str, origin: &str, host: Option<&str>) -> u16 {
     let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
     request.headers_mut().insert("origin", origin.parse().unwrap());
+    if let Some(host) = host {
+        request.headers_mut().insert("host", host.parse().unwrap());
+    }
     match RUNTIME.block_on(tokio_tungstenite::connect_async(request)) {
         Ok((_, response)) => response.status().as_u16(),
         Err(tokio_tungstenite::tungstenite::Error::Http(response)) => response.status().as_u16(),

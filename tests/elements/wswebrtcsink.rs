@@ -27,7 +27,7 @@ fn application_carries_the_messages_and_gets_video_audio_and_data() {
     let consumer = application.connect("alice");
     consumer.wait_for_frames(30);
     consumer.wait_for("audio", |_| (consumer.audio_packets.load(Ordering::SeqCst) > 20).then_some(()));
-    assert_eq!(consumer.wait_for("a frame", |seen| seen.first_is_key), true, "media begins with a key frame");
+    assert!(consumer.wait_for("a frame", |seen| seen.first_is_key), "media begins with a key frame");
 
     let media = consumer.wait_for("the media message", media);
     assert_eq!((media.codec.as_str(), media.width, media.height, media.framerate), ("H264", 320, 240, 30));
@@ -132,9 +132,13 @@ fn key_frames_on_request_are_debounced() {
     assert_eq!(consumer.key_frames.load(Ordering::SeqCst), 1, "the interval has not passed");
 
     stream.sink.set_property("key-frame-interval", 0_u32);
+    consumer.request_key_frame();
+    consumer.wait_for("the key frame that a PLI asks for", |_| {
+        (consumer.key_frames.load(Ordering::SeqCst) == 2).then_some(())
+    });
     let second = application.connect("bob");
     second.wait_for_frames(10);
-    assert_eq!(second.wait_for("a frame", |seen| seen.first_is_key), true);
+    assert!(second.wait_for("a frame", |seen| seen.first_is_key));
 }
 
 #[test]
@@ -344,12 +348,14 @@ fn a_port_that_is_taken_is_an_error_that_names_the_address() {
 fn a_foreign_page_may_not_open_the_websocket() {
     init();
     let stream = TestStream::new(|sink| sink.set_property("listen", "127.0.0.1:0"));
-    let status = crate::sink::websocket_status(&stream.address(), "https://evil.example");
+    let status = crate::sink::websocket_status(&stream.address(), "https://evil.example", None);
     assert_eq!(status, 403);
-    assert_eq!(
-        crate::sink::websocket_status(&stream.address(), &format!("http://{}", stream.address())),
-        101
-    );
+    // DNS rebinding: the page's own name points here, so that Origin and Host agree.
+    let status =
+        crate::sink::websocket_status(&stream.address(), "http://evil.example", Some("evil.example"));
+    assert_eq!(status, 403);
+    let own = format!("http://{}", stream.address());
+    assert_eq!(crate::sink::websocket_status(&stream.address(), &own, None), 101);
 }
 
 #[test]

@@ -12,11 +12,21 @@ use std::{
 use tokio::sync::oneshot;
 use warp::{Filter, Rejection, Reply};
 
+/// Who may reach the routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Programs on this machine, without a password.
+    ThisMachine,
+    /// Whom the server in front lets through, or anybody.
+    Anyone,
+}
+
 /// The page at `/` and the signalling at `/ws`.
 pub fn routes(
     hub: Arc<Hub>,
+    reach: Reach,
 ) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone + Send + Sync {
-    socket::route(hub).or(page::route())
+    socket::route(hub, reach).or(page::route())
 }
 
 /// A running server; dropping it ends it.
@@ -41,8 +51,9 @@ impl Server {
         let (stop, stopped) = oneshot::channel::<()>();
         let _guard = runtime().enter();
         let listener = tokio::net::TcpListener::from_std(listener).map_err(|err| cannot(&err))?;
+        let reach = if address.ip().is_loopback() { Reach::ThisMachine } else { Reach::Anyone };
         runtime().spawn(async move {
-            let serve = warp::serve(routes(hub)).incoming(listener).run();
+            let serve = warp::serve(routes(hub, reach)).incoming(listener).run();
             // WebSockets end with their consumers; what is cut here is only the accepting.
             tokio::select! {
                 () = serve => {}

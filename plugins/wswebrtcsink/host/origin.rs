@@ -19,6 +19,21 @@ pub fn is_allowed(origin: Option<&str>, host: Option<&str>) -> bool {
     with_port(origin_host, default_port).eq_ignore_ascii_case(&with_port(host, default_port))
 }
 
+/// Whether the `Host` header names this machine itself: an address of its loopback, or `localhost`.
+///
+/// A sink that listens on loopback has no password, and trusts whoever is on this machine. A page from elsewhere could
+/// make its own name point here (DNS rebinding); then `Origin` and `Host` agree, but the name is not one of these.
+pub fn names_this_machine(host: Option<&str>) -> bool {
+    let Some(host) = host else { return true };
+    let name = match (host.strip_prefix('['), host.split_once(':')) {
+        (Some(v6), _) => v6.split(']').next().unwrap_or_default(),
+        (None, Some((name, _))) => name,
+        (None, None) => host,
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 fn with_port(host: &str, default_port: &str) -> String {
     let has_port = match host.rfind(']') {
         Some(end) => host[end..].contains(':'),
@@ -47,6 +62,16 @@ mod tests {
         assert!(!is_allowed(Some("null"), Some("desk.example.com")));
         assert!(!is_allowed(Some("file://desk.example.com"), Some("desk.example.com")));
         assert!(!is_allowed(Some("http://desk.example.com"), None));
+    }
+
+    #[test]
+    fn a_name_that_was_made_to_point_here_is_not_this_machine() {
+        for host in ["127.0.0.1:8080", "localhost", "LocalHost:8080", "[::1]:8080", "[::1]"] {
+            assert!(names_this_machine(Some(host)), "{host}");
+        }
+        for host in ["evil.example:8080", "127.0.0.1.evil.example", "192.0.2.1", "[2001:db8::1]:80", ""] {
+            assert!(!names_this_machine(Some(host)), "{host}");
+        }
     }
 
     #[test]

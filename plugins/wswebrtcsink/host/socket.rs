@@ -1,6 +1,6 @@
 //! Shell: the signalling WebSocket that browsers open at `/ws`.
 
-use super::origin;
+use super::{Reach, origin};
 use crate::wswebrtcsink::{
     consumer::{Consumer, json, negotiation::Input},
     hub::Hub,
@@ -28,7 +28,10 @@ const SEND_LIMIT: Duration = Duration::from_secs(10);
 const ANSWERED_OVERSIZE: usize = 4;
 
 /// The WebSocket at `/ws`.
-pub fn route(hub: Arc<Hub>) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone + Send + Sync {
+pub fn route(
+    hub: Arc<Hub>,
+    reach: Reach,
+) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone + Send + Sync {
     warp::path("ws")
         .and(warp::path::end())
         .and(warp::ws())
@@ -40,6 +43,11 @@ pub fn route(hub: Arc<Hub>) -> impl Filter<Extract = (impl Reply,), Error = Reje
                   origin: Option<String>,
                   host: Option<String>,
                   protocols: Option<String>| {
+                if reach == Reach::ThisMachine && !origin::names_this_machine(host.as_deref()) {
+                    let text = "without a password this server answers only to localhost and 127.0.0.1; \
+                        listen on another address to change that\n";
+                    return warp::reply::with_status(text, StatusCode::FORBIDDEN).into_response();
+                }
                 if !origin::is_allowed(origin.as_deref(), host.as_deref()) {
                     let text = "this WebSocket may only be opened from the page of this server\n";
                     return warp::reply::with_status(text, StatusCode::FORBIDDEN).into_response();
