@@ -20,6 +20,8 @@ export default tseslint.config(
       "no-restricted-properties": ["error", { object: "Math", property: "random", message: clockless }],
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
       "@typescript-eslint/consistent-type-definitions": "off",
+      // Finders of DOM elements name the kind they expect: `find<HTMLElement>("x")`.
+      "@typescript-eslint/no-unnecessary-type-parameters": "off",
     },
   },
   {

@@ -1,6 +1,61 @@
 //! Setup: registers `adaptiveencbin`.
+//!
+//! SECTION:element-adaptiveencbin
+//!
+//! Raw video in, H.264 for browsers out, with the best encoder that works on this machine. An encoder is taken only
+//! after it has encoded a few frames of the real size with the settings that it will run with; the choice is made when
+//! the first caps arrive. Hardware comes first (NVENC, VA), then x264enc, then openh264enc.
+//!
+//! The element message `vdi-encoder-selected` tells the choice, and why others were rejected. Falling back to software
+//! under `encoder-policy=prefer-hardware` posts a warning. If no encoder works there is one error, whose details
+//! `vdi-failure` hold the `reason`: `GPU_INIT_ERROR` or `ENCODER_UNAVAILABLE`.
+//!
+//! `bitrate`, `min-bitrate` and `max-bitrate` apply while frames flow. Force-key-unit events give an IDR picture with
+//! its parameter sets; there are no others than those asked for, except with NVENC.
+//!
+//! ## Example pipeline
+//! ```bash
+//! gst-launch-1.0 -m ximagesrc use-damage=false ! video/x-raw,framerate=60/1 ! adaptiveencbin bitrate=8000 \
+//!     ! h264parse ! matroskamux ! filesink location=desktop.mkv
+//! ```
+
+use gst::{glib, prelude::*, subclass::prelude::*};
+use std::sync::LazyLock;
+
+mod access_unit;
+mod chain;
+mod imp;
+mod input;
+mod proof;
+#[doc(hidden)]
+pub mod rate;
+mod select;
+#[doc(hidden)]
+pub mod table;
+mod verdict;
+
+pub use select::EncoderPolicy;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("adaptiveencbin", gst::DebugColorFlags::empty(), Some("Encoder that proves itself"))
+});
+
+glib::wrapper! {
+    /// Encodes with the best encoder that works.
+    pub struct AdaptiveEncBin(ObjectSubclass<imp::AdaptiveEncBin>)
+        @extends gst::Bin, gst::Element, gst::Object, @implements gst::ChildProxy;
+}
+
+impl AdaptiveEncBin {
+    /// Replaces the encoder table of this instance, for tests that need encoders which fail.
+    #[doc(hidden)]
+    pub fn set_table(&self, table: &'static [table::Row]) {
+        self.imp().set_table(table);
+    }
+}
 
 /// Registers the element with a plugin.
-pub fn register(_plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
-    Ok(())
+pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    EncoderPolicy::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    gst::Element::register(Some(plugin), "adaptiveencbin", gst::Rank::NONE, AdaptiveEncBin::static_type())
 }

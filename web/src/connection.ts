@@ -26,6 +26,8 @@ export type ConnectionEvent =
   | { type: "changed" }
   /** A new session begins: what was held before is not held in it. */
   | { type: "begun" }
+  /** The present session is about to end: the last moment at which its picture is there. */
+  | { type: "ending" }
   | { type: "track"; track: MediaStreamTrack; receiver: RTCRtpReceiver }
   | { type: "notice"; level: NoticeLevel; text: string };
 
@@ -153,6 +155,7 @@ export class Connection {
         this.#showProgress("frame");
         break;
       case "track":
+      case "ending":
         this.#callback(event);
         break;
       case "stats":

@@ -25,8 +25,8 @@ export class Curtain {
   show(announcement: Announcement | null, overPicture: boolean): void {
     this.#root.hidden = announcement === null;
     if (!announcement) return;
-    this.#root.dataset["busy"] = String(announcement.busy);
-    this.#root.dataset["over"] = overPicture ? "picture" : "nothing";
+    this.#root.dataset.busy = String(announcement.busy);
+    this.#root.dataset.over = overPicture ? "picture" : "nothing";
     say(this.#title, announcement.title);
     say(this.#detail, announcement.detail);
     say(this.#quote, announcement.quote);

@@ -29,8 +29,8 @@ interface Modifiers {
 
 /** What turns one text into another: strokes of BackSpace, then characters. */
 export function edits(before: string, after: string): { backspaces: number; typed: string } {
-  const old = [...before];
-  const now = [...after];
+  const old = Array.from(before);
+  const now = Array.from(after);
   let same = 0;
   while (same < old.length && same < now.length && old[same] === now[same]) same++;
   return { backspaces: old.length - same, typed: now.slice(same).join("") };
@@ -77,7 +77,7 @@ export class Keyboard {
       text.value = "";
     });
     text.addEventListener("input", (event) => {
-      this.#typed(event as InputEvent);
+      this.#typed(event);
     });
   }
 
@@ -123,6 +123,7 @@ export class Keyboard {
   #down(event: KeyboardEvent): void {
     // The page's own shortcuts are taken by a listener before this one.
     if (!this.#enabled || event.defaultPrevented || this.#around.isLocal(event.target)) return;
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- Safari tells of an input method's key in no other way.
     if (event.isComposing || event.keyCode === COMPOSING || event.key === "Dead") return;
     const keysym = keysymOf(event, this.#around.platform);
     if (keysym === null) {

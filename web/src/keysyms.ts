@@ -17,11 +17,11 @@ const ALT_L = 0xffe9;
 const SUPER_L = 0xffeb;
 
 /** Names of DOM `key` → keysym: standard place, right side (location 2), number pad (location 3). */
-const NAMED: Record<string, readonly [number, number?, number?]> = {
+const NAMED: Record<string, readonly [number, (number | null)?, number?]> = {
   Backspace: [BACK_SPACE],
-  Tab: [0xff09, , 0xff89],
-  Clear: [0xff0b, , 0xff9d],
-  Enter: [RETURN, , 0xff8d],
+  Tab: [0xff09, null, 0xff89],
+  Clear: [0xff0b, null, 0xff9d],
+  Enter: [RETURN, null, 0xff8d],
   Pause: [0xff13],
   ScrollLock: [0xff14],
   Escape: [0xff1b],
@@ -39,18 +39,18 @@ const NAMED: Record<string, readonly [number, number?, number?]> = {
   Eisu: [0xff2f],
   HangulMode: [0xff31],
   HanjaMode: [0xff34],
-  Home: [0xff50, , 0xff95],
-  ArrowLeft: [0xff51, , 0xff96],
-  ArrowUp: [0xff52, , 0xff97],
-  ArrowRight: [0xff53, , 0xff98],
-  ArrowDown: [0xff54, , 0xff99],
-  PageUp: [0xff55, , 0xff9a],
-  PageDown: [0xff56, , 0xff9b],
-  End: [0xff57, , 0xff9c],
+  Home: [0xff50, null, 0xff95],
+  ArrowLeft: [0xff51, null, 0xff96],
+  ArrowUp: [0xff52, null, 0xff97],
+  ArrowRight: [0xff53, null, 0xff98],
+  ArrowDown: [0xff54, null, 0xff99],
+  PageUp: [0xff55, null, 0xff9a],
+  PageDown: [0xff56, null, 0xff9b],
+  End: [0xff57, null, 0xff9c],
   Select: [0xff60],
   PrintScreen: [0xff61],
   Execute: [0xff62],
-  Insert: [0xff63, , 0xff9e],
+  Insert: [0xff63, null, 0xff9e],
   Undo: [0xff65],
   Redo: [0xff66],
   ContextMenu: [0xff67],
@@ -66,7 +66,7 @@ const NAMED: Record<string, readonly [number, number?, number?]> = {
   OS: [SUPER_L, 0xffec],
   Super: [SUPER_L, 0xffec],
   Hyper: [0xffed, 0xffee],
-  Delete: [0xffff, , 0xff9f],
+  Delete: [0xffff, null, 0xff9f],
   BrightnessUp: [0x1008_ff02],
   BrightnessDown: [0x1008_ff03],
   AudioVolumeDown: [0x1008_ff11],
@@ -117,7 +117,7 @@ export function keysymOf({ key, code, location }: KeyFacts, platform: Platform):
   if (named) return named[location === 2 ? 1 : location === 3 ? 2 : 0] ?? named[0];
   const fn = /^F(\d{1,2})$/.exec(key)?.[1];
   if (fn !== undefined && Number(fn) >= 1 && Number(fn) <= 35) return 0xffbe + Number(fn) - 1;
-  if ([...key].length !== 1) return null;
+  if (Array.from(key).length !== 1) return null;
   if (location === 3) {
     if (key >= "0" && key <= "9") return 0xffb0 + Number(key);
     // The decimal key writes a comma in some layouts, and is still that key.

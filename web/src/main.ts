@@ -27,9 +27,9 @@ const unmute = find<HTMLButtonElement>("unmute");
 const watching = find("watching");
 const touch = window.matchMedia("(pointer: coarse)").matches;
 
-for (const element of document.querySelectorAll<HTMLElement>("[data-word]")) say(element, wordAt(element.dataset["word"]));
-for (const element of document.querySelectorAll<HTMLElement>("[data-label]")) element.setAttribute("aria-label", wordAt(element.dataset["label"]));
-for (const element of document.querySelectorAll<HTMLElement>("[data-hint]")) element.title = wordAt(element.dataset["hint"]);
+for (const element of document.querySelectorAll<HTMLElement>("[data-word]")) say(element, wordAt(element.dataset.word));
+for (const element of document.querySelectorAll<HTMLElement>("[data-label]")) element.setAttribute("aria-label", wordAt(element.dataset.label));
+for (const element of document.querySelectorAll<HTMLElement>("[data-hint]")) element.title = wordAt(element.dataset.hint);
 
 function wordAt(name: string | undefined): string {
   const found = name === undefined ? undefined : words[name as keyof typeof words];
@@ -51,6 +51,9 @@ const connection = new Connection(
         media.reset();
         keyboard.forget();
         pointer.forget();
+        break;
+      case "ending":
+        media.freeze();
         break;
       case "track":
         media.play(event.track, event.receiver);
@@ -134,11 +137,11 @@ let acted = false;
 function refresh(): void {
   const { state, mayAct } = connection;
   const root = document.documentElement;
-  root.dataset["state"] = state.name;
-  root.dataset["role"] = connection.role ?? "";
+  root.dataset.state = state.name;
+  root.dataset.role = connection.role ?? "";
   document.title = state.name === "streaming" ? words.desktop : `${words.state[state.name]} · ${words.desktop}`;
 
-  curtain.show(announce(state, clock.nowMs()), media.size.width > 0 && state.name === "reconnecting");
+  curtain.show(announce(state, clock.nowMs(), media.seen), media.seen && state.name === "reconnecting");
   countdown?.();
   const waits = state.name === "reconnecting" && state.retryAtMs !== null;
   countdown = waits ? clock.after(1000, refresh) : null;

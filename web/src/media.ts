@@ -20,6 +20,8 @@ export class Media {
   #callback: (event: MediaEvent) => void;
   #video: HTMLVideoElement;
   #coming: HTMLVideoElement | null = null;
+  /** The last picture of a session that is over. */
+  #still: HTMLCanvasElement | null = null;
   #sound: Sound = "none";
   #muted = false;
 
@@ -41,6 +43,11 @@ export class Media {
     return this.#video.getBoundingClientRect();
   }
 
+  /** Whether there is a picture, be it the last one of a session that is over. */
+  get seen(): boolean {
+    return this.#still !== null || this.#video.videoWidth > 0;
+  }
+
   get sound(): Sound {
     return this.#sound;
   }
@@ -51,6 +58,17 @@ export class Media {
     else if ("playoutDelayHint" in receiver) (receiver as { playoutDelayHint: number }).playoutDelayHint = 0;
     if (track.kind === "video") this.#playVideo(track);
     else this.#playAudio(track);
+  }
+
+  /** Keeps the present picture, since browsers show black once a track has ended. */
+  freeze(): void {
+    if (this.#video.videoWidth === 0 || this.#still) return;
+    const still = document.createElement("canvas");
+    still.width = this.#video.videoWidth;
+    still.height = this.#video.videoHeight;
+    still.getContext("2d")?.drawImage(this.#video, 0, 0);
+    this.#still = still;
+    this.#video.after(still);
   }
 
   /** Begins a new session: sound stops, the last picture stays. */
@@ -97,11 +115,13 @@ export class Media {
       this.#video = video;
       old.srcObject = null;
       old.remove();
+      this.#still?.remove();
+      this.#still = null;
       this.#callback({ type: "resized", size: this.size });
       this.#callback({ type: "shown" });
     };
     // The first tells of a painted frame, the second comes on hidden pages too.
-    video.requestVideoFrameCallback?.(shown);
+    if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(shown);
     video.addEventListener("loadeddata", shown, { once: true });
     video.srcObject = new MediaStream([track]);
     this.#stage.prepend(video);

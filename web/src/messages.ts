@@ -115,8 +115,8 @@ export interface Announcement {
 const RETRY = { label: words.tryAgain, does: "retry" } as const;
 const RELOAD = { label: words.reload, does: "reload" } as const;
 
-/** What the user is told; `null` while the stream is there. */
-export function announce(state: State, nowMs: number): Announcement | null {
+/** What the user is told; `null` while the stream is there. `seen`: there was a picture before. */
+export function announce(state: State, nowMs: number, seen: boolean): Announcement | null {
   switch (state.name) {
     case "streaming":
       return null;
@@ -129,7 +129,7 @@ export function announce(state: State, nowMs: number): Announcement | null {
       const seconds = state.retryAtMs === null ? 0 : Math.ceil((state.retryAtMs - nowMs) / 1000);
       const when = state.retryAtMs === null || seconds <= 0 ? words.retryNow : words.retryIn(seconds);
       return {
-        title: waiting ? words.waitingForDesktop : words.reconnecting,
+        title: waiting ? words.waitingForDesktop : seen ? words.reconnecting : words.connecting,
         detail: `${explain(state.cause)} ${when}`,
         quote: "",
         busy: true,

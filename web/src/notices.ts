@@ -22,7 +22,7 @@ export class Notices {
     while (this.#root.children.length >= MAX_NOTICES) this.#root.firstElementChild?.remove();
     const notice = document.createElement("div");
     notice.className = "notice";
-    notice.dataset["level"] = level;
+    notice.dataset.level = level;
     const sentence = document.createElement("p");
     sentence.textContent = text;
     const button = document.createElement("button");

@@ -94,7 +94,7 @@ export class Overlay {
 
   show(facts: Facts): void {
     const { stats, media, size } = facts;
-    this.#panel.dataset["state"] = facts.state;
+    this.#panel.dataset.state = facts.state;
     this.#say("state", words.state[facts.state]);
     const kind = media ? encoderKind(media.encoder) : null;
     this.#say("encoder", media?.encoder ? `${media.encoder}${kind ? ` · ${words[kind]}` : ""}` : words.unknown);
@@ -124,7 +124,7 @@ export class Overlay {
     ] as const) {
       this.#say(part, value === undefined ? words.unknown : `${milliseconds(value)} ms`);
     }
-    this.#part<HTMLElement>("curve").setAttribute("points", curve(this.#history));
+    this.#part("curve").setAttribute("points", curve(this.#history));
   }
 
   #say(part: string, text: string): void {

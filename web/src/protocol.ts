@@ -97,9 +97,9 @@ const pageStats = {
   roundTripMs: byDefault(number, 0),
   freezeCount: byDefault(count, 0),
 };
-const pageStatsStruct = struct(pageStats);
+export const pageStatsReader = struct(pageStats);
 /** What the browser sees, in W3C webrtc-stats terms. */
-export type PageStats = Read<typeof pageStatsStruct>;
+export type PageStats = Read<typeof pageStatsReader>;
 
 const media = {
   codec: byDefault(text, ""),
@@ -109,9 +109,9 @@ const media = {
   framerate: byDefault(u32, 0),
   audio: byDefault(flag, false),
 };
-const mediaStruct = struct(media);
+export const mediaReader = struct(media);
 /** The media on its way to the page. */
-export type MediaInfo = Read<typeof mediaStruct>;
+export type MediaInfo = Read<typeof mediaReader>;
 
 /** Data channel `control`, page to server. */
 export const fromPage = tagged({

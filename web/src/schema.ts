@@ -87,9 +87,9 @@ export function tagged<V extends Variants>(variants: V): Reader<Tagged<V>> {
   const readers = new Map(names.map((name) => [name, struct(variants[name] ?? {})]));
   return (value, at) => {
     if (!isRecord(value)) return fail(at, "an object", value);
-    const reader = typeof value["type"] === "string" ? readers.get(value["type"]) : undefined;
-    if (!reader) return fail(`${at}.type`, `one of ${names.join(", ")}`, value["type"]);
-    return { type: value["type"], ...reader(value, at) } as Tagged<V>;
+    const reader = typeof value.type === "string" ? readers.get(value.type) : undefined;
+    if (!reader) return fail(`${at}.type`, `one of ${names.join(", ")}`, value.type);
+    return { type: value.type, ...reader(value, at) } as Tagged<V>;
   };
 }
 

@@ -24,6 +24,8 @@ export type SessionEvent =
   | { type: "track"; track: MediaStreamTrack; receiver: RTCRtpReceiver }
   | { type: "control"; message: ToPage }
   | { type: "stats"; stats: PageStats }
+  /** About to end: the last moment at which the picture is there. */
+  | { type: "ending" }
   | { type: "over"; cause: Cause };
 
 /** Data channels, all created by the server, and what the page sends on them. */
@@ -113,6 +115,7 @@ export class Session {
 
   #finish(cause: Cause): void {
     if (this.#over) return;
+    this.#callback({ type: "ending" });
     this.end();
     this.#callback({ type: "over", cause });
   }
@@ -181,6 +184,11 @@ export class Session {
     this.#callback({ type: "welcome", consumer: welcome.consumer });
   }
 
+  /** Asked after a wait, when the session may have ended meanwhile. */
+  #isOver(): boolean {
+    return this.#over;
+  }
+
   async #answer(sdp: string): Promise<void> {
     const peer = this.#peer;
     if (!peer || this.#over) return;
@@ -195,7 +203,7 @@ export class Session {
       await peer.setLocalDescription(answer);
       this.#signalling.send({ type: "answer", sdp: peer.localDescription?.sdp ?? answer.sdp ?? "" });
     } catch (error) {
-      if (this.#over) return;
+      if (this.#isOver()) return;
       console.error("gst-vdi: the offer could not be answered:", error);
       const message = error instanceof Error ? error.message : String(error);
       this.#finish({ kind: "refused", code: "badSdp", message });

@@ -16,7 +16,7 @@ it("frames that come need nothing", () => {
 });
 
 it("a still desktop that sends nothing needs nothing", () => {
-  expect(looks(Array(8).fill({ frames: 30, bytes: 9000 }))).toEqual(Array(8).fill("none"));
+  expect(looks(Array<Partial<Sight>>(8).fill({ frames: 30, bytes: 9000 }))).toEqual(Array(8).fill("none"));
 });
 
 it("two seconds of bytes without frames ask for a key frame, and again every two seconds", () => {
@@ -49,7 +49,7 @@ it("four key frames asked for in vain begin a new session", () => {
 });
 
 it("a server that stopped answering pings for five seconds begins a new session", () => {
-  expect(looks(Array(7).fill({ frames: 1, bytes: 1, answeredAtMs: 0 })).slice(3, 6)).toEqual(["none", "none", "restart"]);
+  expect(looks(Array<Partial<Sight>>(7).fill({ frames: 1, bytes: 1, answeredAtMs: 0 })).slice(3, 6)).toEqual(["none", "none", "restart"]);
 });
 
 it("a hidden page is left alone", () => {

@@ -11,7 +11,7 @@ const MAX_UNITS = 120 * NOTCH;
 
 /** Units of 1/120 notch (fractions too) for a delta of the DOM. */
 export function toUnits(delta: number, deltaMode: number): number {
-  const units = (delta / (PER_NOTCH[deltaMode] ?? PER_NOTCH[0])) * NOTCH;
+  const units = (delta * NOTCH) / (PER_NOTCH[deltaMode] ?? PER_NOTCH[0]);
   return Number.isFinite(units) ? Math.min(Math.max(units, -MAX_UNITS), MAX_UNITS) : 0;
 }
 

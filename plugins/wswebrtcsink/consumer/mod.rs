@@ -12,7 +12,7 @@ use negotiation::{Action, Input, Negotiation, State, Terms};
 use pipeline::{ConsumerPipeline, Reports};
 use std::{
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -44,7 +44,8 @@ pub struct Consumer {
     pub id: String,
     mailbox: mpsc::Sender<Input>,
     outgoing: Mutex<Outgoing>,
-    channels: OnceLock<Channels>,
+    /// Emptied at the end: the channels' handlers hold this consumer, which holds the channels.
+    channels: Mutex<Option<Channels>>,
     /// Whether the application was told that it can talk to the consumer.
     connected: AtomicBool,
     /// What the page reported last.
@@ -67,7 +68,7 @@ impl Consumer {
             id,
             mailbox,
             outgoing: Mutex::new(outgoing),
-            channels: OnceLock::new(),
+            channels: Mutex::new(None),
             connected: AtomicBool::new(false),
             page_stats: Mutex::new(None),
             units: (AtomicU64::new(0), AtomicU64::new(0)),
@@ -109,7 +110,8 @@ impl Consumer {
 
     /// Sends text on a data channel.
     pub fn send_data(&self, channel: &str, text: &str) -> bool {
-        self.channels.get().is_some_and(|channels| channels.send(channel, text))
+        let channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        channels.is_some_and(|channels| channels.send(channel, text))
     }
 
     /// Whether the consumer can be talked to.
@@ -137,6 +139,10 @@ impl Consumer {
                 .field("freeze-count", page.freeze_count);
         }
         stats.build()
+    }
+
+    fn set_channels(&self, channels: Option<Channels>) {
+        *self.channels.lock().unwrap_or_else(PoisonError::into_inner) = channels;
     }
 
     fn send(&self, message: ToConsumer) {
@@ -307,7 +313,7 @@ impl Task {
     fn built(&mut self, built: Option<Built>) -> Input {
         match built {
             Some(Ok(pipeline)) => {
-                let _ = self.consumer.channels.set(pipeline.channels().clone());
+                self.consumer.set_channels(Some(pipeline.channels().clone()));
                 // Only now, so that no answer can come before there is a pipeline to take it.
                 pipeline.create_offer(self.reporter());
                 self.pipeline = Some(pipeline);
@@ -338,6 +344,7 @@ impl Task {
             None => self.pipeline.take(),
         };
         self.consumer.replace_outgoing(Box::new(|_| {}));
+        self.consumer.set_channels(None);
         if let Some(pipeline) = pipeline {
             pipeline.shut_down().await;
         }

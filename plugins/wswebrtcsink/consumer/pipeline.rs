@@ -108,6 +108,7 @@ impl ConsumerPipeline {
         pipeline.add(&webrtcbin).map_err(|err| err.to_string())?;
         let ice_agent = webrtcbin.property::<gst_webrtc::WebRTCICE>("ice-agent");
         add_local_addresses(&ice_agent);
+        forgo_upnp(&ice_agent);
         watch_bus(pipeline, reports);
         watch_webrtcbin(&webrtcbin, reports);
 
@@ -357,6 +358,18 @@ fn add_local_addresses(ice_agent: &gst_webrtc::WebRTCICE) {
         if usable {
             ice_agent.emit_by_name::<bool>("add-local-ip-address", &[&address.to_string()]);
         }
+    }
+}
+
+/// libnice asks the network's router for a port mapping by default: a daemon's traffic for every consumer, for a way
+/// that STUN and TURN find more reliably.
+fn forgo_upnp(ice_agent: &gst_webrtc::WebRTCICE) {
+    if !ice_agent.has_property("agent") {
+        return;
+    }
+    let agent = ice_agent.property::<Option<glib::Object>>("agent");
+    if let Some(agent) = agent.filter(|agent| agent.has_property("upnp")) {
+        agent.set_property("upnp", false);
     }
 }
 

@@ -1,0 +1,214 @@
+//! Shell: the elements of one encoder, made and set as its row says. The proof and the stream use the same function,
+//! so what was proven is what runs.
+//!
+//! ```text
+//! videoconvert ─▶ front… ─▶ capsfilter ─▶ encoder ─▶ capsfilter ─▶ behind… ─▶ capsfilter
+//!                           format,                  byte-stream, au,         (only if there is
+//!                           colorimetry              profile                   something behind)
+//! ```
+
+use gst::{glib, prelude::*};
+use gst_video::VideoInfo;
+
+use super::{
+    CAT, input,
+    rate::{Bitrate, FrameRate, WriteCost},
+    select::{Reason, Rejection},
+    table::{self, RateUnit, Row, Value, VbvUnit},
+};
+
+/// The elements of one encoder.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// The row they follow.
+    pub row: &'static Row,
+    /// The encoder itself.
+    pub encoder: gst::Element,
+    /// In the order of the data.
+    elements: Vec<gst::Element>,
+    /// The caps in front of the encoder.
+    input_filter: gst::Element,
+}
+
+/// Cores that this process may use; it honours the cgroup's quota.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn make(factory: &str) -> Result<gst::Element, Rejection> {
+    let factory = gst::ElementFactory::find(factory)
+        .ok_or_else(|| Rejection::new(Reason::NoFactory, format!("{factory} is not installed")))?;
+    factory.create().build().map_err(|_| {
+        let name = factory.name();
+        Rejection::new(Reason::NoElement, format!("the installed {name} makes no element"))
+    })
+}
+
+fn capsfilter(caps: &gst::Caps) -> Result<gst::Element, Rejection> {
+    let filter = make("capsfilter")?;
+    filter.set_property("caps", caps);
+    Ok(filter)
+}
+
+/// What a browser decodes, in the form that payloaders take.
+fn h264_caps(profiles: &[&str]) -> gst::Caps {
+    let caps = gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au");
+    match profiles {
+        [] => caps.build(),
+        profiles => caps.field("profile", gst::List::new(profiles.iter().copied())).build(),
+    }
+}
+
+/// Sets a property from text. One that this version lacks is none of our business; one that it has and refuses is.
+fn set(element: &gst::Element, name: &str, texts: &[&str]) -> Result<(), Rejection> {
+    let Some(pspec) = element.find_property(name) else {
+        gst::debug!(CAT, obj = element, "this version has no property {name}");
+        return Ok(());
+    };
+    let parsed = texts.iter().find_map(|text| glib::Value::deserialize_with_pspec(text, &pspec).ok());
+    match parsed {
+        Some(value) if is_in_range(&pspec, &value) => {
+            element.set_property_from_value(name, &value);
+            Ok(())
+        }
+        _ => Err(Rejection::new(Reason::UnsupportedSetting, format!("{name} does not take {}", texts.join(" or ")))),
+    }
+}
+
+/// Whether an integer lies in its property's range; everything else that could be parsed can be set.
+fn is_in_range(pspec: &glib::ParamSpec, value: &glib::Value) -> bool {
+    if let (Some(pspec), Ok(number)) = (pspec.downcast_ref::<glib::ParamSpecUInt>(), value.get::<u32>()) {
+        (pspec.minimum()..=pspec.maximum()).contains(&number)
+    } else if let (Some(pspec), Ok(number)) = (pspec.downcast_ref::<glib::ParamSpecInt>(), value.get::<i32>()) {
+        (pspec.minimum()..=pspec.maximum()).contains(&number)
+    } else {
+        true
+    }
+}
+
+fn apply(element: &gst::Element, settings: &[(&str, Value)]) -> Result<(), Rejection> {
+    settings.iter().try_for_each(|(name, value)| match value {
+        Value::Fixed(text) => set(element, name, &[text]),
+        Value::FirstOf(texts) => set(element, name, texts),
+        Value::Threads => set(element, name, &[&table::encoding_threads(cores()).to_string()]),
+    })
+}
+
+/// Writes a number into whatever integer the property is, held to its range. Nothing is written if it is there already:
+/// some encoders start again at every write. False if there is no such property.
+fn write_number(element: &gst::Element, name: &str, number: u32) -> bool {
+    let Some(pspec) = element.find_property(name) else { return false };
+    if let Some(pspec) = pspec.downcast_ref::<glib::ParamSpecUInt>() {
+        let number = number.clamp(pspec.minimum(), pspec.maximum());
+        if element.property::<u32>(name) != number {
+            element.set_property(name, number);
+        }
+    } else if let Some(pspec) = pspec.downcast_ref::<glib::ParamSpecInt>() {
+        let number = i32::try_from(number).unwrap_or(i32::MAX).clamp(pspec.minimum(), pspec.maximum());
+        if element.property::<i32>(name) != number {
+            element.set_property(name, number);
+        }
+    } else {
+        return false;
+    }
+    true
+}
+
+fn is_live(element: &gst::Element, name: &str) -> bool {
+    let flag = glib::ParamFlags::from_bits_retain(gst::PARAM_FLAG_MUTABLE_PLAYING.bits());
+    element.find_property(name).is_some_and(|pspec| pspec.flags().contains(flag))
+}
+
+impl Chain {
+    /// Makes and sets the elements. They are neither in a bin nor linked.
+    pub fn new(row: &'static Row, info: &VideoInfo, rate: Bitrate) -> Result<Self, Rejection> {
+        // The encoder first: whether it exists is what decides.
+        let encoder = make(row.factory)?;
+        apply(&encoder, row.settings)?;
+
+        let convert = make("videoconvert")?;
+        set(&convert, "n-threads", &[&table::conversion_threads(cores()).to_string()])?;
+        let input_filter = capsfilter(&input::encoder_caps(row, info))?;
+
+        let mut elements = vec![convert];
+        for helper in row.front {
+            let element = make(helper.factory)?;
+            apply(&element, helper.settings)?;
+            elements.push(element);
+        }
+        elements.extend([input_filter.clone(), encoder.clone(), capsfilter(&h264_caps(row.profiles))?]);
+        for helper in row.behind {
+            let element = make(helper.factory)?;
+            apply(&element, helper.settings)?;
+            elements.push(element);
+        }
+        if !row.behind.is_empty() {
+            elements.push(capsfilter(&h264_caps(&[]))?);
+        }
+        let chain = Self { row, encoder, elements, input_filter };
+        chain.write_vbv(rate, input::frame_rate(info));
+        if chain.write_rate(rate) {
+            Ok(chain)
+        } else {
+            Err(Rejection::new(Reason::UnsupportedSetting, format!("it has no property {}", row.rate.name)))
+        }
+    }
+
+    /// Puts the elements into a bin and links them.
+    pub fn add_to(&self, bin: &gst::Bin) -> Result<(), glib::BoolError> {
+        bin.add_many(&self.elements)?;
+        gst::Element::link_many(&self.elements)
+    }
+
+    /// The elements, in the order of the data.
+    pub fn elements(&self) -> &[gst::Element] {
+        &self.elements
+    }
+
+    /// Where raw video goes in.
+    pub fn sink_pad(&self) -> Option<gst::Pad> {
+        self.elements.first()?.static_pad("sink")
+    }
+
+    /// Where H.264 comes out.
+    pub fn src_pad(&self) -> Option<gst::Pad> {
+        self.elements.last()?.static_pad("src")
+    }
+
+    /// Prepares for another input, before its CAPS event comes through.
+    pub fn reconfigure(&self, info: &VideoInfo, rate: Bitrate) {
+        let caps = input::encoder_caps(self.row, info);
+        if self.input_filter.property::<gst::Caps>("caps") != caps {
+            self.input_filter.set_property("caps", &caps);
+        }
+        self.follow_vbv(rate, input::frame_rate(info));
+    }
+
+    /// Writes the target bit rate in the encoder's unit. False if it has no such property.
+    pub fn write_rate(&self, rate: Bitrate) -> bool {
+        let property = &self.row.rate;
+        let number = match property.unit {
+            RateUnit::KbitPerSecond => rate.kbps(),
+            RateUnit::BitPerSecond => rate.bps(),
+        };
+        gst::debug!(CAT, obj = self.encoder, "{}={number}", property.name);
+        write_number(&self.encoder, property.name, number)
+    }
+
+    /// Lets the buffer follow while the encoder runs, where that is possible without starting it anew.
+    pub fn follow_vbv(&self, rate: Bitrate, frame_rate: FrameRate) {
+        let Some(property) = &self.row.vbv else { return };
+        if self.row.rate.cost == WriteCost::Soft && is_live(&self.encoder, property.name) {
+            self.write_vbv(rate, frame_rate);
+        }
+    }
+
+    fn write_vbv(&self, rate: Bitrate, frame_rate: FrameRate) {
+        let Some(property) = &self.row.vbv else { return };
+        let number = match property.unit {
+            VbvUnit::Milliseconds => frame_rate.vbv_ms(),
+            VbvUnit::Kbit => frame_rate.vbv_kbit(rate),
+        };
+        write_number(&self.encoder, property.name, number);
+    }
+}

@@ -1,0 +1,292 @@
+//! Shell: proves an encoder by using it: a few frames of the real size go through a private pipeline with the real
+//! settings, and what comes out is read. Refuses to wait longer than it was told, even for a driver that hangs.
+//!
+//! The pipeline lives on a thread of its own. Time that runs out, or an element that is stopped meanwhile, ends the
+//! wait and not the thread: a hung driver cannot be stopped, so pipeline and thread are left to it. The cache sees to
+//! it that this happens once per encoder and size in the life of the process.
+
+use gst::prelude::*;
+use gst_video::VideoInfo;
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, Mutex, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
+
+use super::{
+    CAT, access_unit,
+    chain::Chain,
+    input,
+    rate::Bitrate,
+    select::{Reason, Rejection},
+    table::Row,
+    verdict,
+};
+
+/// Frames per proof: a key frame, and enough after it to reach what fails only then.
+const FRAMES: usize = 4;
+
+/// Different pictures among them, so that there is something to encode without holding many large frames.
+const PICTURES: usize = 2;
+
+/// Results kept. A session sees a handful of sizes; a client that resizes for ever must not fill the memory.
+const MAX_RESULTS: usize = 256;
+
+/// What became of a proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The encoder works.
+    Proven,
+    /// It does not.
+    Rejected(Rejection),
+    /// Nobody wants to know any more.
+    Cancelled,
+}
+
+/// Ends the wait of a proof from another thread.
+#[derive(Debug, Default)]
+pub struct Cancel {
+    state: Mutex<CancelState>,
+}
+
+#[derive(Debug, Default)]
+enum CancelState {
+    /// Nobody waits.
+    #[default]
+    Idle,
+    /// Somebody waits for what comes here.
+    Waiting(mpsc::Sender<Outcome>),
+    /// Every wait ends at once.
+    Cancelled,
+}
+
+impl Cancel {
+    fn swap(&self, state: CancelState) -> CancelState {
+        std::mem::replace(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner), state)
+    }
+
+    /// Ends the running proof, and every later one until [`Self::reset`].
+    pub fn cancel(&self) {
+        if let CancelState::Waiting(waiter) = self.swap(CancelState::Cancelled) {
+            // A waiter that is gone needs no telling.
+            let _ = waiter.send(Outcome::Cancelled);
+        }
+    }
+
+    /// Allows proofs again.
+    pub fn reset(&self) {
+        self.swap(CancelState::Idle);
+    }
+
+    /// Registers a waiter; false if cancelled already.
+    fn enter(&self, waiter: &mpsc::Sender<Outcome>) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, CancelState::Cancelled) {
+            return false;
+        }
+        *state = CancelState::Waiting(waiter.clone());
+        true
+    }
+
+    fn leave(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, CancelState::Waiting(_)) {
+            *state = CancelState::Idle;
+        }
+    }
+}
+
+/// What a result holds for: this implementation of the factory, this input.
+type Key = (&'static str, String, String);
+
+static RESULTS: LazyLock<Mutex<HashMap<Key, Outcome>>> = LazyLock::new(Mutex::default);
+
+fn results() -> std::sync::MutexGuard<'static, HashMap<Key, Outcome>> {
+    RESULTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Proves the row's encoder for this input, or remembers how that went before.
+pub fn prove(row: &'static Row, caps: &gst::Caps, rate: Bitrate, timeout: Duration, cancel: &Cancel) -> Outcome {
+    let Some(factory) = gst::ElementFactory::find(row.factory) else {
+        return Outcome::Rejected(Rejection::new(Reason::NoFactory, format!("{} is not installed", row.factory)));
+    };
+    let key = (row.factory, factory.element_type().name().to_owned(), caps.to_string());
+    if let Some(outcome) = results().get(&key) {
+        gst::debug!(CAT, "{} with {caps}: {outcome:?}, as before", row.factory);
+        return outcome.clone();
+    }
+
+    let outcome = prove_now(row, caps, rate, timeout, cancel);
+    gst::info!(CAT, "{} with {caps}: {outcome:?}", row.factory);
+    if outcome != Outcome::Cancelled {
+        let mut results = results();
+        if results.len() >= MAX_RESULTS {
+            results.clear();
+        }
+        results.insert(key, outcome.clone());
+    }
+    outcome
+}
+
+fn prove_now(
+    row: &'static Row,
+    caps: &gst::Caps,
+    rate: Bitrate,
+    timeout: Duration,
+    cancel: &Cancel,
+) -> Outcome {
+    let (sender, receiver) = mpsc::channel();
+    if !cancel.enter(&sender) {
+        return Outcome::Cancelled;
+    }
+    let caps = caps.clone();
+    let spawned = thread::Builder::new().name(format!("prove-{}", row.factory)).spawn(move || {
+        let outcome = match TestEncode::start(row, &caps, rate).and_then(|test| test.finish(timeout)) {
+            Ok(()) => Outcome::Proven,
+            Err(rejection) => Outcome::Rejected(rejection),
+        };
+        // Whoever waited may have given up.
+        let _ = sender.send(outcome);
+    });
+    let outcome = match spawned {
+        Ok(_) => receiver.recv_timeout(timeout).unwrap_or_else(|error| {
+            Outcome::Rejected(match error {
+                mpsc::RecvTimeoutError::Timeout => late(timeout),
+                mpsc::RecvTimeoutError::Disconnected => {
+                    Rejection::new(Reason::EncodeError, "the test encode panicked")
+                }
+            })
+        }),
+        Err(error) => {
+            Outcome::Rejected(Rejection::new(Reason::InitError, format!("no thread to prove it on: {error}")))
+        }
+    };
+    cancel.leave();
+    outcome
+}
+
+fn late(timeout: Duration) -> Rejection {
+    Rejection::new(Reason::TimeOut, format!("{FRAMES} frames were not done within {} ms", timeout.as_millis()))
+}
+
+/// A private pipeline with one encoder in it.
+struct TestEncode {
+    row: &'static Row,
+    pipeline: gst::Pipeline,
+    bus: gst::Bus,
+    units: std::sync::Arc<Mutex<Vec<access_unit::Contents>>>,
+}
+
+impl TestEncode {
+    /// Starts the pipeline and gives it all its frames.
+    fn start(row: &'static Row, caps: &gst::Caps, rate: Bitrate) -> Result<Self, Rejection> {
+        let ours = |error: &dyn std::fmt::Display| Rejection::new(Reason::CapsNotNegotiated, error.to_string());
+        let info = VideoInfo::from_caps(caps).map_err(|error| ours(&error))?;
+        let chain = Chain::new(row, &info, rate)?;
+
+        let pipeline = gst::Pipeline::new();
+        let bus = pipeline.bus().ok_or_else(|| ours(&"a pipeline without bus"))?;
+        let source = gst_app::AppSrc::builder().caps(caps).format(gst::Format::Time).max_bytes(0).build();
+        let units = std::sync::Arc::new(Mutex::new(Vec::with_capacity(FRAMES)));
+        let sink = gst_app::AppSink::builder().sync(false).callbacks(collect(&units)).build();
+
+        pipeline.add_many([source.upcast_ref::<gst::Element>(), sink.upcast_ref()]).map_err(|e| ours(&e))?;
+        chain.add_to(pipeline.upcast_ref()).map_err(|error| ours(&error))?;
+        let (first, last) = (&chain.elements()[0], &chain.elements()[chain.elements().len() - 1]);
+        source.link(first).and_then(|()| last.link(&sink)).map_err(|error| ours(&error))?;
+
+        let test = Self { row, pipeline, bus, units };
+        if test.pipeline.set_state(gst::State::Playing).is_err() {
+            let rejection = test.verdict(test.bus.pop_filtered(&[gst::MessageType::Error]));
+            test.stop();
+            return Err(rejection);
+        }
+        for frame in frames(&info) {
+            // A source that takes no more has had an error, and that is on the bus.
+            if source.push_buffer(frame).is_err() {
+                break;
+            }
+        }
+        let _ = source.end_of_stream();
+        Ok(test)
+    }
+
+    /// Waits for the last frame and judges what came out.
+    fn finish(self, timeout: Duration) -> Result<(), Rejection> {
+        let limit = gst::ClockTime::try_from(timeout).unwrap_or(gst::ClockTime::MAX);
+        let end = self.bus.timed_pop_filtered(limit, &[gst::MessageType::Error, gst::MessageType::Eos]);
+        match end {
+            // Stopping may hang as well; by then the waiter has left with a time-out of its own.
+            None => {
+                self.stop();
+                Err(late(timeout))
+            }
+            Some(message) if message.type_() == gst::MessageType::Eos => {
+                // A session that is still open may be the only one, and the stream needs it next.
+                self.stop();
+                let units = self.units.lock().unwrap_or_else(PoisonError::into_inner);
+                match access_unit::fault(&units, FRAMES, self.row.profiles) {
+                    None => Ok(()),
+                    Some(fault) => Err(Rejection::new(Reason::BadOutput, fault)),
+                }
+            }
+            message => {
+                let rejection = self.verdict(message);
+                self.stop();
+                Err(rejection)
+            }
+        }
+    }
+
+    fn stop(&self) {
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+
+    fn verdict(&self, message: Option<gst::Message>) -> Rejection {
+        match message.as_ref().map(|message| message.view()) {
+            Some(gst::MessageView::Error(error)) => verdict::of_error(error),
+            _ => Rejection::new(Reason::InitError, format!("{} does not start and does not say why", self.row.factory)),
+        }
+    }
+}
+
+fn collect(units: &std::sync::Arc<Mutex<Vec<access_unit::Contents>>>) -> gst_app::AppSinkCallbacks {
+    let units = units.clone();
+    gst_app::AppSinkCallbacks::builder()
+        .new_sample(move |sink| {
+            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+            let buffer = sample.buffer().ok_or(gst::FlowError::Error)?;
+            let bytes = buffer.map_readable().map_err(|_| gst::FlowError::Error)?;
+            units.lock().unwrap_or_else(PoisonError::into_inner).push(access_unit::inspect(&bytes));
+            Ok(gst::FlowSuccess::Ok)
+        })
+        .build()
+}
+
+/// Frames of the real size and format at the real rate.
+fn frames(info: &VideoInfo) -> Vec<gst::Buffer> {
+    let pictures: Vec<_> = (0..PICTURES).map(|n| gst::Memory::from_slice(picture(info.size(), n))).collect();
+    let frame_ns = input::frame_rate(info).frame_ns();
+    let at = |n: usize| gst::ClockTime::from_nseconds(frame_ns * n as u64);
+    (0..FRAMES)
+        .map(|n| {
+            let mut buffer = gst::Buffer::new();
+            {
+                // A buffer that was just made has one owner.
+                let buffer = buffer.make_mut();
+                buffer.append_memory(pictures[n % PICTURES].clone());
+                buffer.set_pts(at(n));
+                buffer.set_duration(at(1));
+            }
+            buffer
+        })
+        .collect()
+}
+
+/// Bytes with edges and gradients, whatever the format makes of them.
+fn picture(size: usize, seed: usize) -> Vec<u8> {
+    const TILE: usize = 64 * 1024;
+    let tile: Vec<u8> = (0..TILE).map(|i| ((i ^ (i >> 9)) + 97 * seed) as u8).collect();
+    tile.iter().copied().cycle().take(size).collect()
+}

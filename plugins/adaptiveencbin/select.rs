@@ -1,0 +1,268 @@
+//! Decision: which encoder to take: settings, table and proof results in, the next thing to do out. Refuses to touch
+//! GStreamer: proving is the shell's.
+
+use super::table::Row;
+use gst::glib;
+use vdi_protocol::reason::FailureReason;
+
+/// Takes the encoder by itself.
+pub const AUTO: &str = "auto";
+
+/// What happens when no hardware encoder works.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstVdiEncoderPolicy")]
+pub enum EncoderPolicy {
+    /// Hardware if one works, else software with a warning.
+    #[default]
+    #[enum_value(name = "Prefer hardware: fall back to software with a warning", nick = "prefer-hardware")]
+    PreferHardware,
+    /// Hardware or failure.
+    #[enum_value(name = "Require hardware: fail with GPU_INIT_ERROR without it", nick = "require-hardware")]
+    RequireHardware,
+    /// Software only.
+    #[enum_value(name = "Software encoders only", nick = "software")]
+    Software,
+}
+
+/// Why a candidate was not taken. The names are stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// There is no such factory: the plugin is not installed, or its driver is missing.
+    NoFactory,
+    /// The factory makes no element: the registry is older than the driver's state.
+    NoElement,
+    /// No device to encode on.
+    NoDevice,
+    /// The element does not start: driver, library or session limit.
+    InitError,
+    /// It refuses a setting that it has.
+    UnsupportedSetting,
+    /// It does not take this size, format or frame rate.
+    CapsNotNegotiated,
+    /// It failed while encoding.
+    EncodeError,
+    /// It was not done in time.
+    TimeOut,
+    /// What it made is not what a browser needs.
+    BadOutput,
+}
+
+impl Reason {
+    /// The stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoFactory => "no-factory",
+            Self::NoElement => "no-element",
+            Self::NoDevice => "no-device",
+            Self::InitError => "init-error",
+            Self::UnsupportedSetting => "unsupported-setting",
+            Self::CapsNotNegotiated => "caps-not-negotiated",
+            Self::EncodeError => "encode-error",
+            Self::TimeOut => "time-out",
+            Self::BadOutput => "bad-output",
+        }
+    }
+}
+
+/// One candidate that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// Its stable reason.
+    pub reason: Reason,
+    /// What happened, in words.
+    pub message: String,
+}
+
+impl Rejection {
+    /// A rejection with this reason and message.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+/// Settings that cannot be followed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// No row has this name.
+    #[error("encoder={name} is not known; accepted are {AUTO}, {accepted}")]
+    UnknownEncoder {
+        /// What was asked for.
+        name: String,
+        /// What could be.
+        accepted: String,
+    },
+    /// The named encoder is of the kind that the policy excludes.
+    #[error("encoder={name} contradicts encoder-policy={policy}, which excludes {kind} encoders")]
+    Contradiction {
+        /// What was asked for.
+        name: String,
+        /// The policy's nick.
+        policy: &'static str,
+        /// What the policy excludes.
+        kind: &'static str,
+    },
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub enum Step {
+    /// Prove this candidate.
+    Prove(&'static Row),
+    /// Nothing is left.
+    Fail(FailureReason),
+}
+
+/// One choice in progress.
+#[derive(Debug)]
+pub struct Selection {
+    policy: EncoderPolicy,
+    candidates: Vec<&'static Row>,
+    rejections: Vec<(&'static Row, Rejection)>,
+}
+
+impl Selection {
+    /// Lists the candidates. A named hardware encoder is the only one of its kind, and under `prefer-hardware` software
+    /// still stands behind it; a named software encoder stands alone.
+    pub fn new(table: &'static [Row], encoder: &str, policy: EncoderPolicy) -> Result<Self, SettingsError> {
+        let named = if encoder == AUTO {
+            None
+        } else {
+            Some(table.iter().find(|row| row.factory == encoder).ok_or_else(|| SettingsError::UnknownEncoder {
+                name: encoder.into(),
+                accepted: table.iter().map(|row| row.factory).collect::<Vec<_>>().join(", "),
+            })?)
+        };
+        let contradiction = |policy, kind| {
+            Err(SettingsError::Contradiction { name: encoder.into(), policy, kind })
+        };
+        match (policy, named.map(|row| row.hardware)) {
+            (EncoderPolicy::RequireHardware, Some(false)) => return contradiction("require-hardware", "software"),
+            (EncoderPolicy::Software, Some(true)) => return contradiction("software", "hardware"),
+            _ => {}
+        }
+        let wanted = |row: &Row| {
+            let allowed = match policy {
+                EncoderPolicy::PreferHardware => true,
+                EncoderPolicy::RequireHardware => row.hardware,
+                EncoderPolicy::Software => !row.hardware,
+            };
+            let named = named.is_none_or(|named| row.factory == named.factory || (named.hardware && !row.hardware));
+            allowed && named
+        };
+        Ok(Self { policy, candidates: table.iter().filter(|row| wanted(row)).collect(), rejections: Vec::new() })
+    }
+
+    /// What to do next.
+    pub fn next(&self) -> Step {
+        match self.candidates.get(self.rejections.len()) {
+            Some(row) => Step::Prove(row),
+            None if self.policy == EncoderPolicy::RequireHardware => Step::Fail(FailureReason::GpuInitError),
+            None => Step::Fail(FailureReason::EncoderUnavailable),
+        }
+    }
+
+    /// The candidate that [`Self::next`] named does not work.
+    pub fn reject(&mut self, rejection: Rejection) {
+        if let Some(row) = self.candidates.get(self.rejections.len()) {
+            self.rejections.push((row, rejection));
+        }
+    }
+
+    /// Who was not taken, and why, in the order they were tried.
+    pub fn rejections(&self) -> &[(&'static Row, Rejection)] {
+        &self.rejections
+    }
+
+    /// The sentence that a user must see if `chosen` is taken: software although hardware was preferred.
+    pub fn warning(&self, chosen: &Row) -> Option<String> {
+        let fell_back =
+            self.policy == EncoderPolicy::PreferHardware && !chosen.hardware && self.candidates[0].hardware;
+        fell_back.then(|| {
+            format!("No hardware encoder works, {} takes over in software ({}).", chosen.factory, self.summary(true))
+        })
+    }
+
+    /// Every rejection in few words; only of hardware, if asked so.
+    pub fn summary(&self, hardware_only: bool) -> String {
+        let told = self.rejections.iter().filter(|(row, _)| row.hardware || !hardware_only);
+        let told: Vec<_> = told
+            .map(|(row, rejection)| match rejection.reason {
+                Reason::NoFactory => format!("{}: {}", row.factory, rejection.reason.as_str()),
+                reason => format!("{}: {}, {}", row.factory, reason.as_str(), rejection.message),
+            })
+            .collect();
+        told.join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::table::ENCODERS, EncoderPolicy::*, *};
+
+    /// The names that are tried when nothing works, and how that ends.
+    fn order(encoder: &str, policy: EncoderPolicy) -> (Vec<&'static str>, FailureReason) {
+        let mut selection = Selection::new(ENCODERS, encoder, policy).unwrap();
+        let mut tried = Vec::new();
+        loop {
+            match selection.next() {
+                Step::Prove(row) => {
+                    tried.push(row.factory);
+                    selection.reject(Rejection::new(Reason::NoFactory, "not installed"));
+                }
+                Step::Fail(reason) => return (tried, reason),
+            }
+        }
+    }
+
+    const HARDWARE: [&str; 5] = ["nvautogpuh264enc", "nvcudah264enc", "nvh264enc", "vah264lpenc", "vah264enc"];
+
+    #[test]
+    fn the_three_policies() {
+        let everything = [&HARDWARE[..], &["x264enc", "openh264enc"]].concat();
+        assert_eq!(order(AUTO, PreferHardware), (everything, FailureReason::EncoderUnavailable));
+        assert_eq!(order(AUTO, RequireHardware), (HARDWARE.to_vec(), FailureReason::GpuInitError));
+        assert_eq!(order(AUTO, Software), (vec!["x264enc", "openh264enc"], FailureReason::EncoderUnavailable));
+    }
+
+    #[test]
+    fn a_named_encoder() {
+        assert_eq!(order("openh264enc", PreferHardware).0, ["openh264enc"]);
+        assert_eq!(order("nvh264enc", RequireHardware), (vec!["nvh264enc"], FailureReason::GpuInitError));
+        assert_eq!(order("nvh264enc", PreferHardware).0, ["nvh264enc", "x264enc", "openh264enc"]);
+    }
+
+    #[test]
+    fn an_unknown_name_lists_what_is_accepted() {
+        let error = Selection::new(ENCODERS, "x265enc", PreferHardware).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "encoder=x265enc is not known; accepted are auto, nvautogpuh264enc, nvcudah264enc, nvh264enc, \
+             vah264lpenc, vah264enc, x264enc, openh264enc"
+        );
+    }
+
+    #[test]
+    fn a_name_that_the_policy_excludes_is_refused() {
+        let error = Selection::new(ENCODERS, "x264enc", RequireHardware).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "encoder=x264enc contradicts encoder-policy=require-hardware, which excludes software encoders"
+        );
+        assert!(Selection::new(ENCODERS, "nvh264enc", Software).is_err());
+    }
+
+    #[test]
+    fn the_warning_names_every_hardware_encoder_and_why() {
+        let mut selection = Selection::new(ENCODERS, "nvh264enc", PreferHardware).unwrap();
+        selection.reject(Rejection::new(Reason::TimeOut, "no frame within 2 s"));
+        let Step::Prove(x264enc) = selection.next() else { panic!("software is left") };
+        assert_eq!(
+            selection.warning(x264enc).as_deref(),
+            Some("No hardware encoder works, x264enc takes over in software (nvh264enc: time-out, no frame within 2 s).")
+        );
+        let software = Selection::new(ENCODERS, AUTO, Software).unwrap();
+        assert_eq!(software.warning(x264enc), None);
+        let named = Selection::new(ENCODERS, "x264enc", PreferHardware).unwrap();
+        assert_eq!(named.warning(x264enc), None);
+    }
+}
