@@ -10,13 +10,23 @@
 //! [`run`] owns all of it: it is the only place where parts meet. `session`, `roles`, `desktop::restart`,
 //! `input::keyboard`, `input::pointer` and `http::limiter` decide and are pure; the rest does I/O or is configuration.
 
+pub mod audio;
+pub mod board;
 pub mod config;
 pub mod desktop;
 pub mod error;
+pub mod gpu;
+pub mod http;
 pub mod input;
+pub mod media;
 pub mod options;
 pub mod options_table;
+pub mod pages;
 pub mod roles;
+mod run;
 pub mod session;
 pub mod telemetry;
 pub mod termination;
+mod xlib;
+
+pub use run::run;

@@ -1,3 +1,53 @@
 //! Setup: parses the options, starts telemetry, and runs the session until it ends.
 
-fn main() {}
+use std::{io::Write, path::Path, process::ExitCode, time::Duration};
+use vdi_launcher::{
+    config::{Config, Desktop, LogFormat},
+    desktop::cookie::Cookie,
+    error::Error,
+    options, options_table, telemetry, termination,
+};
+use vdi_protocol::{environment::TERMINATION_LOG, reason::FailureReason};
+
+fn main() -> ExitCode {
+    let parsed = match options::parse(std::env::args_os()) {
+        Ok(parsed) if parsed.options.help_markdown => return print(&options_table::markdown()),
+        Ok(parsed) => parsed,
+        Err(err) if !err.use_stderr() => return print(&err.render().to_string()),
+        Err(err) => {
+            return refuse(Error::new(FailureReason::ConfigInvalid, err.to_string()), TERMINATION_LOG);
+        }
+    };
+    let termination_log = parsed.options.desktop.termination_log.clone();
+    let encoders: Vec<_> = gstvdi::adaptiveencbin::table::ENCODERS.iter().map(|row| row.factory).collect();
+    let result = Config::resolve(parsed, &encoders).and_then(|config| {
+        telemetry::start(config.log_format, config.debug);
+        // Before the runtime, and so before any second thread: it changes the environment.
+        let cookie = matches!(config.desktop, Desktop::Virtual { .. }).then(Cookie::create).transpose();
+        let cookie = cookie.map_err(|err| Error::display(format!("no X cookie can be written: {err}")))?;
+        let runtime = tokio::runtime::Runtime::new().map_err(|err| Error::pipeline(err.to_string()))?;
+        let result = runtime.block_on(async {
+            let stop = termination::asked_to_stop().map_err(|err| Error::pipeline(err.to_string()))?;
+            vdi_launcher::run(config, cookie, stop).await
+        });
+        // What hangs in a driver is left behind.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        result
+    });
+    match result {
+        Err(error) => refuse(error, &termination_log),
+        Ok(()) => termination::conclude(Ok(()), termination_log.as_ref()),
+    }
+}
+
+/// Whatever went wrong so early that there is no log yet gets one.
+fn refuse(error: Error, termination_log: impl AsRef<Path>) -> ExitCode {
+    telemetry::start(LogFormat::Text, false);
+    termination::conclude(Err(error), termination_log.as_ref())
+}
+
+fn print(text: &str) -> ExitCode {
+    // Nobody is left to be told that nobody reads.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}

@@ -1,7 +1,20 @@
-//! Shell: the last words of the process: log line, termination message, exit code. It knows no reasons of its own.
+//! Shell: the end of the process: who asks for it, and its last words as log line, termination message and exit code.
+//! It knows no reasons of its own.
 
 use crate::error::Error;
-use std::{fs::OpenOptions, io::Write, path::Path, process::ExitCode};
+use std::{fs::OpenOptions, io, io::Write, path::Path, process::ExitCode};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Resolves, with the reason, when the process is asked to end. To be called inside the runtime.
+pub fn asked_to_stop() -> io::Result<impl Future<Output = String>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "the session was stopped".into(),
+            _ = interrupt.recv() => "the session was stopped at its terminal".into(),
+        }
+    })
+}
 
 /// Kubernetes keeps no more of a termination message.
 const MAX_MESSAGE_BYTES: usize = 4096;

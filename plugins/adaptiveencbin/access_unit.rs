@@ -30,7 +30,9 @@ impl Profile {
     pub fn satisfies(self, name: &str) -> bool {
         let (is_constraint_0, is_constraint_1) = (self.constraints & 0x80 != 0, self.constraints & 0x40 != 0);
         match name {
-            "constrained-baseline" => (self.idc == 66 && is_constraint_1) || (self.idc == 77 && is_constraint_0),
+            "constrained-baseline" => {
+                (self.idc == 66 && is_constraint_1) || (self.idc == 77 && is_constraint_0)
+            }
             "baseline" => self.idc == 66,
             "main" => self.idc == 77 || (self.idc == 66 && is_constraint_1),
             "high" => matches!(self.idc, 77 | 100) || (self.idc == 66 && is_constraint_1),
@@ -117,8 +119,8 @@ mod tests {
     const BASELINE: &[&str] = &["constrained-baseline"];
 
     const IDR: &[u8] = &[
-        0, 0, 0, 1, 9, 0xf0, 0, 0, 0, 1, 0x67, 66, 0xc0, 31, 0x95, 0, 0, 1, 0x68, 0xce, 0, 0, 1, 0x65, 0x88, 0, 0, 1,
-        0x65, 0x89,
+        0, 0, 0, 1, 9, 0xf0, 0, 0, 0, 1, 0x67, 66, 0xc0, 31, 0x95, 0, 0, 1, 0x68, 0xce, 0, 0, 1, 0x65, 0x88,
+        0, 0, 1, 0x65, 0x89,
     ];
     const DELTA: &[u8] = &[0, 0, 0, 1, 0x41, 0x9a, 0x00];
 
@@ -131,7 +133,14 @@ mod tests {
 
     #[test]
     fn garbage_truncated_units_and_avc_length_prefixes_hold_nothing() {
-        for bytes in [&b""[..], &[0, 0, 1], &[0, 0, 1, 0x67], &[0, 0, 1, 0x67, 66], &[0, 0, 0, 2, 0x65, 0x88], &[0xff; 64]] {
+        for bytes in [
+            &b""[..],
+            &[0, 0, 1],
+            &[0, 0, 1, 0x67],
+            &[0, 0, 1, 0x67, 66],
+            &[0, 0, 0, 2, 0x65, 0x88],
+            &[0xff; 64],
+        ] {
             assert_eq!(inspect(bytes), Contents::default(), "{bytes:?}");
         }
     }

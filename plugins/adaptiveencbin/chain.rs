@@ -2,9 +2,9 @@
 //! so what was proven is what runs.
 //!
 //! ```text
-//! videoconvert ─▶ front… ─▶ capsfilter ─▶ encoder ─▶ capsfilter ─▶ behind… ─▶ capsfilter
-//!                           format,                  byte-stream, au,         (only if there is
-//!                           colorimetry              profile                   something behind)
+//! videoconvert ─▶ videocrop ─▶ front… ─▶ capsfilter ─▶ encoder ─▶ capsfilter ─▶ behind… ─▶ capsfilter
+//!                 to even                format,                  byte-stream, au,         (only if there is
+//!                 sizes                  colorimetry              profile                   something behind)
 //! ```
 
 use gst::{glib, prelude::*};
@@ -26,6 +26,8 @@ pub struct Chain {
     pub encoder: gst::Element,
     /// In the order of the data.
     elements: Vec<gst::Element>,
+    /// Takes an odd line or column off.
+    crop: gst::Element,
     /// The caps in front of the encoder.
     input_filter: gst::Element,
 }
@@ -52,7 +54,8 @@ fn capsfilter(caps: &gst::Caps) -> Result<gst::Element, Rejection> {
 
 /// What a browser decodes, in the form that payloaders take.
 fn h264_caps(profiles: &[&str]) -> gst::Caps {
-    let caps = gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au");
+    let caps =
+        gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au");
     match profiles {
         [] => caps.build(),
         profiles => caps.field("profile", gst::List::new(profiles.iter().copied())).build(),
@@ -71,7 +74,10 @@ fn set(element: &gst::Element, name: &str, texts: &[&str]) -> Result<(), Rejecti
             element.set_property_from_value(name, &value);
             Ok(())
         }
-        _ => Err(Rejection::new(Reason::UnsupportedSetting, format!("{name} does not take {}", texts.join(" or ")))),
+        _ => Err(Rejection::new(
+            Reason::UnsupportedSetting,
+            format!("{name} does not take {}", texts.join(" or ")),
+        )),
     }
 }
 
@@ -79,7 +85,8 @@ fn set(element: &gst::Element, name: &str, texts: &[&str]) -> Result<(), Rejecti
 fn is_in_range(pspec: &glib::ParamSpec, value: &glib::Value) -> bool {
     if let (Some(pspec), Ok(number)) = (pspec.downcast_ref::<glib::ParamSpecUInt>(), value.get::<u32>()) {
         (pspec.minimum()..=pspec.maximum()).contains(&number)
-    } else if let (Some(pspec), Ok(number)) = (pspec.downcast_ref::<glib::ParamSpecInt>(), value.get::<i32>()) {
+    } else if let (Some(pspec), Ok(number)) = (pspec.downcast_ref::<glib::ParamSpecInt>(), value.get::<i32>())
+    {
         (pspec.minimum()..=pspec.maximum()).contains(&number)
     } else {
         true
@@ -114,6 +121,11 @@ fn write_number(element: &gst::Element, name: &str, number: u32) -> bool {
     true
 }
 
+fn crop_to_even(crop: &gst::Element, info: &VideoInfo) {
+    let (right, bottom) = input::odd_edge_px(info);
+    crop.set_properties(&[("right", &right), ("bottom", &bottom)]);
+}
+
 fn is_live(element: &gst::Element, name: &str) -> bool {
     let flag = glib::ParamFlags::from_bits_retain(gst::PARAM_FLAG_MUTABLE_PLAYING.bits());
     element.find_property(name).is_some_and(|pspec| pspec.flags().contains(flag))
@@ -128,9 +140,11 @@ impl Chain {
 
         let convert = make("videoconvert")?;
         set(&convert, "n-threads", &[&table::conversion_threads(cores()).to_string()])?;
+        let crop = make("videocrop")?;
+        crop_to_even(&crop, info);
         let input_filter = capsfilter(&input::encoder_caps(row, info))?;
 
-        let mut elements = vec![convert];
+        let mut elements = vec![convert, crop.clone()];
         for helper in row.front {
             let element = make(helper.factory)?;
             apply(&element, helper.settings)?;
@@ -145,7 +159,7 @@ impl Chain {
         if !row.behind.is_empty() {
             elements.push(capsfilter(&h264_caps(&[]))?);
         }
-        let chain = Self { row, encoder, elements, input_filter };
+        let chain = Self { row, encoder, elements, crop, input_filter };
         chain.write_vbv(rate, input::frame_rate(info));
         if chain.write_rate(rate) {
             Ok(chain)
@@ -177,6 +191,7 @@ impl Chain {
 
     /// Prepares for another input, before its CAPS event comes through.
     pub fn reconfigure(&self, info: &VideoInfo, rate: Bitrate) {
+        crop_to_even(&self.crop, info);
         let caps = input::encoder_caps(self.row, info);
         if self.input_filter.property::<gst::Caps>("caps") != caps {
             self.input_filter.set_property("caps", &caps);

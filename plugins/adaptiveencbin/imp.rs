@@ -25,7 +25,7 @@ use super::{
     input::{self, ProvenSizes},
     proof::{self, Cancel, Outcome},
     rate::{self, Bitrate, Request},
-    select::{AUTO, EncoderPolicy, Reason, Rejection, Selection, Step},
+    select::{AUTO, EncoderPolicy, Reason, Rejection, Selection, SettingsError, Step},
     table::{ENCODERS, Row},
 };
 
@@ -123,7 +123,7 @@ impl AdaptiveEncBin {
         lock(&self.settings).table = table;
     }
 
-    fn new_selection(&self) -> Result<Selection, super::select::SettingsError> {
+    fn new_selection(&self) -> Result<Selection, SettingsError> {
         let settings = lock(&self.settings);
         Selection::new(settings.table, &settings.encoder, settings.policy)
     }
@@ -155,22 +155,29 @@ impl AdaptiveEncBin {
             gst::error!(CAT, imp = self, "not raw video: {caps}");
             return false;
         };
-        {
-            let mut state = lock(&self.state);
-            match &mut state.phase {
-                Phase::Failed => return true,
-                Phase::Working(work) if !work.proven.must_prove(work.chain.row, &info) => {
-                    work.info = info.clone();
-                    let chain = work.chain.clone();
-                    drop(state);
-                    chain.reconfigure(&info, self.rate());
-                    return true;
-                }
-                Phase::Working(_) | Phase::Waiting => {}
+        let (chain, must_prove) = match &lock(&self.state).phase {
+            Phase::Failed => return true,
+            Phase::Waiting => (None, true),
+            Phase::Working(work) => (Some(work.chain.clone()), work.proven.must_prove(work.chain.row, &info)),
+        };
+        if let Some(chain) = chain {
+            let proven = !must_prove || self.prove(chain.row, caps) == Outcome::Proven;
+            if proven && let Phase::Working(work) = &mut lock(&self.state).phase {
+                work.info = info.clone();
+                work.proven.extend(&info);
+            }
+            if proven {
+                chain.reconfigure(&info, self.rate());
+                return true;
             }
         }
         self.choose(caps, &info);
         true
+    }
+
+    fn prove(&self, row: &'static Row, caps: &gst::Caps) -> Outcome {
+        let timeout = lock(&self.settings).proof_timeout;
+        proof::prove(row, caps, self.rate(), timeout, &self.cancel)
     }
 
     /// Proves candidates until one works, and builds it in.
@@ -179,20 +186,17 @@ impl AdaptiveEncBin {
             Ok(selection) => selection,
             Err(error) => return self.fail(FailureReason::ConfigInvalid, &error.to_string()),
         };
-        let timeout = lock(&self.settings).proof_timeout;
         loop {
             let row = match selection.next() {
                 Step::Prove(row) => row,
                 Step::Fail(reason) => {
                     self.keep_rejections(&selection);
-                    let text = format!("No {} encoder works.", match reason {
-                        FailureReason::GpuInitError => "hardware H.264",
-                        _ => "H.264",
-                    });
-                    return self.fail(reason, &format!("{text} {}", selection.summary(false)));
+                    let kind = if reason == FailureReason::GpuInitError { "hardware H.264" } else { "H.264" };
+                    return self
+                        .fail(reason, &format!("No {kind} encoder works ({}).", selection.summary(false)));
                 }
             };
-            let rejection = match proof::prove(row, caps, self.rate(), timeout, &self.cancel) {
+            let rejection = match self.prove(row, caps) {
                 Outcome::Proven => match self.install(row, info) {
                     Ok(()) => return self.announce(&selection, row),
                     Err(rejection) => rejection,
@@ -263,7 +267,10 @@ impl AdaptiveEncBin {
         if let Err(error) = built {
             drop(written);
             self.take_out(&chain);
-            return Err(Rejection::new(Reason::InitError, format!("it was proven and does not start: {error}")));
+            return Err(Rejection::new(
+                Reason::InitError,
+                format!("it was proven and does not start: {error}"),
+            ));
         }
         lock(&self.state).phase =
             Phase::Working(Work { chain, info: info.clone(), proven: ProvenSizes::new(info) });
@@ -346,6 +353,7 @@ impl AdaptiveEncBin {
         match lock(&self.state).phase {
             Phase::Working(_) => Ok(()),
             Phase::Failed => Err(gst::FlowError::Flushing),
+            Phase::Waiting if self.cancel.is_cancelled() => Err(gst::FlowError::Flushing),
             Phase::Waiting => Err(gst::FlowError::NotNegotiated),
         }
     }
@@ -584,7 +592,10 @@ impl ElementImpl for AdaptiveEncBin {
         &TEMPLATES
     }
 
-    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         match transition {
             gst::StateChange::NullToReady => {
                 if let Err(error) = self.new_selection() {

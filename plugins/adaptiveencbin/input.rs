@@ -27,6 +27,12 @@ pub fn encoder_caps(row: &Row, info: &VideoInfo) -> gst::Caps {
         .build()
 }
 
+/// The column and line to take off so that both sizes are even, which 4:2:0 needs and x264enc insists on.
+pub fn odd_edge_px(info: &VideoInfo) -> (i32, i32) {
+    let odd = |px: u32| i32::from(px % 2 == 1);
+    (odd(info.width()), odd(info.height()))
+}
+
 /// The input's frame rate.
 pub fn frame_rate(info: &VideoInfo) -> FrameRate {
     let fps = info.fps();
@@ -107,6 +113,12 @@ mod tests {
         assert!(!proven.must_prove(nvenc, &at(1600, 900)));
         assert!(proven.must_prove(nvenc, &at(64, 900)));
         assert!(!proven.must_prove(row("x264enc"), &at(3840, 2160)));
+    }
+
+    #[test]
+    fn odd_edges_go() {
+        assert_eq!(odd_edge_px(&info(VideoFormat::Bgrx, 1921, 1080)), (1, 0));
+        assert_eq!(odd_edge_px(&info(VideoFormat::Bgrx, 1366, 767)), (0, 1));
     }
 
     #[test]

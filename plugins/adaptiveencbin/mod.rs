@@ -37,7 +37,11 @@ mod verdict;
 pub use select::EncoderPolicy;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("adaptiveencbin", gst::DebugColorFlags::empty(), Some("Encoder that proves itself"))
+    gst::DebugCategory::new(
+        "adaptiveencbin",
+        gst::DebugColorFlags::empty(),
+        Some("Encoder that proves itself"),
+    )
 });
 
 glib::wrapper! {

@@ -11,7 +11,7 @@ use std::{
     collections::HashMap,
     sync::{LazyLock, Mutex, PoisonError, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -74,6 +74,11 @@ impl Cancel {
         }
     }
 
+    /// Whether everything is to come to an end.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(*self.state.lock().unwrap_or_else(PoisonError::into_inner), CancelState::Cancelled)
+    }
+
     /// Allows proofs again.
     pub fn reset(&self) {
         self.swap(CancelState::Idle);
@@ -97,24 +102,50 @@ impl Cancel {
     }
 }
 
+/// How long a rejection is believed: a session limit or a restarting driver passes. A hang is believed for ever, since
+/// each one costs a thread.
+const REJECTION_AGE: Duration = Duration::from_secs(60);
+
 /// What a result holds for: this implementation of the factory, this input.
 type Key = (&'static str, String, String);
 
-static RESULTS: LazyLock<Mutex<HashMap<Key, Outcome>>> = LazyLock::new(Mutex::default);
+static RESULTS: LazyLock<Mutex<HashMap<Key, (Instant, Outcome)>>> = LazyLock::new(Mutex::default);
 
-fn results() -> std::sync::MutexGuard<'static, HashMap<Key, Outcome>> {
+fn is_current(outcome: &Outcome, age: Duration) -> bool {
+    match outcome {
+        Outcome::Rejected(rejection) => rejection.reason == Reason::TimeOut || age < REJECTION_AGE,
+        _ => true,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a shell: the age of results is real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn results() -> std::sync::MutexGuard<'static, HashMap<Key, (Instant, Outcome)>> {
     RESULTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Proves the row's encoder for this input, or remembers how that went before.
-pub fn prove(row: &'static Row, caps: &gst::Caps, rate: Bitrate, timeout: Duration, cancel: &Cancel) -> Outcome {
+pub fn prove(
+    row: &'static Row,
+    caps: &gst::Caps,
+    rate: Bitrate,
+    timeout: Duration,
+    cancel: &Cancel,
+) -> Outcome {
     let Some(factory) = gst::ElementFactory::find(row.factory) else {
-        return Outcome::Rejected(Rejection::new(Reason::NoFactory, format!("{} is not installed", row.factory)));
+        return Outcome::Rejected(Rejection::new(
+            Reason::NoFactory,
+            format!("{} is not installed", row.factory),
+        ));
     };
     let key = (row.factory, factory.element_type().name().to_owned(), caps.to_string());
-    if let Some(outcome) = results().get(&key) {
+    let known = results().get(&key).filter(|(since, outcome)| is_current(outcome, since.elapsed())).cloned();
+    if let Some((_, outcome)) = known {
         gst::debug!(CAT, "{} with {caps}: {outcome:?}, as before", row.factory);
-        return outcome.clone();
+        return outcome;
     }
 
     let outcome = prove_now(row, caps, rate, timeout, cancel);
@@ -124,7 +155,7 @@ pub fn prove(row: &'static Row, caps: &gst::Caps, rate: Bitrate, timeout: Durati
         if results.len() >= MAX_RESULTS {
             results.clear();
         }
-        results.insert(key, outcome.clone());
+        results.insert(key, (now(), outcome.clone()));
     }
     outcome
 }
@@ -167,7 +198,10 @@ fn prove_now(
 }
 
 fn late(timeout: Duration) -> Rejection {
-    Rejection::new(Reason::TimeOut, format!("{FRAMES} frames were not done within {} ms", timeout.as_millis()))
+    Rejection::new(
+        Reason::TimeOut,
+        format!("{FRAMES} frames were not done within {} ms", timeout.as_millis()),
+    )
 }
 
 /// A private pipeline with one encoder in it.
@@ -181,7 +215,8 @@ struct TestEncode {
 impl TestEncode {
     /// Starts the pipeline and gives it all its frames.
     fn start(row: &'static Row, caps: &gst::Caps, rate: Bitrate) -> Result<Self, Rejection> {
-        let ours = |error: &dyn std::fmt::Display| Rejection::new(Reason::CapsNotNegotiated, error.to_string());
+        let ours =
+            |error: &dyn std::fmt::Display| Rejection::new(Reason::CapsNotNegotiated, error.to_string());
         let info = VideoInfo::from_caps(caps).map_err(|error| ours(&error))?;
         let chain = Chain::new(row, &info, rate)?;
 
@@ -246,7 +281,10 @@ impl TestEncode {
     fn verdict(&self, message: Option<gst::Message>) -> Rejection {
         match message.as_ref().map(|message| message.view()) {
             Some(gst::MessageView::Error(error)) => verdict::of_error(error),
-            _ => Rejection::new(Reason::InitError, format!("{} does not start and does not say why", self.row.factory)),
+            _ => Rejection::new(
+                Reason::InitError,
+                format!("{} does not start and does not say why", self.row.factory),
+            ),
         }
     }
 }
@@ -289,4 +327,19 @@ fn picture(size: usize, seed: usize) -> Vec<u8> {
     const TILE: usize = 64 * 1024;
     let tile: Vec<u8> = (0..TILE).map(|i| ((i ^ (i >> 9)) + 97 * seed) as u8).collect();
     tile.iter().copied().cycle().take(size).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn success_and_hangs_are_remembered_and_other_rejections_for_a_minute() {
+        let rejected = |reason| Outcome::Rejected(Rejection::new(reason, "x"));
+        let day = Duration::from_secs(86_400);
+        assert!(is_current(&Outcome::Proven, day));
+        assert!(is_current(&rejected(Reason::TimeOut), day));
+        assert!(is_current(&rejected(Reason::InitError), Duration::from_secs(59)));
+        assert!(!is_current(&rejected(Reason::InitError), Duration::from_secs(60)));
+    }
 }

@@ -127,16 +127,19 @@ impl Selection {
         let named = if encoder == AUTO {
             None
         } else {
-            Some(table.iter().find(|row| row.factory == encoder).ok_or_else(|| SettingsError::UnknownEncoder {
-                name: encoder.into(),
-                accepted: table.iter().map(|row| row.factory).collect::<Vec<_>>().join(", "),
+            Some(table.iter().find(|row| row.factory == encoder).ok_or_else(|| {
+                SettingsError::UnknownEncoder {
+                    name: encoder.into(),
+                    accepted: table.iter().map(|row| row.factory).collect::<Vec<_>>().join(", "),
+                }
             })?)
         };
-        let contradiction = |policy, kind| {
-            Err(SettingsError::Contradiction { name: encoder.into(), policy, kind })
-        };
+        let contradiction =
+            |policy, kind| Err(SettingsError::Contradiction { name: encoder.into(), policy, kind });
         match (policy, named.map(|row| row.hardware)) {
-            (EncoderPolicy::RequireHardware, Some(false)) => return contradiction("require-hardware", "software"),
+            (EncoderPolicy::RequireHardware, Some(false)) => {
+                return contradiction("require-hardware", "software");
+            }
             (EncoderPolicy::Software, Some(true)) => return contradiction("software", "hardware"),
             _ => {}
         }
@@ -146,10 +149,15 @@ impl Selection {
                 EncoderPolicy::RequireHardware => row.hardware,
                 EncoderPolicy::Software => !row.hardware,
             };
-            let named = named.is_none_or(|named| row.factory == named.factory || (named.hardware && !row.hardware));
+            let named =
+                named.is_none_or(|named| row.factory == named.factory || (named.hardware && !row.hardware));
             allowed && named
         };
-        Ok(Self { policy, candidates: table.iter().filter(|row| wanted(row)).collect(), rejections: Vec::new() })
+        Ok(Self {
+            policy,
+            candidates: table.iter().filter(|row| wanted(row)).collect(),
+            rejections: Vec::new(),
+        })
     }
 
     /// What to do next.
@@ -178,7 +186,11 @@ impl Selection {
         let fell_back =
             self.policy == EncoderPolicy::PreferHardware && !chosen.hardware && self.candidates[0].hardware;
         fell_back.then(|| {
-            format!("No hardware encoder works, {} takes over in software ({}).", chosen.factory, self.summary(true))
+            format!(
+                "No hardware encoder works, {} takes over in software ({}).",
+                chosen.factory,
+                self.summary(true)
+            )
         })
     }
 
@@ -214,14 +226,18 @@ mod tests {
         }
     }
 
-    const HARDWARE: [&str; 5] = ["nvautogpuh264enc", "nvcudah264enc", "nvh264enc", "vah264lpenc", "vah264enc"];
+    const HARDWARE: [&str; 5] =
+        ["nvautogpuh264enc", "nvcudah264enc", "nvh264enc", "vah264lpenc", "vah264enc"];
 
     #[test]
     fn the_three_policies() {
         let everything = [&HARDWARE[..], &["x264enc", "openh264enc"]].concat();
         assert_eq!(order(AUTO, PreferHardware), (everything, FailureReason::EncoderUnavailable));
         assert_eq!(order(AUTO, RequireHardware), (HARDWARE.to_vec(), FailureReason::GpuInitError));
-        assert_eq!(order(AUTO, Software), (vec!["x264enc", "openh264enc"], FailureReason::EncoderUnavailable));
+        assert_eq!(
+            order(AUTO, Software),
+            (vec!["x264enc", "openh264enc"], FailureReason::EncoderUnavailable)
+        );
     }
 
     #[test]
@@ -258,7 +274,9 @@ mod tests {
         let Step::Prove(x264enc) = selection.next() else { panic!("software is left") };
         assert_eq!(
             selection.warning(x264enc).as_deref(),
-            Some("No hardware encoder works, x264enc takes over in software (nvh264enc: time-out, no frame within 2 s).")
+            Some(
+                "No hardware encoder works, x264enc takes over in software (nvh264enc: time-out, no frame within 2 s)."
+            )
         );
         let software = Selection::new(ENCODERS, AUTO, Software).unwrap();
         assert_eq!(software.warning(x264enc), None);

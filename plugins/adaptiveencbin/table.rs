@@ -4,7 +4,7 @@
 use super::rate::WriteCost;
 
 /// What is known about one encoder.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Row {
     /// Factory name, which is also the name on the bus and in `encoder=`.
     pub factory: &'static str,
@@ -27,7 +27,7 @@ pub struct Row {
 }
 
 /// What an encoder is fed.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Input {
     /// Caps feature of the memory.
     pub memory: &'static str,
@@ -36,7 +36,7 @@ pub struct Input {
 }
 
 /// An element beside the encoder.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Helper {
     /// Factory name.
     pub factory: &'static str,
@@ -45,7 +45,7 @@ pub struct Helper {
 }
 
 /// A property's value as `gst-launch-1.0` would write it: enumerations and flags by nick.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Value {
     /// This value.
     Fixed(&'static str),
@@ -56,7 +56,7 @@ pub enum Value {
 }
 
 /// How the target bit rate is written.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct RateProperty {
     /// Property.
     pub name: &'static str,
@@ -76,7 +76,7 @@ pub enum RateUnit {
 }
 
 /// How the size of the rate control's buffer is written.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct VbvProperty {
     /// Property.
     pub name: &'static str,
@@ -126,8 +126,7 @@ const NVENC_SETTINGS: &[(&str, Value)] = &[
 
 const NVENC_VBV: Option<VbvProperty> = Some(VbvProperty { name: "vbv-buffer-size", unit: VbvUnit::Kbit });
 
-const KBITRATE: RateProperty =
-    RateProperty { name: "bitrate", unit: KbitPerSecond, cost: WriteCost::Soft };
+const KBITRATE: RateProperty = RateProperty { name: "bitrate", unit: KbitPerSecond, cost: WriteCost::Soft };
 
 const VA_SETTINGS: &[(&str, Value)] = &[
     ("rate-control", Fixed("cbr")),
@@ -255,6 +254,8 @@ pub static ENCODERS: &[Row] = &[
             ("num-slices", Threads),
             ("multi-thread", Threads),
             ("gop-size", Fixed("2147483647")),
+            // Below this a frame of noise overflows its bitstream buffer, and that ends the stream.
+            ("qp-min", Fixed("10")),
         ],
         rate: RateProperty { name: "bitrate", unit: BitPerSecond, cost: WriteCost::Soft },
         vbv: None,

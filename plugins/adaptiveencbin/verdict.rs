@@ -19,7 +19,8 @@ fn reason(error: &glib::Error, flow: Option<i32>) -> Reason {
     use gst::{CoreError, LibraryError, ResourceError, StreamError};
     const NOT_NEGOTIATED: i32 = gst::ffi::GST_FLOW_NOT_NEGOTIATED;
 
-    if flow == Some(NOT_NEGOTIATED) || error.matches(CoreError::Negotiation) || error.matches(CoreError::Caps) {
+    if flow == Some(NOT_NEGOTIATED) || error.matches(CoreError::Negotiation) || error.matches(CoreError::Caps)
+    {
         return Reason::CapsNotNegotiated;
     }
     if error.matches(StreamError::Format) || error.matches(StreamError::WrongType) {
@@ -73,7 +74,10 @@ mod tests {
 
     #[test]
     fn the_elements_own_words_are_kept() {
-        assert_eq!(error(gst::StreamError::Encode, "Could not encode stream.").1, "Could not encode stream. the driver said 8");
+        assert_eq!(
+            error(gst::StreamError::Encode, "Could not encode stream.").1,
+            "Could not encode stream. the driver said 8"
+        );
     }
 
     #[test]
@@ -81,7 +85,8 @@ mod tests {
         gst::init().unwrap();
         let with_flow = |flow: i32| {
             let details = gst::Structure::builder("details").field("flow-return", flow).build();
-            let message = gst::message::Error::builder(gst::StreamError::Failed, "Internal data stream error.");
+            let message =
+                gst::message::Error::builder(gst::StreamError::Failed, "Internal data stream error.");
             of(&message.details(details).build())
         };
         assert_eq!(with_flow(-4).0, Reason::CapsNotNegotiated);

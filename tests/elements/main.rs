@@ -6,6 +6,7 @@
     reason = "a test that cannot go on panics, and its waits are bounded by the clock"
 )]
 
+mod adaptiveencbin;
 mod broker;
 mod consumer;
 mod latencystats;

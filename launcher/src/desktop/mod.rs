@@ -53,7 +53,7 @@ impl Desktop {
             (config::Desktop::Virtual { size, command }, Some(cookie)) => {
                 let xvfb = xvfb::start(*size, cookie.path()).await?;
                 let display = xvfb.display.clone();
-                tracing::info!("the virtual display {display} is up, {size}");
+                tracing::info!(%size, "the virtual display {} is up", xvfb.display);
                 let programme = Programme {
                     command: command.clone(),
                     display: display.clone(),

@@ -137,23 +137,23 @@ pub fn same(a: u32, b: u32) -> bool {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// Keycodes of an evdev keyboard.
-    pub const KEY_2: u8 = 11;
-    pub const KEY_Q: u8 = 24;
-    pub const KEY_E: u8 = 26;
-    pub const KEY_A: u8 = 38;
-    pub const KEY_TAB: u8 = 23;
-    pub const KEY_F1: u8 = 67;
-    pub const KEY_KP1: u8 = 87;
-    pub const SHIFT_L: u8 = 50;
-    pub const CONTROL_L: u8 = 37;
-    pub const CAPS_LOCK: u8 = 66;
-    pub const LEVEL3: u8 = 92;
-    pub const NUM_LOCK: u8 = 77;
-    pub const SPARES: [u8; 2] = [93, 97];
+    pub(in super::super) const KEY_2: u8 = 11;
+    pub(in super::super) const KEY_Q: u8 = 24;
+    pub(in super::super) const KEY_E: u8 = 26;
+    pub(in super::super) const KEY_A: u8 = 38;
+    pub(in super::super) const KEY_TAB: u8 = 23;
+    pub(in super::super) const KEY_F1: u8 = 67;
+    pub(in super::super) const KEY_KP1: u8 = 87;
+    pub(in super::super) const SHIFT_L: u8 = 50;
+    pub(in super::super) const CONTROL_L: u8 = 37;
+    pub(in super::super) const CAPS_LOCK: u8 = 66;
+    pub(in super::super) const LEVEL3: u8 = 92;
+    pub(in super::super) const NUM_LOCK: u8 = 77;
+    pub(in super::super) const SPARES: [u8; 2] = [93, 97];
 
     fn one() -> KeyType {
         KeyType::default()
@@ -231,7 +231,7 @@ pub mod tests {
     }
 
     /// The part of `setxkbmap us` that the tests use.
-    pub fn us() -> Keymap {
+    pub(in super::super) fn us() -> Keymap {
         keymap(&[
             (KEY_2, two(), &[0x32, 0x40]),
             (KEY_Q, alphabetic(), &[0x71, 0x51]),
@@ -241,7 +241,7 @@ pub mod tests {
     }
 
     /// The part of `setxkbmap de` that the tests use.
-    pub fn german() -> Keymap {
+    pub(in super::super) fn german() -> Keymap {
         keymap(&[
             (KEY_2, four(false), &[0x32, 0x22, 0xb2, 0xac5]),
             (KEY_Q, four(true), &[0x71, 0x51, 0x40, 0x7d9]),

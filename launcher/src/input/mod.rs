@@ -21,6 +21,7 @@ use std::{
     thread::JoinHandle,
     time::Duration,
 };
+use tokio::time::Instant;
 use vdi_protocol::input::{Input as Report, Motion};
 use x11::{X11, X11Error};
 
@@ -61,6 +62,7 @@ pub struct Input {
 #[derive(Debug, Default)]
 struct Shared {
     controller: Mutex<Option<String>>,
+    last_input: Mutex<Option<Instant>>,
     overflowed: AtomicBool,
     counters: Counters,
 }
@@ -129,6 +131,11 @@ impl Input {
         &self.shared.counters
     }
 
+    /// When the controller last acted.
+    pub fn last_input(&self) -> Option<Instant> {
+        *self.shared.last_input.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_controller(&self, page: &str) -> bool {
         let controller = self.shared.controller.lock().unwrap_or_else(PoisonError::into_inner);
         let controls = controller.as_deref() == Some(page);
@@ -139,6 +146,10 @@ impl Input {
     }
 
     fn send(&self, command: Command) -> bool {
+        // A heartbeat of held keys is sent by the page and says nothing of the person.
+        if !matches!(command, Command::Report(_, Report::Held { .. })) {
+            *self.shared.last_input.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
         match self.queue.try_send(command) {
             Ok(()) => true,
             Err(TrySendError::Full(command)) => {

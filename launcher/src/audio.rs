@@ -1,0 +1,209 @@
+//! Shell: the sound: captures what PulseAudio plays, encodes it with Opus and hands it to the main pipeline. PulseAudio
+//! may come, go or be missing: capture is a pipeline of its own, started again with back-off, and the video never
+//! notices.
+//!
+//! ```text
+//! pulsesrc (monitor of the default sink) ─▶ opusenc ─▶ appsink ┄┄▶ appsrc in the main pipeline (caps fixed, so that
+//!                                                                  the track is offered even without sound)
+//! ```
+
+use crate::config;
+use futures_util::StreamExt;
+use gst::prelude::*;
+use std::time::Duration;
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
+use vdi_protocol::status::AudioStatus;
+
+/// Pause before capture is tried again; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// A user who starts PulseAudio hears it after this time at the latest.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+/// Capture that held this long was good, and the next pause is short again.
+const GOOD_RUN: Duration = Duration::from_secs(10);
+/// Encoded buffers that may wait in the main pipeline: 200 ms; older ones are dropped.
+const MAX_WAITING: u64 = 20;
+
+/// The capture of sound.
+#[derive(Debug)]
+pub struct Audio {
+    /// Whether sound is being captured now, and why not.
+    pub status: watch::Receiver<AudioStatus>,
+    wanted: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+/// The source in the main pipeline.
+pub fn source(config: &config::Audio) -> gst_app::AppSrc {
+    let caps = gst::Caps::builder("audio/x-opus")
+        .field("rate", 48_000)
+        .field("channels", i32::try_from(config.channels).unwrap_or(2))
+        .field("channel-mapping-family", 0)
+        .field("stream-count", 1)
+        .field("coupled-count", i32::from(config.channels == 2))
+        .build();
+    gst_app::AppSrc::builder()
+        .name("audio")
+        .caps(&caps)
+        .format(gst::Format::Time)
+        .is_live(true)
+        .do_timestamp(false)
+        .max_buffers(MAX_WAITING)
+        .leaky_type(gst_app::AppLeakyType::Downstream)
+        .build()
+}
+
+impl Audio {
+    /// Starts to supervise the capture. `main` gives clock and base time, so it must be playing.
+    pub fn start(config: config::Audio, source: gst_app::AppSrc, main: gst::Pipeline) -> Self {
+        let (wanted, wants) = watch::channel(false);
+        let (report, status) = watch::channel(waiting());
+        let task = tokio::spawn(supervise(config, source, main, wants, report));
+        Self { status, wanted, task }
+    }
+
+    /// Captures, or stops to, as pages come and go.
+    pub fn set_wanted(&self, wanted: bool) {
+        self.wanted.send_replace(wanted);
+    }
+
+    /// Ends the capture, within a bound.
+    pub async fn stop(self) {
+        drop(self.wanted);
+        if tokio::time::timeout(Duration::from_secs(2), self.task).await.is_err() {
+            tracing::warn!("PulseAudio does not let go; the sound is left behind");
+        }
+    }
+}
+
+fn waiting() -> AudioStatus {
+    AudioStatus { running: false, message: Some("nobody listens".into()) }
+}
+
+async fn supervise(
+    config: config::Audio,
+    source: gst_app::AppSrc,
+    main: gst::Pipeline,
+    mut wants: watch::Receiver<bool>,
+    report: watch::Sender<AudioStatus>,
+) {
+    let mut pause = FIRST_PAUSE;
+    // An error of `wait_for` says that the session ends.
+    while wants.wait_for(|wanted| *wanted).await.is_ok() {
+        let began = Instant::now();
+        let words = match capture(&config, &source, &main) {
+            Ok(pipeline) => {
+                let words = run(&pipeline, &mut wants, &report).await;
+                let _ = tokio::task::spawn_blocking(move || pipeline.set_state(gst::State::Null)).await;
+                words
+            }
+            Err(err) => Some(err.to_string()),
+        };
+        let Some(words) = words else {
+            pause = FIRST_PAUSE;
+            report.send_replace(waiting());
+            continue;
+        };
+        if report.borrow().message.as_ref() != Some(&words) {
+            tracing::warn!("there is no sound: {words}");
+        }
+        report.send_replace(AudioStatus { running: false, message: Some(words) });
+        if began.elapsed() >= GOOD_RUN {
+            pause = FIRST_PAUSE;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            result = wants.wait_for(|wanted| !wanted) => if result.is_err() { return },
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Lets a capture run; `None` when it is no longer wanted, else why it ended.
+async fn run(
+    pipeline: &gst::Pipeline,
+    wants: &mut watch::Receiver<bool>,
+    report: &watch::Sender<AudioStatus>,
+) -> Option<String> {
+    let Some(bus) = pipeline.bus() else { return Some("the pipeline has no bus".into()) };
+    let mut messages = bus.stream();
+    let starting = pipeline.clone();
+    // PulseAudio is connected to in this call, which takes as long as the server likes.
+    let started = tokio::task::spawn_blocking(move || starting.set_state(gst::State::Playing)).await;
+    if matches!(started, Ok(Ok(_))) {
+        tracing::info!("sound is captured");
+        report.send_replace(AudioStatus { running: true, message: None });
+    }
+    loop {
+        tokio::select! {
+            _ = wants.wait_for(|wanted| !wanted) => return None,
+            message = messages.next() => match message.as_ref().map(|message| message.view()) {
+                Some(gst::MessageView::Error(error)) => return Some(error.error().to_string()),
+                Some(gst::MessageView::Eos(_)) | None => return Some("PulseAudio has ended the stream".into()),
+                Some(_) => {}
+            },
+        }
+    }
+}
+
+fn capture(
+    config: &config::Audio,
+    source: &gst_app::AppSrc,
+    main: &gst::Pipeline,
+) -> Result<gst::Pipeline, gst::glib::BoolError> {
+    let pipeline = gst::Pipeline::new();
+    let mut microphone = gst::ElementFactory::make("pulsesrc")
+        .property("device", "@DEFAULT_MONITOR@")
+        .property("client-name", "gst-vdi")
+        .property("provide-clock", false)
+        .property("buffer-time", 20_000i64)
+        .property("latency-time", 10_000i64);
+    if let Some(server) = &config.server {
+        microphone = microphone.property("server", server);
+    }
+    let caps = gst::Caps::builder("audio/x-raw")
+        .field("rate", 48_000)
+        .field("channels", i32::try_from(config.channels).unwrap_or(2))
+        .build();
+    let encoder = gst::ElementFactory::make("opusenc")
+        .property_from_str("audio-type", "restricted-lowdelay")
+        .property_from_str("bitrate-type", "cbr")
+        .property_from_str("frame-size", "10")
+        .property("bitrate", i32::try_from(config.bitrate_bps).unwrap_or(i32::MAX))
+        .property("inband-fec", true)
+        .property("packet-loss-percentage", i32::try_from(config.packet_loss_percent).unwrap_or(0))
+        .build()?;
+    let source = source.clone();
+    let sink = gst_app::AppSink::builder()
+        .sync(false)
+        .async_(false)
+        .callbacks(
+            gst_app::AppSinkCallbacks::builder()
+                .new_sample(move |sink| {
+                    let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                    if let Some(buffer) = sample.buffer_owned() {
+                        // Both pipelines share clock and base time, so the time stamps fit as they are. If the main
+                        // pipeline takes no more, it is ending, and so is this one.
+                        let _ = source.push_buffer(buffer);
+                    }
+                    Ok(gst::FlowSuccess::Ok)
+                })
+                .build(),
+        )
+        .build();
+    let chain = [
+        microphone.build()?,
+        gst::ElementFactory::make("audioconvert").build()?,
+        gst::ElementFactory::make("audioresample").build()?,
+        gst::ElementFactory::make("capsfilter").property("caps", &caps).build()?,
+        encoder,
+        sink.upcast(),
+    ];
+    pipeline.add_many(&chain)?;
+    gst::Element::link_many(&chain)?;
+    pipeline.use_clock(main.clock().as_ref());
+    pipeline.set_start_time(gst::ClockTime::NONE);
+    if let Some(base_time) = main.base_time() {
+        pipeline.set_base_time(base_time);
+    }
+    Ok(pipeline)
+}

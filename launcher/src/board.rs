@@ -1,0 +1,157 @@
+//! Shell: what can be seen of the session from outside: `/status`, `/metrics` and the probes read it here. It changes
+//! nothing.
+
+use crate::{
+    gpu::Gpu,
+    http::{auth::Guard, metrics::Figures},
+    input::Input,
+};
+use gst::prelude::*;
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+use tokio::{sync::watch, time::Instant};
+use vdi_protocol::{
+    phase::Phase,
+    reason::FailureReason,
+    status::{AudioStatus, ConsumerStatus, EncoderStatus, Status},
+};
+
+/// What the session's owner publishes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Snapshot {
+    /// Where it stands.
+    pub phase: Phase,
+    /// Why it failed.
+    pub reason: Option<FailureReason>,
+    /// A sentence about it.
+    pub message: Option<String>,
+    /// The encoder at work.
+    pub encoder: Option<EncoderStatus>,
+    /// The pages.
+    pub consumers: Vec<ConsumerStatus>,
+}
+
+/// Where the figures come from.
+pub struct Sources {
+    /// When the process began.
+    pub began: Instant,
+    /// The display.
+    pub display: String,
+    /// What the owner publishes.
+    pub snapshot: watch::Receiver<Snapshot>,
+    /// The sound.
+    pub audio: watch::Receiver<AudioStatus>,
+    /// Keyboard and pointer.
+    pub input: Input,
+    /// Encoded frames.
+    pub frames: Arc<AtomicU64>,
+    /// The element that knows the age of frames.
+    pub latency: gst::Element,
+    /// The keeper of the door.
+    pub guard: Arc<Mutex<Guard>>,
+    /// Messages that could not be read.
+    pub bad_messages: Arc<AtomicU64>,
+}
+
+/// One look at the session; cheap to clone.
+#[derive(Clone)]
+pub struct Board(Arc<Inner>);
+
+struct Inner {
+    sources: Sources,
+    gpu: Arc<Gpu>,
+    rate: Mutex<Rate>,
+}
+
+/// Frames per second between the last two ticks.
+struct Rate {
+    at: Instant,
+    frames: u64,
+    per_second: f64,
+}
+
+impl Board {
+    /// A board that reads from these sources.
+    pub fn new(sources: Sources) -> Self {
+        let rate = Mutex::new(Rate { at: sources.began, frames: 0, per_second: 0.0 });
+        Self(Arc::new(Inner { sources, gpu: Arc::default(), rate }))
+    }
+
+    /// Where the session stands.
+    pub fn phase(&self) -> Phase {
+        self.0.sources.snapshot.borrow().phase
+    }
+
+    /// Whether display, pipeline and encoder are up.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.phase(), Phase::Ready | Phase::Streaming | Phase::Idle)
+    }
+
+    /// The body of `/status`.
+    pub async fn status(&self) -> Status {
+        let gpu = self.0.gpu.clone();
+        let gpu = tokio::task::spawn_blocking(move || gpu.status()).await.unwrap_or_default();
+        let sources = &self.0.sources;
+        let snapshot = sources.snapshot.borrow().clone();
+        let last_input = sources.input.last_input().map(|at| at.elapsed().as_secs_f64());
+        Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            phase: snapshot.phase,
+            reason: snapshot.reason,
+            message: snapshot.message,
+            uptime_seconds: sources.began.elapsed().as_secs_f64(),
+            last_input_seconds_ago: last_input,
+            display: Some(sources.display.clone()),
+            encoder: snapshot.encoder,
+            audio: sources.audio.borrow().clone(),
+            gpu,
+            consumers: snapshot.consumers,
+        }
+    }
+
+    /// What `/metrics` shows beside the status.
+    pub fn figures(&self) -> Figures {
+        let sources = &self.0.sources;
+        let counters = sources.input.counters();
+        Figures {
+            frames: sources.frames.load(Relaxed),
+            frames_per_second: self.rate().per_second,
+            latency: latency(&sources.latency),
+            input: vec![
+                ("accepted", counters.accepted.load(Relaxed)),
+                ("from_viewer", counters.from_viewers.load(Relaxed)),
+                ("overflowed", counters.overflowed.load(Relaxed)),
+                ("late_motion", counters.late_motions.load(Relaxed)),
+            ],
+            bad_messages: sources.bad_messages.load(Relaxed),
+            auth_failures: sources.guard.lock().unwrap_or_else(PoisonError::into_inner).failures(),
+        }
+    }
+
+    /// Measures the frame rate anew; to be called once a second.
+    pub fn tick(&self) {
+        let frames = self.0.sources.frames.load(Relaxed);
+        let mut rate = self.rate();
+        let seconds = rate.at.elapsed().as_secs_f64();
+        if seconds > 0.0 {
+            *rate = Rate { at: Instant::now(), frames, per_second: (frames - rate.frames) as f64 / seconds };
+        }
+    }
+
+    fn rate(&self) -> std::sync::MutexGuard<'_, Rate> {
+        self.0.rate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn latency(element: &gst::Element) -> Vec<(&'static str, f64)> {
+    let stats = element.property::<Option<gst::Structure>>("stats");
+    let Some(stats) = stats.filter(|stats| stats.get::<u64>("count").is_ok_and(|count| count > 0)) else {
+        return Vec::new();
+    };
+    [("0.5", "p50"), ("0.95", "p95"), ("0.99", "p99"), ("1", "max")]
+        .into_iter()
+        .filter_map(|(quantile, field)| Some((quantile, stats.get::<u64>(field).ok()? as f64 / 1e9)))
+        .collect()
+}

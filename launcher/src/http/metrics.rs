@@ -1,0 +1,177 @@
+//! Decision: the numbers for Prometheus, rendered from one look at the session. Names of ours begin with `vdi_`; `fps`,
+//! `gpu_utilization` and `latency` are the names that dashboards for Selkies read.
+
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+use std::{fmt, sync::atomic::AtomicU64};
+use vdi_protocol::{phase::Phase, status::Status};
+
+type Labels = Vec<(&'static str, String)>;
+type FloatGauge = Gauge<f64, AtomicU64>;
+
+/// What is not in [`Status`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Figures {
+    /// Encoded frames since the start.
+    pub frames: u64,
+    /// Frames per second over the last second.
+    pub frames_per_second: f64,
+    /// Age of encoded frames since capture: (quantile, seconds).
+    pub latency: Vec<(&'static str, f64)>,
+    /// Input reports by what became of them.
+    pub input: Vec<(&'static str, u64)>,
+    /// Messages that could not be read.
+    pub bad_messages: u64,
+    /// Wrong passwords.
+    pub auth_failures: u64,
+}
+
+/// The text of `/metrics`, in the OpenMetrics format.
+pub fn render(status: &Status, figures: &Figures) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    let phases = Family::<Labels, Gauge>::default();
+    for phase in Phase::ALL {
+        let labels = vec![("phase", phase.as_str().to_owned())];
+        phases.get_or_create(&labels).set(i64::from(phase == status.phase));
+    }
+    registry.register("vdi_phase", "Where the session stands: 1 for the present phase", phases);
+    let consumers = Family::<Labels, Gauge>::default();
+    for role in [vdi_protocol::control::Role::Controller, vdi_protocol::control::Role::Viewer] {
+        let count = status.consumers.iter().filter(|page| page.connected && page.role == role).count();
+        let labels = vec![("role", role.as_str().to_owned())];
+        consumers.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    registry.register("vdi_consumers", "Connected pages", consumers);
+    encoder(&mut registry, status);
+    video(&mut registry, figures);
+    gpu(&mut registry, status);
+    let audio: Gauge = Gauge::default();
+    audio.set(i64::from(status.audio.running));
+    registry.register("vdi_audio_running", "Whether sound is captured", audio);
+    let input = Family::<Labels, Counter>::default();
+    for (result, count) in &figures.input {
+        input.get_or_create(&vec![("result", (*result).to_owned())]).inc_by(*count);
+    }
+    registry.register("vdi_input_reports", "Input reports by what became of them", input);
+    counter(&mut registry, "vdi_bad_messages", "Messages that could not be read", figures.bad_messages);
+    counter(&mut registry, "vdi_auth_failures", "Wrong passwords", figures.auth_failures);
+    float(&mut registry, "vdi_uptime_seconds", "Time since the process started", status.uptime_seconds);
+    if let Some(seconds) = status.last_input_seconds_ago {
+        float(&mut registry, "vdi_last_input_age_seconds", "Time since the last input", seconds);
+    }
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+fn encoder(registry: &mut Registry, status: &Status) {
+    let Some(encoder) = &status.encoder else { return };
+    let info = Family::<Labels, Gauge>::default();
+    let labels = vec![("encoder", encoder.name.clone()), ("hardware", encoder.hardware.to_string())];
+    info.get_or_create(&labels).set(1);
+    registry.register("vdi_encoder", "The encoder at work", info);
+    float(
+        registry,
+        "vdi_video_target_bitrate_bps",
+        "Bit rate asked of the encoder",
+        encoder.bitrate_bps as f64,
+    );
+}
+
+fn video(registry: &mut Registry, figures: &Figures) {
+    counter(registry, "vdi_frames_encoded", "Encoded frames", figures.frames);
+    float(registry, "fps", "Frames per second", figures.frames_per_second);
+    let latency = Family::<Labels, FloatGauge>::default();
+    for (quantile, seconds) in &figures.latency {
+        latency.get_or_create(&vec![("quantile", (*quantile).to_owned())]).set(*seconds);
+        if *quantile == "0.5" {
+            float(registry, "latency", "Median age of encoded frames since capture in ms", seconds * 1000.0);
+        }
+    }
+    registry.register("vdi_sender_latency_seconds", "Age of encoded frames since capture", latency);
+}
+
+fn gpu(registry: &mut Registry, status: &Status) {
+    let [utilization, encoder, total, used] =
+        std::array::from_fn(|_| Family::<Labels, FloatGauge>::default());
+    for (index, device) in status.gpu.devices.iter().enumerate() {
+        let labels = vec![("device", index.to_string()), ("name", device.name.clone())];
+        utilization.get_or_create(&labels).set(device.utilization);
+        if let Some(load) = device.encoder_utilization {
+            encoder.get_or_create(&labels).set(load);
+        }
+        total.get_or_create(&labels).set(device.memory_total_bytes as f64);
+        used.get_or_create(&labels).set(device.memory_used_bytes as f64);
+    }
+    if let Some(device) = status.gpu.devices.first() {
+        float(registry, "gpu_utilization", "Load of the first GPU in per cent", device.utilization * 100.0);
+    }
+    registry.register("vdi_gpu_utilization_ratio", "Load of the GPU", utilization);
+    registry.register("vdi_gpu_encoder_utilization_ratio", "Load of the GPU's encoder", encoder);
+    registry.register("vdi_gpu_memory_total_bytes", "Memory of the GPU", total);
+    registry.register("vdi_gpu_memory_used_bytes", "Memory of the GPU in use", used);
+}
+
+fn float(registry: &mut Registry, name: &str, help: &str, value: f64) {
+    let gauge = FloatGauge::default();
+    gauge.set(value);
+    registry.register(name, help, gauge);
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    let counter: Counter = Counter::default();
+    counter.inc_by(value);
+    registry.register(name, help, counter);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vdi_protocol::{
+        control::Role,
+        status::{ConsumerStatus, EncoderStatus},
+    };
+
+    #[test]
+    fn figures_stand_in_the_text_under_their_names() {
+        let status = Status {
+            phase: Phase::Streaming,
+            encoder: Some(EncoderStatus {
+                name: "x264enc".into(),
+                bitrate_bps: 8_000_000,
+                ..Default::default()
+            }),
+            consumers: vec![
+                ConsumerStatus { id: "c1".into(), role: Role::Controller, connected: true },
+                ConsumerStatus { id: "c2".into(), role: Role::Viewer, connected: true },
+                ConsumerStatus { id: "c3".into(), role: Role::Viewer, connected: false },
+            ],
+            ..Status::default()
+        };
+        let figures = Figures {
+            frames: 600,
+            frames_per_second: 59.5,
+            latency: vec![("0.5", 0.012)],
+            input: vec![("accepted", 7)],
+            ..Figures::default()
+        };
+        let text = render(&status, &figures).unwrap();
+        for line in [
+            r#"vdi_phase{phase="Streaming"} 1"#,
+            r#"vdi_phase{phase="Ready"} 0"#,
+            r#"vdi_consumers{role="viewer"} 1"#,
+            r#"vdi_encoder{encoder="x264enc",hardware="false"} 1"#,
+            "vdi_frames_encoded_total 600",
+            "fps 59.5",
+            "latency 12.0",
+            r#"vdi_sender_latency_seconds{quantile="0.5"} 0.012"#,
+            r#"vdi_input_reports_total{result="accepted"} 7"#,
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! Shell: the main pipeline, from the X display to the sink, and what it tells.
+//!
+//! ```text
+//! ximagesrc ─▶ gate ─▶ queue (newest frame wins) ─▶ adaptiveencbin ─▶ latencystats ─▶ wswebrtcsink
+//!                                                               appsrc (sound) ─────────────▲
+//! ```
+//!
+//! The gate stops capture where it begins, so that nothing is captured, converted or encoded while nobody watches. It is
+//! open at the start until the first encoded frame has come out: that is the proof behind "ready".
+
+use crate::{audio, config, error::Error};
+use futures_util::StreamExt;
+use gst::{glib, prelude::*};
+use gstvdi::wswebrtcsink::WsWebRtcSink;
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+};
+use tokio::sync::mpsc;
+use vdi_protocol::{
+    reason::FailureReason,
+    status::{EncoderStatus, Rejection},
+};
+
+/// What the pipeline tells.
+#[derive(Debug)]
+pub enum Event {
+    /// The first encoded frame has come out.
+    FirstFrame,
+    /// An encoder has been chosen.
+    Encoder(EncoderStatus),
+    /// Possible but bad.
+    Warning(String),
+    /// It cannot go on.
+    Failed(Error),
+    /// A page has said hello.
+    PageAdded(String),
+    /// A page's media path is up.
+    PageConnected(String),
+    /// A page is gone, and why.
+    PageRemoved(String, String),
+    /// A page has sent a text on a channel.
+    Message {
+        /// The page.
+        page: String,
+        /// Its data channel.
+        channel: String,
+        /// The text.
+        text: String,
+    },
+    /// A page has sent what cannot be read.
+    BadMessage {
+        /// The page.
+        page: String,
+        /// What is wrong with it.
+        error: String,
+    },
+}
+
+/// Registers the plugin's elements in this process.
+pub fn register() -> Result<(), Error> {
+    let failed = |err: &dyn std::fmt::Display| Error::pipeline(format!("GStreamer cannot be started: {err}"));
+    gst::init().map_err(|err| failed(&err))?;
+    gstvdi::plugin_register_static().map_err(|err| failed(&err))
+}
+
+/// The pipeline.
+pub struct Media {
+    pipeline: gst::Pipeline,
+    sink: WsWebRtcSink,
+    encoder: gst::Element,
+    latency: gst::Element,
+    sound: gst_app::AppSrc,
+    gate: Gate,
+    frames: Arc<AtomicU64>,
+}
+
+impl Media {
+    /// Builds the pipeline; nothing runs yet.
+    pub fn new(config: &config::Config, display: &str) -> Result<Self, Error> {
+        let failed = |err: glib::BoolError| Error::pipeline(format!("the pipeline cannot be built: {err}"));
+        let video = &config.video;
+        let source = gst::ElementFactory::make("ximagesrc")
+            .name(CAPTURE)
+            .property("display-name", display)
+            .property("use-damage", false)
+            .property("show-pointer", true)
+            .build()
+            .map_err(failed)?;
+        let framerate = gst::Fraction::new(i32::try_from(video.framerate).unwrap_or(60), 1);
+        let caps = gst::Caps::builder("video/x-raw").field("framerate", framerate).build();
+        let encoder = gst::ElementFactory::make("adaptiveencbin")
+            .property("encoder", &video.encoder)
+            .property_from_str("encoder-policy", video.policy.nick())
+            .property("min-bitrate", video.min_bitrate_kbps)
+            .property("max-bitrate", video.max_bitrate_kbps)
+            .property("bitrate", video.bitrate_kbps)
+            .build()
+            .map_err(failed)?;
+        let latency = gst::ElementFactory::make("latencystats").build().map_err(failed)?;
+        let sink = gst::ElementFactory::make("wswebrtcsink")
+            .name("sink")
+            .property("listen", "")
+            .property("max-consumers", config.max_consumers)
+            .property("stun-server", config.stun_server.as_deref())
+            .property(
+                "turn-servers",
+                gst::Array::new(config.turn_server.iter().map(|server| server.0.as_str())),
+            )
+            .build()
+            .map_err(failed)?;
+        let chain = [
+            source.clone(),
+            gst::ElementFactory::make("capsfilter").property("caps", &caps).build().map_err(failed)?,
+            gst::ElementFactory::make("queue")
+                .property("max-size-buffers", 1u32)
+                .property("max-size-bytes", 0u32)
+                .property("max-size-time", 0u64)
+                .property_from_str("leaky", "downstream")
+                .build()
+                .map_err(failed)?,
+            encoder.clone(),
+            latency.clone(),
+        ];
+        let sound = audio::source(&config.audio);
+        let pipeline = gst::Pipeline::new();
+        pipeline.add_many(&chain).map_err(failed)?;
+        pipeline.add_many([sound.upcast_ref(), &sink]).map_err(failed)?;
+        gst::Element::link_many(&chain).map_err(failed)?;
+        latency.link_pads(Some("src"), &sink, Some("video_%u")).map_err(failed)?;
+        sound.link_pads(Some("src"), &sink, Some("audio_%u")).map_err(failed)?;
+        // Sound is captured by a pipeline of its own on the same clock, which must not be one that comes and goes.
+        pipeline.use_clock(Some(&gst::SystemClock::obtain()));
+        let sink = sink
+            .downcast::<WsWebRtcSink>()
+            .map_err(|_| Error::pipeline("another plugin's wswebrtcsink is registered in this process"))?;
+        let pad = source.static_pad("src").ok_or_else(|| Error::pipeline("ximagesrc has no source pad"))?;
+        let frames = Arc::new(AtomicU64::new(0));
+        Ok(Self { gate: Gate::new(pad), pipeline, sink, encoder, latency, sound, frames })
+    }
+
+    /// The sink, for its routes.
+    pub fn sink(&self) -> &WsWebRtcSink {
+        &self.sink
+    }
+
+    /// The pipeline, for its clock.
+    pub fn pipeline(&self) -> &gst::Pipeline {
+        &self.pipeline
+    }
+
+    /// Where the sound goes in.
+    pub fn sound(&self) -> &gst_app::AppSrc {
+        &self.sound
+    }
+
+    /// Encoded frames so far.
+    pub fn frames(&self) -> Arc<AtomicU64> {
+        self.frames.clone()
+    }
+
+    /// The element that knows the age of frames.
+    pub fn latency(&self) -> gst::Element {
+        self.latency.clone()
+    }
+
+    /// Lets everything that happens go to `tell`, which must not block: it is called from streaming threads.
+    pub fn connect(&self, tell: impl Fn(Event) + Clone + Send + Sync + 'static) {
+        let frames = self.frames.clone();
+        if let Some(pad) = self.latency.static_pad("src") {
+            let tell = tell.clone();
+            pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+                if frames.fetch_add(1, Relaxed) == 0 {
+                    tell(Event::FirstFrame);
+                }
+                gst::PadProbeReturn::Ok
+            });
+        }
+        let one = |make: fn(String) -> Event| {
+            let tell = tell.clone();
+            move |values: &[glib::Value]| {
+                tell(make(text(values, 1)));
+                None
+            }
+        };
+        self.sink.connect("consumer-added", false, one(Event::PageAdded));
+        self.sink.connect("consumer-connected", false, one(Event::PageConnected));
+        let removed = tell.clone();
+        self.sink.connect("consumer-removed", false, move |values| {
+            removed(Event::PageRemoved(text(values, 1), text(values, 2)));
+            None
+        });
+        self.sink.connect("data-message", false, move |values| {
+            tell(Event::Message { page: text(values, 1), channel: text(values, 2), text: text(values, 3) });
+            None
+        });
+    }
+
+    /// Passes on what the elements say, until the pipeline is gone.
+    pub async fn watch_bus(bus: gst::Bus, encoder: gst::Element, events: mpsc::Sender<Event>) {
+        let mut messages = bus.stream();
+        while let Some(message) = messages.next().await {
+            let event = match message.view() {
+                gst::MessageView::Error(error) => Event::Failed(failure(error)),
+                gst::MessageView::Warning(warning) => Event::Warning(warning.error().to_string()),
+                gst::MessageView::Eos(_) => Event::Failed(Error::pipeline("the stream has ended by itself")),
+                gst::MessageView::Element(element) => {
+                    match element.structure().and_then(|s| chosen(s, &encoder)) {
+                        Some(status) => Event::Encoder(status),
+                        None => continue,
+                    }
+                }
+                _ => continue,
+            };
+            if events.send(event).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The bus and the encoder that [`Media::watch_bus`] needs.
+    pub fn bus(&self) -> Option<(gst::Bus, gst::Element)> {
+        Some((self.pipeline.bus()?, self.encoder.clone()))
+    }
+
+    /// Starts the pipeline. May take as long as an encoder's proof. A failure is told on the bus, with its reason.
+    pub fn play(&self) -> bool {
+        self.pipeline.set_state(gst::State::Playing).is_ok()
+    }
+
+    /// Ends the pipeline. May never return if a driver or the X server hangs.
+    pub fn stop(&self) {
+        self.gate.open();
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+
+    /// Lets frames flow, or stops them where they begin.
+    pub fn set_flowing(&self, flowing: bool) {
+        if flowing { self.gate.open() } else { self.gate.close() }
+    }
+
+    /// Sends a text to one page, or to all with an empty id.
+    pub fn send(&self, page: &str, channel: &str, text: &str) {
+        self.sink.emit_by_name::<bool>("send-data", &[&page, &channel, &text]);
+    }
+
+    /// Ends one page's session.
+    pub fn close_page(&self, page: &str, reason: &str) {
+        self.sink.emit_by_name::<bool>("close-consumer", &[&page, &reason]);
+    }
+}
+
+/// Name of the element that captures: its errors are the display's.
+const CAPTURE: &str = "capture";
+
+fn text(values: &[glib::Value], index: usize) -> String {
+    values.get(index).and_then(|value| value.get::<Option<String>>().ok().flatten()).unwrap_or_default()
+}
+
+fn failure(error: &gst::message::Error) -> Error {
+    let message = error.error().to_string();
+    let reason = error
+        .details()
+        .filter(|details| details.name() == "vdi-failure")
+        .and_then(|details| details.get::<String>("reason").ok())
+        .and_then(|name| FailureReason::from_name(&name));
+    let source = error.src().map(|source| source.name().to_string()).unwrap_or_default();
+    match reason {
+        Some(reason) => Error::new(reason, message),
+        None if source == CAPTURE => Error::display(format!("the display cannot be captured: {message}")),
+        None => Error::pipeline(format!("{source}: {message}")),
+    }
+}
+
+/// Reads `vdi-encoder-selected`.
+fn chosen(structure: &gst::StructureRef, encoder: &gst::Element) -> Option<EncoderStatus> {
+    if structure.name() != "vdi-encoder-selected" {
+        return None;
+    }
+    let rejections = structure.get::<gst::Structure>("rejections").ok();
+    Some(EncoderStatus {
+        name: structure.get("encoder").ok()?,
+        hardware: structure.get("hardware").unwrap_or(false),
+        bitrate_bps: u64::from(encoder.property::<u32>("bitrate")) * 1000,
+        rejections: rejections.iter().flat_map(|rejections| rejections.iter()).map(rejection).collect(),
+    })
+}
+
+fn rejection((encoder, value): (&glib::GStr, &glib::SendValue)) -> Rejection {
+    let of = |field| {
+        let structure = value.get::<gst::Structure>().ok()?;
+        structure.get::<String>(field).ok()
+    };
+    Rejection {
+        encoder: encoder.to_string(),
+        reason: of("reason").unwrap_or_default(),
+        message: of("message").unwrap_or_default(),
+    }
+}
+
+/// Stops the capturing thread in its push, so that it captures nothing more.
+struct Gate {
+    pad: gst::Pad,
+    block: Mutex<Option<gst::PadProbeId>>,
+    /// The frame that waited at the gate is as old as the wait was long: it is not let through.
+    stale: Arc<AtomicBool>,
+}
+
+impl Gate {
+    fn new(pad: gst::Pad) -> Self {
+        let stale = Arc::new(AtomicBool::new(false));
+        let drop_stale = stale.clone();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| match drop_stale.swap(false, Relaxed) {
+            true => gst::PadProbeReturn::Drop,
+            false => gst::PadProbeReturn::Ok,
+        });
+        Self { pad, block: Mutex::new(None), stale }
+    }
+
+    fn close(&self) {
+        let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
+        if block.is_none() {
+            let kind = gst::PadProbeType::BLOCK | gst::PadProbeType::BUFFER;
+            *block = self.pad.add_probe(kind, |_, _| gst::PadProbeReturn::Ok);
+        }
+    }
+
+    fn open(&self) {
+        if let Some(block) = self.block.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.stale.store(true, Relaxed);
+            self.pad.remove_probe(block);
+        }
+    }
+}

@@ -1,0 +1,463 @@
+//! Shell: the life of the process after its options are read: brings the parts up in order, passes events between them
+//! and the session, and takes them down in order, within bounds. It owns the session; everybody else watches.
+
+use crate::{
+    audio::Audio,
+    board::{Board, Snapshot, Sources},
+    config::{Config, Credentials, Secret},
+    desktop::{Desktop, cookie::Cookie},
+    error::Error,
+    http::{self, Server, auth},
+    input::{self, Input, InputThread},
+    media::{self, Media},
+    pages::{News, Pages},
+    session::{self, Action, Session},
+    xlib,
+};
+use std::{
+    io::Write,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
+use vdi_protocol::{control::FromPage, limits::MAX_DATA_BYTES, parse, phase::Phase, status::EncoderStatus};
+
+/// Events that may wait for the session; input does not go this way.
+const QUEUE: usize = 1024;
+/// Time from the start until the first encoded frame; proving every encoder of the table takes half of it at worst.
+const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time for an X server to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for the pages to take their leave.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// Time for a part to end; after that the process ends without it.
+const PART_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Runs the session until it ends. `stop` resolves, with the reason, when somebody asks for the end.
+pub async fn run(
+    config: Config,
+    cookie: Option<Cookie>,
+    stop: impl Future<Output = String>,
+) -> Result<(), Error> {
+    let began = Instant::now();
+    if !config.without_effect.is_empty() {
+        tracing::warn!("accepted, but without effect yet: {}", config.without_effect.join(" "));
+    }
+    let listener = http::bind(config.address, config.port).await?;
+    media::register()?;
+    let (events, mut inbox) = mpsc::channel(QUEUE);
+    let (desktop_events, mut from_desktop) = mpsc::channel(QUEUE);
+    let pulse_server = config.audio.server.clone();
+    let desktop =
+        Desktop::start(&config.desktop, cookie.as_ref(), pulse_server, desktop_events.clone()).await?;
+    let result = match Parts::start(&config, &desktop.display, listener, began, &events, desktop_events).await
+    {
+        Ok(mut parts) => {
+            parts.live(&mut inbox, &mut from_desktop, stop).await;
+            parts.end(&mut inbox).await
+        }
+        Err(error) => Err(error),
+    };
+    desktop.stop().await;
+    result
+}
+
+/// Everything that runs beside the desktop.
+struct Parts {
+    began: Instant,
+    session: Session,
+    pages: Pages,
+    encoder: Option<EncoderStatus>,
+    snapshot: watch::Sender<Snapshot>,
+    board: Board,
+    media: Arc<Media>,
+    audio: Audio,
+    input: Input,
+    input_thread: InputThread,
+    server: Server,
+    controller: Option<String>,
+}
+
+impl Parts {
+    async fn start(
+        config: &Config,
+        display: &str,
+        listener: tokio::net::TcpListener,
+        began: Instant,
+        events: &mpsc::Sender<media::Event>,
+        failures: mpsc::Sender<session::Event>,
+    ) -> Result<Self, Error> {
+        let (input, input_thread) = connect_input(display, failures.clone()).await?;
+        guard_xlib(display, failures.clone());
+        let media = Arc::new(Media::new(config, display)?);
+        let bad_messages = Arc::new(AtomicU64::new(0));
+        media.connect(deliver(input.clone(), events.clone(), bad_messages.clone()));
+        if let Some((bus, encoder)) = media.bus() {
+            tokio::spawn(Media::watch_bus(bus, encoder, events.clone()));
+        }
+        let audio = Audio::start(config.audio.clone(), media.sound().clone(), media.pipeline().clone());
+        let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
+        let (password, generated) = password(config.credentials.as_ref())?;
+        let credentials = config.credentials.as_ref().zip(password.as_ref());
+        let guard = auth::Guard::new(
+            credentials.map(|(credentials, password)| (credentials.user.as_str(), password.0.as_str())),
+        );
+        let guard = Arc::new(Mutex::new(guard));
+        let (snapshot, watched) = watch::channel(Snapshot::default());
+        let board = Board::new(Sources {
+            began,
+            display: display.to_owned(),
+            snapshot: watched,
+            audio: audio.status.clone(),
+            input: input.clone(),
+            frames: media.frames(),
+            latency: media.latency(),
+            guard: guard.clone(),
+            bad_messages,
+        });
+        let server = Server::start(listener, media.sink(), board.clone(), guard);
+        print_access(address, config.credentials.as_ref(), password.filter(|_| generated).as_ref());
+        tracing::info!(%address, "the page is served");
+        play(media.clone(), failures);
+        Ok(Self {
+            began,
+            session: Session::new(config.idle_after),
+            pages: Pages::default(),
+            encoder: None,
+            snapshot,
+            board,
+            media,
+            audio,
+            input,
+            input_thread,
+            server,
+            controller: None,
+        })
+    }
+
+    /// Passes events on until the session drains.
+    async fn live(
+        &mut self,
+        inbox: &mut mpsc::Receiver<media::Event>,
+        from_desktop: &mut mpsc::Receiver<session::Event>,
+        stop: impl Future<Output = String>,
+    ) {
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        tokio::pin!(stop);
+        loop {
+            let event = tokio::select! {
+                Some(event) = from_desktop.recv() => Some(event),
+                Some(event) = inbox.recv() => self.media_event(event),
+                why = &mut stop => Some(session::Event::Stop(why)),
+                _ = ticks.tick() => Some(self.tick()),
+            };
+            if self.handle(event) {
+                return;
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// What an event of the pipeline means for the session, if anything.
+    fn media_event(&mut self, event: media::Event) -> Option<session::Event> {
+        match event {
+            media::Event::FirstFrame => {
+                tracing::info!(encoder = self.encoder.as_ref().map(|encoder| encoder.name.as_str()), "ready");
+                return Some(session::Event::Proven);
+            }
+            media::Event::Encoder(encoder) => {
+                for rejection in &encoder.rejections {
+                    tracing::debug!(
+                        "{} is rejected, {}: {}",
+                        rejection.encoder,
+                        rejection.reason,
+                        rejection.message
+                    );
+                }
+                tracing::info!(encoder = encoder.name, hardware = encoder.hardware, "the encoder is chosen");
+                self.encoder = Some(encoder);
+                return None;
+            }
+            media::Event::Warning(text) => {
+                tracing::warn!("{text}");
+                self.pages.notice(text);
+                return None;
+            }
+            media::Event::Failed(error) => return Some(session::Event::Failed(error)),
+            media::Event::PageAdded(page) => {
+                tracing::info!(page, "a page has come");
+                self.pages.added(&page);
+            }
+            media::Event::PageConnected(page) => {
+                tracing::info!(page, "a page is connected");
+                self.pages.connected(&page);
+            }
+            media::Event::PageRemoved(page, reason) => {
+                tracing::info!(page, reason, "a page has gone");
+                let now = self.now();
+                self.pages.removed(&page, now);
+            }
+            media::Event::Message { page, text, .. } => {
+                self.control(&page, &text);
+                return None;
+            }
+            media::Event::BadMessage { page, error } => {
+                tracing::debug!(page, "{error}");
+                self.bad_message(&page);
+                return None;
+            }
+        }
+        let (present, connected) = self.pages.count();
+        Some(session::Event::Pages { present, connected })
+    }
+
+    /// A text on the channel `control` that the sink does not answer itself.
+    fn control(&mut self, page: &str, text: &str) {
+        match parse::message(text, MAX_DATA_BYTES) {
+            Ok(FromPage::TakeControl) => {
+                tracing::info!(page, "a page takes control");
+                self.pages.take_control(page);
+            }
+            Ok(FromPage::Ping { .. } | FromPage::Stats(_) | FromPage::RequestKeyFrame) => {}
+            Err(error) => {
+                tracing::debug!(page, "{error}");
+                self.bad_message(page);
+            }
+        }
+    }
+
+    fn bad_message(&mut self, page: &str) {
+        if self.pages.bad_message(page) {
+            tracing::warn!(page, "a page sends what cannot be read; it is closed");
+            self.media.close_page(page, "too many malformed messages");
+        }
+    }
+
+    fn tick(&mut self) -> session::Event {
+        let now = self.now();
+        self.board.tick();
+        self.pages.tick(now);
+        if self.session.phase() == Phase::Starting && now >= FIRST_FRAME_TIMEOUT {
+            let words = format!("no encoded frame came within {} s", FIRST_FRAME_TIMEOUT.as_secs());
+            return session::Event::Failed(Error::pipeline(words));
+        }
+        if let Some(at) = self.input.last_input() {
+            // Its actions are none that cannot wait for those of the tick itself.
+            self.session.handle(session::Event::Input, at.saturating_duration_since(self.began));
+        }
+        session::Event::Tick
+    }
+
+    /// Lets the session decide, does what it says, and tells everybody. Returns whether the session drains.
+    fn handle(&mut self, event: Option<session::Event>) -> bool {
+        let now = self.now();
+        let before = self.session.phase();
+        let actions = event.map(|event| self.session.handle(event, now)).unwrap_or_default();
+        for action in &actions {
+            if let Action::Media(flowing) = action {
+                self.media.set_flowing(*flowing);
+                self.audio.set_wanted(*flowing);
+            }
+        }
+        if self.session.phase() != before {
+            tracing::info!("{} after {}", self.session.phase().as_str(), before.as_str());
+        }
+        self.publish();
+        actions.contains(&Action::Drain)
+    }
+
+    /// Brings watchers, pages and the input thread up to date.
+    fn publish(&mut self) {
+        let controller = self.pages.controller().map(str::to_owned);
+        if controller != self.controller {
+            self.input.set_controller(controller.as_deref());
+            self.controller = controller;
+        }
+        let news = News {
+            phase: self.session.phase(),
+            reason: self.session.reason(),
+            message: self.session.message(),
+        };
+        for (page, message) in self.pages.tell(&news) {
+            match serde_json::to_string(&message) {
+                Ok(text) => self.media.send(&page, "control", &text),
+                Err(err) => tracing::error!("a message to a page cannot be written: {err}"),
+            }
+        }
+        let snapshot = Snapshot {
+            phase: news.phase,
+            reason: news.reason,
+            message: news.message,
+            encoder: self.encoder.clone(),
+            consumers: self.pages.status(),
+        };
+        self.snapshot.send_if_modified(|old| {
+            let changed = *old != snapshot;
+            *old = snapshot;
+            changed
+        });
+    }
+
+    /// Takes everything down in order; each part has its time.
+    async fn end(mut self, inbox: &mut mpsc::Receiver<media::Event>) -> Result<(), Error> {
+        self.input.set_controller(None);
+        let reason = self.session.message().unwrap_or_else(|| "the session has ended".into());
+        for page in self.pages.ids() {
+            self.media.close_page(page, &reason);
+        }
+        let leave = async {
+            while self.pages.count().0 > 0 {
+                let Some(event) = inbox.recv().await else { break };
+                if let media::Event::PageRemoved(page, _) = event {
+                    self.pages.removed(&page, self.began.elapsed());
+                }
+            }
+        };
+        if tokio::time::timeout(GOODBYE, leave).await.is_err() {
+            tracing::debug!("some pages did not take their leave");
+        }
+        self.server.stop().await;
+        self.audio.stop().await;
+        self.input.stop();
+        let thread = self.input_thread;
+        bounded("the input", move || thread.join()).await;
+        let media = self.media;
+        bounded("the pipeline", move || media.stop()).await;
+        let now = self.began.elapsed();
+        self.session.handle(session::Event::Drained, now);
+        self.session.outcome()
+    }
+}
+
+async fn bounded(what: &str, end: impl FnOnce() + Send + 'static) {
+    if tokio::time::timeout(PART_TIMEOUT, tokio::task::spawn_blocking(end)).await.is_err() {
+        tracing::warn!("{what} did not end in time; the process ends without it");
+    }
+}
+
+async fn connect_input(
+    display: &str,
+    failures: mpsc::Sender<session::Event>,
+) -> Result<(Input, InputThread), Error> {
+    let name = display.to_owned();
+    let lost = {
+        let name = name.clone();
+        move |err| {
+            let error = Error::display(format!("the X display {name} is lost: {err}"));
+            let _ = failures.blocking_send(session::Event::Failed(error));
+        }
+    };
+    let start = {
+        let name = name.clone();
+        tokio::task::spawn_blocking(move || input::start(&name, lost))
+    };
+    match tokio::time::timeout(CONNECT_TIMEOUT, start).await {
+        Ok(Ok(Ok((input, thread, (width, height))))) => {
+            tracing::info!(width, height, "the display {name} is reached");
+            Ok((input, thread))
+        }
+        Ok(Ok(Err(err))) => Err(Error::display(format!("the X display {name} cannot be used: {err}"))),
+        Ok(Err(err)) => Err(Error::display(format!("the X display {name} cannot be used: {err}"))),
+        Err(_) => Err(Error::display(format!(
+            "the X display {name} does not answer within {} s",
+            CONNECT_TIMEOUT.as_secs()
+        ))),
+    }
+}
+
+fn guard_xlib(display: &str, failures: mpsc::Sender<session::Event>) {
+    let name = display.to_owned();
+    let lost = move || {
+        let error = Error::display(format!("the X display {name} has died"));
+        let _ = failures.try_send(session::Event::Failed(error));
+    };
+    if let Err(err) = xlib::on_display_lost(lost) {
+        tracing::debug!("Xlib is not guarded: {err}");
+    }
+}
+
+/// Starts the pipeline on a thread of its own, since proving encoders takes its time.
+fn play(media: Arc<Media>, failures: mpsc::Sender<session::Event>) {
+    tokio::spawn(async move {
+        let played = tokio::task::spawn_blocking(move || media.play()).await;
+        if !matches!(played, Ok(true)) {
+            // The bus tells the reason; this is only in case that it does not.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let error = Error::pipeline("the pipeline cannot be started");
+            let _ = failures.send(session::Event::Failed(error)).await;
+        }
+    });
+}
+
+/// Where the pipeline's events go. Input goes straight to its thread; nothing here waits.
+fn deliver(
+    input: Input,
+    events: mpsc::Sender<media::Event>,
+    bad_messages: Arc<AtomicU64>,
+) -> impl Fn(media::Event) + Clone + Send + Sync + 'static {
+    move |event| {
+        let event = match event {
+            media::Event::Message { page, channel, text } if channel != "control" => {
+                let read = match channel.as_str() {
+                    "input" => {
+                        parse::message(&text, MAX_DATA_BYTES).map(|report| input.report(&page, report))
+                    }
+                    _ => parse::message(&text, MAX_DATA_BYTES).map(|motion| input.motion(&page, motion)),
+                };
+                let Err(error) = read else { return };
+                bad_messages.fetch_add(1, Relaxed);
+                media::Event::BadMessage { page, error: error.to_string() }
+            }
+            event => event,
+        };
+        if events.try_send(event).is_err() {
+            tracing::warn!("an event is lost: the session is busy or ending");
+        }
+    }
+}
+
+/// The password, and whether it was generated.
+fn password(credentials: Option<&Credentials>) -> Result<(Option<Secret>, bool), Error> {
+    match credentials {
+        None => {
+            tracing::warn!(
+                "nobody is asked for a password: everyone who reaches the port controls the desktop"
+            );
+            Ok((None, false))
+        }
+        Some(Credentials { password: Some(password), .. }) => Ok((Some(password.clone()), false)),
+        Some(_) => {
+            let mut random = [0; auth::PASSWORD_CHARS];
+            getrandom::fill(&mut random)
+                .map_err(|err| Error::pipeline(format!("the system gives no random bytes: {err}")))?;
+            Ok((Some(Secret(auth::password(random))), true))
+        }
+    }
+}
+
+/// The only block on stdout. A password that the user has set is not repeated.
+fn print_access(address: SocketAddr, credentials: Option<&Credentials>, generated: Option<&Secret>) {
+    let host = match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        host => host,
+    };
+    let mut block = format!("URL: http://{}/\n", SocketAddr::new(host, address.port()));
+    if let Some(credentials) = credentials {
+        let password = generated.map_or("(as given)", |password| password.0.as_str());
+        block += &format!("User: {}\nPassword: {password}\n", credentials.user);
+    }
+    let mut stdout = std::io::stdout().lock();
+    // Without a reader on stdout the log still tells the address.
+    let _ = stdout.write_all(block.as_bytes()).and_then(|()| stdout.flush());
+}
