@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -10,7 +11,7 @@ import { Chromium } from "./support/browser.js";
 import { Child, listeningOn } from "./support/child.js";
 import { built, root, targetFolder } from "./support/launcher.js";
 import { HELLO, offerFrom, type Message } from "./support/signalling.js";
-import { until } from "./support/wait.js";
+import { Hopeless, until } from "./support/wait.js";
 
 const plugin = {
   GST_PLUGIN_PATH: dirname(built("libgstvdi.so")),
@@ -28,7 +29,7 @@ function assertH264(sdp: string): void {
 /** The one address on which a process listens. */
 async function address(child: Child): Promise<string> {
   const [found] = await until(`${child.name} to listen`, 20_000, () => {
-    if (child.ending) throw new Error(`it has ended: ${child.stdout}\n${child.stderr}`);
+    if (child.ending) throw new Hopeless(`${child.name} has ended: ${child.stdout}\n${child.stderr}`);
     const list = listeningOn(child.pid);
     return list.length > 0 && list;
   });
@@ -89,6 +90,7 @@ describe("examples/gst-launch.sh", () => {
 
   test("broker", async () => {
     const broker = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+    await once(broker, "listening");
     const { port } = broker.address() as { port: number };
     const heard: Message[] = [];
     let sink: WebSocket | undefined;
@@ -99,6 +101,7 @@ describe("examples/gst-launch.sh", () => {
     const child = Child.start(script, ["broker"], { env: { ...plugin, BROKER: `ws://127.0.0.1:${port}/` } });
     try {
       await until("the sink to register", 20_000, () => heard.find(({ type }) => type === "register"));
+      assert.deepEqual(listeningOn(child.pid), []);
       sink?.send(JSON.stringify({ type: "registered" }));
       sink?.send(JSON.stringify({ type: "consumerAdded", consumer: "alice" }));
       sink?.send(JSON.stringify({ type: "consumer", consumer: "alice", message: HELLO }));
@@ -106,10 +109,10 @@ describe("examples/gst-launch.sh", () => {
         heard.map((envelope) => envelope["message"] as Message | undefined).find((message) => message?.type === "offer"),
       );
       assertH264(String(offer["sdp"]));
-      assert.deepEqual(listeningOn(child.pid), []);
     } finally {
-      await child.stop("SIGINT");
+      for (const client of broker.clients) client.terminate();
       broker.close();
+      await child.stop("SIGINT");
     }
   });
 
@@ -156,7 +159,6 @@ describe("examples/c/own_signalling.c", () => {
     await child.says(/^\{.*"type":"welcome".*\}$/m, 20_000);
     const [line] = await child.says(/^\{.*"type":"offer".*\}$/m, 10_000);
     assertH264(String((JSON.parse(line) as Message)["sdp"]));
-    assert.deepEqual(listeningOn(child.pid), []);
     child.stdin.end();
     assert.deepEqual(await child.ended, { code: 0, signal: null });
     assert.match(child.stderr, /consumer stdin has left/);

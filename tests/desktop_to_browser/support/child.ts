@@ -2,7 +2,7 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
-import { until, within } from "./wait.js";
+import { Hopeless, until, within } from "./wait.js";
 
 /** Why a process ended. */
 export interface Ending {
@@ -79,7 +79,9 @@ export class Child {
   async says(pattern: RegExp, limitMs: number, from: "stdout" | "stderr" = "stdout"): Promise<RegExpMatchArray> {
     return until(`${this.name} to say ${pattern}`, limitMs, () => {
       const match = this[from].match(pattern);
-      if (!match && this.ending) throw new Error(`it has ended: ${JSON.stringify(this.ending)}\n${this.stdout}\n${this.stderr}`);
+      if (!match && this.ending) {
+        throw new Hopeless(`${this.name} should have said ${pattern} and has ended: ${JSON.stringify(this.ending)}\n${this.stdout}\n${this.stderr}`);
+      }
       return match;
     });
   }

@@ -4,6 +4,9 @@ import { setTimeout as delay } from "node:timers/promises";
 
 export { delay };
 
+/** Thrown by a probe when no waiting can help any more. */
+export class Hopeless extends Error {}
+
 /** Asks `probe` again and again until it returns something other than `undefined`, `null` or `false`. */
 export async function until<T>(
   what: string,
@@ -20,6 +23,7 @@ export async function until<T>(
       }
       last = value;
     } catch (error) {
+      if (error instanceof Hopeless) throw error;
       last = error;
     }
     if (performance.now() > deadline) {
