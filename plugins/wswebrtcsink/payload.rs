@@ -88,12 +88,7 @@ pub const PAYLOADS: &[Payload] = &[
         encoding_name: "OPUS",
         clock_rate: 48_000,
         payload_type: 111,
-        format_parameters: &[
-            ("minptime", "10"),
-            ("useinbandfec", "1"),
-            ("stereo", "1"),
-            ("sprop-stereo", "1"),
-        ],
+        format_parameters: &[("minptime", "10"), ("useinbandfec", "1")],
     },
 ];
 
@@ -141,7 +136,12 @@ pub fn offer_caps(row: &Payload, stream: &gst::Caps, extensions: &[HeaderExtensi
                 .field("rtcp-fb-nack-pli", true)
                 .field("rtcp-fb-ccm-fir", true);
         }
-        Kind::Audio => caps = caps.field("encoding-params", "2"),
+        Kind::Audio => {
+            // The payloader says the same of a mono stream; an offer that says otherwise would not negotiate with it.
+            let mono = stream.structure(0).and_then(|s| s.get::<i32>("channels").ok()) == Some(1);
+            let stereo = if mono { "0" } else { "1" };
+            caps = caps.field("encoding-params", "2").field("stereo", stereo).field("sprop-stereo", stereo);
+        }
     }
     for extension in extensions {
         caps = caps.field(format!("extmap-{}", extension.id).as_str(), extension.uri);
@@ -172,6 +172,18 @@ mod tests {
         assert_eq!(s.get::<&str>("packetization-mode"), Ok("1"));
         assert_eq!(s.get::<&str>("extmap-5"), Ok("urn:example"));
         assert_eq!(s.get::<bool>("rtcp-fb-nack-pli"), Ok(true));
+    }
+
+    #[test]
+    fn offer_of_opus_says_whether_it_is_stereo() {
+        gst::init().unwrap();
+        for (channels, said) in [(1, "0"), (2, "1")] {
+            let stream = gst::Caps::builder("audio/x-opus").field("channels", channels).build();
+            let caps = offer_caps(payload_for("audio/x-opus").unwrap(), &stream, &[], 7);
+            let s = caps.structure(0).unwrap();
+            assert_eq!(s.get::<&str>("sprop-stereo"), Ok(said), "{channels} channels");
+            assert_eq!(s.get::<&str>("encoding-params"), Ok("2"));
+        }
     }
 
     #[test]

@@ -1,0 +1,65 @@
+# Setup: the only entry points people need. Each target installs what it lacks, builds, and then does its job.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+TARGET := $(abspath $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target))
+# Runs the TypeScript of tests/ with node's own test runner; its last lines are the summary.
+NODE_TEST := node --import tsx --test --test-concurrency=1 --test-reporter=spec
+# Minutes that the viewers' test of `make soak` watches.
+SOAK_MINUTES ?= 10
+# Options for the launcher of `make run`, such as RUN="--framerate 30".
+RUN ?=
+
+.PHONY: help
+help: ## Show this text
+	@echo 'gst-vdi: a Linux desktop in any browser. Targets:'
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)$$/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'
+
+.PHONY: run
+run: setup-run page ## A desktop in your browser: prints URL, user and password; Ctrl-C ends it
+	cargo build --release --package vdi-launcher
+	exec scripts/run.sh $(RUN)
+
+.PHONY: test
+test: setup page test-rust test-web test-plugin test-browser ## Everything that can fail: Rust, the page, the examples, a real browser
+
+.PHONY: check
+check: setup page ## The same checks as CI: formats, lints, licences, types, tidiness
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	scripts/cargo-deny.sh --log-level error check licenses bans sources
+	npm run --silent typecheck --workspaces --if-present
+	npm run --silent lint --workspaces --if-present
+	cargo test --quiet --package gst-plugin-vdi --test tidy
+
+.PHONY: bench
+bench: setup page ## Time to first frame, CPU, memory, viewers: a table and target/bench/summary.json
+	cargo build --release --workspace
+	VDI_PROFILE=release node --import tsx tests/bench/main.ts
+
+.PHONY: soak
+soak: setup page build ## The viewers' test for SOAK_MINUTES (10)
+	VDI_VIEWERS_SECONDS=$$(( $(SOAK_MINUTES) * 60 )) $(NODE_TEST) tests/desktop_to_browser/viewers.test.ts
+
+# The parts of the above, in the order in which `make test` runs them.
+
+.PHONY: setup setup-run page build test-rust test-web test-plugin test-browser
+setup-run:
+	scripts/setup.sh run
+setup:
+	scripts/setup.sh test
+page:
+	npm run --silent build --workspace web
+build:
+	cargo build --workspace
+test-rust: build
+	cargo test --workspace
+test-web:
+	npm run --silent test --workspace web
+test-plugin:
+	scripts/test-install.sh
+test-browser:
+	$(NODE_TEST) tests/bench/*.test.ts tests/desktop_to_browser/*.test.ts

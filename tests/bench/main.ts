@@ -1,0 +1,144 @@
+// Shell: `make bench`: what a viewer waits for and what the sender costs, in a release build, beside a naive pipeline.
+//
+// Each figure is measured while nothing else is; each ratio compares two runs of the same minutes on the same display.
+// A goal is the most that is acceptable. `VDI_BENCH_SECONDS` (10) sets how long each cost is measured.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { Chromium, type Viewer } from "../desktop_to_browser/support/browser.js";
+import { Child, cpuSeconds, residentBytes } from "../desktop_to_browser/support/child.js";
+import { Launcher, targetFolder } from "../desktop_to_browser/support/launcher.js";
+import { delay, until } from "../desktop_to_browser/support/wait.js";
+import { median, table, type Figure } from "./figures.js";
+
+const SECONDS = Number(process.env["VDI_BENCH_SECONDS"] ?? 10);
+/** Page loads for the time to the first frame; the median counts. */
+const LOADS = 9;
+
+const figures: Figure[] = [];
+
+function note(name: string, value: number, unit: string, goal: number): void {
+  const rounded = Number(value.toPrecision(3));
+  figures.push({ name, value: rounded, unit, goal, met: rounded <= goal });
+  process.stderr.write(`  ${name}: ${rounded} ${unit}\n`);
+}
+
+function step(words: string): void {
+  process.stderr.write(`${words}\n`);
+}
+
+/** An X display with something on it. */
+class Stage {
+  private constructor(
+    readonly env: { DISPLAY: string },
+    private readonly children: Child[],
+  ) {}
+
+  static async set(size: string, motion: boolean): Promise<Stage> {
+    const x = Child.start("Xvfb", ["-displayfd", "1", "-screen", "0", `${size}x24`, "-nolisten", "tcp", "-noreset"]);
+    const [, number = ""] = await x.says(/^(\d+)$/m, 10_000);
+    const env = { DISPLAY: `:${number}` };
+    const scroll = 'i=0; while :; do i=$((i+1)); echo "$i: the quick brown fox jumps over the lazy dog, again and again and again"; sleep 0.02; done';
+    const still = 'ls -l /usr/bin | head -n 60; exec sleep 3600';
+    const terminal = Child.start("xterm", ["-geometry", "150x50+20+20", "-fa", "DejaVu Sans Mono", "-fs", "11", "-e", "sh", "-c", motion ? scroll : still], { env });
+    await delay(1500);
+    return new Stage(env, [terminal, x]);
+  }
+
+  async strike(): Promise<void> {
+    for (const child of this.children) await child.stop("SIGTERM");
+  }
+}
+
+/** Processor time of one process over the window, in per cent of one core. */
+async function load(pid: number): Promise<number> {
+  const [from, fromMs] = [cpuSeconds(pid), performance.now()];
+  await delay(SECONDS * 1000);
+  return ((cpuSeconds(pid) - from) / ((performance.now() - fromMs) / 1000)) * 100;
+}
+
+/** The least that turns a display into H.264: no network, no browser. */
+async function naiveLoad(env: { DISPLAY: string }, framerate: number): Promise<number> {
+  const line = `ximagesrc use-damage=false ! video/x-raw,framerate=${framerate}/1 ! videoconvert ! x264enc tune=zerolatency speed-preset=ultrafast bitrate=8000 ! fakesink`;
+  const naive = Child.start("gst-launch-1.0", line.split(" "), { env: { ...env, GST_REGISTRY: resolve(targetFolder, "bench-registry.bin") } });
+  await delay(2000);
+  const cpu = await load(naive.pid);
+  await naive.stop("SIGINT");
+  return cpu;
+}
+
+async function firstFrames(chromium: Chromium, launcher: Launcher): Promise<number[]> {
+  const times: number[] = [];
+  for (let round = 0; round < LOADS; round++) {
+    const viewer = await chromium.prepare(launcher);
+    await viewer.page.addInitScript(() => {
+      const watch = (): void => {
+        const video = document.querySelector("video");
+        if (!video) requestAnimationFrame(watch);
+        else video.requestVideoFrameCallback(() => Object.assign(globalThis, { firstFrameMs: performance.now() }));
+      };
+      watch();
+    });
+    await viewer.page.goto(launcher.url);
+    times.push(
+      await until("the first frame", 20_000, () => viewer.page.evaluate(() => (globalThis as unknown as { firstFrameMs?: number }).firstFrameMs)),
+    );
+    await viewer.close();
+    await launcher.statusWhere("nobody watches", ({ consumers }) => consumers.length === 0, 20_000);
+  }
+  return times;
+}
+
+async function framesPerSecond(viewer: Viewer): Promise<number> {
+  const [from, fromMs] = [(await viewer.inbound("video")).framesDecoded, performance.now()];
+  await delay(3000);
+  return ((await viewer.inbound("video")).framesDecoded - from) / ((performance.now() - fromMs) / 1000);
+}
+
+async function costs(chromium: Chromium, size: string, framerate: number, motion: boolean, viewers: number): Promise<void> {
+  const name = `${size}@${framerate} ${motion ? "scrolling text" : "static"}`;
+  step(`${name}: ${SECONDS} s for each of naive pipeline, launcher${viewers > 1 ? `, launcher with ${viewers} viewers` : ""}`);
+  const stage = await Stage.set(size, motion);
+  const naive = await naiveLoad(stage.env, framerate);
+  const launcher = await Launcher.start({ flags: ["--framerate", String(framerate)], desktop: [], env: stage.env });
+  const open: Viewer[] = [await chromium.open(launcher, { viewport: { width: 640, height: 360 } })];
+  await delay(3000);
+  const one = await load(launcher.pid);
+  note(`sender CPU, ${name}`, one, "% of a core", framerate > 30 ? 100 : 50);
+  note(`sender CPU against naive pipeline, ${name}`, one / naive, "ratio", 1.4);
+  const shown = await Promise.all(open.map(framesPerSecond));
+  step(`  (the viewer decodes ${shown.map((fps) => fps.toFixed(1)).join(", ")} frames per second; the naive pipeline takes ${naive.toFixed(0)} % of a core)`);
+  if (viewers > 1) {
+    while (open.length < viewers) open.push(await chromium.open(launcher, { viewport: { width: 640, height: 360 } }));
+    await delay(3000);
+    note(`CPU of each further viewer, ${name}`, ((await load(launcher.pid)) - one) / (viewers - 1), "% of a core", 15);
+  }
+  note(`memory with ${open.length} viewer${open.length > 1 ? "s" : ""}, ${name}`, residentBytes(launcher.pid) / 2 ** 20, "MiB", 200);
+  for (const viewer of open) await viewer.close();
+  await launcher.stop();
+  await stage.strike();
+}
+
+const chromium = await Chromium.start();
+try {
+  step(`time to the first frame: ${LOADS} page loads`);
+  const stage = await Stage.set("1280x720", false);
+  const launcher = await Launcher.start({ desktop: [], env: stage.env });
+  const times = await firstFrames(chromium, launcher);
+  note("time to first frame, median", median(times), "ms", 1000);
+  note("time to first frame, slowest", Math.max(...times), "ms", 2000);
+  await launcher.stop();
+  await stage.strike();
+
+  await costs(chromium, "1280x720", 30, false, 1);
+  await costs(chromium, "1280x720", 30, true, 3);
+  await costs(chromium, "1920x1080", 60, false, 1);
+  await costs(chromium, "1920x1080", 60, true, 1);
+} finally {
+  await chromium.stop();
+}
+
+const folder = resolve(targetFolder, "bench");
+mkdirSync(folder, { recursive: true });
+writeFileSync(resolve(folder, "summary.json"), `${JSON.stringify(figures, null, 2)}\n`);
+process.stdout.write(`\n${table(figures)}\n`);

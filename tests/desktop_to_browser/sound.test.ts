@@ -1,0 +1,51 @@
+// Behaviour: what the desktop plays is heard in the browser, and sound that fails takes nothing with it.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Chromium, type Viewer } from "./support/browser.js";
+import { Launcher } from "./support/launcher.js";
+import { Pulse } from "./support/pulse.js";
+import { delay, until } from "./support/wait.js";
+
+let pulse: Pulse;
+let launcher: Launcher;
+let chromium: Chromium;
+let viewer: Viewer;
+
+before(async () => {
+  pulse = await Pulse.start();
+  launcher = await Launcher.start({ flags: ["--display-size", "640x480"], desktop: ["xclock", "-update", "1"], env: { PULSE_SERVER: pulse.server } });
+  await launcher.statusWhere("sound is captured", (status) => status.audio.running);
+  chromium = await Chromium.start();
+  viewer = await chromium.open(launcher);
+});
+
+after(async () => {
+  await chromium.stop();
+  await launcher.stop();
+});
+
+/** Energy that the browser heard in half a second (W3C `totalAudioEnergy`: 1 is a second at full scale). */
+async function heard(): Promise<number> {
+  const from = (await viewer.inbound("audio")).totalAudioEnergy;
+  await delay(500);
+  return (await viewer.inbound("audio")).totalAudioEnergy - from;
+}
+
+test("a tone that is played on the desktop arrives, and silence is silent", async () => {
+  await viewer.page.mouse.click(100, 100);
+  await until("silence", 10_000, async () => (await heard()) < 1e-4);
+  const tone = pulse.playTone();
+  // A sine at 12000 of 32768 has a mean square of 0.067: half a second of it is 0.033.
+  await until("the tone", 10_000, async () => (await heard()) > 0.01);
+  await tone.stop("SIGKILL");
+  await until("silence again", 10_000, async () => (await heard()) < 1e-4);
+});
+
+test("the video goes on when the sound server dies, and /status says so", async () => {
+  await pulse.stop();
+  await launcher.statusWhere("no sound is captured", (status) => !status.audio.running && status.audio.message !== null, 15_000);
+  const { framesDecoded } = await viewer.inbound("video");
+  await until("30 further frames", 10_000, async () => (await viewer.inbound("video")).framesDecoded >= framesDecoded + 30);
+  assert.equal(await viewer.state(), "streaming");
+});

@@ -1,0 +1,231 @@
+// Shell: Debian's Chromium, headless, with a fresh profile, and the page under test inside it.
+
+import { mkdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import { descendants } from "./child.js";
+import { targetFolder } from "./launcher.js";
+import { until, within } from "./wait.js";
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--autoplay-policy=no-user-gesture-required",
+];
+
+/** Figures of one received track, from the browser's W3C statistics. */
+export interface Inbound {
+  timestamp: number;
+  framesDecoded: number;
+  framesDropped: number;
+  keyFramesDecoded: number;
+  frameWidth: number;
+  frameHeight: number;
+  totalAudioEnergy: number;
+  bytesReceived: number;
+  freezeCount: number;
+}
+
+/** The video as the page shows it, scaled down to a small grid; each cell is [red, green, blue]. */
+export interface Shown {
+  width: number;
+  height: number;
+  cells: [number, number, number][];
+  /** How many different colours the grid has. */
+  colours: number;
+}
+
+/** A server with the page: the launcher, or an example. An empty user stands for a server that asks for none. */
+export interface Server {
+  readonly url: string;
+  readonly user: string;
+  readonly password: string;
+}
+
+/** What the page offers to tests. */
+interface Handle {
+  state: string;
+  consumer: string | null;
+  role: string | null;
+  peer: RTCPeerConnection | null;
+}
+
+export class Chromium {
+  private constructor(private readonly browser: Browser) {}
+
+  static async start(): Promise<Chromium> {
+    return new Chromium(
+      await chromium.launch({
+        executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+        headless: true,
+        args: FLAGS,
+        ignoreDefaultArgs: ["--mute-audio"],
+        timeout: 60_000,
+      }),
+    );
+  }
+
+  /** Opens the server's page in a profile of its own, so that each viewer has processes of its own. */
+  async open(server: Server, options: ViewerOptions = {}): Promise<Viewer> {
+    const viewer = await this.prepare(server, options);
+    await viewer.page.goto(server.url, { timeout: 15_000 });
+    await viewer.connected();
+    return viewer;
+  }
+
+  /** The same, without going there yet. */
+  async prepare(server: Server, { viewport, password }: ViewerOptions = {}): Promise<Viewer> {
+    const before = new Set(this.renderers());
+    const context = await this.browser.newContext({
+      viewport: viewport ?? { width: 1280, height: 720 },
+      ...(server.user && { httpCredentials: { username: server.user, password: password ?? server.password } }),
+    });
+    // The TypeScript loader wraps inner functions in a helper that pages do not have.
+    await context.addInitScript("globalThis.__name ??= (f) => f;");
+    const page = await context.newPage();
+    page.setDefaultTimeout(10_000);
+    const renderers = await until("the page's own renderer process", 5_000, () => {
+      const added = this.renderers().filter((pid) => !before.has(pid));
+      return added.length > 0 && added;
+    });
+    return new Viewer(page, context, () => this.renderers().filter((pid) => !before.has(pid)), renderers);
+  }
+
+  private renderers(): number[] {
+    return descendants(process.pid)
+      .filter((one) => one.command.includes("--type=renderer"))
+      .map((one) => one.pid);
+  }
+
+  async stop(): Promise<void> {
+    await within("Chromium to close", 15_000, this.browser.close());
+  }
+}
+
+export interface ViewerOptions {
+  viewport?: { width: number; height: number };
+  password?: string;
+}
+
+export class Viewer {
+  constructor(
+    readonly page: Page,
+    private readonly context: BrowserContext,
+    private readonly newRenderers: () => number[],
+    private readonly firstRenderers: number[],
+  ) {}
+
+  /** Renderer processes that appeared with this viewer. Navigating may replace the first by another. */
+  get renderers(): number[] {
+    const now = this.newRenderers();
+    return now.length > 0 ? now : this.firstRenderers;
+  }
+
+  state(): Promise<string> {
+    return this.page.evaluate(() => document.documentElement.dataset["state"] ?? "");
+  }
+
+  /** Waits until the page says that it is connected and frames are being decoded. */
+  async connected(limitMs = 20_000): Promise<void> {
+    await until("the page to be connected", limitMs, async () => {
+      const state = await this.state();
+      if (state !== "streaming") throw new Error(`data-state is "${state}": ${await this.words()}`);
+      return true;
+    });
+    await until("the first frame", limitMs, async () => (await this.inbound("video")).framesDecoded > 0);
+  }
+
+  /** What the page says to its user. */
+  words(): Promise<string> {
+    return this.page.evaluate(() => document.body.innerText.trim().replace(/\s+/g, " "));
+  }
+
+  consumer(): Promise<string> {
+    return this.page.evaluate(() => (globalThis as unknown as { vdi: Handle }).vdi.consumer ?? "");
+  }
+
+  role(): Promise<string> {
+    return this.page.evaluate(() => (globalThis as unknown as { vdi: Handle }).vdi.role ?? "");
+  }
+
+  async inbound(kind: "video" | "audio"): Promise<Inbound> {
+    const found = await within(
+      "the browser's statistics",
+      10_000,
+      this.page.evaluate(async (wanted) => {
+        const peer = (globalThis as unknown as { vdi: Handle }).vdi.peer;
+        if (!peer) return null;
+        for (const report of (await peer.getStats()).values()) {
+          const entry = report as { type: string; kind?: string };
+          if (entry.type === "inbound-rtp" && entry.kind === wanted) return { ...entry };
+        }
+        return null;
+      }, kind),
+    );
+    if (!found) throw new Error(`the page receives no ${kind}`);
+    const zero = { framesDecoded: 0, framesDropped: 0, keyFramesDecoded: 0, frameWidth: 0, frameHeight: 0, freezeCount: 0 };
+    return { ...zero, totalAudioEnergy: 0, bytesReceived: 0, ...found } as unknown as Inbound;
+  }
+
+  /** Looks at the pixels of the video, on a grid of `columns` by `rows`, each cell the pixel in its middle. */
+  shown(columns = 32, rows = 18): Promise<Shown> {
+    return this.page.evaluate(
+      ([columns, rows]) => {
+        const video = document.querySelector("video");
+        if (!video) throw new Error("no video");
+        const canvas = new OffscreenCanvas(video.videoWidth || 1, video.videoHeight || 1);
+        const context = canvas.getContext("2d", { willReadFrequently: true });
+        if (!context) throw new Error("no canvas");
+        context.drawImage(video, 0, 0);
+        const { data, width, height } = context.getImageData(0, 0, canvas.width, canvas.height);
+        const cells: [number, number, number][] = [];
+        for (let row = 0; row < rows; row++) {
+          for (let column = 0; column < columns; column++) {
+            const at = (Math.floor(((row + 0.5) * height) / rows) * width + Math.floor(((column + 0.5) * width) / columns)) * 4;
+            cells.push([data[at] ?? 0, data[at + 1] ?? 0, data[at + 2] ?? 0]);
+          }
+        }
+        const colours = new Set<number>();
+        for (let at = 0; at < data.length; at += 4) {
+          // The upper four bits of each: what a lossy codec leaves alike is one colour.
+          colours.add(((data[at] ?? 0) >> 4) | (((data[at + 1] ?? 0) >> 4) << 4) | (((data[at + 2] ?? 0) >> 4) << 8));
+        }
+        return { width: video.videoWidth, height: video.videoHeight, cells, colours: colours.size };
+      },
+      [columns, rows] as const,
+    );
+  }
+
+  /** The place in the viewport where a pixel of the video frame is shown, for a video that is letterboxed to fit. */
+  placeOf(x: number, y: number): Promise<{ x: number; y: number }> {
+    return this.page.evaluate(
+      ([x, y]) => {
+        const video = document.querySelector("video");
+        if (!video) throw new Error("no video");
+        const box = video.getBoundingClientRect();
+        const scale = Math.min(box.width / video.videoWidth, box.height / video.videoHeight);
+        const left = box.left + (box.width - video.videoWidth * scale) / 2;
+        const top = box.top + (box.height - video.videoHeight * scale) / 2;
+        // The middle of the pixel.
+        return { x: left + (x + 0.5) * scale, y: top + (y + 0.5) * scale };
+      },
+      [x, y] as const,
+    );
+  }
+
+  /** For people to look at, in target/screenshots/. */
+  async screenshot(name: string): Promise<void> {
+    const folder = resolve(targetFolder, "screenshots");
+    mkdirSync(folder, { recursive: true });
+    await this.page.screenshot({ path: resolve(folder, `${name}.png`) });
+  }
+
+  async close(): Promise<void> {
+    await within("the page to close", 10_000, this.context.close());
+  }
+}

@@ -1,0 +1,130 @@
+// Shell: the real vdi-launcher as a process: started on a free port, asked over HTTP, ended with a signal.
+
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { Child, descendants, environmentOf } from "./child.js";
+import { until } from "./wait.js";
+import { Display } from "./x11.js";
+
+export const root = resolve(import.meta.dirname, "../../..");
+export const targetFolder = process.env["CARGO_TARGET_DIR"] ?? resolve(root, "target");
+
+/** Where cargo put a program or library of the profile under test (`VDI_PROFILE`, `debug` unless told). */
+export function built(name: string): string {
+  const path = resolve(targetFolder, process.env["VDI_PROFILE"] ?? "debug", name);
+  if (!existsSync(path)) throw new Error(`${path} is missing: run \`make test\`, or \`cargo build --workspace\` first`);
+  return path;
+}
+
+/** The body of `/status`, as protocol/src/status.rs has it. */
+export interface Status {
+  phase: string;
+  reason: string | null;
+  message: string | null;
+  lastInputSecondsAgo: number | null;
+  display: string | null;
+  encoder: { name: string; hardware: boolean; bitrateBps: number; rejections: { encoder: string; reason: string }[] } | null;
+  audio: { running: boolean; message: string | null };
+  gpu: { devices: unknown[]; message: string | null };
+  consumers: { id: string; role: string; connected: boolean }[];
+}
+
+export interface LauncherOptions {
+  /** Flags before `--`. */
+  flags?: string[];
+  /** The desktop's command after `--`. */
+  desktop: string[];
+  env?: Record<string, string | undefined>;
+}
+
+export class Launcher {
+  private constructor(
+    readonly child: Child,
+    readonly url: string,
+    readonly user: string,
+    readonly password: string,
+    private readonly desktop: string[],
+  ) {}
+
+  static spawn({ flags = [], desktop, env = {} }: LauncherOptions): Child {
+    const own = Object.fromEntries(Object.keys(process.env).filter((name) => name.startsWith("SELKIES_")).map((name) => [name, undefined]));
+    return Child.start(built("vdi-launcher"), [...flags, ...(desktop.length > 0 ? ["--", ...desktop] : [])], {
+      // Nothing of the machine's own desktop or settings may reach the process under test.
+      env: {
+        ...own,
+        DISPLAY: undefined,
+        XAUTHORITY: undefined,
+        PULSE_SERVER: "unix:/nonexistent",
+        SELKIES_ADDR: "127.0.0.1",
+        SELKIES_PORT: "0",
+        // What two cores can do beside three browsers that decode it.
+        SELKIES_FRAMERATE: "30",
+        ...env,
+      },
+    });
+  }
+
+  /** Starts it and waits until it is ready to be watched. */
+  static async start(options: LauncherOptions): Promise<Launcher> {
+    const child = Launcher.spawn(options);
+    const [, url = ""] = await child.says(/^URL:\s+(\S+)$/m, 30_000);
+    const [, user = ""] = await child.says(/^User:\s+(\S+)$/m, 1_000);
+    const [, password = ""] = await child.says(/^Password:\s+(\S+)$/m, 1_000);
+    const launcher = new Launcher(child, url, user, password, options.desktop);
+    await until("/readyz to say yes", 30_000, async () => (await launcher.get("/readyz")).ok);
+    return launcher;
+  }
+
+  get pid(): number {
+    return this.child.pid;
+  }
+
+  get authorization(): string {
+    return `Basic ${Buffer.from(`${this.user}:${this.password}`).toString("base64")}`;
+  }
+
+  get(path: string, headers: Record<string, string> = { authorization: this.authorization }): Promise<Response> {
+    return fetch(new URL(path, this.url), { headers, redirect: "manual", signal: AbortSignal.timeout(5_000) });
+  }
+
+  async status(): Promise<Status> {
+    const response = await this.get("/status");
+    if (!response.ok) throw new Error(`/status says ${response.status}`);
+    return (await response.json()) as Status;
+  }
+
+  /** Waits until `/status` is as it should be. */
+  statusWhere(what: string, fits: (status: Status) => boolean, limitMs = 10_000): Promise<Status> {
+    return until(`/status: ${what}`, limitMs, async () => {
+      const status = await this.status();
+      if (!fits(status)) throw new Error(JSON.stringify(status));
+      return status;
+    });
+  }
+
+  /** The environment of the desktop's command: its DISPLAY and XAUTHORITY lead to the X server's own truth. */
+  async desktopEnvironment(): Promise<Record<string, string>> {
+    const command = this.desktop.join(" ");
+    return until("the desktop's process", 10_000, () => {
+      const desktop = descendants(this.pid).find((candidate) => candidate.command.includes(command));
+      const env = desktop && environmentOf(desktop.pid);
+      return env?.["DISPLAY"] === undefined ? undefined : env;
+    });
+  }
+
+  async openDisplay(): Promise<Display> {
+    return Display.open(await this.desktopEnvironment());
+  }
+
+  /** Ends it as an orchestrator would. A process left behind, or an exit code other than 0, is a failure. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+    const family = descendants(this.pid);
+    const ending = await this.child.stop(signal, 15_000);
+    if (ending.code !== 0) throw new Error(`the launcher ended with ${JSON.stringify(ending)}\n${this.child.stderr}`);
+    await until("the launcher's descendants to be gone", 5_000, () => {
+      const left = family.filter((one) => existsSync(`/proc/${one.pid}`));
+      if (left.length > 0) throw new Error(`still there: ${left.map((one) => `${one.pid} ${one.command}`).join(", ")}`);
+      return true;
+    });
+  }
+}

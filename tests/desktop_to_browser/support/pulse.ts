@@ -1,0 +1,69 @@
+// Shell: a PulseAudio of this test's own, with a null sink, and tones played into it.
+
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Child } from "./child.js";
+import { until } from "./wait.js";
+
+export class Pulse {
+  private constructor(
+    private readonly child: Child,
+    private readonly folder: string,
+  ) {}
+
+  /** For clients: the value of PULSE_SERVER. */
+  get server(): string {
+    return `unix:${this.folder}/native`;
+  }
+
+  static async start(): Promise<Pulse> {
+    const folder = mkdtempSync(join(tmpdir(), "vdi-pulse-"));
+    const socket = join(folder, "native");
+    mkdirSync(join(folder, "home"));
+    const child = Child.start(
+      "pulseaudio",
+      [
+        ..."-n --daemonize=no --use-pid-file=no --exit-idle-time=-1 --realtime=no --high-priority=no --log-level=warning".split(" "),
+        "--load=module-null-sink sink_name=desktop",
+        `--load=module-native-protocol-unix socket=${socket} auth-anonymous=1`,
+      ],
+      {
+        env: {
+          HOME: join(folder, "home"),
+          XDG_RUNTIME_DIR: folder,
+          PULSE_RUNTIME_PATH: folder,
+          PULSE_STATE_PATH: folder,
+          PULSE_SERVER: undefined,
+          DISPLAY: undefined,
+          DBUS_SESSION_BUS_ADDRESS: undefined,
+        },
+      },
+    );
+    await until("PulseAudio's socket", 10_000, () => existsSync(socket));
+    return new Pulse(child, folder);
+  }
+
+  /** Plays a sine until it is stopped. */
+  playTone(frequencyHz = 440): Child {
+    const rate = 48_000;
+    const second = Buffer.alloc(rate * 2 * 2);
+    for (let sample = 0; sample < rate; sample++) {
+      const value = Math.round(12_000 * Math.sin((2 * Math.PI * frequencyHz * sample) / rate));
+      second.writeInt16LE(value, sample * 4);
+      second.writeInt16LE(value, sample * 4 + 2);
+    }
+    const player = Child.start("pacat", ["--playback", "--raw", `--rate=${rate}`, "--channels=2", "--format=s16le", "--latency-msec=50"], {
+      env: { PULSE_SERVER: this.server, HOME: join(this.folder, "home"), XDG_RUNTIME_DIR: this.folder },
+    });
+    // A minute of it at most; pacat reads no faster than it plays.
+    player.stdin.on("error", () => undefined);
+    for (let played = 0; played < 60; played++) player.stdin.write(second);
+    return player;
+  }
+
+  async stop(): Promise<void> {
+    await this.child.stop("SIGTERM");
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
