@@ -191,10 +191,12 @@ impl Keyboard {
                 let better = best.as_ref().is_none_or(|(least, ..)| cost < *least);
                 // A level-three shift that the key does not look at only disturbs.
                 let clean = wanted & !group.key_type.mask == 0;
-                if better && clean && same(group.keysym(modifiers), keysym) {
-                    if let Some(changes) = self.changes(state.modifiers, modifiers) {
-                        best = Some((cost, keycode, changes));
-                    }
+                if better
+                    && clean
+                    && same(group.keysym(modifiers), keysym)
+                    && let Some(changes) = self.changes(state.modifiers, modifiers)
+                {
+                    best = Some((cost, keycode, changes));
                 }
             }
         }
@@ -256,7 +258,7 @@ impl Keyboard {
 
 /// Keysyms that stand for characters: Latin-1 and the other legacy sets, and Unicode.
 fn is_character(keysym: u32) -> bool {
-    keysym < 0xfd00 || keysym >= 0x0100_0000
+    !(0xfd00..0x0100_0000).contains(&keysym)
 }
 
 /// All subsets of a mask, the empty one first.
