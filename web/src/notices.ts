@@ -25,6 +25,7 @@ export class Notices {
     notice.dataset.level = level;
     const sentence = document.createElement("p");
     sentence.textContent = text;
+    sentence.title = text;
     const button = document.createElement("button");
     button.type = "button";
     button.className = "quiet";
