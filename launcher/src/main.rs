@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(err) if !err.use_stderr() => return print(&err.render().to_string()),
         Err(err) => {
-            return refuse(Error::new(FailureReason::ConfigInvalid, err.to_string()), TERMINATION_LOG);
+            return refuse(Error::new(FailureReason::ConfigInvalid, err.to_string().trim()), TERMINATION_LOG);
         }
     };
     let termination_log = parsed.options.desktop.termination_log.clone();

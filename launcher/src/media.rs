@@ -92,6 +92,7 @@ impl Media {
         let encoder = gst::ElementFactory::make("adaptiveencbin")
             .property("encoder", &video.encoder)
             .property_from_str("encoder-policy", video.policy.nick())
+            .property("proof-timeout", PROOF_TIMEOUT_MS)
             .property("min-bitrate", video.min_bitrate_kbps)
             .property("max-bitrate", video.max_bitrate_kbps)
             .property("bitrate", video.bitrate_kbps)
@@ -249,6 +250,10 @@ impl Media {
         self.sink.emit_by_name::<bool>("close-consumer", &[&page, &reason]);
     }
 }
+
+/// Time for one encoder's proof. A session often starts while its machine is busy starting others, and an encoder that
+/// is only slow for that reason must not be rejected.
+const PROOF_TIMEOUT_MS: u32 = 5000;
 
 /// Name of the element that captures: its errors are the display's.
 const CAPTURE: &str = "capture";

@@ -12,7 +12,7 @@ use std::ffi::OsString;
 /// started, and the command runs on it until it ends. Every option is a flag or an environment variable; the flag wins,
 /// and an empty variable counts as not set.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "vdi-launcher", version)]
+#[command(name = "vdi-launcher", version, args_override_self = true)]
 pub struct Options {
     /// Where the page is served.
     #[command(flatten)]

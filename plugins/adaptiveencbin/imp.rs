@@ -13,10 +13,7 @@
 
 use gst::{glib, prelude::*, subclass::prelude::*};
 use gst_video::{VideoFormat, VideoInfo};
-use std::{
-    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use vdi_protocol::reason::FailureReason;
 
 use super::{
@@ -24,44 +21,11 @@ use super::{
     chain::Chain,
     input::{self, ProvenSizes},
     proof::{self, Cancel, Outcome},
-    rate::{self, Bitrate, Request},
-    select::{AUTO, EncoderPolicy, Reason, Rejection, Selection, SettingsError, Step},
-    table::{ENCODERS, Row},
+    rate::{self, Bitrate},
+    select::{Reason, Rejection, Selection, SettingsError, Step},
+    settings::{self, Settings},
+    table::Row,
 };
-
-const DEFAULT_BITRATE_KBPS: u32 = 8000;
-const DEFAULT_MIN_BITRATE_KBPS: u32 = 500;
-const DEFAULT_MAX_BITRATE_KBPS: u32 = 20_000;
-
-/// The most that x264enc and the NVENC elements take.
-const HIGHEST_BITRATE_KBPS: u32 = 2_048_000;
-
-/// A first proof of NVENC, driver start included, takes some hundreds of milliseconds.
-const DEFAULT_PROOF_TIMEOUT_MS: u32 = 2000;
-
-struct Settings {
-    encoder: String,
-    policy: EncoderPolicy,
-    rate: Request,
-    proof_timeout: Duration,
-    table: &'static [Row],
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            encoder: AUTO.into(),
-            policy: EncoderPolicy::default(),
-            rate: Request {
-                target: Bitrate::from_kbps(DEFAULT_BITRATE_KBPS),
-                min: Bitrate::from_kbps(DEFAULT_MIN_BITRATE_KBPS),
-                max: Bitrate::from_kbps(DEFAULT_MAX_BITRATE_KBPS),
-            },
-            proof_timeout: Duration::from_millis(DEFAULT_PROOF_TIMEOUT_MS.into()),
-            table: ENCODERS,
-        }
-    }
-}
 
 /// A running encoder.
 struct Work {
@@ -76,7 +40,7 @@ enum Phase {
     #[default]
     Waiting,
     /// An encoder is built in.
-    Working(Work),
+    Working(Box<Work>),
     /// None works, and the application has been told.
     Failed,
 }
@@ -272,8 +236,8 @@ impl AdaptiveEncBin {
                 format!("it was proven and does not start: {error}"),
             ));
         }
-        lock(&self.state).phase =
-            Phase::Working(Work { chain, info: info.clone(), proven: ProvenSizes::new(info) });
+        let work = Work { chain, info: info.clone(), proven: ProvenSizes::new(info) };
+        lock(&self.state).phase = Phase::Working(Box::new(work));
         *written = Some(rate);
         Ok(())
     }
@@ -450,76 +414,12 @@ impl ObjectSubclass for AdaptiveEncBin {
 
 impl ObjectImpl for AdaptiveEncBin {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let kbps = |name, nick, blurb, default| {
-                glib::ParamSpecUInt::builder(name)
-                    .nick(nick)
-                    .blurb(blurb)
-                    .minimum(1)
-                    .maximum(HIGHEST_BITRATE_KBPS)
-                    .default_value(default)
-                    .mutable_playing()
-                    .build()
-            };
-            vec![
-                glib::ParamSpecString::builder("encoder")
-                    .nick("Encoder")
-                    .blurb("auto, or the factory name of a known encoder; with a hardware encoder and prefer-hardware, software stands behind it")
-                    .default_value(AUTO)
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecEnum::builder_with_default("encoder-policy", EncoderPolicy::default())
-                    .nick("Encoder policy")
-                    .blurb("What happens when no hardware encoder works")
-                    .mutable_ready()
-                    .build(),
-                kbps("bitrate", "Bit rate", "Target bit rate in kbit/s, held between the bounds", DEFAULT_BITRATE_KBPS),
-                kbps("min-bitrate", "Minimum bit rate", "Lower bound of the bit rate in kbit/s", DEFAULT_MIN_BITRATE_KBPS),
-                kbps(
-                    "max-bitrate",
-                    "Maximum bit rate",
-                    "Upper bound of the bit rate in kbit/s; it wins over min-bitrate",
-                    DEFAULT_MAX_BITRATE_KBPS,
-                ),
-                glib::ParamSpecString::builder("active-encoder")
-                    .nick("Active encoder")
-                    .blurb("Factory name of the encoder at work; null before the choice")
-                    .read_only()
-                    .build(),
-                glib::ParamSpecBoxed::builder::<gst::Structure>("rejections")
-                    .nick("Rejections")
-                    .blurb("One structure {reason, message} per encoder that was tried and not taken")
-                    .read_only()
-                    .build(),
-                glib::ParamSpecUInt::builder("proof-timeout")
-                    .nick("Proof time-out")
-                    .blurb("Time limit of one candidate's test encode in ms")
-                    .minimum(1)
-                    .default_value(DEFAULT_PROOF_TIMEOUT_MS)
-                    .mutable_ready()
-                    .build(),
-            ]
-        });
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(settings::properties);
         &PROPERTIES
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let number = || value.get::<u32>().unwrap_or_default();
-        let kbps = || Bitrate::from_kbps(number());
-        {
-            let mut settings = lock(&self.settings);
-            match pspec.name() {
-                "encoder" => {
-                    let encoder = value.get::<Option<String>>().ok().flatten();
-                    settings.encoder = encoder.filter(|name| !name.is_empty()).unwrap_or_else(|| AUTO.into());
-                }
-                "encoder-policy" => settings.policy = value.get().unwrap_or_default(),
-                "bitrate" => settings.rate.target = kbps(),
-                "min-bitrate" => settings.rate.min = kbps(),
-                "max-bitrate" => settings.rate.max = kbps(),
-                _ => settings.proof_timeout = Duration::from_millis(number().into()),
-            }
-        }
+        lock(&self.settings).set(pspec.name(), value);
         if pspec.name().ends_with("bitrate") {
             self.follow_rate();
         }
@@ -527,20 +427,12 @@ impl ObjectImpl for AdaptiveEncBin {
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "encoder" => lock(&self.settings).encoder.to_value(),
-            "encoder-policy" => lock(&self.settings).policy.to_value(),
-            "bitrate" => lock(&self.settings).rate.target.kbps().to_value(),
-            "min-bitrate" => lock(&self.settings).rate.min.kbps().to_value(),
-            "max-bitrate" => lock(&self.settings).rate.max.kbps().to_value(),
             "active-encoder" => match &lock(&self.state).phase {
                 Phase::Working(work) => work.chain.row.factory.to_value(),
                 _ => None::<String>.to_value(),
             },
             "rejections" => lock(&self.state).rejections.to_value(),
-            _ => {
-                let ms = lock(&self.settings).proof_timeout.as_millis();
-                u32::try_from(ms).unwrap_or(u32::MAX).to_value()
-            }
+            name => lock(&self.settings).get(name),
         }
     }
 

@@ -30,6 +30,7 @@ mod proof;
 #[doc(hidden)]
 pub mod rate;
 mod select;
+mod settings;
 #[doc(hidden)]
 pub mod table;
 mod verdict;

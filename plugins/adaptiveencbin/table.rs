@@ -246,16 +246,16 @@ pub static ENCODERS: &[Row] = &[
         behind: &[],
         profiles: CONSTRAINED_BASELINE,
         settings: &[
-            ("usage-type", Fixed("screen")),
+            // `screen` costs half as much again, and this encoder is the last resort of slow machines.
+            ("usage-type", Fixed("camera")),
             ("complexity", Fixed("low")),
             ("rate-control", Fixed("bitrate")),
             ("enable-frame-skip", Fixed("false")),
             ("slice-mode", Fixed("n-slices")),
-            ("num-slices", Threads),
+            // With a single slice a frame of noise overflows its bitstream buffer, and that ends the stream.
+            ("num-slices", Fixed("4")),
             ("multi-thread", Threads),
             ("gop-size", Fixed("2147483647")),
-            // Below this a frame of noise overflows its bitstream buffer, and that ends the stream.
-            ("qp-min", Fixed("10")),
         ],
         rate: RateProperty { name: "bitrate", unit: BitPerSecond, cost: WriteCost::Soft },
         vbv: None,

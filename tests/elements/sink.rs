@@ -28,13 +28,17 @@ pub struct TestStream {
 
 impl TestStream {
     pub fn new(configure: impl FnOnce(&gst::Element)) -> Self {
-        Self::launch(&Self::video(), configure)
+        Self::launch(&Self::video(320, 240, 30), configure)
+    }
+
+    pub fn of_size(width: u32, height: u32, framerate: u32) -> Self {
+        Self::launch(&Self::video(width, height, framerate), |_| {})
     }
 
     pub fn with_audio(configure: impl FnOnce(&gst::Element)) -> Self {
         let audio =
             "audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! opusenc frame-size=10 ! sink.";
-        Self::launch(&format!("{} {audio}", Self::video()), configure)
+        Self::launch(&format!("{} {audio}", Self::video(320, 240, 30)), configure)
     }
 
     /// A pad that nothing ever comes to.
@@ -45,9 +49,9 @@ impl TestStream {
         )
     }
 
-    fn video() -> String {
+    fn video(width: u32, height: u32, framerate: u32) -> String {
         format!(
-            "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=30/1 ! {ENCODER} \
+            "videotestsrc is-live=true pattern=ball ! video/x-raw,width={width},height={height},framerate={framerate}/1 ! {ENCODER} \
              ! video/x-h264,profile=constrained-baseline ! sink."
         )
     }
@@ -219,8 +223,10 @@ impl ChildSink {
         std::fs::create_dir_all(&scratch).unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
-        let line =
-            format!("{} ! wswebrtcsink listen={address}", TestStream::video().trim_end_matches(" ! sink."));
+        let line = format!(
+            "{} ! wswebrtcsink listen={address}",
+            TestStream::video(320, 240, 30).trim_end_matches(" ! sink.")
+        );
         let mut child = Command::new("gst-launch-1.0")
             .arg("--gst-plugin-load")
             .arg(&plugin)

@@ -70,6 +70,17 @@ fn hosted_signalling_serves_a_consumer_and_the_page() {
 }
 
 #[test]
+fn full_hd_at_60_is_sent_although_browsers_promise_level_3_1() {
+    init();
+    let stream = TestStream::of_size(1920, 1080, 60);
+    let application = Application::new(&stream);
+    let consumer = application.connect("alice");
+    let offer = consumer.wait_for("the offer", |seen| seen.offer.clone());
+    assert!(offer.contains("profile-level-id=42e01f"), "{offer}");
+    consumer.wait_for_frames(10);
+}
+
+#[test]
 fn offer_says_what_browsers_need() {
     init();
     let stream = TestStream::with_audio(|_| {});

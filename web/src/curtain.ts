@@ -5,6 +5,7 @@ export class Curtain {
   #root: HTMLElement;
   #title: HTMLElement;
   #detail: HTMLElement;
+  #when: HTMLElement;
   #quote: HTMLElement;
   #button: HTMLButtonElement;
   #action: Action | null = null;
@@ -14,6 +15,7 @@ export class Curtain {
     this.#root = root;
     this.#title = find("title");
     this.#detail = find("detail");
+    this.#when = find("when");
     this.#quote = find("quote");
     this.#button = find("action");
     this.#button.addEventListener("click", () => {
@@ -29,6 +31,7 @@ export class Curtain {
     this.#root.dataset.over = overPicture ? "picture" : "nothing";
     say(this.#title, announcement.title);
     say(this.#detail, announcement.detail);
+    say(this.#when, announcement.when);
     say(this.#quote, announcement.quote);
     this.#quote.hidden = announcement.quote === "";
     const before = this.#action;

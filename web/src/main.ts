@@ -200,7 +200,14 @@ window.addEventListener("pageshow", (event) => {
   if (event.persisted) connection.start();
 });
 
-if (touch) keys.inputMode = "none";
+overlay.offerFullscreen(document.fullscreenEnabled);
+if (touch) {
+  // Without this every tap would raise the touch keyboard; the panel's button asks for it.
+  keys.inputMode = "none";
+  keys.addEventListener("blur", () => {
+    keys.inputMode = "none";
+  });
+}
 publish(connection, media, keyboard);
 if ("RTCPeerConnection" in window) connection.start();
 else connection.refuse({ kind: "noWebRtc" });

@@ -14,10 +14,10 @@ describe("words", () => {
 
   it("count down to the next try", () => {
     const at = (nowMs: number): string | undefined =>
-      announce({ name: "reconnecting", cause: { kind: "lost" }, retryAtMs: 5000 }, nowMs, true)?.detail;
-    expect(at(1000)).toBe("The connection was lost. Trying again in 4 seconds.");
-    expect(at(4100)).toBe("The connection was lost. Trying again in a moment.");
-    expect(at(5000)).toBe("The connection was lost. Trying again now.");
+      announce({ name: "reconnecting", cause: { kind: "lost" }, retryAtMs: 5000 }, nowMs, true)?.when;
+    expect(at(1000)).toBe("Trying again in 4 seconds.");
+    expect(at(4100)).toBe("Trying again in a moment.");
+    expect(at(5000)).toBe("Trying again now.");
   });
 
   it("speak of reconnecting only after there was a picture", () => {
@@ -37,8 +37,10 @@ describe("words", () => {
     expect(announce(failed({ kind: "noCodec", codec: "H264" }), 0, false)).toMatchObject({ action: null, title: "This browser cannot play the picture" });
     expect(announce(failed({ kind: "session", reason: "GPU_INIT_ERROR", message: "no device" }, true), 0, true)).toMatchObject({
       quote: "GPU_INIT_ERROR: no device",
-      detail: "This session needs a GPU encoder, and none works. Please tell your administrator. This page keeps trying and comes back by itself.",
+      detail: "This session needs a GPU encoder, and none works. Please tell your administrator.",
+      when: "This page keeps trying and comes back by itself.",
     });
+    expect(announce({ name: "reconnecting", cause: { kind: "refused", code: "internal", message: "no clock" }, retryAtMs: null }, 0, true)?.quote).toBe("no clock");
     expect(announce({ name: "ended", message: "time is up" }, 0, true)).toMatchObject({ quote: "time is up", action: { does: "retry" } });
   });
 });

@@ -81,6 +81,8 @@ export const words = {
   frameRate: "Frame rate",
   bitRate: "Bit rate",
   losses: "Lost",
+  lossCount: (packets: number, frames: number) =>
+    `${packets} ${packets === 1 ? "packet" : "packets"}, ${frames} ${frames === 1 ? "frame" : "frames"}`,
   role: "You",
   controller: "in control",
   viewer: "watching",
@@ -106,6 +108,8 @@ export type Action = "retry" | "reload";
 export interface Announcement {
   readonly title: string;
   readonly detail: string;
+  /** When the next try comes; apart, since it changes each second and is not for screen readers to repeat. */
+  readonly when: string;
   /** The server's own words, if it said any. */
   readonly quote: string;
   readonly busy: boolean;
@@ -121,17 +125,19 @@ export function announce(state: State, nowMs: number, seen: boolean): Announceme
     case "streaming":
       return null;
     case "connecting":
-      return { title: words.connecting, detail: words.stage[state.stage], quote: "", busy: true, action: null };
+      return { title: words.connecting, detail: words.stage[state.stage], when: "", quote: "", busy: true, action: null };
     case "ended":
-      return { title: words.ended, detail: words.endedDetail, quote: state.message, busy: false, action: { label: words.connectAgain, does: "retry" } };
+      return { title: words.ended, detail: words.endedDetail, when: "", quote: state.message, busy: false, action: { label: words.connectAgain, does: "retry" } };
     case "reconnecting": {
       const waiting = state.cause.kind === "refused" && state.cause.code === "noMedia";
       const seconds = state.retryAtMs === null ? 0 : Math.ceil((state.retryAtMs - nowMs) / 1000);
       const when = state.retryAtMs === null || seconds <= 0 ? words.retryNow : words.retryIn(seconds);
       return {
         title: waiting ? words.waitingForDesktop : seen ? words.reconnecting : words.connecting,
-        detail: `${explain(state.cause)} ${when}`,
-        quote: "",
+        detail: explain(state.cause),
+        when,
+        // A server that has a problem of its own is the only one to know which.
+        quote: state.cause.kind === "refused" && state.cause.code === "internal" ? state.cause.message : "",
         busy: true,
         action: null,
       };
@@ -139,7 +145,8 @@ export function announce(state: State, nowMs: number, seen: boolean): Announceme
     case "failed":
       return {
         title: headline(state.cause),
-        detail: state.retrying ? `${explain(state.cause)} ${words.retriesByItself}` : explain(state.cause),
+        detail: explain(state.cause),
+        when: state.retrying ? words.retriesByItself : "",
         quote: quoteOf(state.cause),
         busy: false,
         action: remedy(state.cause),

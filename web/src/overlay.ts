@@ -88,8 +88,13 @@ export class Overlay {
     this.#panel.hidden = !this.#panel.hidden;
     this.#handle.setAttribute("aria-expanded", String(this.open));
     this.#handle.hidden = this.open;
-    if (this.open && takeFocus) this.#part("fullscreen").focus();
+    if (this.open && takeFocus) this.#part("close").focus();
     else this.#callback("unfocused");
+  }
+
+  /** Some browsers (on phones) have no full screen for pages. */
+  offerFullscreen(there: boolean): void {
+    this.#part("fullscreen").hidden = !there;
   }
 
   show(facts: Facts): void {
@@ -101,8 +106,10 @@ export class Overlay {
     this.#say("picture", size.width > 0 ? `${size.width} × ${size.height}${media?.codec ? ` · ${media.codec}` : ""}` : words.unknown);
     this.#say("frameRate", stats ? `${Math.round(stats.framesPerSecond)} fps` : words.unknown);
     this.#say("bitRate", stats ? bitRate(stats.bitrateBps) : words.unknown);
-    this.#say("losses", stats ? lossText(stats) : words.unknown);
+    this.#say("losses", stats ? words.lossCount(Math.max(stats.packetsLost, 0), stats.framesDropped) : words.unknown);
     const who = facts.role ? words[facts.role] : words.unknown;
+    // A server without sessions of its own says nothing of roles.
+    this.#row("role").hidden = facts.role === null;
     this.#say("role", facts.consumers === null ? who : `${who} · ${words.people(facts.consumers)}`);
     this.#showResponse(stats);
     this.#say("fullscreenLabel", facts.fullscreen ? words.leaveFullscreen : words.fullscreen);
@@ -127,6 +134,10 @@ export class Overlay {
     this.#part("curve").setAttribute("points", curve(this.#history));
   }
 
+  #row(part: string): HTMLElement {
+    return this.#part(part).parentElement ?? missing(part);
+  }
+
   #say(part: string, text: string): void {
     say(this.#part(part), text);
   }
@@ -134,8 +145,4 @@ export class Overlay {
   #part<E extends Element = HTMLElement>(name: string): E {
     return this.#panel.querySelector<E>(`[data-part="${name}"]`) ?? missing(name);
   }
-}
-
-function lossText(stats: PageStats): string {
-  return `${Math.max(stats.packetsLost, 0)} packets · ${stats.framesDropped} frames`;
 }

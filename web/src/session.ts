@@ -280,14 +280,14 @@ export class Session {
       this.send("control", event);
       return;
     }
-    const { stats, totals, answeredAtMs } = event;
+    const { stats, totals, unansweredSinceMs } = event;
     this.send("control", { type: "stats", ...stats });
     this.#callback({ type: "stats", stats });
     const [next, remedy] = watch(this.#watch, {
       nowMs: this.#world.clock.nowMs(),
       bytes: totals.bytesReceived,
       frames: totals.framesDecoded,
-      answeredAtMs,
+      unansweredSinceMs,
       hidden: this.#world.isHidden(),
     });
     this.#watch = next;

@@ -75,9 +75,15 @@ it("each second pings and reports; the answer to the ping is the round trip", as
   stats.pong(1);
   await clock.pass(988);
   expect(events.map((event) => event.type)).toEqual(["ping", "ping", "report"]);
-  expect(events[2]).toMatchObject({ stats: { roundTripMs: 12, framesPerSecond: 100 }, answeredAtMs: 2012 });
+  expect(events[2]).toMatchObject({ stats: { roundTripMs: 12, framesPerSecond: 100 }, unansweredSinceMs: 3000 });
+  await clock.pass(3000);
+  expect(events.at(-1)).toMatchObject({ type: "report", unansweredSinceMs: 3000 }); // still the same one
+  stats.pong(5);
+  await clock.pass(1000);
+  expect(events.at(-1)).toMatchObject({ type: "report", unansweredSinceMs: 7000 }); // those lost before the answer do not count
   stats.stop();
+  const before = events.length;
   await clock.pass(5000);
-  expect(events).toHaveLength(3);
+  expect(events).toHaveLength(before);
   expect(clock.armed).toBe(0);
 });

@@ -85,7 +85,7 @@ export function difference(before: Totals, after: Totals, roundTripMs: number): 
 
 export type StatsEvent =
   | { type: "ping"; id: number }
-  | { type: "report"; stats: PageStats; totals: Totals; answeredAtMs: number | null };
+  | { type: "report"; stats: PageStats; totals: Totals; unansweredSinceMs: number | null };
 
 export class Stats {
   #clock: Clock;
@@ -140,6 +140,15 @@ export class Stats {
     this.#stop();
   }
 
+  /** Since when the server owes an answer; `null` if it owes none, or never gave one. */
+  #unansweredSinceMs(): number | null {
+    const answeredAtMs = this.#answeredAtMs;
+    if (answeredAtMs === null) return null;
+    // Pings are kept in the order they went out; those from before the last answer were lost, which says nothing.
+    for (const sentMs of this.#pings.values()) if (sentMs > answeredAtMs) return sentMs;
+    return null;
+  }
+
   async #look(): Promise<void> {
     // A browser that is slow to report is not asked twice at once.
     if (this.#busy) return;
@@ -151,7 +160,7 @@ export class Stats {
       this.#before = after;
       if (before && after.atMs > before.atMs) {
         const stats = difference(before, after, this.#roundTripMs);
-        this.#callback({ type: "report", stats, totals: after, answeredAtMs: this.#answeredAtMs });
+        this.#callback({ type: "report", stats, totals: after, unansweredSinceMs: this.#unansweredSinceMs() });
       }
     } catch (error) {
       // The peer connection closed in between.

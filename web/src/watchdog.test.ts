@@ -5,7 +5,7 @@ import { watch, watchfulFrom, type Remedy, type Sight, type Watch } from "./watc
 function looks(sights: Partial<Sight>[]): Remedy[] {
   let state: Watch = watchfulFrom;
   return sights.map((sight, index) => {
-    const [next, remedy] = watch(state, { nowMs: index * 1000, bytes: 0, frames: 0, answeredAtMs: null, hidden: false, ...sight });
+    const [next, remedy] = watch(state, { nowMs: index * 1000, bytes: 0, frames: 0, unansweredSinceMs: null, hidden: false, ...sight });
     state = next;
     return remedy;
   });
@@ -49,9 +49,9 @@ it("four key frames asked for in vain begin a new session", () => {
 });
 
 it("a server that stopped answering pings for five seconds begins a new session", () => {
-  expect(looks(Array<Partial<Sight>>(7).fill({ frames: 1, bytes: 1, answeredAtMs: 0 })).slice(3, 6)).toEqual(["none", "none", "restart"]);
+  expect(looks(Array<Partial<Sight>>(7).fill({ frames: 1, bytes: 1, unansweredSinceMs: 0 })).slice(3, 6)).toEqual(["none", "none", "restart"]);
 });
 
 it("a hidden page is left alone", () => {
-  expect(looks(Array.from({ length: 20 }, (_, n) => ({ hidden: true, bytes: n, answeredAtMs: 0 })))).toEqual(Array(20).fill("none"));
+  expect(looks(Array.from({ length: 20 }, (_, n) => ({ hidden: true, bytes: n, unansweredSinceMs: 0 })))).toEqual(Array(20).fill("none"));
 });

@@ -9,8 +9,8 @@ export interface Sight {
   readonly bytes: number;
   /** Frames decoded since the session began. */
   readonly frames: number;
-  /** When the server last answered a ping; `null` if it never did. */
-  readonly answeredAtMs: number | null;
+  /** Since when a ping waits for its answer; `null` while none does, or from a server that never answered one. */
+  readonly unansweredSinceMs: number | null;
   /** Whether the page is hidden: browsers then decode and run timers as they please. */
   readonly hidden: boolean;
 }
@@ -31,7 +31,7 @@ export type Remedy = "none" | "requestKeyFrame" | "restart";
 export const SILENCE_MS = 2000;
 /** Key frames asked for in vain before the session is begun anew. */
 export const MAX_REQUESTS = 4;
-/** Time without an answer to a ping (one goes out each second) after which the path counts as dead. */
+/** How long a ping may wait for its answer (one goes out each second) before the path counts as dead. */
 export const DEAF_MS = 5000;
 
 export const watchfulFrom: Watch = { frames: 0, silentSinceMs: null, silentBytes: 0, requests: 0 };
@@ -39,7 +39,7 @@ export const watchfulFrom: Watch = { frames: 0, silentSinceMs: null, silentBytes
 export function watch(before: Watch, sight: Sight): [Watch, Remedy] {
   const calm: Watch = { frames: sight.frames, silentSinceMs: null, silentBytes: sight.bytes, requests: 0 };
   if (sight.hidden) return [calm, "none"];
-  if (sight.answeredAtMs !== null && sight.nowMs - sight.answeredAtMs >= DEAF_MS) return [calm, "restart"];
+  if (sight.unansweredSinceMs !== null && sight.nowMs - sight.unansweredSinceMs >= DEAF_MS) return [calm, "restart"];
   if (sight.frames !== before.frames) return [calm, "none"];
   if (before.silentSinceMs === null) return [{ ...calm, silentSinceMs: sight.nowMs }, "none"];
   if (sight.bytes === before.silentBytes) return [{ ...before, silentSinceMs: sight.nowMs }, "none"];

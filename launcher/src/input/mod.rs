@@ -213,7 +213,8 @@ impl Thread {
                     self.release_all()?;
                     let unbind = self.keyboard.unbind();
                     self.x11.keys(&unbind)?;
-                    self.x11.flush()?;
+                    // The answer comes only after all before it is done, so nothing is held when the thread has ended.
+                    self.x11.state()?;
                     return Ok(());
                 }
             }

@@ -280,6 +280,7 @@ impl StreamBranch<'_> {
         transceiver.set_property("codec-preferences", &offered);
         transceiver.set_property("do-nack", self.row.kind == Kind::Video);
         let payloaded = payloader.static_pad("src").ok_or("the payloader has no source pad")?;
+        lift_level_limit(&payloaded);
         payloaded.link(&sink_pad).map_err(|err| err.to_string())?;
 
         let link = self
@@ -299,6 +300,22 @@ impl StreamBranch<'_> {
         }
         Ok(link)
     }
+}
+
+/// Hides `profile-level-id` from the payloader. It is the browser's promise of what it decodes at least, 3.1; the
+/// payloader takes it for what may be sent at most, and would refuse 1080p.
+fn lift_level_limit(pad: &gst::Pad) {
+    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM | gst::PadProbeType::PULL, |_, info| {
+        if let Some(gst::QueryViewMut::Caps(query)) = info.query_mut().map(|query| query.view_mut())
+            && let Some(mut caps) = query.result_owned()
+        {
+            for structure in caps.make_mut().iter_mut() {
+                structure.remove_field("profile-level-id");
+            }
+            query.set_result(&caps);
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 /// After the queue of a slow consumer has overflowed, nothing is sent until the key frame that this asks for.
@@ -381,7 +398,7 @@ fn watch_bus(pipeline: &gst::Pipeline, reports: &Arc<dyn Reports>) {
             let source = err.src().map(|src| src.path_string()).unwrap_or_default();
             reports.input(Input::PipelineFailed {
                 code: ErrorCode::Internal,
-                message: format!("{source}: {}", err.error()),
+                message: format!("{source}: {} {}", err.error(), err.debug().unwrap_or_default()),
             });
         }
         gst::BusSyncReply::Drop

@@ -31,6 +31,8 @@ fn bin(factories: &[&'static str]) -> AdaptiveEncBin {
         })
         .collect();
     bin.set_table(rows.leak());
+    // Nothing here is late but what hangs, however loaded the machine is.
+    bin.set_property("proof-timeout", 30_000u32);
     bin
 }
 

@@ -39,18 +39,18 @@ impl Feed {
         self.harness.set_src_caps(self.info.to_caps().unwrap());
     }
 
-    /// Pushes noise, which costs an encoder the most, and takes the access unit.
+    /// Pushes a zone plate that moves in a way no motion vector describes, and takes the access unit.
     fn frame(&mut self) -> gst::Buffer {
-        let mut seed = 0x9e37_79b9_7f4a_7c15u64.wrapping_mul(self.frames + 1);
-        let noise: Vec<u8> = std::iter::repeat_with(|| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            seed as u8
-        })
-        .take(self.info.size())
-        .collect();
-        let mut buffer = gst::Buffer::from_mut_slice(noise);
+        let (width, height) = (u64::from(self.info.width()), u64::from(self.info.height()));
+        let mut picture = vec![0x80u8; self.info.size()];
+        let (line_bytes, pixel_bytes) = (self.info.stride()[0] as usize, self.info.comp_pstride(0) as usize);
+        for y in 0..height {
+            for x in 0..width {
+                let ring = (x * x + y * y) / 128 + self.frames * 16;
+                picture[y as usize * line_bytes + x as usize * pixel_bytes] = ring as u8;
+            }
+        }
+        let mut buffer = gst::Buffer::from_mut_slice(picture);
         let duration = gst::ClockTime::from_mseconds(16);
         buffer.get_mut().unwrap().set_pts(duration * self.frames);
         buffer.get_mut().unwrap().set_duration(duration);

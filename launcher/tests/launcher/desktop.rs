@@ -1,0 +1,104 @@
+//! The desktop under supervision: it runs, restarts, ends, and takes nothing with it that should stay.
+
+use crate::{
+    program::{Folder, Program, children_of, eventually, is_alive},
+    xserver::XServer,
+};
+use nix::sys::signal::{Signal, kill};
+use std::{collections::HashMap, os::unix::fs::PermissionsExt};
+
+const PORT: &str = "--port=0";
+
+fn environment_of(pid: nix::unistd::Pid) -> HashMap<String, String> {
+    let environment = std::fs::read_to_string(format!("/proc/{pid}/environ")).unwrap();
+    let pairs = environment.split('\0').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[test]
+fn xterm_runs_on_a_display_of_its_own_and_sigterm_leaves_nothing_behind() {
+    let secret = ("SELKIES_BASIC_AUTH_PASSWORD", "not for the desktop");
+    let (mut program, _) =
+        Program::ready(&[PORT, "--display-size=1280x720", "--", "xterm", "-e", "sleep 1000"], &[secret]);
+    let children = eventually("Xvfb and xterm", || {
+        let children = program.children();
+        (children.contains_key("Xvfb") && children.contains_key("xterm")).then_some(children)
+    });
+    assert!(program.log().contains("width=1280 height=720"), "{}", program.log());
+
+    let environment = environment_of(children["xterm"]);
+    assert!(environment["DISPLAY"].starts_with(':'));
+    assert!(!environment.contains_key(secret.0), "secrets stay with the launcher");
+    let cookie = environment["XAUTHORITY"].clone();
+    assert_eq!(std::fs::metadata(&cookie).unwrap().permissions().mode() & 0o777, 0o600);
+    let stranger = std::process::Command::new("setxkbmap")
+        .args(["-display", &environment["DISPLAY"], "-query"])
+        .env("XAUTHORITY", "/nonexistent")
+        .output()
+        .unwrap();
+    assert!(!stranger.status.success(), "without the cookie the display is closed");
+
+    let shell = eventually("the shell in the xterm", || children_of(children["xterm"]).into_values().next());
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.wait().code(), Some(0), "{}", program.log());
+    for pid in children.into_values().chain([shell]) {
+        eventually("a child's end", || (!is_alive(pid)).then_some(()));
+    }
+    assert!(!std::path::Path::new(&cookie).exists());
+    assert!(program.rest_of_stdout().is_empty(), "stdout holds only the block");
+}
+
+#[test]
+fn command_that_ends_well_ends_the_session() {
+    let mut program = Program::start(&[PORT, "--", "sh", "-c", "sleep 1"], &[]);
+    assert_eq!(program.wait().code(), Some(0), "{}", program.log());
+}
+
+#[test]
+fn command_that_keeps_failing_is_given_up_after_three_times() {
+    let folder = Folder::new("failing");
+    let (starts, termination) = (folder.file("starts"), folder.file("termination"));
+    let script = format!("echo once >> {starts}; exit 3");
+    let termination_log = format!("--termination-log={termination}");
+    let mut program = Program::start(&[PORT, &termination_log, "--", "sh", "-c", &script], &[]);
+    assert_eq!(program.wait().code(), Some(13), "{}", program.log());
+    assert_eq!(std::fs::read_to_string(starts).unwrap().lines().count(), 3);
+    let message = std::fs::read_to_string(termination).unwrap();
+    assert!(message.starts_with("DESKTOP_FAILED: sh failed 3 times"), "{message}");
+}
+
+#[test]
+fn command_that_does_not_exist_is_named() {
+    let mut program = Program::start(&[PORT, "--", "no-such-desktop"], &[]);
+    assert_eq!(program.wait().code(), Some(13), "{}", program.log());
+    assert!(program.log().contains("no-such-desktop cannot be started"), "{}", program.log());
+}
+
+#[test]
+fn death_of_the_virtual_display_is_a_failure_with_a_name() {
+    let (mut program, _) = Program::ready(&[PORT, "--", "sleep", "1000"], &[]);
+    let children = program.children();
+    kill(children["Xvfb"], Signal::SIGKILL).unwrap();
+    assert_eq!(program.wait().code(), Some(12), "{}", program.log());
+    assert!(!is_alive(children["sleep"]), "the command ends with its display");
+}
+
+#[test]
+fn existing_display_is_streamed_and_its_death_is_told() {
+    let mut server = XServer::start();
+    let (mut program, access) = Program::ready(&[PORT], &[("DISPLAY", &server.display)]);
+    let status: vdi_protocol::status::Status =
+        serde_json::from_str(&access.get_authorized("/status").body).unwrap();
+    assert_eq!(status.display.as_ref(), Some(&server.display));
+    assert!(program.children().is_empty(), "no display of our own is started");
+    server.kill();
+    assert_eq!(program.wait().code(), Some(12), "{}", program.log());
+}
+
+#[test]
+fn session_can_be_stopped_before_it_is_ready() {
+    let mut program = Program::start(&[PORT, "--", "sleep", "1000"], &[]);
+    program.access();
+    program.signal(Signal::SIGINT);
+    assert_eq!(program.wait().code(), Some(0), "{}", program.log());
+}

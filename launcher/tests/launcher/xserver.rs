@@ -1,0 +1,43 @@
+//! Shell: an Xvfb of the test's own.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+pub struct XServer {
+    child: Child,
+    pub display: String,
+}
+
+impl XServer {
+    pub fn start() -> Self {
+        let mut child = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-screen", "0", "1280x720x24", "-noreset", "-nolisten", "tcp"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("Xvfb starts");
+        let mut number = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut number).unwrap();
+        Self { child, display: format!(":{}", number.trim()) }
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Changes the layout, as a user would.
+    pub fn set_layout(&self, layout: &str) {
+        let status = Command::new("setxkbmap").args(["-display", &self.display, layout]).status().unwrap();
+        assert!(status.success());
+    }
+}
+
+impl Drop for XServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
