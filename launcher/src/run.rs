@@ -185,12 +185,18 @@ impl Parts {
                     );
                 }
                 tracing::info!(encoder = encoder.name, hardware = encoder.hardware, "the encoder is chosen");
+                if !encoder.hardware && !encoder.rejections.is_empty() {
+                    // The element's own warning has every reason; it stands in the log, and at /status.
+                    self.pages.notice(format!(
+                        "No GPU encoder works on this server: its CPU encodes the picture ({}).",
+                        encoder.name
+                    ));
+                }
                 self.encoder = Some(encoder);
                 return None;
             }
             media::Event::Warning(text) => {
                 tracing::warn!("{text}");
-                self.pages.notice(text);
                 return None;
             }
             media::Event::Failed(error) => return Some(session::Event::Failed(error)),

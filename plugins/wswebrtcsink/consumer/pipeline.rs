@@ -99,7 +99,9 @@ impl ConsumerPipeline {
         let webrtcbin = make("webrtcbin")?;
         webrtcbin.set_property("bundle-policy", WebRTCBundlePolicy::MaxBundle);
         webrtcbin.set_property("ice-transport-policy", plan.ice_transport_policy);
-        webrtcbin.set_property("stun-server", plan.stun_server.as_deref());
+        if let Some(server) = &plan.stun_server {
+            webrtcbin.set_property("stun-server", server);
+        }
         for server in &plan.turn_servers {
             if !webrtcbin.emit_by_name::<bool>("add-turn-server", &[server]) {
                 return Err("webrtcbin refused a TURN server".into());
