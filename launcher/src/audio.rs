@@ -68,6 +68,8 @@ impl Audio {
 
     /// Ends the capture, within a bound.
     pub async fn stop(self) {
+        // First the wish, then its channel: the task sees a wish that nobody can take back any more as the end.
+        self.wanted.send_replace(false);
         drop(self.wanted);
         if tokio::time::timeout(Duration::from_secs(2), self.task).await.is_err() {
             tracing::warn!("PulseAudio does not let go; the sound is left behind");
