@@ -4,6 +4,8 @@
 //! one shell below, `the_tree_is_tidy`, walks the files and prints every complaint at once. It reads no git data, so a
 //! checkout without history, an archive and a dirty tree are judged alike.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Lines above which a source file is asked why.

@@ -3,6 +3,8 @@
 //!
 //! `cargo run --example own_server -- 127.0.0.1:8080`, then open that address; `/greeting` is the application's own.
 
+#![allow(clippy::print_stdout, reason = "an example talks to whoever started it")]
+
 use futures_util::StreamExt;
 use gst::prelude::*;
 use gstvdi::wswebrtcsink::{WsWebRtcSink, routes};

@@ -94,7 +94,7 @@ async fn supervise(
         let began = Instant::now();
         let words = match capture(&config, &source, &main) {
             Ok(pipeline) => {
-                let words = run(&pipeline, &mut wants, &report).await;
+                let words = run(&config, &pipeline, &mut wants, &report).await;
                 let _ = tokio::task::spawn_blocking(move || pipeline.set_state(gst::State::Null)).await;
                 words
             }
@@ -122,18 +122,24 @@ async fn supervise(
 
 /// Lets a capture run; `None` when it is no longer wanted, else why it ended.
 async fn run(
+    config: &config::Audio,
     pipeline: &gst::Pipeline,
     wants: &mut watch::Receiver<bool>,
     report: &watch::Sender<AudioStatus>,
 ) -> Option<String> {
     let Some(bus) = pipeline.bus() else { return Some("the pipeline has no bus".into()) };
     let mut messages = bus.stream();
-    let starting = pipeline.clone();
-    // PulseAudio is connected to in this call, which takes as long as the server likes.
-    let started = tokio::task::spawn_blocking(move || starting.set_state(gst::State::Playing)).await;
-    if matches!(started, Ok(Ok(_))) {
-        tracing::info!("sound is captured");
-        report.send_replace(AudioStatus { running: true, message: None });
+    let (server, starting) = (config.server.clone(), pipeline.clone());
+    // PulseAudio is connected to in here, which takes as long as the server likes.
+    let start = move || reach(server.as_deref()).map(|()| starting.set_state(gst::State::Playing));
+    match tokio::task::spawn_blocking(start).await {
+        Ok(Ok(Ok(_))) => {
+            tracing::info!("sound is captured");
+            report.send_replace(AudioStatus { running: true, message: None });
+        }
+        Ok(Err(words)) => return Some(words),
+        // The pipeline's bus says why.
+        Ok(Ok(Err(_))) | Err(_) => {}
     }
     loop {
         tokio::select! {
@@ -144,6 +150,29 @@ async fn run(
                 Some(_) => {}
             },
         }
+    }
+}
+
+/// Whether PulseAudio answers, and if not, why.
+///
+/// `pulsesrc` must not be the one to find out: whenever it cannot connect, it leaves a thread and two file descriptors
+/// behind (seen in GStreamer 1.22), and somebody may watch a machine without sound for days. `pulsesink` tidies up.
+fn reach(server: Option<&str>) -> Result<(), String> {
+    let probe = gst::ElementFactory::make("pulsesink").property("client-name", "gst-vdi");
+    let probe = match server {
+        Some(server) => probe.property("server", server),
+        None => probe,
+    };
+    let probe = probe.build().map_err(|err| err.to_string())?;
+    let bus = gst::Bus::new();
+    probe.set_bus(Some(&bus));
+    let reached = probe.set_state(gst::State::Ready);
+    let _ = probe.set_state(gst::State::Null);
+    let reason = bus.pop_filtered(&[gst::MessageType::Error]);
+    match (reached, reason.as_ref().map(|message| message.view())) {
+        (Ok(_), _) => Ok(()),
+        (Err(_), Some(gst::MessageView::Error(error))) => Err(error.error().to_string()),
+        (Err(_), _) => Err("PulseAudio cannot be reached".into()),
     }
 }
 

@@ -227,3 +227,30 @@ impl Chain {
         write_number(&self.encoder, property.name, number);
     }
 }
+
+/// Writes the factory's name into the tags that pass, since encoders write their library's.
+pub fn name_the_encoder(pad: &gst::Pad, factory: &'static str) {
+    fn name(tags: Option<&gst::TagListRef>, factory: &str) -> gst::Event {
+        let mut tags = tags.map_or_else(gst::TagList::new, gst::TagListRef::to_owned);
+        tags.make_mut().add::<gst::tags::Encoder>(&factory, gst::TagMergeMode::Replace);
+        gst::event::Tag::new(tags)
+    }
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        let named = info.event().and_then(|event| match event.view() {
+            gst::EventView::Tag(event) if event.tag().scope() == gst::TagScope::Stream => {
+                Some(name(Some(event.tag()), factory))
+            }
+            _ => None,
+        });
+        if let Some(named) = named {
+            info.data = Some(gst::PadProbeData::Event(named));
+        }
+        gst::PadProbeReturn::Ok
+    });
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
+        if pad.sticky_event::<gst::event::Tag>(0).is_none() {
+            pad.push_event(name(None, factory));
+        }
+        gst::PadProbeReturn::Remove
+    });
+}

@@ -18,7 +18,7 @@ use vdi_protocol::reason::FailureReason;
 
 use super::{
     CAT,
-    chain::Chain,
+    chain::{self, Chain},
     input::{self, ProvenSizes},
     proof::{self, Cancel, Outcome},
     rate::{self, Bitrate},
@@ -249,7 +249,7 @@ impl AdaptiveEncBin {
         let (Some(first), Some(last)) = (chain.sink_pad(), chain.src_pad()) else {
             return Err(glib::bool_error!("an element without pads"));
         };
-        name_the_encoder(&last, chain.row.factory);
+        chain::name_the_encoder(&last, chain.row.factory);
         self.src_pad.set_target(Some(&last))?;
         // From the far end, so that nothing flows into an element that is not ready for it.
         for element in chain.elements().iter().rev() {
@@ -342,33 +342,6 @@ impl AdaptiveEncBin {
             _ => gst::Pad::query_default(pad, Some(&*self.obj()), query),
         }
     }
-}
-
-/// Writes the factory's name into the tags that pass, since encoders write their library's.
-fn name_the_encoder(pad: &gst::Pad, factory: &'static str) {
-    fn name(tags: Option<&gst::TagListRef>, factory: &str) -> gst::Event {
-        let mut tags = tags.map_or_else(gst::TagList::new, gst::TagListRef::to_owned);
-        tags.make_mut().add::<gst::tags::Encoder>(&factory, gst::TagMergeMode::Replace);
-        gst::event::Tag::new(tags)
-    }
-    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-        let named = info.event().and_then(|event| match event.view() {
-            gst::EventView::Tag(event) if event.tag().scope() == gst::TagScope::Stream => {
-                Some(name(Some(event.tag()), factory))
-            }
-            _ => None,
-        });
-        if let Some(named) = named {
-            info.data = Some(gst::PadProbeData::Event(named));
-        }
-        gst::PadProbeReturn::Ok
-    });
-    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
-        if pad.sticky_event::<gst::event::Tag>(0).is_none() {
-            pad.push_event(name(None, factory));
-        }
-        gst::PadProbeReturn::Remove
-    });
 }
 
 #[glib::object_subclass]

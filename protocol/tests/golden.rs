@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p vdi-protocol` writes them anew.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Debug, path::Path};
 use vdi_protocol::{

@@ -8,7 +8,7 @@ import { resolve } from "node:path";
 import { Chromium, type Viewer } from "../desktop_to_browser/support/browser.js";
 import { Child, cpuSeconds, residentBytes } from "../desktop_to_browser/support/child.js";
 import { Launcher, targetFolder } from "../desktop_to_browser/support/launcher.js";
-import { delay, until } from "../desktop_to_browser/support/wait.js";
+import { delay } from "../desktop_to_browser/support/wait.js";
 import { median, table, type Figure } from "./figures.js";
 
 const SECONDS = Number(process.env["VDI_BENCH_SECONDS"] ?? 10);
@@ -71,18 +71,8 @@ async function firstFrames(chromium: Chromium, launcher: Launcher): Promise<numb
   const times: number[] = [];
   for (let round = 0; round < LOADS; round++) {
     const viewer = await chromium.prepare(launcher);
-    await viewer.page.addInitScript(() => {
-      const watch = (): void => {
-        const video = document.querySelector("video");
-        if (!video) requestAnimationFrame(watch);
-        else video.requestVideoFrameCallback(() => Object.assign(globalThis, { firstFrameMs: performance.now() }));
-      };
-      watch();
-    });
     await viewer.page.goto(launcher.url);
-    times.push(
-      await until("the first frame", 20_000, () => viewer.page.evaluate(() => (globalThis as unknown as { firstFrameMs?: number }).firstFrameMs)),
-    );
+    times.push(await viewer.firstFrameMs());
     await viewer.close();
     await launcher.statusWhere("nobody watches", ({ consumers }) => consumers.length === 0, 20_000);
   }

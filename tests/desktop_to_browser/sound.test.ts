@@ -15,9 +15,9 @@ let viewer: Viewer;
 before(async () => {
   pulse = await Pulse.start();
   launcher = await Launcher.start({ flags: ["--display-size", "640x480"], desktop: ["xclock", "-update", "1"], env: { PULSE_SERVER: pulse.server } });
-  await launcher.statusWhere("sound is captured", (status) => status.audio.running);
   chromium = await Chromium.start();
   viewer = await chromium.open(launcher);
+  await launcher.statusWhere("sound is captured", (status) => status.audio.running);
 });
 
 after(async () => {

@@ -87,6 +87,7 @@ export class Chromium {
     });
     // The TypeScript loader wraps inner functions in a helper that pages do not have.
     await context.addInitScript("globalThis.__name ??= (f) => f;");
+    await context.addInitScript(markFirstFrame);
     const page = await context.newPage();
     page.setDefaultTimeout(10_000);
     const renderers = await until("the page's own renderer process", 5_000, () => {
@@ -105,6 +106,21 @@ export class Chromium {
   async stop(): Promise<void> {
     await within("Chromium to close", 15_000, this.browser.close());
   }
+}
+
+/** In the page: keeps the time, on the page's own clock, at which it presented the first frame in any of its videos. */
+function markFirstFrame(): void {
+  const marks = globalThis as unknown as { firstFrameMs?: number };
+  const watched = new WeakSet<HTMLVideoElement>();
+  const watch = (): void => {
+    for (const video of document.querySelectorAll("video")) {
+      if (watched.has(video)) continue;
+      watched.add(video);
+      video.requestVideoFrameCallback(() => (marks.firstFrameMs ??= performance.now()));
+    }
+    if (marks.firstFrameMs === undefined) requestAnimationFrame(watch);
+  };
+  watch();
 }
 
 export interface ViewerOptions {
@@ -138,6 +154,13 @@ export class Viewer {
       return true;
     });
     await until("the first frame", limitMs, async () => (await this.inbound("video")).framesDecoded > 0);
+  }
+
+  /** Milliseconds from the beginning of the navigation to the first frame on the page. */
+  firstFrameMs(limitMs = 20_000): Promise<number> {
+    return until("the first frame on the page", limitMs, () =>
+      this.page.evaluate(() => (globalThis as unknown as { firstFrameMs?: number }).firstFrameMs),
+    );
   }
 
   /** What the page says to its user. */
