@@ -83,6 +83,8 @@ struct Parts {
     input_thread: InputThread,
     server: Server,
     controller: Option<String>,
+    /// The last input that the session was told of.
+    seen_input: Option<Instant>,
 }
 
 impl Parts {
@@ -139,6 +141,7 @@ impl Parts {
             input_thread,
             server,
             controller: None,
+            seen_input: None,
         })
     }
 
@@ -257,9 +260,10 @@ impl Parts {
             let words = format!("no encoded frame came within {} s", FIRST_FRAME_TIMEOUT.as_secs());
             return session::Event::Failed(Error::pipeline(words));
         }
-        if let Some(at) = self.input.last_input() {
-            // Its actions are none that cannot wait for those of the tick itself.
-            self.session.handle(session::Event::Input, at.saturating_duration_since(self.began));
+        let last_input = self.input.last_input();
+        if last_input != self.seen_input {
+            self.seen_input = last_input;
+            return session::Event::Input;
         }
         session::Event::Tick
     }

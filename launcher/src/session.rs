@@ -204,6 +204,14 @@ mod tests {
     }
 
     #[test]
+    fn page_that_connects_after_a_long_quiet_time_is_not_idle_at_once() {
+        let mut session = ready();
+        session.handle(Event::Pages { present: 1, connected: 1 }, s(1000));
+        session.handle(Event::Tick, s(1001));
+        assert_eq!(session.phase(), Phase::Streaming);
+    }
+
+    #[test]
     fn failure_ends_it_from_any_live_phase_and_the_first_reason_stays() {
         for mut session in [Session::new(None), ready(), streaming()] {
             let actions = session.handle(Event::Failed(Error::display("gone")), s(5));
