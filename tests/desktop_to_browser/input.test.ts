@@ -194,7 +194,7 @@ test("keys and buttons that are held are released when the controller leaves", a
     return keys.includes(SHIFT_L) && keys.includes(CONTROL_L) && (await display.pointer()).buttons.includes(1);
   });
   // No farewell: the renderer dies as in a crash.
-  for (const pid of controller.renderers) process.kill(pid, "SIGKILL");
+  for (const pid of chromium.renderers) process.kill(pid, "SIGKILL");
   await until("no key and no button to be down", 20_000, async () => {
     return (await display.keysDown()).length === 0 && (await display.pointer()).buttons.length === 0;
   });

@@ -13,17 +13,18 @@ import { delay, until } from "./support/wait.js";
 const SECONDS = Number(process.env["VDI_VIEWERS_SECONDS"] ?? 60);
 
 let launcher: Launcher;
-let chromium: Chromium;
+/** A browser of its own for each viewer, so that each has processes that are its own. */
+let browsers: [Chromium, Chromium, Chromium];
 let env: Record<string, string>;
 
 before(async () => {
   launcher = await Launcher.start({ flags: ["--display-size", "640x480"], desktop: ["xclock", "-update", "1", "-geometry", "200x200+400+200"] });
   env = await launcher.desktopEnvironment();
-  chromium = await Chromium.start();
+  browsers = [await Chromium.start(), await Chromium.start(), await Chromium.start()];
 });
 
 after(async () => {
-  await chromium.stop();
+  for (const browser of browsers) await browser.stop();
   await launcher.stop();
 });
 
@@ -63,9 +64,10 @@ async function assertAllSee(viewers: Viewer[], colour: string): Promise<void> {
 }
 
 test(`three viewers see the same for ${SECONDS} s while one stalls, one hangs and one dies`, { timeout: (SECONDS + 120) * 1000 }, async (t) => {
-  const steady = await chromium.open(launcher, { viewport: { width: 640, height: 480 } });
-  const troubled = await chromium.open(launcher, { viewport: { width: 640, height: 480 } });
-  const doomed = await chromium.open(launcher, { viewport: { width: 640, height: 480 } });
+  const viewport = { width: 640, height: 480 };
+  const steady = await browsers[0].open(launcher, { viewport });
+  const troubled = await browsers[1].open(launcher, { viewport });
+  const doomed = await browsers[2].open(launcher, { viewport });
   await launcher.statusWhere("three connected consumers", ({ consumers }) => consumers.length === 3 && consumers.every((one) => one.connected));
   await assertAllSee([steady, troubled, doomed], "#803010");
   const phase = Math.max(5, Math.floor(SECONDS / 4));
@@ -77,12 +79,12 @@ test(`three viewers see the same for ${SECONDS} s while one stalls, one hangs an
   const memory = residentBytes(launcher.pid);
 
   t.diagnostic(`one stalls (its process is stopped) for ${phase} s`);
-  for (const pid of troubled.renderers) process.kill(pid, "SIGSTOP");
+  for (const pid of browsers[1].renderers) process.kill(pid, "SIGSTOP");
   try {
     const beside = await Promise.all([steady, doomed].map((viewer) => watch(viewer, phase)));
     beside.forEach((counts, index) => { assertNoGap(`viewer ${index}, beside a stalled one,`, counts); });
   } finally {
-    for (const pid of troubled.renderers) process.kill(pid, "SIGCONT");
+    for (const pid of browsers[1].renderers) process.kill(pid, "SIGCONT");
   }
 
   t.diagnostic(`one hangs (its script never returns) for ${phase} s`);
@@ -95,7 +97,7 @@ test(`three viewers see the same for ${SECONDS} s while one stalls, one hangs an
   await hung;
 
   t.diagnostic(`one dies (its process is killed), the others are watched for ${phase} s`);
-  for (const pid of doomed.renderers) process.kill(pid, "SIGKILL");
+  for (const pid of browsers[2].renderers) process.kill(pid, "SIGKILL");
   assertNoGap("the steady viewer, beside a dead one,", await watch(steady, phase));
 
   // The one that stalled and hung is back, by itself.
@@ -113,7 +115,7 @@ test(`three viewers see the same for ${SECONDS} s while one stalls, one hangs an
 });
 
 test("after 50 connects and disconnects threads and file descriptors are back where they were", { timeout: 300_000 }, async () => {
-  const viewer = await chromium.open(launcher);
+  const viewer = await browsers[0].open(launcher);
   await leave(viewer);
   const before = { threads: threadCount(launcher.pid), fds: fdCount(launcher.pid) };
   for (let round = 0; round < 50; round++) {

@@ -3,7 +3,7 @@
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
-import { descendants } from "./child.js";
+import { children, descendants } from "./child.js";
 import { targetFolder } from "./launcher.js";
 import { until, within } from "./wait.js";
 
@@ -56,21 +56,35 @@ interface Handle {
 }
 
 export class Chromium {
-  private constructor(private readonly browser: Browser) {}
+  private constructor(
+    private readonly browser: Browser,
+    private readonly pid: number,
+  ) {}
 
+  /** To be started one after the other: the new child process is the browser. */
   static async start(): Promise<Chromium> {
-    return new Chromium(
-      await chromium.launch({
-        executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-        headless: true,
-        args: FLAGS,
-        ignoreDefaultArgs: ["--mute-audio"],
-        timeout: 60_000,
-      }),
-    );
+    const before = new Set(children(process.pid));
+    const browser = await chromium.launch({
+      executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+      headless: true,
+      args: FLAGS,
+      ignoreDefaultArgs: ["--mute-audio"],
+      timeout: 60_000,
+    });
+    const added = children(process.pid).filter((pid) => !before.has(pid));
+    const [pid] = added;
+    if (pid === undefined || added.length > 1) throw new Error(`which process is the browser? ${added.join() || "none"}`);
+    return new Chromium(browser, pid);
   }
 
-  /** Opens the server's page in a profile of its own, so that each viewer has processes of its own. */
+  /** Its renderer processes: those of its pages, and one that it may keep in reserve. */
+  get renderers(): number[] {
+    return descendants(this.pid)
+      .filter((one) => one.command.includes("--type=renderer"))
+      .map((one) => one.pid);
+  }
+
+  /** Opens the server's page in a profile of its own. */
   async open(server: Server, options: ViewerOptions = {}): Promise<Viewer> {
     const viewer = await this.prepare(server, options);
     await viewer.page.goto(server.url, { timeout: 15_000 });
@@ -80,7 +94,6 @@ export class Chromium {
 
   /** The same, without going there yet. */
   async prepare(server: Server, { viewport, password }: ViewerOptions = {}): Promise<Viewer> {
-    const before = new Set(this.renderers());
     const context = await this.browser.newContext({
       viewport: viewport ?? { width: 1280, height: 720 },
       ...(server.user && { httpCredentials: { username: server.user, password: password ?? server.password } }),
@@ -90,17 +103,7 @@ export class Chromium {
     await context.addInitScript(markFirstFrame);
     const page = await context.newPage();
     page.setDefaultTimeout(10_000);
-    const renderers = await until("the page's own renderer process", 5_000, () => {
-      const added = this.renderers().filter((pid) => !before.has(pid));
-      return added.length > 0 && added;
-    });
-    return new Viewer(page, context, () => this.renderers().filter((pid) => !before.has(pid)), renderers);
-  }
-
-  private renderers(): number[] {
-    return descendants(process.pid)
-      .filter((one) => one.command.includes("--type=renderer"))
-      .map((one) => one.pid);
+    return new Viewer(page, context);
   }
 
   async stop(): Promise<void> {
@@ -132,15 +135,7 @@ export class Viewer {
   constructor(
     readonly page: Page,
     private readonly context: BrowserContext,
-    private readonly newRenderers: () => number[],
-    private readonly firstRenderers: number[],
   ) {}
-
-  /** Renderer processes that appeared with this viewer. Navigating may replace the first by another. */
-  get renderers(): number[] {
-    const now = this.newRenderers();
-    return now.length > 0 ? now : this.firstRenderers;
-  }
 
   state(): Promise<string> {
     return this.page.evaluate(() => document.documentElement.dataset["state"] ?? "");

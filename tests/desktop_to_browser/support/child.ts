@@ -139,6 +139,9 @@ export function descendants(pid: number): ProcessFacts[] {
   return found;
 }
 
+/** The processes that a process has started itself. */
+export const children = (pid: number): number[] => descendants(pid).filter((one) => stat(one.pid)?.parent === pid).map((one) => one.pid);
+
 export function isAlive(pid: number): boolean {
   const facts = stat(pid);
   return facts !== undefined && facts.state !== "Z";
