@@ -245,6 +245,7 @@ impl Config {
             termination_log: PathBuf::from(&options.desktop.termination_log),
             without_effect,
         };
+        no_plain_text_for_https(&mut checks, options.accepted.enable_https.as_deref());
         if checks.0.is_empty() {
             Ok(config)
         } else {
@@ -273,6 +274,16 @@ fn credentials(checks: &mut Checks, options: &Options) -> Option<Credentials> {
     }
     let password = server.basic_auth_password.clone().filter(|password| !password.is_empty()).map(Secret);
     Some(Credentials { user, password })
+}
+
+/// Whoever asks for TLS must not get plain text with a notice.
+fn no_plain_text_for_https(checks: &mut Checks, value: Option<&str>) {
+    if let Some(value) = value
+        && checks.boolean("enable-https", value)
+    {
+        let accepted = "false: this version has no TLS of its own, put a proxy with TLS in front";
+        checks.refuse("enable-https", value, accepted);
+    }
 }
 
 fn desktop(checks: &mut Checks, options: &Options) -> Desktop {
@@ -465,6 +476,13 @@ mod tests {
         let turn = config.turn_server.clone().unwrap();
         assert_eq!(turn.0, "turn://1700%3Ame:a%2Fb%3D@turn.example.com:3478?transport=tcp");
         assert!(!format!("{config:?}").contains("a%2Fb"));
+    }
+
+    #[test]
+    fn tls_that_is_asked_for_is_never_answered_with_plain_text() {
+        let err = resolve(&["--enable-https=true"]).unwrap_err();
+        assert!(err.message.contains("--enable-https \"true\": accepted is false"), "{err}");
+        assert!(resolve(&["--enable-https=false"]).is_ok());
     }
 
     #[test]

@@ -162,7 +162,7 @@ pub struct AcceptedOptions {
     /// Folder of another page.
     #[arg(long, env = "SELKIES_WEB_ROOT", value_name = "FOLDER")]
     pub web_root: Option<String>,
-    /// Whether the page is served through TLS.
+    /// Whether the page is served through TLS; `true` is refused, since this version has none.
     #[arg(long, env = "SELKIES_ENABLE_HTTPS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub enable_https: Option<String>,
     /// TLS certificate.

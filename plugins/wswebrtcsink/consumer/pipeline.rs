@@ -398,10 +398,16 @@ fn watch_bus(pipeline: &gst::Pipeline, reports: &Arc<dyn Reports>) {
     bus.set_sync_handler(move |_, message| {
         if let gst::MessageView::Error(err) = message.view() {
             let source = err.src().map(|src| src.path_string()).unwrap_or_default();
-            reports.input(Input::PipelineFailed {
-                code: ErrorCode::Internal,
-                message: format!("{source}: {} {}", err.error(), err.debug().unwrap_or_default()),
-            });
+            // A browser that goes without a word resets its SCTP association, which is no fault of ours.
+            let input = if err.src().is_some_and(|src| src.name().starts_with("sctp")) {
+                Input::MediaEnded
+            } else {
+                Input::PipelineFailed {
+                    code: ErrorCode::Internal,
+                    message: format!("{source}: {} {}", err.error(), err.debug().unwrap_or_default()),
+                }
+            };
+            reports.input(input);
         }
         gst::BusSyncReply::Drop
     });
