@@ -175,9 +175,12 @@ impl Hub {
         let mut streams = Vec::with_capacity(producers.len());
         for producer in producers {
             let mut watch = producer.watch();
-            let began =
+            // What `wait_for` returns holds the watch's lock, so it must be gone before anything else looks at it.
+            let waited =
                 tokio::time::timeout(MEDIA_WAIT, watch.wait_for(|stream| stream.caps.is_some())).await;
-            if !matches!(began, Ok(Ok(_))) {
+            let began = matches!(waited, Ok(Ok(_)));
+            drop(waited);
+            if !began {
                 return Err(format!("no {} has come from the source yet", producer.kind().as_str()));
             }
             let stream = producer.stream();
