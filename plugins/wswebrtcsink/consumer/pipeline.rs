@@ -171,14 +171,7 @@ impl ConsumerPipeline {
     }
 
     /// Hands a candidate of the consumer to webrtcbin. The text has been checked.
-    ///
-    /// Candidates with an mDNS name are kept back: libnice cannot ask multicast DNS, and webrtcbin (seen in 1.22) waits
-    /// for the answer on the default main context. Where nobody runs that, as in the launcher, it never hears of the
-    /// failure and never frees its ICE agent, sockets and thread. The consumer's checks make the pair known anyway.
     pub fn add_candidate(&self, candidate: &IceCandidate) {
-        if super::sdp::is_mdns(&candidate.candidate) {
-            return;
-        }
         let index = candidate.sdp_m_line_index.unwrap_or(0);
         self.webrtcbin.emit_by_name::<()>("add-ice-candidate", &[&index, &candidate.candidate]);
     }

@@ -64,6 +64,10 @@ fn value<'a>(message: &'a SDPMessage, media: &'a SDPMediaRef, name: &str) -> Opt
 }
 
 /// Whether a candidate hides its address behind a name of multicast DNS (draft-ietf-mmusic-mdns-ice-candidates).
+///
+/// webrtcbin must not see such a candidate: libnice cannot resolve it, and webrtcbin (seen in 1.22) waits for the answer
+/// on the default main context. Where nobody runs that, as in the launcher, it never hears of the failure and never
+/// frees its ICE agent, sockets and thread. The consumer's own checks make the pair known without it.
 pub fn is_mdns(candidate: &str) -> bool {
     candidate
         .split_whitespace()
