@@ -279,7 +279,7 @@ impl Negotiation {
         if let Err(why) = sdp::check_candidate(&candidate, u32::try_from(sections).unwrap_or(u32::MAX)) {
             return self.refuse(ErrorCode::BadCandidate, why);
         }
-        if candidate.candidate.is_empty() {
+        if candidate.candidate.is_empty() || sdp::is_mdns(&candidate.candidate) {
             return Vec::new();
         }
         if self.state == State::AwaitingAnswer {
@@ -419,6 +419,17 @@ mod tests {
         assert_eq!(n.handle(Input::Message(FromConsumer::Ice(candidate())), s(0)), []);
         let actions = n.handle(answer(), s(0));
         assert!(matches!(&actions[..], [Action::ApplyAnswer(_), Action::AddCandidate(_)]));
+    }
+
+    #[test]
+    fn candidates_with_an_mdns_name_are_kept_from_webrtcbin() {
+        let hidden = IceCandidate {
+            candidate:
+                "candidate:3 1 udp 2122260223 6b1c1d5e-6f2c-4d1e-8a54-000000000000.local 60000 typ host"
+                    .into(),
+            ..candidate()
+        };
+        assert_eq!(at(State::Connecting).handle(Input::Message(FromConsumer::Ice(hidden)), s(0)), []);
     }
 
     #[test]

@@ -63,6 +63,18 @@ fn value<'a>(message: &'a SDPMessage, media: &'a SDPMediaRef, name: &str) -> Opt
     media.attribute_val(name).or_else(|| message.attribute_val(name))
 }
 
+/// Whether a candidate hides its address behind a name of multicast DNS (draft-ietf-mmusic-mdns-ice-candidates).
+///
+/// webrtcbin must not see such a candidate: libnice cannot resolve it, and webrtcbin (seen in 1.22) waits for the answer
+/// on the default main context. Where nobody runs that, as in the launcher, it never hears of the failure and never
+/// frees its ICE agent, sockets and thread. The consumer's own checks make the pair known without it.
+pub fn is_mdns(candidate: &str) -> bool {
+    candidate
+        .split_whitespace()
+        .nth(4)
+        .is_some_and(|address| address.to_ascii_lowercase().ends_with(".local"))
+}
+
 /// Checks one candidate (RFC 8839, 5.1). An empty one ends the candidates and is fine.
 pub fn check_candidate(candidate: &IceCandidate, media_sections: u32) -> Result<(), String> {
     let index = candidate.sdp_m_line_index.unwrap_or(0);
@@ -166,6 +178,15 @@ pub(super) mod tests {
         ] {
             assert_eq!(check_candidate(&candidate(text, 1), 2), Ok(()), "{text}");
         }
+    }
+
+    #[test]
+    fn only_names_of_multicast_dns_are_kept_from_webrtcbin() {
+        assert!(is_mdns(
+            "candidate:3 1 udp 2122260223 6b1c1d5e-6f2c-4d1e-8a54-000000000000.local 60000 typ host"
+        ));
+        assert!(!is_mdns("candidate:1 1 UDP 2015363327 127.0.0.1 54321 typ host"));
+        assert!(!is_mdns(""));
     }
 
     #[test]
