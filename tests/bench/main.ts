@@ -57,14 +57,23 @@ async function load(pid: number): Promise<number> {
   return ((cpuSeconds(pid) - from) / ((performance.now() - fromMs) / 1000)) * 100;
 }
 
+/** What a pipeline costs while it does what. On a busy machine both fall together; their quotient stays. */
+interface Cost {
+  cpu: number;
+  framesPerSecond: number;
+}
+
 /** The least that turns a display into H.264: no network, no browser. */
-async function naiveLoad(env: { DISPLAY: string }, framerate: number): Promise<number> {
-  const line = `ximagesrc use-damage=false ! video/x-raw,framerate=${framerate}/1 ! videoconvert ! x264enc tune=zerolatency speed-preset=ultrafast bitrate=8000 ! fakesink`;
+async function naiveCost(env: { DISPLAY: string }, framerate: number): Promise<Cost> {
+  const line = `-v ximagesrc use-damage=false ! video/x-raw,framerate=${framerate}/1 ! videoconvert ! x264enc tune=zerolatency speed-preset=ultrafast bitrate=8000 ! fpsdisplaysink video-sink=fakesink text-overlay=false sync=false`;
   const naive = Child.start("gst-launch-1.0", line.split(" "), { env: { ...env, GST_REGISTRY: resolve(targetFolder, "bench-registry.bin") } });
   await delay(2000);
+  const frames = (): number => Number([...naive.stdout.matchAll(/rendered: (\d+)/g)].at(-1)?.[1] ?? 0);
+  const [from, fromMs] = [frames(), performance.now()];
   const cpu = await load(naive.pid);
+  const framesPerSecond = (frames() - from) / ((performance.now() - fromMs) / 1000);
   await naive.stop("SIGINT");
-  return cpu;
+  return { cpu, framesPerSecond };
 }
 
 async function firstFrames(chromium: Chromium, launcher: Launcher): Promise<number[]> {
@@ -79,29 +88,31 @@ async function firstFrames(chromium: Chromium, launcher: Launcher): Promise<numb
   return times;
 }
 
-async function framesPerSecond(viewer: Viewer): Promise<number> {
+async function launcherCost(launcher: Launcher, viewer: Viewer): Promise<Cost> {
   const [from, fromMs] = [(await viewer.inbound("video")).framesDecoded, performance.now()];
-  await delay(3000);
-  return ((await viewer.inbound("video")).framesDecoded - from) / ((performance.now() - fromMs) / 1000);
+  const cpu = await load(launcher.pid);
+  const frames = (await viewer.inbound("video")).framesDecoded - from;
+  return { cpu, framesPerSecond: frames / ((performance.now() - fromMs) / 1000) };
 }
 
 async function costs(chromium: Chromium, size: string, framerate: number, motion: boolean, viewers: number): Promise<void> {
   const name = `${size}@${framerate} ${motion ? "scrolling text" : "static"}`;
   step(`${name}: ${SECONDS} s for each of naive pipeline, launcher${viewers > 1 ? `, launcher with ${viewers} viewers` : ""}`);
   const stage = await Stage.set(size, motion);
-  const naive = await naiveLoad(stage.env, framerate);
+  const naive = await naiveCost(stage.env, framerate);
   const launcher = await Launcher.start({ flags: ["--framerate", String(framerate)], desktop: [], env: stage.env });
-  const open: Viewer[] = [await chromium.open(launcher, { viewport: { width: 640, height: 360 } })];
+  const first = await chromium.open(launcher, { viewport: { width: 640, height: 360 } });
+  const open: Viewer[] = [first];
   await delay(3000);
-  const one = await load(launcher.pid);
-  note(`sender CPU, ${name}`, one, "% of a core", framerate > 30 ? 100 : 50);
-  note(`sender CPU against naive pipeline, ${name}`, one / naive, "ratio", 1.4);
-  const shown = await Promise.all(open.map(framesPerSecond));
-  step(`  (the viewer decodes ${shown.map((fps) => fps.toFixed(1)).join(", ")} frames per second; the naive pipeline takes ${naive.toFixed(0)} % of a core)`);
+  const one = await launcherCost(launcher, first);
+  note(`sender CPU, ${name}`, one.cpu, "% of a core", framerate > 30 ? 100 : 50);
+  note(`sender CPU per frame against naive pipeline, ${name}`, one.cpu / one.framesPerSecond / (naive.cpu / naive.framesPerSecond), "ratio", 1.4);
+  const words = ({ cpu, framesPerSecond }: Cost): string => `${framesPerSecond.toFixed(1)} frames per second for ${cpu.toFixed(0)} % of a core`;
+  step(`  (launcher, to a viewer on this machine: ${words(one)}; naive pipeline: ${words(naive)})`);
   if (viewers > 1) {
     while (open.length < viewers) open.push(await chromium.open(launcher, { viewport: { width: 640, height: 360 } }));
     await delay(3000);
-    note(`CPU of each further viewer, ${name}`, ((await load(launcher.pid)) - one) / (viewers - 1), "% of a core", 15);
+    note(`CPU of each further viewer, ${name}`, ((await load(launcher.pid)) - one.cpu) / (viewers - 1), "% of a core", 15);
   }
   note(`memory with ${open.length} viewer${open.length > 1 ? "s" : ""}, ${name}`, residentBytes(launcher.pid) / 2 ** 20, "MiB", 200);
   for (const viewer of open) await viewer.close();
