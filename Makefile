@@ -51,7 +51,9 @@ setup-run:
 	scripts/setup.sh run
 setup:
 	scripts/setup.sh test
-page:
+# A page that is built again is embedded again, which costs minutes in release: only when something of it has changed.
+page: web/dist/index.html
+web/dist/index.html: package-lock.json $(shell find web \( -name node_modules -o -name dist \) -prune -o -type f -print)
 	npm run --silent build --workspace web
 build:
 	cargo build --workspace
