@@ -33,7 +33,7 @@ on_input (GIOChannel *channel, GIOCondition condition, GstElement *sink)
   gboolean taken = FALSE;
 
   if (g_io_channel_read_line (channel, &line, NULL, &end, NULL) != G_IO_STATUS_NORMAL) {
-    g_signal_emit_by_name (sink, "close-consumer", CONSUMER, "the input has ended");
+    g_signal_emit_by_name (sink, "close-consumer", CONSUMER, "the input has ended", &taken);
     return G_SOURCE_REMOVE;
   }
   line[end] = '\0';

@@ -297,11 +297,9 @@ impl Hub {
         self.emit("consumer-connected", &[&id]);
     }
 
-    /// A consumer has ended and is taken down.
-    pub fn consumer_removed(&self, id: &str, reason: &str, announced: bool) {
-        if announced {
-            self.emit("consumer-removed", &[&id, &reason]);
-        }
+    /// A consumer has ended and is taken down, whether its offer ever went out or not.
+    pub fn consumer_removed(&self, id: &str, reason: &str) {
+        self.emit("consumer-removed", &[&id, &reason]);
         lock(&self.consumers).by_id.remove(id);
         self.emptied.notify_all();
     }

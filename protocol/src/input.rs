@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Input {
-    /// A key went down or up.
+    /// A key went down or up. Down for a key that is held is a repeat, which the server never makes by itself.
     Key {
         /// X keysym: the character the user means, after the user's own layout.
         keysym: u32,

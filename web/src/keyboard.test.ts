@@ -68,11 +68,16 @@ describe("keys", () => {
     expect(told()).toEqual(["+ffe1", "+41", "-ffe1", "-41"]);
   });
 
-  it("that the browser repeats are sent once: the desktop repeats them itself", () => {
+  it("that the browser repeats are repeated, modifiers are not", () => {
     keyboard();
     down("a", "KeyA");
     expect(down("a", "KeyA", { repeat: true })).toBe(true);
-    expect(told()).toEqual(["+61"]);
+    expect(told()).toEqual(["+61", "+61"]);
+    down("Shift", "ShiftLeft", { location: 1 });
+    down("Shift", "ShiftLeft", { location: 1, repeat: true });
+    expect(told()).toEqual(["+ffe1"]);
+    down("b", "KeyB", { repeat: true });
+    expect(told()).toEqual([]);
   });
 
   it("that were not seen going down are not sent going up", () => {

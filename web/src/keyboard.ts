@@ -5,7 +5,7 @@
 // Text that comes without keys (dead keys, input methods, touch keyboards) is typed through a text area: it is the
 // element that has the focus, and what appears in it is sent as strokes.
 import type { Cancel, Clock } from "./clock";
-import { BACK_SPACE, ISO_LEVEL3_SHIFT, keysymOf, keysymOfCharacter, RETURN, type Platform } from "./keysyms";
+import { BACK_SPACE, ISO_LEVEL3_SHIFT, isModifier, keysymOf, keysymOfCharacter, RETURN, type Platform } from "./keysyms";
 import { MAX_HELD_KEYS, type Input } from "./protocol";
 
 /** Time between two tellings of the held keys. */
@@ -133,7 +133,10 @@ export class Keyboard {
       return;
     }
     event.preventDefault();
-    if (event.repeat) return;
+    if (event.repeat) {
+      this.#repeat(event.code);
+      return;
+    }
     this.reconcile(event, event.code);
     if (event.code === "") {
       // A key without a place cannot be followed until it is released.
@@ -158,6 +161,15 @@ export class Keyboard {
     event.preventDefault();
     this.#release(event.code);
     if (event.code.startsWith("Shift")) this.reconcile(event);
+  }
+
+  /**
+   * The browser repeats a held key, and so does the desktop then. The X server must not repeat by itself: when the way
+   * to it stalls, a key-up that waits there would become many characters, or many deletions.
+   */
+  #repeat(code: string): void {
+    const keysym = this.#held.get(code);
+    if (keysym !== undefined && !isModifier(keysym)) this.#callback({ type: "key", keysym, down: true });
   }
 
   #press(code: string, keysym: number): void {

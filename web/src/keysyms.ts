@@ -127,3 +127,8 @@ export function keysymOf({ key, code, location }: KeyFacts, platform: Platform):
   }
   return keysymOfCharacter(key);
 }
+
+/** Shift, Control, Alt, Meta, the locks and AltGr: held, never repeated. */
+export function isModifier(keysym: number): boolean {
+  return (keysym >= 0xffe1 && keysym <= 0xffee) || keysym === ISO_LEVEL3_SHIFT;
+}

@@ -71,9 +71,14 @@ impl Keyboard {
         self.held.iter().map(|(keysym, _)| *keysym)
     }
 
-    /// A key goes down. Repeats of a held one are ignored: the server repeats by itself.
+    /// A key goes down. One that is held already is repeated, as the server's own auto-repeat would, unless it is a
+    /// modifier.
     pub fn down(&mut self, keysym: u32, state: State) -> Vec<Action> {
-        if keysym == 0 || self.held().any(|held| held == keysym) || self.held.len() >= MAX_HELD_KEYS {
+        if let Some((_, keycode)) = self.held.iter().find(|(held, _)| *held == keysym) {
+            let modifier = self.keymap.bits(*keycode) != 0;
+            return if modifier { Vec::new() } else { vec![Action::Up(*keycode), Action::Down(*keycode)] };
+        }
+        if keysym == 0 || self.held.len() >= MAX_HELD_KEYS {
             return Vec::new();
         }
         let (mut actions, state) = self.give_back(state);
@@ -342,7 +347,7 @@ mod tests {
     fn lower_case_letter_is_one_key() {
         let mut keyboard = Keyboard::new(us());
         assert_eq!(keyboard.down(0x61, NONE), [Down(KEY_A)]);
-        assert_eq!(keyboard.down(0x61, NONE), [], "a repeat");
+        assert_eq!(keyboard.down(0x61, NONE), [Up(KEY_A), Down(KEY_A)], "a repeat");
         assert_eq!(keyboard.up(0x61), [Up(KEY_A)]);
     }
 
@@ -350,6 +355,7 @@ mod tests {
     fn capital_with_shift_held_uses_the_users_shift() {
         let mut keyboard = Keyboard::new(us());
         assert_eq!(keyboard.down(0xffe1, NONE), [Down(SHIFT_L)]);
+        assert_eq!(keyboard.down(0xffe1, with(modifier::SHIFT)), [], "modifiers do not repeat");
         assert_eq!(keyboard.down(0x41, with(modifier::SHIFT)), [Down(KEY_A)]);
         assert_eq!(keyboard.up(0x41), [Up(KEY_A)]);
         assert_eq!(keyboard.up(0xffe1), [Up(SHIFT_L)]);

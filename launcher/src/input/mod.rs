@@ -213,11 +213,14 @@ impl Thread {
                     self.release_all()?;
                     let unbind = self.keyboard.unbind();
                     self.x11.keys(&unbind)?;
+                    self.x11.suspend_repeat(false)?;
                     // The answer comes only after all before it is done, so nothing is held when the thread has ended.
                     self.x11.state()?;
                     return Ok(());
                 }
             }
+            let held = self.keyboard.held().next().is_some();
+            self.x11.suspend_repeat(held)?;
             self.x11.flush()?;
         }
     }

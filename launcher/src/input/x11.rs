@@ -13,8 +13,9 @@ use x11rb::{
         Event,
         xkb::{self, ConnectionExt as _, EventType, ID, MapPart, SelectEventsAux},
         xproto::{
-            BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ChangeWindowAttributesAux, ConnectionExt as _,
-            EventMask, KEY_PRESS_EVENT, KEY_RELEASE_EVENT, MOTION_NOTIFY_EVENT, Window,
+            AutoRepeatMode, BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ChangeKeyboardControlAux,
+            ChangeWindowAttributesAux, ConnectionExt as _, EventMask, KEY_PRESS_EVENT, KEY_RELEASE_EVENT,
+            MOTION_NOTIFY_EVENT, Window,
         },
         xtest::ConnectionExt as _,
     },
@@ -51,6 +52,8 @@ pub struct X11 {
     root: Window,
     size: (u16, u16),
     core_keyboard: xkb::DeviceSpec,
+    /// The server's auto-repeat has been switched off by us.
+    repeat_suspended: bool,
 }
 
 impl X11 {
@@ -80,7 +83,13 @@ impl X11 {
         let events = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
         connection.change_window_attributes(root, &events)?;
         let geometry = connection.get_geometry(root)?.reply()?;
-        Ok(Self { connection, root, size: (geometry.width, geometry.height), core_keyboard })
+        Ok(Self {
+            connection,
+            root,
+            size: (geometry.width, geometry.height),
+            core_keyboard,
+            repeat_suspended: false,
+        })
     }
 
     /// Size of the display in pixels.
@@ -161,6 +170,26 @@ impl X11 {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Switches the server's auto-repeat off while a page holds keys, and on again if it was on.
+    ///
+    /// The page repeats its keys itself. Left on, the server would repeat a key whose release is stuck on the way.
+    pub fn suspend_repeat(&mut self, suspend: bool) -> Result<(), X11Error> {
+        if suspend == self.repeat_suspended {
+            return Ok(());
+        }
+        if suspend {
+            let now = self.connection.get_keyboard_control()?.reply()?.global_auto_repeat;
+            if now == AutoRepeatMode::OFF {
+                return Ok(());
+            }
+        }
+        let mode = if suspend { AutoRepeatMode::OFF } else { AutoRepeatMode::ON };
+        let aux = ChangeKeyboardControlAux::new().auto_repeat_mode(mode);
+        self.connection.change_keyboard_control(&aux)?;
+        self.repeat_suspended = suspend;
         Ok(())
     }
 

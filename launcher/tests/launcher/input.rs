@@ -160,6 +160,23 @@ impl Bench {
 }
 
 #[test]
+fn a_key_whose_release_is_stuck_on_the_way_is_typed_once_and_the_page_repeats() {
+    let mut bench = Bench::new();
+    let repeats =
+        || bench.application.connection.get_keyboard_control().unwrap().reply().unwrap().global_auto_repeat;
+    let before = repeats();
+    bench.key(0x78, true);
+    bench.application.sees(&[Seen::Key(0x78, true)]);
+    // Longer than the server's delay of 660 ms before it would repeat.
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    bench.key(0x78, true);
+    bench.key(0x78, false);
+    bench.application.sees(&[Seen::Key(0x78, false), Seen::Key(0x78, true), Seen::Key(0x78, false)]);
+    eventually("the server's own auto-repeat", || (repeats() == before).then_some(()));
+    bench.stop();
+}
+
+#[test]
 fn characters_on_every_level_and_those_that_the_layout_lacks_arrive() {
     let mut bench = Bench::new();
     let before = bench.application.map();

@@ -81,7 +81,6 @@ impl Consumer {
             negotiation: Negotiation::new(terms),
             building: None,
             pipeline: None,
-            announced: false,
         };
         super::runtime::runtime().spawn(task.run(inputs));
         consumer
@@ -224,7 +223,6 @@ struct Task {
     negotiation: Negotiation,
     building: Option<JoinHandle<Built>>,
     pipeline: Option<ConsumerPipeline>,
-    announced: bool,
 }
 
 impl Task {
@@ -263,7 +261,6 @@ impl Task {
                     let offered = matches!(message, ToConsumer::Offer { .. });
                     self.consumer.send(message);
                     if offered {
-                        self.announced = true;
                         self.hub.consumer_added(&self.consumer.id);
                     }
                 }
@@ -348,6 +345,6 @@ impl Task {
         if let Some(pipeline) = pipeline {
             pipeline.shut_down().await;
         }
-        self.hub.consumer_removed(&self.consumer.id, reason, self.announced);
+        self.hub.consumer_removed(&self.consumer.id, reason);
     }
 }

@@ -98,6 +98,8 @@ struct Dial {
 impl Dial {
     async fn run(&mut self) {
         let mut backoff = Backoff::default();
+        // One warning per outage is news; one per attempt is noise.
+        let mut told = false;
         loop {
             let why = match self.connection().await {
                 End::Refused(reason) => {
@@ -106,6 +108,7 @@ impl Dial {
                 }
                 End::Lost { registered, why } => {
                     if registered {
+                        told = false;
                         backoff.succeeded();
                     }
                     why
@@ -114,7 +117,11 @@ impl Dial {
             let mut random = [0];
             let _ = getrandom::fill(&mut random);
             let wait = backoff.failed(random[0]);
-            gst::warning!(CAT, "{}: {why}; dialling again in {wait:?}", self.uri);
+            gst::info!(CAT, "{}: {why}; dialling again in {wait:?}", self.uri);
+            if !told {
+                told = true;
+                self.unreachable(&why);
+            }
             tokio::time::sleep(wait).await;
         }
     }
@@ -237,6 +244,16 @@ impl Dial {
         let hub = &self.hub;
         self.consumers
             .retain(|id, consumer| hub.consumer(id).is_some_and(|current| Arc::ptr_eq(&current, consumer)));
+    }
+
+    fn unreachable(&self, why: &str) {
+        if let Some(element) = self.hub.element() {
+            gst::element_warning!(
+                element,
+                gst::ResourceError::OpenReadWrite,
+                ("The broker {} cannot be reached ({why}); it is dialled again until it answers", self.uri)
+            );
+        }
     }
 
     fn refused(&self, reason: &str) {
