@@ -348,7 +348,8 @@ fn video(checks: &mut Checks, options: &Options, encoders: &[&str]) -> Video {
         encoder: media.encoder.clone(),
         policy,
         framerate: checks.number("framerate", &media.framerate, (1, 240)),
-        bitrate_kbps,
+        // The bounds are the operator's last word, so a target outside is no error: its default may well be.
+        bitrate_kbps: bitrate_kbps.max(min_bitrate_kbps).min(max_bitrate_kbps),
         min_bitrate_kbps,
         max_bitrate_kbps,
     }
@@ -476,6 +477,14 @@ mod tests {
         let turn = config.turn_server.clone().unwrap();
         assert_eq!(turn.0, "turn://1700%3Ame:a%2Fb%3D@turn.example.com:3478?transport=tcp");
         assert!(!format!("{config:?}").contains("a%2Fb"));
+    }
+
+    #[test]
+    fn the_target_is_held_between_the_bounds() {
+        let target = |words: &[&str]| resolve(words).unwrap().video.bitrate_kbps;
+        assert_eq!(target(&["--max-bitrate=1000"]), 1000);
+        assert_eq!(target(&["--min-bitrate=9000"]), 9000);
+        assert_eq!(target(&["--video-bitrate=4000"]), 4000);
     }
 
     #[test]

@@ -181,9 +181,15 @@ impl Visitor {
         // A header that is no text is a wrong password, and not none.
         let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
         let mut guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = guard.failures();
         let verdict = guard.judge(request.uri().path(), authorization, self.from, self.epoch.elapsed());
-        if let Verdict::Wait(wait) = verdict {
-            tracing::debug!("too many wrong passwords from {}; it waits for {wait:?}", self.from);
+        // The limit on attempts is also the limit on these lines.
+        match verdict {
+            _ if guard.failures() == before => {}
+            Verdict::Wait(wait) => {
+                tracing::warn!(from = %self.from, "too many wrong passwords; the address waits for {wait:?}");
+            }
+            _ => tracing::warn!(from = %self.from, "a wrong password"),
         }
         verdict
     }
@@ -199,7 +205,7 @@ fn refusal(verdict: Verdict) -> Response {
             response
         }
         _ => {
-            let words = "User and password are needed; they were printed when the session started.\n";
+            let words = "User and password are needed: those that the session was started with, or printed when it started.\n";
             let mut response = warp::reply::with_status(words, StatusCode::UNAUTHORIZED).into_response();
             let challenge = HeaderValue::from_static("Basic realm=\"gst-vdi\", charset=\"UTF-8\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
