@@ -278,11 +278,9 @@ fn credentials(checks: &mut Checks, options: &Options) -> Option<Credentials> {
 
 /// Whoever asks for TLS must not get plain text with a notice.
 fn no_plain_text_for_https(checks: &mut Checks, value: Option<&str>) {
-    if let Some(value) = value
-        && checks.boolean("enable-https", value)
-    {
+    if value.is_some_and(|value| checks.boolean("enable-https", value)) {
         let accepted = "false: this version has no TLS of its own, put a proxy with TLS in front";
-        checks.refuse("enable-https", value, accepted);
+        checks.refuse("enable-https", value.unwrap_or_default(), accepted);
     }
 }
 
@@ -348,7 +346,7 @@ fn video(checks: &mut Checks, options: &Options, encoders: &[&str]) -> Video {
         encoder: media.encoder.clone(),
         policy,
         framerate: checks.number("framerate", &media.framerate, (1, 240)),
-        // The bounds are the operator's last word, so a target outside is no error: its default may well be.
+        // The bounds are the last word; the target's default may well lie outside, and is no error then.
         bitrate_kbps: bitrate_kbps.max(min_bitrate_kbps).min(max_bitrate_kbps),
         min_bitrate_kbps,
         max_bitrate_kbps,

@@ -71,8 +71,7 @@ impl Keyboard {
         self.held.iter().map(|(keysym, _)| *keysym)
     }
 
-    /// A key goes down. One that is held already is repeated, as the server's own auto-repeat would, unless it is a
-    /// modifier.
+    /// A key goes down. One that is held already is repeated, unless it is a modifier.
     pub fn down(&mut self, keysym: u32, state: State) -> Vec<Action> {
         if let Some((_, keycode)) = self.held.iter().find(|(held, _)| *held == keysym) {
             let modifier = self.keymap.bits(*keycode) != 0;
