@@ -8,7 +8,7 @@ use std::{
         Arc, Condvar, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use vdi_protocol::signalling::{FromConsumer, IceCandidate, ToConsumer};
 
@@ -232,13 +232,13 @@ impl Consumer {
     /// Waits until something was seen; panics with what was waited for.
     pub fn wait_for<T>(&self, what: &str, mut found: impl FnMut(&Seen) -> Option<T>) -> T {
         let mut seen = self.seen.0.lock().unwrap();
-        let mut rest = 3 * PATIENCE.as_millis() / 30;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(value) = found(&seen) {
                 return value;
             }
             assert!(
-                rest > 0,
+                Instant::now() < deadline,
                 "{what} did not come; seen: offer {:?}, errors {:?}, bye {:?}, channels {:?}, {} packets",
                 seen.offer.is_some(),
                 seen.errors,
@@ -246,7 +246,6 @@ impl Consumer {
                 seen.open,
                 seen.video_packets.len()
             );
-            rest -= 1;
             // Counters beside the lock have no notification of their own, so the wait is short.
             seen = self.seen.1.wait_timeout(seen, Duration::from_millis(10)).unwrap().0;
         }

@@ -56,6 +56,8 @@ pub struct Consumer {
     opened: Instant,
     /// Milliseconds after `opened` when liveness was told last.
     heard_ms: AtomicU64,
+    /// Whether a ping has come.
+    pings: AtomicBool,
 }
 
 impl Consumer {
@@ -74,6 +76,7 @@ impl Consumer {
             units: (AtomicU64::new(0), AtomicU64::new(0)),
             opened,
             heard_ms: AtomicU64::new(0),
+            pings: AtomicBool::new(false),
         });
         let task = Task {
             hub: hub.clone(),
@@ -189,6 +192,9 @@ impl Reports for Reporter {
         if channel == "control" {
             match parse::message::<FromPage>(text, limit) {
                 Ok(FromPage::Ping { id }) => {
+                    if !self.consumer.pings.swap(true, Ordering::Relaxed) {
+                        self.consumer.input(Input::Pings);
+                    }
                     self.consumer.send_data(channel, &json(&ToPage::Pong { id }));
                     return;
                 }

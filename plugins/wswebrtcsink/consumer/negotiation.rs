@@ -17,9 +17,13 @@ use vdi_protocol::{
     signalling::{ErrorCode, FromConsumer, IceCandidate, IceServer, IceTransportPolicy, ToConsumer},
 };
 
-/// A connected consumer from which neither RTCP nor data came for so long is gone. Browsers report every second; a
-/// busy machine may delay that, a closed lid does not last.
-const SILENCE_LIMIT: Duration = Duration::from_secs(6);
+/// A connected consumer from which neither RTCP nor data came for so long is gone. RFC 3550, 6.3.1 lets 6.2 s pass
+/// between two reports, and one may be lost.
+const SILENCE_LIMIT: Duration = Duration::from_secs(15);
+
+/// The same for a consumer that pings, since it does so every second; a busy machine may delay that, a closed lid does
+/// not last.
+const PINGING_SILENCE_LIMIT: Duration = Duration::from_secs(6);
 
 /// What happens to a consumer.
 #[derive(Debug)]
@@ -49,6 +53,8 @@ pub enum Input {
     ControlOpen,
     /// RTCP or data arrived.
     Heard,
+    /// It has begun to ping.
+    Pings,
     /// The way of its messages is cut. Clean means that it closed it on purpose.
     SignallingLost {
         /// Closed on purpose.
@@ -126,6 +132,8 @@ pub struct Negotiation {
     bad_messages: u32,
     /// When RTCP or data arrived last.
     last_heard: Duration,
+    /// Whether it pings.
+    pings: bool,
 }
 
 impl Negotiation {
@@ -140,6 +148,7 @@ impl Negotiation {
             candidates_seen: 0,
             bad_messages: 0,
             last_heard: Duration::ZERO,
+            pings: false,
         }
     }
 
@@ -152,6 +161,7 @@ impl Negotiation {
     pub fn deadline(&self) -> Option<Duration> {
         match self.state {
             State::Closed => None,
+            State::Connected if self.pings => Some(self.last_heard + PINGING_SILENCE_LIMIT),
             State::Connected => Some(self.last_heard + SILENCE_LIMIT),
             _ => Some(self.terms.negotiation_timeout),
         }
@@ -179,6 +189,10 @@ impl Negotiation {
             Input::MediaConnected => Vec::new(),
             Input::MediaEnded => self.close("the media path has ended"),
             Input::ControlOpen => vec![Action::AnnounceConnected],
+            Input::Pings => {
+                self.pings = true;
+                Vec::new()
+            }
             Input::Heard => {
                 self.last_heard = now;
                 Vec::new()
@@ -521,6 +535,15 @@ mod tests {
         n.handle(Input::Heard, s(10));
         assert_eq!(n.handle(Input::SignallingLost { clean: false }, s(11)), []);
         n.handle(Input::Heard, s(13));
+        assert_eq!(n.handle(Input::Tick, s(27)), [], "RFC 3550 lets six seconds pass between reports");
+        assert!(matches!(&n.handle(Input::Tick, s(28))[..], [Action::Close(_)]));
+    }
+
+    #[test]
+    fn a_consumer_that_pings_is_missed_sooner() {
+        let mut n = at(State::Connected);
+        n.handle(Input::Heard, s(13));
+        n.handle(Input::Pings, s(13));
         assert_eq!(n.handle(Input::Tick, s(18)), []);
         assert!(matches!(&n.handle(Input::Tick, s(19))[..], [Action::Close(_)]));
     }
