@@ -27,6 +27,8 @@ mod access_unit;
 pub mod adapt;
 mod chain;
 #[doc(hidden)]
+pub mod cpu;
+#[doc(hidden)]
 pub mod feedback;
 mod imp;
 mod input;

