@@ -79,14 +79,16 @@ pub struct Ladder {
     low: Option<(Duration, usize)>,
     /// Since when a higher rung has had enough, and the lowest of those.
     high: Option<(Duration, usize)>,
-    patience: Patience,
+    /// For the return to each rung.
+    patience: Vec<Patience>,
 }
 
 impl Ladder {
     /// At the top.
     pub fn new(source: Source, content: Content) -> Self {
         let rungs = rungs(source, content);
-        Self { source, content, rungs, index: 0, low: None, high: None, patience: Patience::new(HOLD) }
+        let patience = vec![Patience::new(HOLD); rungs.len()];
+        Self { source, content, rungs, index: 0, low: None, high: None, patience }
     }
 
     /// The source as it comes in, on even sizes.
@@ -139,14 +141,14 @@ impl Ladder {
         });
         match (self.low, self.high) {
             (Some((since, best)), _) if now.saturating_sub(since) >= DOWN_AFTER => {
+                self.patience[self.index].stepped_down(now);
                 self.index = best;
                 self.low = None;
-                self.patience.stepped_down(now);
             }
-            (_, Some((since, worst))) if now.saturating_sub(since) >= self.patience.hold() => {
+            (_, Some((since, worst))) if now.saturating_sub(since) >= self.patience[worst].hold() => {
                 self.index = worst;
                 self.high = None;
-                self.patience.returned(now);
+                self.patience[worst].returned(now);
             }
             _ => {}
         }

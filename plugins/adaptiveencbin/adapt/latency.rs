@@ -23,16 +23,19 @@ const HOLD: Duration = Duration::from_secs(5);
 const STEP: f64 = 0.75;
 
 /// The most steps: a tenth of the bits is left, and the ladder's lowest rung is reached.
-const MAX_STEPS: u32 = 8;
+const MAX_STEPS: usize = 8;
 
 /// Steps given up for latency.
 #[derive(Debug)]
 pub struct Latency {
-    steps: u32,
+    steps: usize,
     above: Lasting,
     below_since: Option<Duration>,
     stepped_at: Option<Duration>,
-    patience: Patience,
+    /// Quality went down last, and not up.
+    is_descending: bool,
+    /// For the return to each step.
+    patience: [Patience; MAX_STEPS],
 }
 
 impl Latency {
@@ -43,7 +46,8 @@ impl Latency {
             above: Lasting::new(),
             below_since: None,
             stepped_at: None,
-            patience: Patience::new(HOLD),
+            is_descending: false,
+            patience: [const { Patience::new(HOLD) }; MAX_STEPS],
         }
     }
 
@@ -73,17 +77,26 @@ impl Latency {
 
         let lasted = |since: Option<Duration>| since.map(|since| now.saturating_sub(since));
         let settled = lasted(self.stepped_at).is_none_or(|time| time >= SETTLE);
-        if self.steps < MAX_STEPS && settled && is_late {
+        if is_late && settled && self.steps < MAX_STEPS {
+            // A queue that has built up makes late even where it drains: only the first step of a descent was too much.
+            if self.is_descending {
+                self.patience[self.steps].passed();
+            } else {
+                self.patience[self.steps].stepped_down(now);
+            }
             self.steps += 1;
-            self.stepped_at = Some(now);
+            self.is_descending = true;
             self.above.restart();
-            self.patience.stepped_down(now);
-        } else if self.steps > 0 && lasted(self.below_since).is_some_and(|time| time >= self.patience.hold())
-        {
-            self.steps -= 1;
             self.stepped_at = Some(now);
-            self.below_since = None;
-            self.patience.returned(now);
+        } else if self.steps > 0 {
+            let upper = self.steps - 1;
+            if lasted(self.below_since).is_some_and(|time| time >= self.patience[upper].hold()) {
+                self.patience[upper].returned(now);
+                self.steps = upper;
+                self.is_descending = false;
+                self.below_since = None;
+                self.stepped_at = Some(now);
+            }
         }
     }
 }
@@ -100,7 +113,7 @@ mod tests {
         from_s: u64,
         seconds: u64,
         latency_ms: impl Fn(&Latency) -> u64,
-    ) -> Vec<u32> {
+    ) -> Vec<usize> {
         (from_s..from_s + seconds)
             .map(|second| {
                 for quarter in 0..4 {

@@ -21,6 +21,8 @@ mod load;
 mod loss;
 mod patience;
 mod peers;
+#[cfg(test)]
+mod simulation;
 
 pub use content::ContentHint;
 pub use ladder::{Shape, Source};

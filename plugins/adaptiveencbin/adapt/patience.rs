@@ -1,6 +1,7 @@
-//! Decision: how long things must have been good before quality is given back. A return that is bounced waits twice as
-//! long the next time, so that a limit which lies between two steps is probed ever more rarely. Refuses to know what
-//! the limit is.
+//! Decision: how long things must have been good before a step of quality is given back. A return that is bounced waits
+//! twice as long the next time, so that a limit which lies just below a step is probed ever more rarely. Each step has
+//! patience of its own: going up to where all is well is never slow because one step more was too much. Refuses to know
+//! what the limit is.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// A step down so soon after a return is the return's fault, whatever the wait was.
 const PROBATION: Duration = Duration::from_secs(30);
 
-/// The wait before a return. Times are durations since any fixed moment.
+/// The wait before the return to one step. Times are durations since any fixed moment.
 #[derive(Debug, Clone)]
 pub struct Patience {
     shortest: Duration,
@@ -30,23 +31,24 @@ impl Patience {
         self.hold
     }
 
-    /// Quality went up.
+    /// Quality came back to this step.
     pub fn returned(&mut self, now: Duration) {
-        if self.returned.is_some() {
-            // The return before was not bounced.
-            self.hold = (self.hold / 2).max(self.shortest);
-        }
         self.returned = Some(now);
     }
 
-    /// Quality went down.
+    /// Quality went down from this step.
     pub fn stepped_down(&mut self, now: Duration) {
         let Some(returned) = self.returned.take() else { return };
-        if now.saturating_sub(returned) <= PROBATION.max(self.hold * 2) {
-            self.hold = (self.hold * 2).min(LONGEST);
+        self.hold = if now.saturating_sub(returned) <= PROBATION.max(self.hold * 2) {
+            (self.hold * 2).min(LONGEST)
         } else {
-            self.hold = self.shortest;
-        }
+            self.shortest
+        };
+    }
+
+    /// Quality went down past this step, which is another one's fault.
+    pub fn passed(&mut self) {
+        self.returned = None;
     }
 }
 
@@ -73,20 +75,6 @@ mod tests {
     }
 
     #[test]
-    fn returns_in_a_row_make_it_shorter_again() {
-        let mut patience = Patience::new(s(5));
-        for now in [0, 100, 200] {
-            patience.returned(s(now));
-            patience.stepped_down(s(now + 1));
-        }
-        assert_eq!(patience.hold(), s(40));
-        for (now, hold) in [(300, 40), (400, 20), (500, 10), (600, 5), (700, 5)] {
-            patience.returned(s(now));
-            assert_eq!(patience.hold(), s(hold), "after the return at {now} s");
-        }
-    }
-
-    #[test]
     fn a_return_that_held_for_long_forgives_everything() {
         let mut patience = Patience::new(s(5));
         patience.returned(s(0));
@@ -97,9 +85,12 @@ mod tests {
     }
 
     #[test]
-    fn a_first_step_down_is_no_bounce() {
+    fn neither_a_first_step_down_nor_one_that_only_passes_is_a_bounce() {
         let mut patience = Patience::new(s(5));
         patience.stepped_down(s(1));
+        patience.returned(s(10));
+        patience.passed();
+        patience.stepped_down(s(11));
         assert_eq!(patience.hold(), s(5));
     }
 }
