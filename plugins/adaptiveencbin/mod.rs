@@ -23,7 +23,13 @@ use gst::{glib, prelude::*, subclass::prelude::*};
 use std::sync::LazyLock;
 
 mod access_unit;
+#[doc(hidden)]
+pub mod adapt;
 mod chain;
+#[doc(hidden)]
+pub mod cpu;
+#[doc(hidden)]
+pub mod feedback;
 mod codec;
 mod failover;
 mod guard;
