@@ -22,7 +22,7 @@
 use gst::{glib, prelude::*, subclass::prelude::*};
 use std::sync::LazyLock;
 
-mod access_unit;
+mod bitstream;
 mod chain;
 mod codec;
 mod imp;
@@ -31,6 +31,7 @@ mod input;
 pub mod proof;
 #[doc(hidden)]
 pub mod rate;
+mod rows;
 #[doc(hidden)]
 pub mod select;
 mod settings;

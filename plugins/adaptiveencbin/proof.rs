@@ -16,7 +16,8 @@ use std::{
 };
 
 use super::{
-    CAT, access_unit,
+    CAT,
+    bitstream::{self, Contents, Expected},
     chain::Chain,
     input,
     rate::Bitrate,
@@ -228,12 +229,25 @@ fn late(timeout: Duration) -> Rejection {
     )
 }
 
+/// What a test encode with this input must give.
+fn expected(row: &'static Row, info: &VideoInfo, pictures: usize) -> Expected<'static> {
+    let (right, bottom) = input::odd_edge_px(info);
+    Expected {
+        pictures,
+        width: info.width() - right.unsigned_abs(),
+        height: info.height() - bottom.unsigned_abs(),
+        profiles: row.profiles,
+        max_slices: row.max_slices,
+    }
+}
+
 /// A private pipeline with one encoder in it.
 struct TestEncode {
     row: &'static Row,
+    info: VideoInfo,
     pipeline: gst::Pipeline,
     bus: gst::Bus,
-    units: std::sync::Arc<Mutex<Vec<access_unit::Contents>>>,
+    units: std::sync::Arc<Mutex<Vec<Contents>>>,
 }
 
 impl TestEncode {
@@ -248,20 +262,20 @@ impl TestEncode {
         let bus = pipeline.bus().ok_or_else(|| ours(&"a pipeline without bus"))?;
         let source = gst_app::AppSrc::builder().caps(caps).format(gst::Format::Time).max_bytes(0).build();
         let units = std::sync::Arc::new(Mutex::new(Vec::with_capacity(FRAMES)));
-        let sink = gst_app::AppSink::builder().sync(false).callbacks(collect(&units)).build();
+        let sink = gst_app::AppSink::builder().sync(false).callbacks(collect(row, &units)).build();
 
         pipeline.add_many([source.upcast_ref::<gst::Element>(), sink.upcast_ref()]).map_err(|e| ours(&e))?;
         chain.add_to(pipeline.upcast_ref()).map_err(|error| ours(&error))?;
         let (first, last) = (&chain.elements()[0], &chain.elements()[chain.elements().len() - 1]);
         source.link(first).and_then(|()| last.link(&sink)).map_err(|error| ours(&error))?;
 
-        let test = Self { row, pipeline, bus, units };
+        let test = Self { row, info, pipeline, bus, units };
         if test.pipeline.set_state(gst::State::Playing).is_err() {
             let rejection = test.verdict(test.bus.pop_filtered(&[gst::MessageType::Error]));
             test.stop();
             return Err(rejection);
         }
-        for frame in frames(&info) {
+        for frame in frames(&test.info) {
             // A source that takes no more has had an error, and that is on the bus.
             if source.push_buffer(frame).is_err() {
                 break;
@@ -285,7 +299,7 @@ impl TestEncode {
                 // A session that is still open may be the only one, and the stream needs it next.
                 self.stop();
                 let units = self.units.lock().unwrap_or_else(PoisonError::into_inner);
-                match access_unit::fault(&units, FRAMES, self.row.profiles) {
+                match bitstream::fault(&units, expected(self.row, &self.info, FRAMES)) {
                     None => Ok(()),
                     Some(fault) => Err(Rejection::new(Reason::BadOutput, fault)),
                 }
@@ -313,14 +327,14 @@ impl TestEncode {
     }
 }
 
-fn collect(units: &std::sync::Arc<Mutex<Vec<access_unit::Contents>>>) -> gst_app::AppSinkCallbacks {
+fn collect(row: &'static Row, units: &std::sync::Arc<Mutex<Vec<Contents>>>) -> gst_app::AppSinkCallbacks {
     let units = units.clone();
     gst_app::AppSinkCallbacks::builder()
         .new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             let buffer = sample.buffer().ok_or(gst::FlowError::Error)?;
             let bytes = buffer.map_readable().map_err(|_| gst::FlowError::Error)?;
-            units.lock().unwrap_or_else(PoisonError::into_inner).push(access_unit::inspect(&bytes));
+            units.lock().unwrap_or_else(PoisonError::into_inner).push(bitstream::inspect(row.codec, &bytes));
             Ok(gst::FlowSuccess::Ok)
         })
         .build()
