@@ -27,6 +27,7 @@ mod chain;
 mod codec;
 mod imp;
 mod input;
+mod isolated;
 #[doc(hidden)]
 pub mod proof;
 #[doc(hidden)]

@@ -10,7 +10,7 @@ use gst_video::VideoInfo;
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{LazyLock, Mutex, PoisonError, mpsc},
+    sync::{Arc, LazyLock, Mutex, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -19,7 +19,7 @@ use super::{
     CAT,
     bitstream::{self, Contents, Expected},
     chain::Chain,
-    input,
+    input, isolated,
     rate::Bitrate,
     select::{Reason, Rejection},
     table::Row,
@@ -197,8 +197,12 @@ fn prove_now(
         return Outcome::Cancelled;
     }
     let caps = caps.clone();
+    // Whoever waits holds this; a child process without it is ended.
+    let waiter = Arc::new(());
+    let waiting = Arc::downgrade(&waiter);
     let spawned = thread::Builder::new().name(format!("prove-{}", row.factory)).spawn(move || {
-        let outcome = match TestEncode::start(row, &caps, rate).and_then(|test| test.finish(timeout)) {
+        let is_wanted = || waiting.strong_count() > 0;
+        let outcome = match test_encode(row, &caps, rate, timeout, is_wanted) {
             Ok(()) => Outcome::Proven,
             Err(rejection) => Outcome::Rejected(rejection),
         };
@@ -218,8 +222,31 @@ fn prove_now(
             Outcome::Rejected(Rejection::new(Reason::InitError, format!("no thread to prove it on: {error}")))
         }
     };
+    drop(waiter);
     cancel.leave();
     outcome
+}
+
+/// The test encode itself, here or in a child process.
+fn test_encode(
+    row: &'static Row,
+    caps: &gst::Caps,
+    rate: Bitrate,
+    timeout: Duration,
+    is_wanted: impl Fn() -> bool,
+) -> Result<(), Rejection> {
+    let ours = |error: &dyn std::fmt::Display| Rejection::new(Reason::CapsNotNegotiated, error.to_string());
+    let info = VideoInfo::from_caps(caps).map_err(|error| ours(&error))?;
+    let chain = Chain::new(row, &info, rate)?;
+    let (units, pictures) = if row.isolated {
+        (isolated::encode(&chain, &info, timeout, is_wanted)?, isolated::FRAMES)
+    } else {
+        (TestEncode::start(chain, caps, &info)?.finish(timeout)?, FRAMES)
+    };
+    match bitstream::fault(&units, expected(row, &info, pictures)) {
+        None => Ok(()),
+        Some(fault) => Err(Rejection::new(Reason::BadOutput, fault)),
+    }
 }
 
 fn late(timeout: Duration) -> Rejection {
@@ -244,24 +271,21 @@ fn expected(row: &'static Row, info: &VideoInfo, pictures: usize) -> Expected<'s
 /// A private pipeline with one encoder in it.
 struct TestEncode {
     row: &'static Row,
-    info: VideoInfo,
     pipeline: gst::Pipeline,
     bus: gst::Bus,
-    units: std::sync::Arc<Mutex<Vec<Contents>>>,
+    units: Arc<Mutex<Vec<Contents>>>,
 }
 
 impl TestEncode {
     /// Starts the pipeline and gives it all its frames.
-    fn start(row: &'static Row, caps: &gst::Caps, rate: Bitrate) -> Result<Self, Rejection> {
+    fn start(chain: Chain, caps: &gst::Caps, info: &VideoInfo) -> Result<Self, Rejection> {
         let ours =
             |error: &dyn std::fmt::Display| Rejection::new(Reason::CapsNotNegotiated, error.to_string());
-        let info = VideoInfo::from_caps(caps).map_err(|error| ours(&error))?;
-        let chain = Chain::new(row, &info, rate)?;
-
+        let row = chain.row;
         let pipeline = gst::Pipeline::new();
         let bus = pipeline.bus().ok_or_else(|| ours(&"a pipeline without bus"))?;
         let source = gst_app::AppSrc::builder().caps(caps).format(gst::Format::Time).max_bytes(0).build();
-        let units = std::sync::Arc::new(Mutex::new(Vec::with_capacity(FRAMES)));
+        let units = Arc::new(Mutex::new(Vec::with_capacity(FRAMES)));
         let sink = gst_app::AppSink::builder().sync(false).callbacks(collect(row, &units)).build();
 
         pipeline.add_many([source.upcast_ref::<gst::Element>(), sink.upcast_ref()]).map_err(|e| ours(&e))?;
@@ -269,13 +293,13 @@ impl TestEncode {
         let (first, last) = (&chain.elements()[0], &chain.elements()[chain.elements().len() - 1]);
         source.link(first).and_then(|()| last.link(&sink)).map_err(|error| ours(&error))?;
 
-        let test = Self { row, info, pipeline, bus, units };
+        let test = Self { row, pipeline, bus, units };
         if test.pipeline.set_state(gst::State::Playing).is_err() {
             let rejection = test.verdict(test.bus.pop_filtered(&[gst::MessageType::Error]));
             test.stop();
             return Err(rejection);
         }
-        for frame in frames(&test.info) {
+        for frame in frames(info) {
             // A source that takes no more has had an error, and that is on the bus.
             if source.push_buffer(frame).is_err() {
                 break;
@@ -285,8 +309,8 @@ impl TestEncode {
         Ok(test)
     }
 
-    /// Waits for the last frame and judges what came out.
-    fn finish(self, timeout: Duration) -> Result<(), Rejection> {
+    /// Waits for the last frame and returns what came out.
+    fn finish(self, timeout: Duration) -> Result<Vec<Contents>, Rejection> {
         let limit = gst::ClockTime::try_from(timeout).unwrap_or(gst::ClockTime::MAX);
         let end = self.bus.timed_pop_filtered(limit, &[gst::MessageType::Error, gst::MessageType::Eos]);
         match end {
@@ -298,11 +322,8 @@ impl TestEncode {
             Some(message) if message.type_() == gst::MessageType::Eos => {
                 // A session that is still open may be the only one, and the stream needs it next.
                 self.stop();
-                let units = self.units.lock().unwrap_or_else(PoisonError::into_inner);
-                match bitstream::fault(&units, expected(self.row, &self.info, FRAMES)) {
-                    None => Ok(()),
-                    Some(fault) => Err(Rejection::new(Reason::BadOutput, fault)),
-                }
+                let mut units = self.units.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(std::mem::take(&mut *units))
             }
             message => {
                 let rejection = self.verdict(message);
@@ -327,7 +348,7 @@ impl TestEncode {
     }
 }
 
-fn collect(row: &'static Row, units: &std::sync::Arc<Mutex<Vec<Contents>>>) -> gst_app::AppSinkCallbacks {
+fn collect(row: &'static Row, units: &Arc<Mutex<Vec<Contents>>>) -> gst_app::AppSinkCallbacks {
     let units = units.clone();
     gst_app::AppSinkCallbacks::builder()
         .new_sample(move |sink| {

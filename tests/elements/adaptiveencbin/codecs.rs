@@ -47,7 +47,7 @@ fn every_installed_encoder_holds_exactly_what_its_row_says() {
         feed.frame();
         let encoder = feed.encoder();
         let skipped = compare(row, &encoder);
-        println!("{}: not in this version: {skipped:?}", row.factory);
+        eprintln!("{}: not in this version: {skipped:?}", row.factory);
         if !row.hardware {
             assert_eq!(skipped, [""; 0], "{}: Debian 12's software encoders have them all", row.factory);
         }
