@@ -22,25 +22,27 @@
 use gst::{glib, prelude::*, subclass::prelude::*};
 use std::sync::LazyLock;
 
-mod access_unit;
 #[doc(hidden)]
 pub mod adapt;
+mod bitstream;
 mod chain;
+mod codec;
 #[doc(hidden)]
 pub mod cpu;
+mod failover;
 #[doc(hidden)]
 pub mod feedback;
-mod codec;
-mod failover;
 mod guard;
 mod imp;
 mod input;
+mod isolated;
 mod journal;
 mod pacer;
 #[doc(hidden)]
 pub mod proof;
 #[doc(hidden)]
 pub mod rate;
+mod rows;
 #[doc(hidden)]
 pub mod select;
 mod settings;
