@@ -352,6 +352,18 @@ describe("what the server says of the session", () => {
     expect(sockets).toHaveLength(1);
   });
 
+  it("size and quality are known while a session lasts, and time counts on", async () => {
+    const { control } = await stream();
+    control.say({ type: "display", width: 1920, height: 1080 });
+    control.say({ type: "quality", reason: "cpu", seconds: 4, encoder: "x264enc" });
+    expect(connection.display).toEqual({ width: 1920, height: 1080 });
+    expect(connection.quality).toMatchObject({ reason: "cpu", encoder: "x264enc", hardware: false });
+    await clock.pass(2500);
+    expect(connection.limitedSeconds).toBe(6.5);
+    connection.start();
+    expect([connection.display, connection.quality, connection.limitedSeconds]).toEqual([null, null, 0]);
+  });
+
   it("a notice is passed on, and nonsense is not", async () => {
     const warned = vi.spyOn(console, "warn").mockImplementation(() => undefined);
     const { control } = await stream();

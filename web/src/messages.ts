@@ -1,7 +1,7 @@
 // Setup: every word that the page says, in one table, ready for translation; and the pure choice of words per state.
 import type { Cause } from "./cause";
 import type { Stage, State } from "./connection";
-import type { ErrorCode, FailureReason } from "./protocol";
+import type { ErrorCode, FailureReason, Limitation } from "./protocol";
 
 export const words = {
   product: "gst-vdi",
@@ -78,7 +78,27 @@ export const words = {
   hardware: "hardware",
   software: "software",
   picture: "Picture",
+  pictureOf: (picture: string, desktop: string) => `${picture} of ${desktop}`,
+  quality: "Quality",
+  fullQuality: "full",
+  limitedFor: (by: string, time: string) => `${by}, for ${time}`,
+  limitation: {
+    cpu: "limited by the server's CPU",
+    bandwidth: "limited by bandwidth",
+    latency: "limited by latency",
+  } satisfies Record<Exclude<Limitation, "none">, string>,
+  limitationHint: {
+    none: "The desktop is sent in its own size and as often as it changes.",
+    cpu: "The server has too little computing time left, so it sends fewer frames. They come back by themselves.",
+    bandwidth: "The network, or a limit that was set, does not carry more, so the picture is sent smaller or less often. It comes back by itself.",
+    latency: "Pictures took too long to arrive, so they are sent smaller or less often. It comes back by itself.",
+  } satisfies Record<Limitation, string>,
+  openPanelLimited: (how: string) => `Show session panel: quality is ${how}`,
+  seconds: (count: number) => `${count} s`,
+  minutes: (count: number) => `${count} min`,
+  hours: (count: number) => `${count} h`,
   frameRate: "Frame rate",
+  atMost: (rate: string, most: number) => `${rate}, at most ${most}`,
   bitRate: "Bit rate",
   losses: "Lost",
   lossCount: (packets: number, frames: number) =>
