@@ -66,8 +66,8 @@ fn status_and_metrics_tell_the_truth() {
     let has = |line: &str| metrics.body.lines().any(|found| found == line);
     assert!(has(r#"vdi_phase{phase="Ready"} 1"#), "{}", metrics.body);
     assert!(has(&format!(
-        "vdi_encoder_info{{encoder=\"{}\",codec=\"H264\",hardware=\"{}\"}} 1",
-        encoder.name, encoder.hardware
+        "vdi_encoder_info{{encoder=\"{}\",codec=\"{}\",hardware=\"{}\"}} 1",
+        encoder.name, encoder.codec, encoder.hardware
     )));
 }
 
