@@ -149,11 +149,12 @@ export class Overlay {
     const reason = quality?.reason ?? "none";
     row.title = words.limitationHint[reason];
     row.dataset.limited = String(reason !== "none");
-    const how = reason === "none" ? null : words.limitation[reason];
-    this.#say("quality", how === null ? words.fullQuality : words.limitedFor(how, span(seconds)));
+    const by = reason === "none" ? null : words.limitation[reason];
+    this.#say("qualityLabel", by === null ? words.quality : words.limitedBy);
+    this.#say("quality", by === null ? words.fullQuality : words.limitedFor(by, span(seconds)));
     // Who has not opened the panel sees a mark, and no more.
-    const hint = how === null ? words.openPanel : words.openPanelLimited(how);
-    this.#handle.dataset.limited = String(how !== null);
+    const hint = by === null ? words.openPanel : words.openPanelLimited(by);
+    this.#handle.dataset.limited = String(by !== null);
     if (this.#handle.title !== hint) {
       this.#handle.title = hint;
       this.#handle.setAttribute("aria-label", hint);

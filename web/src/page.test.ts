@@ -119,17 +119,19 @@ describe("the panel", () => {
       bitrateBps: 1_500_000,
     };
     overlay.show({ ...facts, size: { width: 1280, height: 720 }, quality, limitedSeconds: 185 });
-    expect(["encoder", "picture", "quality", "frameRate"].map((name) => part(byId("panel"), name).textContent)).toEqual([
+    expect(["encoder", "picture", "qualityLabel", "quality", "frameRate"].map((name) => part(byId("panel"), name).textContent)).toEqual([
       "nvh264enc · hardware",
       "1280 × 720 of 1920 × 1080 · H264",
-      "limited by bandwidth, for 3 min",
+      "Limited by",
+      "bandwidth, for 3\u00a0min",
       "60 fps, at most 30",
     ]);
     expect(byId("handle").dataset.limited).toBe("true");
     expect(byId("handle").title).toContain("limited by bandwidth");
     overlay.show({ ...facts, quality: { ...quality, reason: "none", maxFramerate: 0 } });
-    expect(["picture", "quality", "frameRate"].map((name) => part(byId("panel"), name).textContent)).toEqual([
+    expect(["picture", "qualityLabel", "quality", "frameRate"].map((name) => part(byId("panel"), name).textContent)).toEqual([
       "1920 × 1080 · H264",
+      "Quality",
       "full",
       "60 fps",
     ]);
