@@ -168,12 +168,12 @@ impl Pages {
             };
             let display = news.display.map(|(width, height)| ToPage::Display { width, height });
             let quality = news.quality.clone().map(ToPage::Quality);
+            messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
             for message in [Some(session), display, quality].into_iter().flatten() {
                 if page.is_news(&message) {
                     messages.push((id.clone(), message));
                 }
             }
-            messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
         }
         messages
     }
