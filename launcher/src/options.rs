@@ -322,7 +322,8 @@ fn with_hyphens(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> 
 fn given_without_effect(command: &Command, matches: &ArgMatches) -> Vec<String> {
     command
         .get_arguments()
-        .filter(|arg| arg.get_help_heading() == Some(AcceptedOptions::HEADING))
+        // Hidden ones come after the last heading and so count to it; they have their effect.
+        .filter(|arg| arg.get_help_heading() == Some(AcceptedOptions::HEADING) && !arg.is_hide_set())
         .filter(|arg| {
             matches!(
                 matches.value_source(arg.get_id().as_str()),
@@ -359,7 +360,9 @@ mod tests {
 
     #[test]
     fn given_options_without_effect_are_listed_and_no_others() {
-        let parsed = parse_words(&["--enable-resize", "--port", "0", "--keyframe-distance", "-1"]);
+        let hidden = ["--system-user", "me", "--runtime-folder", "/run/user/1000"];
+        let words = ["--enable-resize", "--port", "0", "--keyframe-distance", "-1"];
+        let parsed = parse_words(&[&words[..], &hidden].concat());
         assert_eq!(parsed.without_effect, ["--keyframe-distance", "--enable-resize"]);
     }
 

@@ -239,7 +239,9 @@ export class Connection {
     if (lasted >= GOOD_STREAM_MS) this.#attempt = 0;
     this.#session = null;
     this.stats = null;
-    switch (consequence(cause)) {
+    // A session that failed takes its leave as well, and may come back like one that was lost.
+    const farewell = cause.kind === "bye" && this.#failure !== null;
+    switch (farewell ? "retry" : consequence(cause)) {
       case "end":
         this.#become({ name: "ended", message: cause.kind === "bye" ? cause.message : "" });
         break;
