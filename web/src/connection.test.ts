@@ -190,16 +190,6 @@ describe("what the server refuses", () => {
     expect(connection.state).toEqual({ name: "failed", cause: { kind: "version", server: 2 }, retrying: false });
   });
 
-  it("a good-bye of a session that failed leaves the reason on the page and tries again", async () => {
-    const { control } = await stream();
-    control.say(session({ phase: "Failed", reason: "ENCODER_UNAVAILABLE", message: "three encoders failed" }));
-    socket().say({ type: "bye", reason: "three encoders failed" });
-    const cause = { kind: "session", reason: "ENCODER_UNAVAILABLE", message: "three encoders failed" };
-    expect(connection.state).toEqual({ name: "failed", cause, retrying: true });
-    await clock.pass(60_000);
-    expect(sockets.length).toBeGreaterThan(1);
-  });
-
   it("a good-bye ends the session for good", async () => {
     await stream();
     socket().say({ type: "bye", reason: "time is up" });
@@ -352,6 +342,16 @@ describe("what the server says of the session", () => {
     await clock.pass(0);
     await stream();
     expect(connection.state).toEqual({ name: "streaming" });
+  });
+
+  it("a good-bye of a session that failed leaves the reason on the page and tries again", async () => {
+    const { control } = await stream();
+    control.say(session({ phase: "Failed", reason: "ENCODER_UNAVAILABLE", message: "three encoders failed" }));
+    socket().say({ type: "bye", reason: "three encoders failed" });
+    const cause = { kind: "session", reason: "ENCODER_UNAVAILABLE", message: "three encoders failed" };
+    expect(connection.state).toEqual({ name: "failed", cause, retrying: true });
+    await clock.pass(60_000);
+    expect(sockets.length).toBeGreaterThan(1);
   });
 
   it("a session that recovers streams again without a new connection", async () => {
