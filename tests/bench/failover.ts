@@ -45,7 +45,7 @@ export async function failover({ step, note }: Report, chromium: Chromium): Prom
   const stage = await Stage.set("1280x720", "text");
   for (const [name, words] of FAULTS) {
     const driver = new SimulatedDriver();
-    const launcher = await Launcher.start({ flags: ["--framerate", "60", "--max-cpu", "0"], desktop: [], env: { ...stage.env, ...driver.env } });
+    const launcher = await Launcher.start({ flags: ["--framerate", "60"], desktop: [], env: { ...stage.env, ...driver.env } });
     const viewer = await chromium.open(launcher, { viewport: { width: 640, height: 360 } });
     const before = (await launcher.status()).encoder;
     if (!before?.hardware) throw new Error(`the simulated driver's encoder is not used: ${JSON.stringify(before)}`);

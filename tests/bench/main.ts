@@ -81,7 +81,7 @@ async function costs(chromium: Chromium, size: string, framerate: number, conten
   step(`${name}: ${SECONDS} s for each of naive pipeline, launcher${viewers > 1 ? `, launcher with ${viewers} viewers` : ""}`);
   const stage = await Stage.set(size, content);
   const naive = await naiveCost(stage.env, framerate);
-  const launcher = await Launcher.start({ flags: ["--framerate", String(framerate), "--max-cpu", "0"], desktop: [], env: stage.env });
+  const launcher = await Launcher.start({ flags: ["--framerate", String(framerate)], desktop: [], env: stage.env });
   const first = await chromium.open(launcher, { viewport: { width: 640, height: 360 } });
   const open: Viewer[] = [first];
   await delay(3000);

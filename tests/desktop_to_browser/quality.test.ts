@@ -41,8 +41,8 @@ describe("with fewer bits than the picture needs", () => {
   let display: Display;
 
   before(async () => {
-    // What moves gives up resolution first. Neither a busy machine nor its latency may limit anything here.
-    const flags = ["--min-bitrate", "100", "--max-bitrate", "300", "--content-hint", "motion", "--max-cpu", "0", "--max-latency", "0"];
+    // What moves gives up resolution first.
+    const flags = ["--min-bitrate", "100", "--max-bitrate", "300", "--content-hint", "motion"];
     launcher = await Launcher.start({ flags: ["--display-size", "1280x720", ...flags], desktop: scrolling });
     display = await launcher.openDisplay();
     viewer = await chromium.open(launcher);
@@ -114,7 +114,7 @@ describe("with fewer bits than the picture needs", () => {
 describe("every codec", () => {
   for (const [codec, name] of [["vp8", "VP8"], ["vp9", "VP9"]] as const) {
     test(`${name} is decoded, shown and named`, async () => {
-      const launcher = await Launcher.start({ flags: ["--display-size", "640x480", "--codec", codec, "--max-cpu", "0"], desktop: ["xterm", "-geometry", "60x20+40+40"] });
+      const launcher = await Launcher.start({ flags: ["--display-size", "640x480", "--codec", codec], desktop: ["xterm", "-geometry", "60x20+40+40"] });
       const viewer = await chromium.open(launcher);
       const { encoder } = await launcher.status();
       assert.equal(encoder?.codec, name);

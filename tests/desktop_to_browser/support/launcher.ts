@@ -85,6 +85,9 @@ export class Launcher {
         SELKIES_PORT: "0",
         // What two cores can do beside three browsers that decode it.
         SELKIES_FRAMERATE: "30",
+        // Nor may a busy machine make the picture worse under a test that is about something else.
+        SELKIES_MAX_CPU: "0",
+        SELKIES_MAX_LATENCY: "0",
         ...env,
       },
     });
