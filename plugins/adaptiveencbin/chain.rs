@@ -52,16 +52,6 @@ fn capsfilter(caps: &gst::Caps) -> Result<gst::Element, Rejection> {
     Ok(filter)
 }
 
-/// What a browser decodes, in the form that payloaders take.
-fn h264_caps(profiles: &[&str]) -> gst::Caps {
-    let caps =
-        gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au");
-    match profiles {
-        [] => caps.build(),
-        profiles => caps.field("profile", gst::List::new(profiles.iter().copied())).build(),
-    }
-}
-
 /// Sets a property from text. One that this version lacks is none of our business; one that it has and refuses is.
 fn set(element: &gst::Element, name: &str, texts: &[&str]) -> Result<(), Rejection> {
     let Some(pspec) = element.find_property(name) else {
@@ -93,11 +83,10 @@ fn is_in_range(pspec: &glib::ParamSpec, value: &glib::Value) -> bool {
     }
 }
 
-fn apply(element: &gst::Element, settings: &[(&str, Value)]) -> Result<(), Rejection> {
+fn apply(row: &Row, element: &gst::Element, settings: &[(&str, Value)]) -> Result<(), Rejection> {
     settings.iter().try_for_each(|(name, value)| match value {
-        Value::Fixed(text) => set(element, name, &[text]),
         Value::FirstOf(texts) => set(element, name, texts),
-        Value::Threads => set(element, name, &[&table::encoding_threads(cores()).to_string()]),
+        value => set(element, name, &[&table::text(row, value, cores())]),
     })
 }
 
@@ -136,7 +125,7 @@ impl Chain {
     pub fn new(row: &'static Row, info: &VideoInfo, rate: Bitrate) -> Result<Self, Rejection> {
         // The encoder first: whether it exists is what decides.
         let encoder = make(row.factory)?;
-        apply(&encoder, row.settings)?;
+        apply(row, &encoder, row.settings)?;
 
         let convert = make("videoconvert")?;
         set(&convert, "n-threads", &[&table::conversion_threads(cores()).to_string()])?;
@@ -147,17 +136,17 @@ impl Chain {
         let mut elements = vec![convert, crop.clone()];
         for helper in row.front {
             let element = make(helper.factory)?;
-            apply(&element, helper.settings)?;
+            apply(row, &element, helper.settings)?;
             elements.push(element);
         }
-        elements.extend([input_filter.clone(), encoder.clone(), capsfilter(&h264_caps(row.profiles))?]);
+        elements.extend([input_filter.clone(), encoder.clone(), capsfilter(&row.codec.caps(row.profiles))?]);
         for helper in row.behind {
             let element = make(helper.factory)?;
-            apply(&element, helper.settings)?;
+            apply(row, &element, helper.settings)?;
             elements.push(element);
         }
         if !row.behind.is_empty() {
-            elements.push(capsfilter(&h264_caps(&[]))?);
+            elements.push(capsfilter(&row.codec.caps(&[]))?);
         }
         let chain = Self { row, encoder, elements, crop, input_filter };
         chain.write_vbv(rate, input::frame_rate(info));
@@ -184,7 +173,7 @@ impl Chain {
         self.elements.first()?.static_pad("sink")
     }
 
-    /// Where H.264 comes out.
+    /// Where encoded video comes out.
     pub fn src_pad(&self) -> Option<gst::Pad> {
         self.elements.last()?.static_pad("src")
     }
@@ -213,7 +202,8 @@ impl Chain {
     /// Lets the buffer follow while the encoder runs, where that is possible without starting it anew.
     pub fn follow_vbv(&self, rate: Bitrate, frame_rate: FrameRate) {
         let Some(property) = &self.row.vbv else { return };
-        if self.row.rate.cost == WriteCost::Soft && is_live(&self.encoder, property.name) {
+        let is_live = property.live || property.names.iter().all(|name| is_live(&self.encoder, name));
+        if self.row.rate.cost == WriteCost::Soft && is_live {
             self.write_vbv(rate, frame_rate);
         }
     }
@@ -224,7 +214,9 @@ impl Chain {
             VbvUnit::Milliseconds => frame_rate.vbv_ms(),
             VbvUnit::Kbit => frame_rate.vbv_kbit(rate),
         };
-        write_number(&self.encoder, property.name, number);
+        for name in property.names {
+            write_number(&self.encoder, name, number);
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use vdi_protocol::reason::FailureReason;
 use super::{
     CAT,
     chain::{self, Chain},
+    codec::Codec,
     input::{self, ProvenSizes},
     proof::{self, Cancel, Outcome},
     rate::{self, Bitrate},
@@ -76,6 +77,7 @@ fn rejections_structure(rejections: &[(&'static Row, Rejection)]) -> gst::Struct
         let one = gst::Structure::builder("rejection")
             .field("reason", rejection.reason.as_str())
             .field("message", &rejection.message)
+            .field("age", rejection.age.as_nanos() as u64)
             .build();
         structure.set(row.factory, one);
     }
@@ -89,7 +91,7 @@ impl AdaptiveEncBin {
 
     fn new_selection(&self) -> Result<Selection, SettingsError> {
         let settings = lock(&self.settings);
-        Selection::new(settings.table, &settings.encoder, settings.policy)
+        Selection::new(settings.table, &settings.encoder, settings.codec, settings.policy)
     }
 
     fn rate(&self) -> Bitrate {
@@ -140,8 +142,11 @@ impl AdaptiveEncBin {
     }
 
     fn prove(&self, row: &'static Row, caps: &gst::Caps) -> Outcome {
-        let timeout = lock(&self.settings).proof_timeout;
-        proof::prove(row, caps, self.rate(), timeout, &self.cancel)
+        let (timeout, cache) = {
+            let settings = lock(&self.settings);
+            (settings.proof_timeout, settings.proof_cache.clone())
+        };
+        proof::prove(row, caps, self.rate(), timeout, &self.cancel, cache.as_deref())
     }
 
     /// Proves candidates until one works, and builds it in.
@@ -155,7 +160,8 @@ impl AdaptiveEncBin {
                 Step::Prove(row) => row,
                 Step::Fail(reason) => {
                     self.keep_rejections(&selection);
-                    let kind = if reason == FailureReason::GpuInitError { "hardware H.264" } else { "H.264" };
+                    let hardware = if reason == FailureReason::GpuInitError { "hardware " } else { "" };
+                    let kind = format!("{hardware}{}", selection.codec());
                     return self
                         .fail(reason, &format!("No {kind} encoder works ({}).", selection.summary(false)));
                 }
@@ -426,7 +432,7 @@ impl ElementImpl for AdaptiveEncBin {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
         static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
             gst::subclass::ElementMetadata::new(
-                "Adaptive H.264 encoder",
+                "Adaptive video encoder",
                 "Codec/Encoder/Video",
                 "Encodes raw video for browsers with the best encoder that proves that it works on this machine",
                 "The gst-vdi authors",
@@ -443,11 +449,8 @@ impl ElementImpl for AdaptiveEncBin {
             let rest = VideoFormat::iter_raw().filter(|format| !first.contains(format));
             let mut raw = gst_video::VideoCapsBuilder::new().format_list(first).build();
             raw.merge(gst_video::VideoCapsBuilder::new().format_list(rest).build());
-            let h264 = gst::Caps::builder("video/x-h264")
-                .field("stream-format", "byte-stream")
-                .field("alignment", "au")
-                .build();
-            [("sink", gst::PadDirection::Sink, raw), ("src", gst::PadDirection::Src, h264)]
+            let encoded = Codec::any_caps();
+            [("sink", gst::PadDirection::Sink, raw), ("src", gst::PadDirection::Src, encoded)]
                 .into_iter()
                 .filter_map(|(name, direction, caps)| {
                     gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps).ok()

@@ -24,17 +24,21 @@ use std::sync::LazyLock;
 
 mod access_unit;
 mod chain;
+mod codec;
 mod imp;
 mod input;
-mod proof;
+#[doc(hidden)]
+pub mod proof;
 #[doc(hidden)]
 pub mod rate;
-mod select;
+#[doc(hidden)]
+pub mod select;
 mod settings;
 #[doc(hidden)]
 pub mod table;
 mod verdict;
 
+pub use codec::{Codec, CodecChoice};
 pub use select::EncoderPolicy;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -62,5 +66,6 @@ impl AdaptiveEncBin {
 /// Registers the element with a plugin.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     EncoderPolicy::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    CodecChoice::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(Some(plugin), "adaptiveencbin", gst::Rank::NONE, AdaptiveEncBin::static_type())
 }

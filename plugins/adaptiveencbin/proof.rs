@@ -9,6 +9,7 @@ use gst::prelude::*;
 use gst_video::VideoInfo;
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{LazyLock, Mutex, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
@@ -143,6 +144,7 @@ pub fn prove(
     rate: Bitrate,
     timeout: Duration,
     cancel: &Cancel,
+    cache: Option<&Path>,
 ) -> Outcome {
     let Some(factory) = gst::ElementFactory::find(row.factory) else {
         return Outcome::Rejected(Rejection::new(
@@ -153,9 +155,16 @@ pub fn prove(
     let key = (row.factory, factory.element_type().name().to_owned(), caps.to_string());
     let known =
         results().get(&key).filter(|(since, outcome)| is_current(row, outcome, since.elapsed())).cloned();
-    if let Some((_, outcome)) = known {
-        gst::debug!(CAT, "{} with {caps}: {outcome:?}, as before", row.factory);
+    if let Some((since, mut outcome)) = known {
+        let age = since.elapsed();
+        gst::debug!(CAT, "{} with {caps}: {outcome:?}, as {age:?} ago", row.factory);
+        if let Outcome::Rejected(rejection) = &mut outcome {
+            rejection.age = age;
+        }
         return outcome;
+    }
+    if let Some(cache) = cache {
+        gst::trace!(CAT, "{} is proven for {}", row.factory, cache.display());
     }
 
     let outcome = prove_now(row, caps, rate, limit(row, timeout), cancel);
@@ -168,6 +177,11 @@ pub fn prove(
         results.insert(key, (now(), outcome.clone()));
     }
     outcome
+}
+
+/// Forgets how often this row was rejected, so that the next proof is a real one. What works stays known.
+pub fn forget(row: &Row) {
+    results().retain(|(factory, ..), (_, outcome)| *factory != row.factory || *outcome == Outcome::Proven);
 }
 
 fn prove_now(

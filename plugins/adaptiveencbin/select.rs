@@ -1,8 +1,12 @@
 //! Decision: which encoder to take: settings, table and proof results in, the next thing to do out. Refuses to touch
 //! GStreamer: proving is the shell's.
 
-use super::table::Row;
+use super::{
+    codec::{Codec, CodecChoice},
+    table::Row,
+};
 use gst::glib;
+use std::time::Duration;
 use vdi_protocol::reason::FailureReason;
 
 /// Takes the encoder by itself.
@@ -45,6 +49,18 @@ pub enum Reason {
     TimeOut,
     /// What it made is not what a browser needs.
     BadOutput,
+    /// There is a GPU, and it has no encoder.
+    NoEncoderEngine,
+    /// The device or its licence takes no further encoder session now.
+    SessionLimit,
+    /// Driver and element do not speak the same version, or the driver has dropped what the element asks for.
+    DriverMismatch,
+    /// The container was started without the driver's video libraries.
+    MissingCapability,
+    /// It ended the child process in which it was proven.
+    Crashed,
+    /// There is no way to prove it without risk to this process.
+    Unproven,
 }
 
 impl Reason {
@@ -60,6 +76,32 @@ impl Reason {
             Self::EncodeError => "encode-error",
             Self::TimeOut => "time-out",
             Self::BadOutput => "bad-output",
+            Self::NoEncoderEngine => "no-encoder-engine",
+            Self::SessionLimit => "session-limit",
+            Self::DriverMismatch => "driver-mismatch",
+            Self::MissingCapability => "missing-capability",
+            Self::Crashed => "crashed",
+            Self::Unproven => "unproven",
+        }
+    }
+
+    /// Whether it may go away by itself, so that another proof is worth its cost later. The rest lasts until somebody
+    /// installs, mounts or buys something.
+    pub fn is_transient(self) -> bool {
+        match self {
+            Self::InitError | Self::EncodeError | Self::TimeOut | Self::SessionLimit => true,
+            // A device that was lost may come back with its driver.
+            Self::NoDevice => true,
+            Self::NoFactory
+            | Self::NoElement
+            | Self::UnsupportedSetting
+            | Self::CapsNotNegotiated
+            | Self::BadOutput
+            | Self::NoEncoderEngine
+            | Self::DriverMismatch
+            | Self::MissingCapability
+            | Self::Crashed
+            | Self::Unproven => false,
         }
     }
 }
@@ -71,12 +113,14 @@ pub struct Rejection {
     pub reason: Reason,
     /// What happened, in words.
     pub message: String,
+    /// How long ago that was found out.
+    pub age: Duration,
 }
 
 impl Rejection {
-    /// A rejection with this reason and message.
+    /// A rejection with this reason and message, of just now.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self { reason, message: message.into(), age: Duration::ZERO }
     }
 }
 
@@ -90,6 +134,16 @@ pub enum SettingsError {
         name: String,
         /// What could be.
         accepted: String,
+    },
+    /// The named encoder makes another codec than the one that was asked for.
+    #[error("encoder={name} makes {makes}, which contradicts codec={codec}")]
+    OtherCodec {
+        /// What was asked for.
+        name: String,
+        /// What it makes.
+        makes: Codec,
+        /// The codec that was asked for, as a nick.
+        codec: String,
     },
     /// The named encoder is of the kind that the policy excludes.
     #[error("encoder={name} contradicts encoder-policy={policy}, which excludes {kind} encoders")]
@@ -115,15 +169,22 @@ pub enum Step {
 /// One choice in progress.
 #[derive(Debug)]
 pub struct Selection {
+    codec: Codec,
     policy: EncoderPolicy,
     candidates: Vec<&'static Row>,
     rejections: Vec<(&'static Row, Rejection)>,
 }
 
 impl Selection {
-    /// Lists the candidates. A named hardware encoder is the only one of its kind, and under `prefer-hardware` software
-    /// still stands behind it; a named software encoder stands alone.
-    pub fn new(table: &'static [Row], encoder: &str, policy: EncoderPolicy) -> Result<Self, SettingsError> {
+    /// Lists the candidates, all of one codec: the one asked for, or that of the named encoder, or H.264. A named
+    /// hardware encoder is the only one of its kind, and under `prefer-hardware` software still stands behind it; a
+    /// named software encoder stands alone.
+    pub fn new(
+        table: &'static [Row],
+        encoder: &str,
+        codec: CodecChoice,
+        policy: EncoderPolicy,
+    ) -> Result<Self, SettingsError> {
         let named = if encoder == AUTO {
             None
         } else {
@@ -134,6 +195,13 @@ impl Selection {
                 }
             })?)
         };
+        if let (Some(codec), Some(row)) = (codec.codec(), named)
+            && row.codec != codec
+        {
+            let codec = codec.name().to_lowercase();
+            return Err(SettingsError::OtherCodec { name: encoder.into(), makes: row.codec, codec });
+        }
+        let codec = codec.codec().or(named.map(|row| row.codec)).unwrap_or(Codec::H264);
         let contradiction =
             |policy, kind| Err(SettingsError::Contradiction { name: encoder.into(), policy, kind });
         match (policy, named.map(|row| row.hardware)) {
@@ -151,13 +219,24 @@ impl Selection {
             };
             let named =
                 named.is_none_or(|named| row.factory == named.factory || (named.hardware && !row.hardware));
-            allowed && named
+            row.codec == codec && allowed && named
         };
         Ok(Self {
+            codec,
             policy,
             candidates: table.iter().filter(|row| wanted(row)).collect(),
             rejections: Vec::new(),
         })
+    }
+
+    /// The codec that all candidates make.
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// Everyone that may be taken, the most wanted first.
+    pub fn candidates(&self) -> &[&'static Row] {
+        &self.candidates
     }
 
     /// What to do next.
@@ -213,7 +292,7 @@ mod tests {
 
     /// The names that are tried when nothing works, and how that ends.
     fn order(encoder: &str, policy: EncoderPolicy) -> (Vec<&'static str>, FailureReason) {
-        let mut selection = Selection::new(ENCODERS, encoder, policy).unwrap();
+        let mut selection = Selection::new(ENCODERS, encoder, CodecChoice::Auto, policy).unwrap();
         let mut tried = Vec::new();
         loop {
             match selection.next() {
@@ -248,8 +327,27 @@ mod tests {
     }
 
     #[test]
+    fn a_codec_leaves_only_its_own_rows_and_a_named_encoder_brings_its_codec() {
+        let selection = Selection::new(ENCODERS, "x264enc", CodecChoice::H264, PreferHardware).unwrap();
+        assert_eq!(selection.candidates().iter().map(|row| row.factory).collect::<Vec<_>>(), ["x264enc"]);
+        let error = Selection::new(ENCODERS, "x264enc", CodecChoice::Vp9, PreferHardware).unwrap_err();
+        assert_eq!(error.to_string(), "encoder=x264enc makes H.264, which contradicts codec=vp9");
+        for codec in [CodecChoice::Auto, CodecChoice::H264] {
+            let all = Selection::new(ENCODERS, AUTO, codec, PreferHardware).unwrap();
+            assert!(all.candidates().iter().all(|row| row.codec == Codec::H264));
+            assert_eq!(all.codec(), Codec::H264);
+        }
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_transient() {
+        assert!(Reason::SessionLimit.is_transient() && Reason::TimeOut.is_transient());
+        assert!(!Reason::NoEncoderEngine.is_transient() && !Reason::Crashed.is_transient());
+    }
+
+    #[test]
     fn an_unknown_name_lists_what_is_accepted() {
-        let error = Selection::new(ENCODERS, "x265enc", PreferHardware).unwrap_err();
+        let error = Selection::new(ENCODERS, "x265enc", CodecChoice::Auto, PreferHardware).unwrap_err();
         assert_eq!(
             error.to_string(),
             "encoder=x265enc is not known; accepted are auto, nvautogpuh264enc, nvcudah264enc, nvh264enc, \
@@ -259,17 +357,17 @@ mod tests {
 
     #[test]
     fn a_name_that_the_policy_excludes_is_refused() {
-        let error = Selection::new(ENCODERS, "x264enc", RequireHardware).unwrap_err();
+        let error = Selection::new(ENCODERS, "x264enc", CodecChoice::Auto, RequireHardware).unwrap_err();
         assert_eq!(
             error.to_string(),
             "encoder=x264enc contradicts encoder-policy=require-hardware, which excludes software encoders"
         );
-        assert!(Selection::new(ENCODERS, "nvh264enc", Software).is_err());
+        assert!(Selection::new(ENCODERS, "nvh264enc", CodecChoice::Auto, Software).is_err());
     }
 
     #[test]
     fn the_warning_names_every_hardware_encoder_and_why() {
-        let mut selection = Selection::new(ENCODERS, "nvh264enc", PreferHardware).unwrap();
+        let mut selection = Selection::new(ENCODERS, "nvh264enc", CodecChoice::Auto, PreferHardware).unwrap();
         selection.reject(Rejection::new(Reason::TimeOut, "no frame within 2 s"));
         let Step::Prove(x264enc) = selection.next() else { panic!("software is left") };
         assert_eq!(
@@ -278,9 +376,9 @@ mod tests {
                 "No hardware encoder works, x264enc takes over in software (nvh264enc: time-out, no frame within 2 s)."
             )
         );
-        let software = Selection::new(ENCODERS, AUTO, Software).unwrap();
+        let software = Selection::new(ENCODERS, AUTO, CodecChoice::Auto, Software).unwrap();
         assert_eq!(software.warning(x264enc), None);
-        let named = Selection::new(ENCODERS, "x264enc", PreferHardware).unwrap();
+        let named = Selection::new(ENCODERS, "x264enc", CodecChoice::Auto, PreferHardware).unwrap();
         assert_eq!(named.warning(x264enc), None);
     }
 }

@@ -1,9 +1,10 @@
 //! Setup: the element's properties, and the settings behind them.
 
 use gst::{glib, prelude::*};
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use super::{
+    codec::CodecChoice,
     rate::{Bitrate, Request},
     select::{AUTO, EncoderPolicy},
     table::{ENCODERS, Row},
@@ -23,12 +24,16 @@ const DEFAULT_PROOF_TIMEOUT_MS: u32 = 2000;
 pub struct Settings {
     /// `auto`, or a factory name.
     pub encoder: String,
+    /// What it has to make.
+    pub codec: CodecChoice,
     /// What happens when no hardware encoder works.
     pub policy: EncoderPolicy,
     /// Target bit rate and its bounds.
     pub rate: Request,
     /// Time limit of a hardware candidate's test encode.
     pub proof_timeout: Duration,
+    /// File that keeps proofs for other processes.
+    pub proof_cache: Option<PathBuf>,
     /// The encoders to choose from.
     pub table: &'static [Row],
 }
@@ -37,6 +42,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             encoder: AUTO.into(),
+            codec: CodecChoice::default(),
             policy: EncoderPolicy::default(),
             rate: Request {
                 target: Bitrate::from_kbps(DEFAULT_BITRATE_KBPS),
@@ -44,6 +50,7 @@ impl Default for Settings {
                 max: Bitrate::from_kbps(DEFAULT_MAX_BITRATE_KBPS),
             },
             proof_timeout: Duration::from_millis(DEFAULT_PROOF_TIMEOUT_MS.into()),
+            proof_cache: None,
             table: ENCODERS,
         }
     }
@@ -59,6 +66,11 @@ impl Settings {
                 let encoder = value.get::<Option<String>>().ok().flatten();
                 self.encoder = encoder.filter(|name| !name.is_empty()).unwrap_or_else(|| AUTO.into());
             }
+            "codec" => self.codec = value.get().unwrap_or_default(),
+            "proof-cache" => {
+                let path = value.get::<Option<String>>().ok().flatten();
+                self.proof_cache = path.filter(|path| !path.is_empty()).map(PathBuf::from);
+            }
             "encoder-policy" => self.policy = value.get().unwrap_or_default(),
             "bitrate" => self.rate.target = kbps(),
             "min-bitrate" => self.rate.min = kbps(),
@@ -71,6 +83,10 @@ impl Settings {
     pub fn get(&self, property: &str) -> glib::Value {
         match property {
             "encoder" => self.encoder.to_value(),
+            "codec" => self.codec.to_value(),
+            "proof-cache" => {
+                self.proof_cache.as_ref().map(|path| path.to_string_lossy().into_owned()).to_value()
+            }
             "encoder-policy" => self.policy.to_value(),
             "bitrate" => self.rate.target.kbps().to_value(),
             "min-bitrate" => self.rate.min.kbps().to_value(),
@@ -99,6 +115,11 @@ pub fn properties() -> Vec<glib::ParamSpec> {
             .default_value(AUTO)
             .mutable_ready()
             .build(),
+        glib::ParamSpecEnum::builder_with_default("codec", CodecChoice::default())
+            .nick("Codec")
+            .blurb("What to make; a named encoder must make it")
+            .mutable_ready()
+            .build(),
         glib::ParamSpecEnum::builder_with_default("encoder-policy", EncoderPolicy::default())
             .nick("Encoder policy")
             .blurb("What happens when no hardware encoder works")
@@ -119,7 +140,7 @@ pub fn properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("rejections")
             .nick("Rejections")
-            .blurb("One structure {reason, message} per encoder that was tried and not taken")
+            .blurb("One structure {reason, message, age} per encoder that was tried and not taken")
             .read_only()
             .build(),
         glib::ParamSpecUInt::builder("proof-timeout")
@@ -127,6 +148,11 @@ pub fn properties() -> Vec<glib::ParamSpec> {
             .blurb("Time limit of a hardware candidate's test encode in ms; software gets ten times as long")
             .minimum(1)
             .default_value(DEFAULT_PROOF_TIMEOUT_MS)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("proof-cache")
+            .nick("Proof cache")
+            .blurb("File that keeps the proofs of this boot for other processes; null keeps them in this process only")
             .mutable_ready()
             .build(),
     ]

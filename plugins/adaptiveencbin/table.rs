@@ -1,25 +1,33 @@
 //! Decision: everything that is known about encoders, a row each, in order of preference. A new encoder is a new row
 //! and nothing else. Refuses to look at the machine: whether a row works is for the proof to find out.
 
-use super::rate::WriteCost;
+use super::{codec::Codec, rate::WriteCost};
 
 /// What is known about one encoder.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
     /// Factory name, which is also the name on the bus and in `encoder=`.
     pub factory: &'static str,
+    /// What it makes.
+    pub codec: Codec,
     /// Whether it runs on a device of its own.
     pub hardware: bool,
+    /// Whether versions of it are known to end the whole process, so that it is proven in a child process.
+    pub isolated: bool,
     /// What it is fed.
     pub input: Input,
     /// Elements between the conversion and the encoder.
     pub front: &'static [Helper],
     /// Elements between the encoder and the source pad.
     pub behind: &'static [Helper],
-    /// H.264 profiles to ask for.
+    /// Profiles to ask for, as caps name them; none where the element's caps have none.
     pub profiles: &'static [&'static str],
     /// Properties, with the values that were found good for live desktops.
     pub settings: &'static [(&'static str, Value)],
+    /// Frames from one key frame to the next that nobody asked for; [`ON_REQUEST`] where there are none.
+    pub key_interval: u32,
+    /// The most slices per picture that these settings make; none where the codec's slices mean nothing to browsers.
+    pub max_slices: Option<u32>,
     /// How the target bit rate is written.
     pub rate: RateProperty,
     /// How the size of the rate control's buffer is written.
@@ -53,7 +61,17 @@ pub enum Value {
     FirstOf(&'static [&'static str]),
     /// The number of encoding threads.
     Threads,
+    /// The row's `key_interval`.
+    KeyInterval,
+    /// The row's `max_slices`.
+    MaxSlices,
 }
+
+/// Key frames come on request only; a periodic one is a periodic hiccup. It is the most that any such property takes.
+pub const ON_REQUEST: u32 = i32::MAX as u32;
+
+/// More slices per picture trouble Chromium.
+const BROWSERS_MAX_SLICES: u32 = 4;
 
 /// How the target bit rate is written.
 #[derive(Debug, Clone, Copy)]
@@ -78,10 +96,12 @@ pub enum RateUnit {
 /// How the size of the rate control's buffer is written.
 #[derive(Debug, Clone, Copy)]
 pub struct VbvProperty {
-    /// Property.
-    pub name: &'static str,
-    /// Its unit.
+    /// Properties; all get the same value.
+    pub names: &'static [&'static str],
+    /// Their unit.
     pub unit: VbvUnit,
+    /// Whether they act while frames flow, although the element's property flags do not say so.
+    pub live: bool,
 }
 
 /// Unit of a buffer property.
@@ -94,7 +114,7 @@ pub enum VbvUnit {
 }
 
 use RateUnit::{BitPerSecond, KbitPerSecond};
-use Value::{FirstOf, Fixed, Threads};
+use Value::{FirstOf, Fixed, KeyInterval, MaxSlices, Threads};
 
 const SYSTEM: &str = "memory:SystemMemory";
 
@@ -115,7 +135,7 @@ const NVENC_SETTINGS: &[(&str, Value)] = &[
     ("tune", Fixed("ultra-low-latency")),
     ("multi-pass", Fixed("two-pass-quarter")),
     ("rate-control", Fixed("cbr")),
-    ("gop-size", Fixed("30")),
+    ("gop-size", KeyInterval),
     ("b-frames", Fixed("0")),
     ("bframes", Fixed("0")),
     ("rc-lookahead", Fixed("0")),
@@ -124,7 +144,11 @@ const NVENC_SETTINGS: &[(&str, Value)] = &[
     ("aud", Fixed("false")),
 ];
 
-const NVENC_VBV: Option<VbvProperty> = Some(VbvProperty { name: "vbv-buffer-size", unit: VbvUnit::Kbit });
+/// The requirement's; NVENC knows no key frames on request alone that would survive every driver.
+const NVENC_KEY_INTERVAL: u32 = 30;
+
+const NVENC_VBV: Option<VbvProperty> =
+    Some(VbvProperty { names: &["vbv-buffer-size"], unit: VbvUnit::Kbit, live: false });
 
 const KBITRATE: RateProperty = RateProperty { name: "bitrate", unit: KbitPerSecond, cost: WriteCost::Soft };
 
@@ -133,40 +157,54 @@ const VA_SETTINGS: &[(&str, Value)] = &[
     ("target-usage", Fixed("6")),
     ("ref-frames", Fixed("1")),
     ("b-frames", Fixed("0")),
-    ("key-int-max", Fixed("1024")),
+    ("key-int-max", KeyInterval),
     ("aud", Fixed("false")),
 ];
 
-const VA_VBV: Option<VbvProperty> = Some(VbvProperty { name: "cpb-size", unit: VbvUnit::Kbit });
+/// The most that the elements take.
+const VA_KEY_INTERVAL: u32 = 1024;
+
+const VA_VBV: Option<VbvProperty> =
+    Some(VbvProperty { names: &["cpb-size"], unit: VbvUnit::Kbit, live: false });
 
 /// The encoders, the most wanted first.
 pub static ENCODERS: &[Row] = &[
     Row {
         factory: "nvautogpuh264enc",
+        codec: Codec::H264,
         hardware: true,
+        isolated: false,
         input: NV12,
         front: &[],
         behind: REPEAT_PARAMETER_SETS,
         profiles: NVENC_PROFILES,
         settings: NVENC_SETTINGS,
+        key_interval: NVENC_KEY_INTERVAL,
+        max_slices: Some(BROWSERS_MAX_SLICES),
         rate: KBITRATE,
         vbv: NVENC_VBV,
     },
     Row {
         factory: "nvcudah264enc",
+        codec: Codec::H264,
         hardware: true,
+        isolated: false,
         input: NV12,
         front: &[],
         behind: REPEAT_PARAMETER_SETS,
         profiles: NVENC_PROFILES,
         settings: NVENC_SETTINGS,
+        key_interval: NVENC_KEY_INTERVAL,
+        max_slices: Some(BROWSERS_MAX_SLICES),
         rate: KBITRATE,
         vbv: NVENC_VBV,
     },
     // The legacy element: every property that is written while it runs resets it, so it comes after its successors.
     Row {
         factory: "nvh264enc",
+        codec: Codec::H264,
         hardware: true,
+        isolated: false,
         input: Input { memory: SYSTEM, formats: &["NV12", "I420"] },
         front: &[],
         behind: REPEAT_PARAMETER_SETS,
@@ -176,41 +214,53 @@ pub static ENCODERS: &[Row] = &[
             ("tune", Fixed("ultra-low-latency")),
             ("multi-pass", Fixed("two-pass-quarter")),
             ("rc-mode", Fixed("cbr")),
-            ("gop-size", Fixed("30")),
+            ("gop-size", KeyInterval),
             ("bframes", Fixed("0")),
             ("rc-lookahead", Fixed("0")),
             ("zerolatency", Fixed("true")),
             ("strict-gop", Fixed("true")),
             ("aud", Fixed("false")),
         ],
+        key_interval: NVENC_KEY_INTERVAL,
+        max_slices: Some(BROWSERS_MAX_SLICES),
         rate: RateProperty { name: "bitrate", unit: KbitPerSecond, cost: WriteCost::KeyFrame },
         vbv: NVENC_VBV,
     },
     Row {
         factory: "vah264lpenc",
+        codec: Codec::H264,
         hardware: true,
+        isolated: false,
         input: NV12,
         front: &[],
         behind: REPEAT_PARAMETER_SETS,
         profiles: CONSTRAINED_BASELINE,
         settings: VA_SETTINGS,
+        key_interval: VA_KEY_INTERVAL,
+        max_slices: Some(BROWSERS_MAX_SLICES),
         rate: KBITRATE,
         vbv: VA_VBV,
     },
     Row {
         factory: "vah264enc",
+        codec: Codec::H264,
         hardware: true,
+        isolated: false,
         input: NV12,
         front: &[],
         behind: REPEAT_PARAMETER_SETS,
         profiles: CONSTRAINED_BASELINE,
         settings: VA_SETTINGS,
+        key_interval: VA_KEY_INTERVAL,
+        max_slices: Some(BROWSERS_MAX_SLICES),
         rate: KBITRATE,
         vbv: VA_VBV,
     },
     Row {
         factory: "x264enc",
+        codec: Codec::H264,
         hardware: false,
+        isolated: false,
         input: Input { memory: SYSTEM, formats: &["I420", "NV12"] },
         front: &[],
         behind: &[],
@@ -221,8 +271,7 @@ pub static ENCODERS: &[Row] = &[
             ("sliced-threads", Fixed("true")),
             ("threads", Threads),
             ("pass", Fixed("cbr")),
-            // Key frames come on request; a periodic one is a periodic hiccup.
-            ("key-int-max", Fixed("2147483647")),
+            ("key-int-max", KeyInterval),
             ("bframes", Fixed("0")),
             ("b-adapt", Fixed("false")),
             ("rc-lookahead", Fixed("0")),
@@ -235,12 +284,16 @@ pub static ENCODERS: &[Row] = &[
             ("aud", Fixed("false")),
             ("byte-stream", Fixed("true")),
         ],
+        key_interval: ON_REQUEST,
+        max_slices: Some(BROWSERS_MAX_SLICES),
         rate: KBITRATE,
-        vbv: Some(VbvProperty { name: "vbv-buf-capacity", unit: VbvUnit::Milliseconds }),
+        vbv: Some(VbvProperty { names: &["vbv-buf-capacity"], unit: VbvUnit::Milliseconds, live: false }),
     },
     Row {
         factory: "openh264enc",
+        codec: Codec::H264,
         hardware: false,
+        isolated: false,
         input: Input { memory: SYSTEM, formats: &["I420"] },
         front: &[],
         behind: &[],
@@ -253,14 +306,27 @@ pub static ENCODERS: &[Row] = &[
             ("enable-frame-skip", Fixed("false")),
             ("slice-mode", Fixed("n-slices")),
             // With a single slice a frame of noise overflows its bitstream buffer, and that ends the stream.
-            ("num-slices", Fixed("4")),
+            ("num-slices", MaxSlices),
             ("multi-thread", Threads),
-            ("gop-size", Fixed("2147483647")),
+            ("gop-size", KeyInterval),
         ],
+        key_interval: ON_REQUEST,
+        max_slices: Some(BROWSERS_MAX_SLICES),
         rate: RateProperty { name: "bitrate", unit: BitPerSecond, cost: WriteCost::Soft },
         vbv: None,
     },
 ];
+
+/// A setting's value as text, on so many cores; of several the newest.
+pub fn text(row: &Row, value: &Value, cores: usize) -> String {
+    match value {
+        Fixed(text) => (*text).to_owned(),
+        FirstOf(texts) => texts.first().copied().unwrap_or_default().to_owned(),
+        Threads => encoding_threads(cores).to_string(),
+        KeyInterval => row.key_interval.to_string(),
+        MaxSlices => row.max_slices.unwrap_or(BROWSERS_MAX_SLICES).to_string(),
+    }
+}
 
 /// Threads for encoding on so many cores: one core stays free for capture and network, and more than four slices per
 /// picture trouble browsers.

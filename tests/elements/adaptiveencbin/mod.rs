@@ -6,9 +6,9 @@ mod stream;
 
 use gst::prelude::*;
 use gstvdi::adaptiveencbin::{
-    AdaptiveEncBin,
+    AdaptiveEncBin, Codec,
     rate::WriteCost,
-    table::{ENCODERS, Input, RateProperty, RateUnit, Row},
+    table::{ENCODERS, Input, ON_REQUEST, RateProperty, RateUnit, Row},
 };
 use std::{
     sync::{Arc, Mutex, mpsc},
@@ -40,12 +40,16 @@ fn bin(factories: &[&'static str]) -> AdaptiveEncBin {
 fn fake(factory: &'static str) -> Row {
     Row {
         factory,
+        codec: Codec::H264,
         hardware: true,
+        isolated: false,
         input: Input { memory: "memory:SystemMemory", formats: &["I420"] },
         front: &[],
         behind: &[],
         profiles: &["constrained-baseline"],
         settings: &[],
+        key_interval: ON_REQUEST,
+        max_slices: Some(4),
         rate: RateProperty { name: "bitrate", unit: RateUnit::KbitPerSecond, cost: WriteCost::Soft },
         vbv: None,
     }

@@ -1,31 +1,22 @@
 //! Setup: the options validated once into a resolved type. Every bad value is reported, each with what is accepted.
 
+mod checks;
+mod media;
+mod network;
+
 use crate::{
     error::Error,
     options::{Options, Parsed},
 };
-use std::{ffi::OsString, fmt, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
+use checks::Checks;
+pub use media::{Audio, EncoderPolicy, Video};
+use std::{ffi::OsString, fmt, net::IpAddr, path::PathBuf, time::Duration};
 use vdi_protocol::reason::FailureReason;
 
 /// Largest virtual display; Xvfb allocates it at the start and takes no larger one later.
 pub const MAX_DISPLAY: Size = Size { width_px: 3840, height_px: 2160 };
 /// Smallest virtual display that a hardware encoder takes.
 const MIN_DISPLAY: Size = Size { width_px: 160, height_px: 120 };
-
-/// Encoder names that Selkies knows and that have no row in our table: they make other formats than H.264.
-const OTHER_FORMATS: [&str; 11] = [
-    "nvh265enc",
-    "nvav1enc",
-    "vah265enc",
-    "vavp9enc",
-    "vaav1enc",
-    "x265enc",
-    "vp8enc",
-    "vp9enc",
-    "svtav1enc",
-    "av1enc",
-    "rav1enc",
-];
 
 /// Text that must not reach a log.
 #[derive(Clone, PartialEq, Eq)]
@@ -49,28 +40,6 @@ pub struct Size {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}x{}", self.width_px, self.height_px)
-    }
-}
-
-/// What happens when no hardware encoder works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EncoderPolicy {
-    /// Warn and use software.
-    PreferHardware,
-    /// Fail.
-    RequireHardware,
-    /// Do not look for hardware.
-    Software,
-}
-
-impl EncoderPolicy {
-    /// The nick of `adaptiveencbin`'s property.
-    pub fn nick(self) -> &'static str {
-        match self {
-            Self::PreferHardware => "prefer-hardware",
-            Self::RequireHardware => "require-hardware",
-            Self::Software => "software",
-        }
     }
 }
 
@@ -109,36 +78,6 @@ pub enum Desktop {
     },
 }
 
-/// How the video is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Video {
-    /// `auto` or a factory name.
-    pub encoder: String,
-    /// What happens without hardware.
-    pub policy: EncoderPolicy,
-    /// Frames per second.
-    pub framerate: u32,
-    /// Target in kbit/s.
-    pub bitrate_kbps: u32,
-    /// Lower bound in kbit/s.
-    pub min_bitrate_kbps: u32,
-    /// Upper bound in kbit/s.
-    pub max_bitrate_kbps: u32,
-}
-
-/// How the sound is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Audio {
-    /// Target in bit/s.
-    pub bitrate_bps: u32,
-    /// 1 or 2.
-    pub channels: u32,
-    /// Loss that forward error correction prepares for.
-    pub packet_loss_percent: u32,
-    /// PulseAudio server, if not the user's own.
-    pub server: Option<String>,
-}
-
 /// The resolved configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -172,51 +111,6 @@ pub struct Config {
     pub without_effect: Vec<String>,
 }
 
-/// Reads values and collects what is wrong with them.
-#[derive(Default)]
-struct Checks(Vec<String>);
-
-impl Checks {
-    fn refuse(&mut self, option: &str, value: &str, accepted: &str) {
-        self.0.push(format!("--{option} {value:?}: accepted is {accepted}"));
-    }
-
-    fn number<T: FromStr + PartialOrd + Copy + fmt::Display>(
-        &mut self,
-        option: &str,
-        value: &str,
-        (min, max): (T, T),
-    ) -> T {
-        match value.parse() {
-            Ok(number) if (min..=max).contains(&number) => number,
-            _ => {
-                self.refuse(option, value, &format!("a whole number from {min} to {max}"));
-                min
-            }
-        }
-    }
-
-    fn boolean(&mut self, option: &str, value: &str) -> bool {
-        match value.to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" | "on" => true,
-            "false" | "0" | "no" | "off" => false,
-            _ => {
-                self.refuse(option, value, "true or false");
-                false
-            }
-        }
-    }
-
-    fn one_of<T: Copy>(&mut self, option: &str, value: &str, accepted: &[(&str, T)]) -> T {
-        if let Some((_, found)) = accepted.iter().find(|(name, _)| *name == value) {
-            return *found;
-        }
-        let names: Vec<_> = accepted.iter().map(|(name, _)| *name).collect();
-        self.refuse(option, value, &names.join(", "));
-        accepted[0].1
-    }
-}
-
 impl Config {
     /// Resolves the options; `encoders` are the rows of `adaptiveencbin`'s table. The error lists every bad value.
     pub fn resolve(parsed: Parsed, encoders: &[&str]) -> Result<Self, Error> {
@@ -228,10 +122,10 @@ impl Config {
             credentials: credentials(&mut checks, &options),
             max_consumers: checks.number("max-consumers", &options.server.max_consumers, (1, 256)),
             desktop: desktop(&mut checks, &options),
-            video: video(&mut checks, &options, encoders),
-            audio: audio(&mut checks, &options),
-            stun_server: stun_server(&mut checks, &options),
-            turn_server: turn_server(&mut checks, &options),
+            video: media::video(&mut checks, &options, encoders),
+            audio: media::audio(&mut checks, &options),
+            stun_server: network::stun_server(&mut checks, &options),
+            turn_server: network::turn_server(&mut checks, &options),
             idle_after: match checks.number("idle-after", &options.desktop.idle_after, (0, 31_536_000)) {
                 0 => None,
                 seconds => Some(Duration::from_secs(seconds)),
@@ -314,111 +208,13 @@ fn display_size(checks: &mut Checks, value: &str) -> Size {
     }
 }
 
-fn video(checks: &mut Checks, options: &Options, encoders: &[&str]) -> Video {
-    let media = &options.media;
-    if media.encoder != "auto" && !encoders.contains(&media.encoder.as_str()) {
-        let note =
-            if OTHER_FORMATS.contains(&media.encoder.as_str()) { " (not yet in this version)" } else { "" };
-        let accepted = format!("auto, {}{note}", encoders.join(", "));
-        checks.refuse("encoder", &media.encoder, &accepted);
-    }
-    let policy = checks.one_of(
-        "encoder-policy",
-        &media.encoder_policy,
-        &[
-            ("prefer-hardware", EncoderPolicy::PreferHardware),
-            ("require-hardware", EncoderPolicy::RequireHardware),
-            ("software", EncoderPolicy::Software),
-        ],
-    );
-    const RANGE_KBPS: (u32, u32) = (100, 1_000_000);
-    let min_bitrate_kbps = checks.number("min-bitrate", &media.min_bitrate, RANGE_KBPS);
-    let max_bitrate_kbps = checks.number("max-bitrate", &media.max_bitrate, RANGE_KBPS);
-    if min_bitrate_kbps > max_bitrate_kbps {
-        checks.refuse(
-            "min-bitrate",
-            &media.min_bitrate,
-            &format!("at most --max-bitrate, which is {max_bitrate_kbps}"),
-        );
-    }
-    let bitrate_kbps = checks.number("video-bitrate", &media.video_bitrate, RANGE_KBPS);
-    Video {
-        encoder: media.encoder.clone(),
-        policy,
-        framerate: checks.number("framerate", &media.framerate, (1, 240)),
-        // The bounds are the last word; the target's default may well lie outside, and is no error then.
-        bitrate_kbps: bitrate_kbps.max(min_bitrate_kbps).min(max_bitrate_kbps),
-        min_bitrate_kbps,
-        max_bitrate_kbps,
-    }
-}
-
-fn audio(checks: &mut Checks, options: &Options) -> Audio {
-    let media = &options.media;
-    Audio {
-        bitrate_bps: checks.number("audio-bitrate", &media.audio_bitrate, (6_000, 510_000)),
-        channels: checks.number("audio-channels", &media.audio_channels, (1, 2)),
-        packet_loss_percent: checks.number(
-            "audio-packetloss-percent",
-            &media.audio_packetloss_percent,
-            (0, 100),
-        ),
-        server: media.pulse_server.clone().filter(|server| !server.is_empty()),
-    }
-}
-
-fn stun_server(checks: &mut Checks, options: &Options) -> Option<String> {
-    let port: u16 = checks.number("stun-port", &options.network.stun_port, (1, u16::MAX));
-    let host = options.network.stun_host.as_deref().filter(|host| !host.is_empty())?;
-    Some(format!("stun://{}:{port}", host_for_uri(checks, "stun-host", host)))
-}
-
-fn turn_server(checks: &mut Checks, options: &Options) -> Option<Secret> {
-    let network = &options.network;
-    let port: u16 = checks.number("turn-port", &network.turn_port, (1, u16::MAX));
-    let transport =
-        checks.one_of("turn-protocol", &network.turn_protocol, &[("udp", ""), ("tcp", "?transport=tcp")]);
-    let scheme = if checks.boolean("turn-tls", &network.turn_tls) { "turns" } else { "turn" };
-    let host = network.turn_host.as_deref().filter(|host| !host.is_empty())?;
-    let host = host_for_uri(checks, "turn-host", host);
-    let (Some(user), Some(password)) = (&network.turn_username, &network.turn_password) else {
-        checks.refuse("turn-host", &host, "one together with --turn-username and --turn-password");
-        return None;
-    };
-    let (user, password) = (percent_encoded(user), percent_encoded(password));
-    Some(Secret(format!("{scheme}://{user}:{password}@{host}:{port}{transport}")))
-}
-
-/// An IPv6 address gets its brackets; anything that would change the URI's shape is refused.
-fn host_for_uri(checks: &mut Checks, option: &str, host: &str) -> String {
-    if let Ok(IpAddr::V6(address)) = host.parse() {
-        return format!("[{address}]");
-    }
-    if !host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)) {
-        checks.refuse(option, host, "a host name or an IP address");
-    }
-    host.to_owned()
-}
-
-/// Percent-encodes all but the unreserved characters of RFC 3986; webrtcbin wants user and password so.
-fn percent_encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const ENCODERS: [&str; 2] = ["nvh264enc", "x264enc"];
 
-    fn resolve(words: &[&str]) -> Result<Config, Error> {
+    pub(super) fn resolve(words: &[&str]) -> Result<Config, Error> {
         let words = std::iter::once("vdi-launcher").chain(words.iter().copied()).map(OsString::from);
         Config::resolve(crate::options::parse(words).unwrap(), &ENCODERS)
     }
@@ -464,37 +260,9 @@ mod tests {
     }
 
     #[test]
-    fn turn_credentials_are_percent_encoded_and_never_shown() {
-        let words = [
-            "--turn-host=turn.example.com",
-            "--turn-username=1700:me",
-            "--turn-password=a/b=",
-            "--turn-protocol=tcp",
-        ];
-        let config = resolve(&words).unwrap();
-        let turn = config.turn_server.clone().unwrap();
-        assert_eq!(turn.0, "turn://1700%3Ame:a%2Fb%3D@turn.example.com:3478?transport=tcp");
-        assert!(!format!("{config:?}").contains("a%2Fb"));
-    }
-
-    #[test]
-    fn the_target_is_held_between_the_bounds() {
-        let target = |words: &[&str]| resolve(words).unwrap().video.bitrate_kbps;
-        assert_eq!(target(&["--max-bitrate=1000"]), 1000);
-        assert_eq!(target(&["--min-bitrate=9000"]), 9000);
-        assert_eq!(target(&["--video-bitrate=4000"]), 4000);
-    }
-
-    #[test]
     fn tls_that_is_asked_for_is_never_answered_with_plain_text() {
         let err = resolve(&["--enable-https=true"]).unwrap_err();
         assert!(err.message.contains("--enable-https \"true\": accepted is false"), "{err}");
         assert!(resolve(&["--enable-https=false"]).is_ok());
-    }
-
-    #[test]
-    fn bounds_of_the_bit_rate_must_not_cross() {
-        let err = resolve(&["--min-bitrate=9000", "--max-bitrate=3000"]).unwrap_err();
-        assert!(err.message.contains("--min-bitrate \"9000\": accepted is at most --max-bitrate"), "{err}");
     }
 }

@@ -1,0 +1,48 @@
+//! Setup: reads single values and collects what is wrong with them, so that every bad one is reported and not only the first.
+
+use std::{fmt, str::FromStr};
+
+/// Reads values and collects what is wrong with them.
+#[derive(Default)]
+pub(super) struct Checks(pub(super) Vec<String>);
+
+impl Checks {
+    pub(super) fn refuse(&mut self, option: &str, value: &str, accepted: &str) {
+        self.0.push(format!("--{option} {value:?}: accepted is {accepted}"));
+    }
+
+    pub(super) fn number<T: FromStr + PartialOrd + Copy + fmt::Display>(
+        &mut self,
+        option: &str,
+        value: &str,
+        (min, max): (T, T),
+    ) -> T {
+        match value.parse() {
+            Ok(number) if (min..=max).contains(&number) => number,
+            _ => {
+                self.refuse(option, value, &format!("a whole number from {min} to {max}"));
+                min
+            }
+        }
+    }
+
+    pub(super) fn boolean(&mut self, option: &str, value: &str) -> bool {
+        match value.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => true,
+            "false" | "0" | "no" | "off" => false,
+            _ => {
+                self.refuse(option, value, "true or false");
+                false
+            }
+        }
+    }
+
+    pub(super) fn one_of<T: Copy>(&mut self, option: &str, value: &str, accepted: &[(&str, T)]) -> T {
+        if let Some((_, found)) = accepted.iter().find(|(name, _)| *name == value) {
+            return *found;
+        }
+        let names: Vec<_> = accepted.iter().map(|(name, _)| *name).collect();
+        self.refuse(option, value, &names.join(", "));
+        accepted[0].1
+    }
+}
