@@ -25,8 +25,12 @@ use std::sync::LazyLock;
 mod access_unit;
 mod chain;
 mod codec;
+mod failover;
+mod guard;
 mod imp;
 mod input;
+mod journal;
+mod pacer;
 #[doc(hidden)]
 pub mod proof;
 #[doc(hidden)]
@@ -34,9 +38,14 @@ pub mod rate;
 #[doc(hidden)]
 pub mod select;
 mod settings;
+mod supervisor;
+mod switch;
 #[doc(hidden)]
 pub mod table;
+mod timeline;
 mod verdict;
+mod watchdog;
+mod worker;
 
 pub use codec::{Codec, CodecChoice};
 pub use select::EncoderPolicy;
