@@ -23,6 +23,7 @@ use gst::{glib, prelude::*, subclass::prelude::*};
 use std::sync::LazyLock;
 
 mod bitstream;
+mod cache;
 mod chain;
 mod codec;
 mod imp;
@@ -30,6 +31,7 @@ mod input;
 mod isolated;
 #[doc(hidden)]
 pub mod proof;
+mod proof_file;
 #[doc(hidden)]
 pub mod rate;
 mod rows;
