@@ -25,6 +25,7 @@ use std::sync::LazyLock;
 #[doc(hidden)]
 pub mod adapt;
 mod bitstream;
+mod cache;
 mod chain;
 mod codec;
 #[doc(hidden)]
@@ -40,6 +41,8 @@ mod journal;
 mod pacer;
 #[doc(hidden)]
 pub mod proof;
+mod proof_file;
+mod quality;
 #[doc(hidden)]
 pub mod rate;
 mod rows;
