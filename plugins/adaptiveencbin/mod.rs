@@ -26,11 +26,11 @@ mod access_unit;
 #[doc(hidden)]
 pub mod adapt;
 mod chain;
+mod codec;
 #[doc(hidden)]
 pub mod cpu;
 #[doc(hidden)]
 pub mod feedback;
-mod codec;
 mod imp;
 mod input;
 #[doc(hidden)]
