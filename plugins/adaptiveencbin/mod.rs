@@ -29,10 +29,14 @@ mod chain;
 mod codec;
 #[doc(hidden)]
 pub mod cpu;
+mod failover;
 #[doc(hidden)]
 pub mod feedback;
+mod guard;
 mod imp;
 mod input;
+mod journal;
+mod pacer;
 #[doc(hidden)]
 pub mod proof;
 #[doc(hidden)]
@@ -40,9 +44,14 @@ pub mod rate;
 #[doc(hidden)]
 pub mod select;
 mod settings;
+mod supervisor;
+mod switch;
 #[doc(hidden)]
 pub mod table;
+mod timeline;
 mod verdict;
+mod watchdog;
+mod worker;
 
 pub use codec::{Codec, CodecChoice};
 pub use select::EncoderPolicy;

@@ -116,7 +116,8 @@ static RESULTS: LazyLock<Mutex<HashMap<Key, (Instant, Outcome)>>> = LazyLock::ne
 /// many times as long.
 const SOFTWARE_PATIENCE: u32 = 10;
 
-fn limit(row: &Row, timeout: Duration) -> Duration {
+/// How long the row may take where hardware may take `timeout`.
+pub fn limit(row: &Row, timeout: Duration) -> Duration {
     if row.hardware { timeout } else { timeout.saturating_mul(SOFTWARE_PATIENCE) }
 }
 
@@ -179,9 +180,9 @@ pub fn prove(
     outcome
 }
 
-/// Forgets how often this row was rejected, so that the next proof is a real one. What works stays known.
+/// Forgets what is known of this row, so that the next proof is a real one.
 pub fn forget(row: &Row) {
-    results().retain(|(factory, ..), (_, outcome)| *factory != row.factory || *outcome == Outcome::Proven);
+    results().retain(|(factory, ..), _| *factory != row.factory);
 }
 
 fn prove_now(
@@ -242,7 +243,7 @@ impl TestEncode {
         let ours =
             |error: &dyn std::fmt::Display| Rejection::new(Reason::CapsNotNegotiated, error.to_string());
         let info = VideoInfo::from_caps(caps).map_err(|error| ours(&error))?;
-        let chain = Chain::new(row, &info, rate)?;
+        let chain = Chain::new(row, &info, input::full_size(&info), rate)?;
 
         let pipeline = gst::Pipeline::new();
         let bus = pipeline.bus().ok_or_else(|| ours(&"a pipeline without bus"))?;

@@ -69,6 +69,16 @@ impl FrameRate {
         }
     }
 
+    /// This, or `max_fps` if that is less. A variable rate stays variable.
+    pub fn at_most(self, max_fps: Option<u32>) -> Self {
+        match max_fps {
+            Some(max) if self.numerator > 0 && self.numerator > max.saturating_mul(self.denominator) => {
+                Self { numerator: max, denominator: 1 }
+            }
+            _ => self,
+        }
+    }
+
     /// Frames per second.
     pub fn per_second(self) -> f64 {
         let (numerator, denominator) = self.fraction();
@@ -275,6 +285,11 @@ mod tests {
         assert_eq!(at(60, 1).vbv_kbit(Bitrate::from_kbps(8000)), 200);
         assert_eq!(at(30, 1).vbv_kbit(Bitrate::from_kbps(8000)), 400);
         assert_eq!(at(25, 1).frame_ns(), 40_000_000);
+        assert_eq!(at(60, 1).at_most(Some(30)), at(30, 1));
+        assert_eq!(at(60_000, 1001).at_most(Some(60)), at(60_000, 1001));
+        assert_eq!(at(60_000, 1001).at_most(Some(30)), at(30, 1));
+        assert_eq!(at(0, 1).at_most(Some(30)), at(0, 1));
+        assert_eq!(at(25, 1).at_most(None), at(25, 1));
     }
 
     #[test]
