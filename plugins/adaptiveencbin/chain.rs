@@ -212,9 +212,18 @@ impl Chain {
 
     fn write_vbv(&self, rate: Bitrate, frame_rate: FrameRate) {
         let Some(property) = &self.row.vbv else { return };
+        let kbit = frame_rate.vbv_kbit(rate);
         let number = match property.unit {
             VbvUnit::Milliseconds => frame_rate.vbv_ms(),
-            VbvUnit::Kbit => frame_rate.vbv_kbit(rate),
+            VbvUnit::Kbit => kbit,
+            VbvUnit::Options(template) => {
+                let text = template.replace("{kbps}", &rate.kbps().to_string());
+                let text = text.replace("{kbit}", &kbit.to_string());
+                return property.names.iter().for_each(|name| {
+                    // The numbers were put into a text that the row holds: there is nothing that could be refused.
+                    let _ = set(&self.encoder, name, &[&text]);
+                });
+            }
         };
         for name in property.names {
             write_number(&self.encoder, name, number);

@@ -22,9 +22,9 @@
 use gst::{glib, prelude::*, subclass::prelude::*};
 use std::sync::LazyLock;
 
-mod access_unit;
 #[doc(hidden)]
 pub mod adapt;
+mod bitstream;
 mod chain;
 mod codec;
 #[doc(hidden)]
@@ -35,12 +35,14 @@ pub mod feedback;
 mod guard;
 mod imp;
 mod input;
+mod isolated;
 mod journal;
 mod pacer;
 #[doc(hidden)]
 pub mod proof;
 #[doc(hidden)]
 pub mod rate;
+mod rows;
 #[doc(hidden)]
 pub mod select;
 mod settings;

@@ -10,15 +10,16 @@ use gst_video::VideoInfo;
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{LazyLock, Mutex, PoisonError, mpsc},
+    sync::{Arc, LazyLock, Mutex, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
 use super::{
-    CAT, access_unit,
+    CAT,
+    bitstream::{self, Contents, Expected},
     chain::Chain,
-    input,
+    input, isolated,
     rate::Bitrate,
     select::{Reason, Rejection},
     table::Row,
@@ -197,8 +198,12 @@ fn prove_now(
         return Outcome::Cancelled;
     }
     let caps = caps.clone();
+    // Whoever waits holds this; a child process without it is ended.
+    let waiter = Arc::new(());
+    let waiting = Arc::downgrade(&waiter);
     let spawned = thread::Builder::new().name(format!("prove-{}", row.factory)).spawn(move || {
-        let outcome = match TestEncode::start(row, &caps, rate).and_then(|test| test.finish(timeout)) {
+        let is_wanted = || waiting.strong_count() > 0;
+        let outcome = match test_encode(row, &caps, rate, timeout, is_wanted) {
             Ok(()) => Outcome::Proven,
             Err(rejection) => Outcome::Rejected(rejection),
         };
@@ -218,8 +223,31 @@ fn prove_now(
             Outcome::Rejected(Rejection::new(Reason::InitError, format!("no thread to prove it on: {error}")))
         }
     };
+    drop(waiter);
     cancel.leave();
     outcome
+}
+
+/// The test encode itself, here or in a child process.
+fn test_encode(
+    row: &'static Row,
+    caps: &gst::Caps,
+    rate: Bitrate,
+    timeout: Duration,
+    is_wanted: impl Fn() -> bool,
+) -> Result<(), Rejection> {
+    let ours = |error: &dyn std::fmt::Display| Rejection::new(Reason::CapsNotNegotiated, error.to_string());
+    let info = VideoInfo::from_caps(caps).map_err(|error| ours(&error))?;
+    let chain = Chain::new(row, &info, input::full_size(&info), rate)?;
+    let (units, pictures) = if row.isolated {
+        (isolated::encode(&chain, &info, timeout, is_wanted)?, isolated::FRAMES)
+    } else {
+        (TestEncode::start(chain, caps, &info)?.finish(timeout)?, FRAMES)
+    };
+    match bitstream::fault(&units, expected(row, &info, pictures)) {
+        None => Ok(()),
+        Some(fault) => Err(Rejection::new(Reason::BadOutput, fault)),
+    }
 }
 
 fn late(timeout: Duration) -> Rejection {
@@ -229,27 +257,37 @@ fn late(timeout: Duration) -> Rejection {
     )
 }
 
+/// What a test encode with this input must give.
+fn expected(row: &'static Row, info: &VideoInfo, pictures: usize) -> Expected<'static> {
+    let (right, bottom) = input::odd_edge_px(info);
+    Expected {
+        pictures,
+        width: info.width() - right.unsigned_abs(),
+        height: info.height() - bottom.unsigned_abs(),
+        profiles: row.profiles,
+        max_slices: row.max_slices,
+    }
+}
+
 /// A private pipeline with one encoder in it.
 struct TestEncode {
     row: &'static Row,
     pipeline: gst::Pipeline,
     bus: gst::Bus,
-    units: std::sync::Arc<Mutex<Vec<access_unit::Contents>>>,
+    units: Arc<Mutex<Vec<Contents>>>,
 }
 
 impl TestEncode {
     /// Starts the pipeline and gives it all its frames.
-    fn start(row: &'static Row, caps: &gst::Caps, rate: Bitrate) -> Result<Self, Rejection> {
+    fn start(chain: Chain, caps: &gst::Caps, info: &VideoInfo) -> Result<Self, Rejection> {
         let ours =
             |error: &dyn std::fmt::Display| Rejection::new(Reason::CapsNotNegotiated, error.to_string());
-        let info = VideoInfo::from_caps(caps).map_err(|error| ours(&error))?;
-        let chain = Chain::new(row, &info, input::full_size(&info), rate)?;
-
+        let row = chain.row;
         let pipeline = gst::Pipeline::new();
         let bus = pipeline.bus().ok_or_else(|| ours(&"a pipeline without bus"))?;
         let source = gst_app::AppSrc::builder().caps(caps).format(gst::Format::Time).max_bytes(0).build();
-        let units = std::sync::Arc::new(Mutex::new(Vec::with_capacity(FRAMES)));
-        let sink = gst_app::AppSink::builder().sync(false).callbacks(collect(&units)).build();
+        let units = Arc::new(Mutex::new(Vec::with_capacity(FRAMES)));
+        let sink = gst_app::AppSink::builder().sync(false).callbacks(collect(row, &units)).build();
 
         pipeline.add_many([source.upcast_ref::<gst::Element>(), sink.upcast_ref()]).map_err(|e| ours(&e))?;
         chain.add_to(pipeline.upcast_ref()).map_err(|error| ours(&error))?;
@@ -262,7 +300,7 @@ impl TestEncode {
             test.stop();
             return Err(rejection);
         }
-        for frame in frames(&info) {
+        for frame in frames(info) {
             // A source that takes no more has had an error, and that is on the bus.
             if source.push_buffer(frame).is_err() {
                 break;
@@ -272,8 +310,8 @@ impl TestEncode {
         Ok(test)
     }
 
-    /// Waits for the last frame and judges what came out.
-    fn finish(self, timeout: Duration) -> Result<(), Rejection> {
+    /// Waits for the last frame and returns what came out.
+    fn finish(self, timeout: Duration) -> Result<Vec<Contents>, Rejection> {
         let limit = gst::ClockTime::try_from(timeout).unwrap_or(gst::ClockTime::MAX);
         let end = self.bus.timed_pop_filtered(limit, &[gst::MessageType::Error, gst::MessageType::Eos]);
         match end {
@@ -285,11 +323,8 @@ impl TestEncode {
             Some(message) if message.type_() == gst::MessageType::Eos => {
                 // A session that is still open may be the only one, and the stream needs it next.
                 self.stop();
-                let units = self.units.lock().unwrap_or_else(PoisonError::into_inner);
-                match access_unit::fault(&units, FRAMES, self.row.profiles) {
-                    None => Ok(()),
-                    Some(fault) => Err(Rejection::new(Reason::BadOutput, fault)),
-                }
+                let mut units = self.units.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(std::mem::take(&mut *units))
             }
             message => {
                 let rejection = self.verdict(message);
@@ -314,14 +349,14 @@ impl TestEncode {
     }
 }
 
-fn collect(units: &std::sync::Arc<Mutex<Vec<access_unit::Contents>>>) -> gst_app::AppSinkCallbacks {
+fn collect(row: &'static Row, units: &Arc<Mutex<Vec<Contents>>>) -> gst_app::AppSinkCallbacks {
     let units = units.clone();
     gst_app::AppSinkCallbacks::builder()
         .new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             let buffer = sample.buffer().ok_or(gst::FlowError::Error)?;
             let bytes = buffer.map_readable().map_err(|_| gst::FlowError::Error)?;
-            units.lock().unwrap_or_else(PoisonError::into_inner).push(access_unit::inspect(&bytes));
+            units.lock().unwrap_or_else(PoisonError::into_inner).push(bitstream::inspect(row.codec, &bytes));
             Ok(gst::FlowSuccess::Ok)
         })
         .build()

@@ -357,11 +357,11 @@ mod tests {
 
     #[test]
     fn an_unknown_name_lists_what_is_accepted() {
-        let error = Selection::new(ENCODERS, "x265enc", CodecChoice::Auto, PreferHardware).unwrap_err();
+        const SHORT: &[Row] = ENCODERS.split_at(2).0;
+        let error = Selection::new(SHORT, "x265enc", CodecChoice::Auto, PreferHardware).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "encoder=x265enc is not known; accepted are auto, nvautogpuh264enc, nvcudah264enc, nvh264enc, \
-             vah264lpenc, vah264enc, x264enc, openh264enc"
+            "encoder=x265enc is not known; accepted are auto, nvautogpuh264enc, nvcudah264enc"
         );
     }
 

@@ -3,11 +3,52 @@
 use gst::{glib, prelude::*, subclass::prelude::*};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// One IDR access unit in constrained baseline.
-const IDR: &[u8] = &[
-    0, 0, 0, 1, 0x67, 66, 0xc0, 31, 0x95, 0xa0, 0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80, 0, 0, 0, 1, 0x65, 0x88,
-    0x84, 0x00,
-];
+/// A sequence parameter set of this profile and size; the only thing that it says of order is in its type 2.
+fn sps(profile_idc: u8, width: u32, height: u32) -> Vec<u8> {
+    use h264_reader::rbsp::{BitWrite, BitWriter};
+    enum Field {
+        Number(u32),
+        Flag(bool),
+    }
+    use Field::{Flag, Number};
+    let (columns, lines) = (width.div_ceil(16), height.div_ceil(16));
+    // 4:2:0, 8 bits, 8 bits, neither bypass nor matrix.
+    let chroma = [Number(1), Number(0), Number(0), Flag(false), Flag(false)];
+    let head = [Number(0)].into_iter().chain(chroma.into_iter().filter(|_| profile_idc == 100));
+    let rest = [
+        // Bits of the frame number, order of type 2, one reference, no gaps.
+        Number(0),
+        Number(2),
+        Number(1),
+        Flag(false),
+        Number(columns - 1),
+        Number(lines - 1),
+        // Frames only, direct 8x8, cropped.
+        Flag(true),
+        Flag(true),
+        Flag(true),
+        Number(0),
+        Number((columns * 16 - width) / 2),
+        Number(0),
+        Number((lines * 16 - height) / 2),
+        // No VUI.
+        Flag(false),
+    ];
+    let mut bits = BitWriter::new(vec![0, 0, 0, 1, 0x67, profile_idc, 0xc0, 31]);
+    for field in head.chain(rest) {
+        match field {
+            Number(number) => bits.write_ue(number).unwrap(),
+            Flag(flag) => bits.write_bit(flag).unwrap(),
+        }
+    }
+    bits.write_rbsp_trailing_bits().unwrap();
+    bits.into_writer()
+}
+
+const PPS: &[u8] = &[0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80];
+const IDR: &[u8] = &[0, 0, 0, 1, 0x65, 0x88, 0x84];
+/// A slice of type B.
+const B_SLICE: &[u8] = &[0, 0, 0, 1, 0x01, 0b1010_0000, 0x80];
 
 /// How a test encoder fails.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,6 +81,12 @@ pub enum Fault {
     Profile,
     /// It sends no parameter sets.
     NoParameterSets,
+    /// Its pictures are smaller than what came in.
+    OtherSize,
+    /// Every picture but the first needs a later one.
+    Reorders,
+    /// It cuts a picture into more slices than browsers like.
+    ManySlices,
 }
 
 /// Whatever hangs, hangs for good, as a driver does.
@@ -70,6 +117,7 @@ macro_rules! encoder {
                 sink: gst::Pad,
                 src: gst::Pad,
                 frames: AtomicU32,
+                size: std::sync::Mutex<(u32, u32)>,
                 bitrate: AtomicU32,
             }
 
@@ -94,7 +142,13 @@ macro_rules! encoder {
                         })
                         .build();
                     let src = gst::Pad::from_template(&klass.pad_template("src").unwrap());
-                    Self { sink, src, frames: AtomicU32::new(0), bitrate: AtomicU32::new(1) }
+                    Self {
+                        sink,
+                        src,
+                        frames: AtomicU32::new(0),
+                        size: std::sync::Mutex::default(),
+                        bitrate: AtomicU32::new(1),
+                    }
                 }
             }
 
@@ -103,7 +157,10 @@ macro_rules! encoder {
                     let gst::EventView::Caps(caps) = event.view() else {
                         return gst::Pad::event_default(pad, Some(&*self.obj()), event);
                     };
-                    let width: i32 = caps.caps().structure(0).unwrap().get("width").unwrap();
+                    let side =
+                        |name| caps.caps().structure(0).unwrap().get::<i32>(name).unwrap().unsigned_abs();
+                    let width = side("width");
+                    *self.size.lock().unwrap() = (width, side("height"));
                     if FAULT == Fault::Caps || (FAULT == Fault::WideCaps && width > 320) {
                         return false;
                     }
@@ -115,7 +172,8 @@ macro_rules! encoder {
                 fn chain(&self, frame: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
                     FRAMES.fetch_add(1, Ordering::SeqCst);
                     let is_second = self.frames.fetch_add(1, Ordering::SeqCst) == 1;
-                    let mut bytes = IDR.to_vec();
+                    let (width, height) = *self.size.lock().unwrap();
+                    let (mut head, mut slices) = (sps(66, width, height), IDR.to_vec());
                     match FAULT {
                         Fault::SecondFrame if is_second => {
                             gst::element_imp_error!(self, gst::StreamError::Encode, ["the driver said 20"]);
@@ -126,12 +184,18 @@ macro_rules! encoder {
                         Fault::Drops if is_second || self.frames.load(Ordering::SeqCst) > 2 => {
                             return Ok(gst::FlowSuccess::Ok);
                         }
-                        Fault::Garbage => bytes = vec![0xa5; 1000],
-                        Fault::Profile => bytes[5] = 100,
-                        Fault::NoParameterSets => bytes = bytes.split_off(18),
+                        Fault::Garbage => (head, slices) = (Vec::new(), vec![0xa5; 1000]),
+                        Fault::Profile => head = sps(100, width, height),
+                        Fault::NoParameterSets => head.clear(),
+                        Fault::OtherSize => head = sps(66, width - 16, height),
+                        Fault::Reorders if self.frames.load(Ordering::SeqCst) > 1 => {
+                            slices = B_SLICE.to_vec()
+                        }
+                        Fault::ManySlices => slices = IDR.repeat(5),
                         _ => {}
                     }
-                    let mut unit = gst::Buffer::from_mut_slice(bytes);
+                    let sets = if head.is_empty() { &[] } else { PPS };
+                    let mut unit = gst::Buffer::from_mut_slice([&head[..], sets, &slices].concat());
                     frame.copy_into(unit.get_mut().unwrap(), gst::BufferCopyFlags::TIMESTAMPS, ..).unwrap();
                     self.src.push(unit)
                 }
@@ -231,6 +295,9 @@ encoder!(garbage, "testgarbage", Fault::Garbage);
 encoder!(drops, "testdrops", Fault::Drops);
 encoder!(profile, "testprofile", Fault::Profile);
 encoder!(no_parameter_sets, "testnoparametersets", Fault::NoParameterSets);
+encoder!(other_size, "testothersize", Fault::OtherSize);
+encoder!(reorders, "testreorders", Fault::Reorders);
+encoder!(many_slices, "testmanyslices", Fault::ManySlices);
 
 /// Registers all of them, once.
 pub fn register() {
@@ -252,5 +319,8 @@ pub fn register() {
         drops::register();
         profile::register();
         no_parameter_sets::register();
+        other_size::register();
+        reorders::register();
+        many_slices::register();
     });
 }

@@ -1,6 +1,7 @@
 //! `adaptiveencbin` from outside: which encoder it takes and why, and what comes out of it.
 
 mod choice;
+mod codecs;
 mod failover;
 mod faults;
 mod mortal;
@@ -48,6 +49,7 @@ fn fake(factory: &'static str) -> Row {
         factory,
         codec: Codec::H264,
         hardware: true,
+        driver: None,
         isolated: false,
         input: Input { memory: "memory:SystemMemory", formats: &["I420"] },
         front: &[],

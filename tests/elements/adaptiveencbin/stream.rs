@@ -13,23 +13,25 @@ const PPS: u8 = 8;
 const IDR: u8 = 5;
 
 /// The bin in a harness, fed by hand.
-struct Feed {
-    harness: Harness,
-    bin: AdaptiveEncBin,
+pub(super) struct Feed {
+    pub(super) harness: Harness,
+    pub(super) bin: AdaptiveEncBin,
     info: VideoInfo,
     frames: u64,
 }
 
 impl Feed {
-    fn new(bin: &AdaptiveEncBin, info: VideoInfo) -> Self {
+    pub(super) fn new(bin: &AdaptiveEncBin, info: VideoInfo) -> Self {
         let mut harness = Harness::with_element(bin, Some("sink"), Some("src"));
         harness.set_src_caps(info.to_caps().unwrap());
         Self { harness, bin: bin.clone(), info, frames: 0 }
     }
 
     /// A bin that has only this encoder.
-    fn of(factory: &'static str, width: u32, height: u32, fps: i32) -> Self {
+    pub(super) fn of(factory: &'static str, width: u32, height: u32, fps: i32) -> Self {
         let bin = bin(&[factory]);
+        // Brings the codec as well.
+        bin.set_property("encoder", factory);
         let info = VideoInfo::builder(VideoFormat::I420, width, height).fps((fps, 1)).build().unwrap();
         Self::new(&bin, info)
     }
@@ -40,7 +42,7 @@ impl Feed {
     }
 
     /// Pushes a zone plate that moves in a way no motion vector describes, and takes the access unit.
-    fn frame(&mut self) -> gst::Buffer {
+    pub(super) fn frame(&mut self) -> gst::Buffer {
         let (width, height) = (u64::from(self.info.width()), u64::from(self.info.height()));
         let mut picture = vec![0x80u8; self.info.size()];
         let (line_bytes, pixel_bytes) = (self.info.stride()[0] as usize, self.info.comp_pstride(0) as usize);
@@ -59,11 +61,11 @@ impl Feed {
         self.harness.pull().unwrap()
     }
 
-    fn bytes(&mut self, frames: usize) -> usize {
+    pub(super) fn bytes(&mut self, frames: usize) -> usize {
         (0..frames).map(|_| self.frame().size()).sum()
     }
 
-    fn encoder(&self) -> gst::Element {
+    pub(super) fn encoder(&self) -> gst::Element {
         let active: String = self.bin.property("active-encoder");
         let mut encoders = self.bin.iterate_all_by_element_factory_name(&active).into_iter();
         encoders.next().expect("the encoder is in the bin").unwrap()
