@@ -36,7 +36,7 @@ check: setup page ## The same checks as CI: formats, lints, licences, types, tid
 	cargo test --quiet --package gst-plugin-vdi --test tidy
 
 .PHONY: bench
-bench: setup page ## Time to first frame, CPU, memory, viewers: a table and target/bench/summary.json
+bench: setup page ## Time to first frame, CPU, memory, encoders, fail-over: a table and target/bench/summary.json
 	cargo build --release --workspace
 	VDI_PROFILE=release node --import tsx tests/bench/main.ts
 

@@ -7,9 +7,12 @@ use crate::{
     input::Input,
 };
 use gst::prelude::*;
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 use tokio::{sync::watch, time::Instant};
 use vdi_protocol::{
@@ -29,6 +32,8 @@ pub struct Snapshot {
     pub message: Option<String>,
     /// The encoder at work.
     pub encoder: Option<EncoderStatus>,
+    /// How often another encoder took over, by cause.
+    pub switches: BTreeMap<String, u64>,
     /// The pages.
     pub consumers: Vec<ConsumerStatus>,
 }
@@ -119,6 +124,7 @@ impl Board {
             frames: sources.frames.load(Relaxed),
             frames_per_second: self.rate().per_second,
             latency: latency(&sources.latency),
+            switches: sources.snapshot.borrow().switches.clone(),
             input: vec![
                 ("accepted", counters.accepted.load(Relaxed)),
                 ("from_viewer", counters.from_viewers.load(Relaxed)),

@@ -7,13 +7,15 @@
 //!                  session (one state machine) ─▶ http: page, /ws, /status, /metrics, /healthz, /readyz
 //! ```
 //!
-//! [`run`] owns all of it: it is the only place where parts meet. `session`, `roles`, `desktop::restart`,
-//! `input::keyboard`, `input::pointer` and `http::limiter` decide and are pure; the rest does I/O or is configuration.
+//! [`run`] owns all of it: it is the only place where parts meet. `session`, `roles`, `encoder`,
+//! `desktop::restart`, `input::keyboard`, `input::pointer` and `http::limiter` decide and are pure; the rest does I/O or is configuration.
 
+mod access;
 pub mod audio;
 pub mod board;
 pub mod config;
 pub mod desktop;
+pub mod encoder;
 pub mod error;
 pub mod gpu;
 pub mod http;
@@ -24,6 +26,7 @@ pub mod options_table;
 pub mod pages;
 pub mod roles;
 mod run;
+mod runtime_folder;
 pub mod session;
 pub mod telemetry;
 pub mod termination;

@@ -8,7 +8,11 @@
 //! The gate stops capture where it begins, so that nothing is captured, converted or encoded while nobody watches. It is
 //! open at the start until the first encoded frame has come out: that is the proof behind "ready".
 
-use crate::{audio, config, error::Error};
+use crate::{
+    audio, config,
+    encoder::told::{self, Change, Choice},
+    error::Error,
+};
 use futures_util::StreamExt;
 use gst::{glib, prelude::*};
 use gstvdi::wswebrtcsink::WsWebRtcSink;
@@ -16,19 +20,23 @@ use std::sync::{
     Arc, Mutex, PoisonError,
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
-use tokio::sync::mpsc;
-use vdi_protocol::{
-    reason::FailureReason,
-    status::{EncoderStatus, Rejection},
-};
+use std::{path::Path, time::Duration};
+use tokio::sync::{Notify, mpsc};
+use vdi_protocol::{reason::FailureReason, status::EncoderStatus};
 
 /// What the pipeline tells.
 #[derive(Debug)]
 pub enum Event {
     /// The first encoded frame has come out.
     FirstFrame,
+    /// The desktop is this large, in columns and rows.
+    Display(u32, u32),
     /// An encoder has been chosen.
-    Encoder(EncoderStatus),
+    Encoder(Choice),
+    /// Size, frame rate limit or limitation has changed.
+    Quality(Change),
+    /// The encoder's figures have been read.
+    Figures(Box<EncoderStatus>),
     /// Possible but bad.
     Warning(String),
     /// It cannot go on.
@@ -71,13 +79,15 @@ pub struct Media {
     encoder: gst::Element,
     latency: gst::Element,
     sound: gst_app::AppSrc,
+    captured: gst::Pad,
     gate: Gate,
     frames: Arc<AtomicU64>,
 }
 
 impl Media {
     /// Builds the pipeline; nothing runs yet.
-    pub fn new(config: &config::Config, display: &str) -> Result<Self, Error> {
+    /// `proofs` is the file in which encoders' proofs are kept for later sessions.
+    pub fn new(config: &config::Config, display: &str, proofs: Option<&Path>) -> Result<Self, Error> {
         let failed = |err: glib::BoolError| Error::pipeline(format!("the pipeline cannot be built: {err}"));
         let video = &config.video;
         let source = gst::ElementFactory::make("ximagesrc")
@@ -98,6 +108,7 @@ impl Media {
             .property("bitrate", video.bitrate_kbps)
             .build()
             .map_err(failed)?;
+        adapt(&encoder, video, proofs);
         let latency = gst::ElementFactory::make("latencystats").build().map_err(failed)?;
         let sink = gst::ElementFactory::make("wswebrtcsink")
             .name("sink")
@@ -137,7 +148,16 @@ impl Media {
             .map_err(|_| Error::pipeline("another plugin's wswebrtcsink is registered in this process"))?;
         let pad = source.static_pad("src").ok_or_else(|| Error::pipeline("ximagesrc has no source pad"))?;
         let frames = Arc::new(AtomicU64::new(0));
-        Ok(Self { gate: Gate::new(pad), pipeline, sink, encoder, latency, sound, frames })
+        Ok(Self {
+            gate: Gate::new(pad.clone()),
+            captured: pad,
+            pipeline,
+            sink,
+            encoder,
+            latency,
+            sound,
+            frames,
+        })
     }
 
     /// The sink, for its routes.
@@ -177,6 +197,15 @@ impl Media {
                 gst::PadProbeReturn::Ok
             });
         }
+        let display = tell.clone();
+        self.captured.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+            if let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view())
+                && let Some((width, height)) = shown_size(caps.caps())
+            {
+                display(Event::Display(width, height));
+            }
+            gst::PadProbeReturn::Ok
+        });
         let one = |make: fn(String) -> Event| {
             let tell = tell.clone();
             move |values: &[glib::Value]| {
@@ -199,6 +228,8 @@ impl Media {
 
     /// Passes on what the elements say, until the pipeline is gone.
     pub async fn watch_bus(bus: gst::Bus, encoder: gst::Element, events: mpsc::Sender<Event>) {
+        let look = Arc::new(Notify::new());
+        tokio::spawn(watch_figures(encoder, look.clone(), events.clone()));
         let mut messages = bus.stream();
         while let Some(message) = messages.next().await {
             let event = match message.view() {
@@ -206,9 +237,14 @@ impl Media {
                 gst::MessageView::Warning(warning) => Event::Warning(warning.error().to_string()),
                 gst::MessageView::Eos(_) => Event::Failed(Error::pipeline("the stream has ended by itself")),
                 gst::MessageView::Element(element) => {
-                    match element.structure().and_then(|s| chosen(s, &encoder)) {
-                        Some(status) => Event::Encoder(status),
-                        None => continue,
+                    let Some(structure) = element.structure() else { continue };
+                    if let Some(choice) = told::choice(structure) {
+                        look.notify_one();
+                        Event::Encoder(choice)
+                    } else if let Some(change) = told::change(structure) {
+                        Event::Quality(change)
+                    } else {
+                        continue;
                     }
                 }
                 _ => continue,
@@ -277,31 +313,70 @@ fn failure(error: &gst::message::Error) -> Error {
     }
 }
 
-/// Reads `vdi-encoder-selected`.
-fn chosen(structure: &gst::StructureRef, encoder: &gst::Element) -> Option<EncoderStatus> {
-    if structure.name() != "vdi-encoder-selected" {
-        return None;
-    }
-    let rejections = structure.get::<gst::Structure>("rejections").ok();
-    Some(EncoderStatus {
-        name: structure.get("encoder").ok()?,
-        hardware: structure.get("hardware").unwrap_or(false),
-        bitrate_bps: u64::from(encoder.property::<u32>("bitrate")) * 1000,
-        rejections: rejections.iter().flat_map(|rejections| rejections.iter()).map(rejection).collect(),
-    })
+/// Whether an encoder runs on a GPU, by its factory name.
+pub fn is_hardware(factory: &str) -> bool {
+    gstvdi::adaptiveencbin::table::ENCODERS.iter().any(|row| row.hardware && row.factory == factory)
 }
 
-fn rejection((encoder, value): (&glib::GStr, &glib::SendValue)) -> Rejection {
-    let of = |field| {
-        let structure = value.get::<gst::Structure>().ok()?;
-        structure.get::<String>(field).ok()
-    };
-    Rejection {
-        encoder: encoder.to_string(),
-        reason: of("reason").unwrap_or_default(),
-        message: of("message").unwrap_or_default(),
+/// Sets what the bin adapts within.
+fn adapt(encoder: &gst::Element, video: &config::Video, proofs: Option<&Path>) {
+    let nicks = [("codec", video.codec.nick()), ("content-hint", video.content_hint.nick())];
+    for (name, nick) in nicks.into_iter().filter(|(name, _)| encoder.find_property(name).is_some()) {
+        encoder.set_property_from_str(name, nick);
+    }
+    let numbers = [
+        ("max-latency", video.max_latency_ms),
+        ("max-cpu", video.max_cpu_percent),
+        ("stall-timeout", video.stall_timeout_ms),
+    ];
+    for (name, number) in numbers.into_iter().filter(|(name, _)| encoder.find_property(name).is_some()) {
+        encoder.set_property(name, number);
+    }
+    if let Some(file) =
+        proofs.and_then(Path::to_str).filter(|_| encoder.find_property("proof-cache").is_some())
+    {
+        encoder.set_property("proof-cache", file);
     }
 }
+
+/// The captured size as the stream shows it: 4:2:0 has no odd last line or column.
+fn shown_size(caps: &gst::CapsRef) -> Option<(u32, u32)> {
+    let structure = caps.structure(0)?;
+    let even = |field| structure.get::<i32>(field).ok().and_then(|px| u32::try_from(px & !1).ok());
+    Some((even("width")?, even("height")?))
+}
+
+/// Reads the encoder's figures once a second and when `look` says so. They are read on a thread of their own: an encoder
+/// that hangs may keep whoever asks it.
+async fn watch_figures(encoder: gst::Element, look: Arc<Notify>, events: mpsc::Sender<Event>) {
+    let mut ticks = tokio::time::interval(FIGURES_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = look.notified() => {}
+        }
+        let encoder = encoder.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            if encoder.find_property("stats").is_none() {
+                return Some(EncoderStatus {
+                    name: encoder.property::<Option<String>>("active-encoder")?,
+                    target_bitrate_bps: u64::from(encoder.property::<u32>("bitrate")) * 1000,
+                    ..EncoderStatus::default()
+                });
+            }
+            let stats = encoder.property::<Option<gst::Structure>>("stats")?;
+            told::figures(&stats)
+        });
+        let Ok(Some(figures)) = read.await else { continue };
+        if events.send(Event::Figures(Box::new(figures))).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Time between two looks at the encoder's figures.
+const FIGURES_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Stops the capturing thread in its push, so that it captures nothing more.
 struct Gate {

@@ -39,6 +39,9 @@ pub struct Options {
     /// The system's name for the user.
     #[arg(long, env = "USER", hide = true)]
     pub system_user: Option<String>,
+    /// The system's folder for the user's running programs (XDG Base Directory Specification).
+    #[arg(long, env = "XDG_RUNTIME_DIR", hide = true)]
+    pub runtime_folder: Option<String>,
 }
 
 /// Where the page is served.
@@ -69,9 +72,12 @@ pub struct ServerOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Media")]
 pub struct MediaOptions {
-    /// Video encoder: `auto`, or the name of one. `auto` proves them in order, hardware first, and takes the first that works.
+    /// Video encoder: `auto`, or the name of one. `auto` proves those of the codec in order, hardware first, and takes the first that works.
     #[arg(long, env = "SELKIES_ENCODER", default_value = "auto", value_name = "ENCODER")]
     pub encoder: String,
+    /// Video codec: `auto`, `h264`, `vp8`, `vp9`, `av1` or `h265`. `auto` is the codec of a named encoder, else H.264, which every browser decodes. Hardly any browser decodes H.265.
+    #[arg(long, env = "SELKIES_CODEC", default_value = "auto", value_name = "CODEC")]
+    pub codec: String,
     /// What happens when no hardware encoder works: `prefer-hardware` warns and uses software, `require-hardware` fails, `software` does not look for one.
     #[arg(long, env = "SELKIES_ENCODER_POLICY", default_value = "prefer-hardware", value_name = "POLICY")]
     pub encoder_policy: String,
@@ -87,6 +93,18 @@ pub struct MediaOptions {
     /// Bound above which the video's bit rate never goes, in kbit/s.
     #[arg(long, env = "SELKIES_MAX_BITRATE", default_value = "20000", value_name = "KBIT/S")]
     pub max_bitrate: String,
+    /// Latency from capture to presentation in ms above which quality goes down step by step; 0 sets no limit.
+    #[arg(long, env = "SELKIES_MAX_LATENCY", default_value = "100", value_name = "MS")]
+    pub max_latency: String,
+    /// Load of the processors that this process may use, in per cent, above which 30 frames a second have to do; 0 sets no limit.
+    #[arg(long, env = "SELKIES_MAX_CPU", default_value = "80", value_name = "PER CENT")]
+    pub max_cpu: String,
+    /// What is given up first when the bit rate is short: `text` keeps the resolution, `motion` keeps the frame rate, `auto` looks at the stream.
+    #[arg(long, env = "SELKIES_CONTENT_HINT", default_value = "auto", value_name = "HINT")]
+    pub content_hint: String,
+    /// Time in ms after which a hardware encoder that has frames and gives none is replaced, 50 to 10000; software gets 20 times as long.
+    #[arg(long, env = "SELKIES_STALL_TIMEOUT", default_value = "150", value_name = "MS")]
+    pub stall_timeout: String,
     /// Bit rate of the sound in bit/s, 6000 to 510000.
     #[arg(long, env = "SELKIES_AUDIO_BITRATE", default_value = "128000", value_name = "BIT/S")]
     pub audio_bitrate: String,
@@ -304,7 +322,8 @@ fn with_hyphens(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> 
 fn given_without_effect(command: &Command, matches: &ArgMatches) -> Vec<String> {
     command
         .get_arguments()
-        .filter(|arg| arg.get_help_heading() == Some(AcceptedOptions::HEADING))
+        // Hidden ones come after the last heading and so count to it; they have their effect.
+        .filter(|arg| arg.get_help_heading() == Some(AcceptedOptions::HEADING) && !arg.is_hide_set())
         .filter(|arg| {
             matches!(
                 matches.value_source(arg.get_id().as_str()),
@@ -341,7 +360,9 @@ mod tests {
 
     #[test]
     fn given_options_without_effect_are_listed_and_no_others() {
-        let parsed = parse_words(&["--enable-resize", "--port", "0", "--keyframe-distance", "-1"]);
+        let hidden = ["--system-user", "me", "--runtime-folder", "/run/user/1000"];
+        let words = ["--enable-resize", "--port", "0", "--keyframe-distance", "-1"];
+        let parsed = parse_words(&[&words[..], &hidden].concat());
         assert_eq!(parsed.without_effect, ["--keyframe-distance", "--enable-resize"]);
     }
 

@@ -3,7 +3,7 @@
 use crate::roles::Roles;
 use std::{collections::BTreeMap, time::Duration};
 use vdi_protocol::{
-    control::{NoticeLevel, ToPage},
+    control::{NoticeLevel, Quality, ToPage},
     limits::MAX_BAD_MESSAGES,
     phase::Phase,
     reason::FailureReason,
@@ -11,7 +11,7 @@ use vdi_protocol::{
 };
 
 /// What all pages are told of the session.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct News {
     /// Where it stands.
     pub phase: Phase,
@@ -19,15 +19,44 @@ pub struct News {
     pub reason: Option<FailureReason>,
     /// A sentence about it.
     pub message: Option<String>,
+    /// Columns and rows of the desktop, once they are known.
+    pub display: Option<(u32, u32)>,
+    /// What is encoded, once there is an encoder.
+    pub quality: Option<Quality>,
 }
 
 #[derive(Debug, Default)]
 struct Page {
     connected: bool,
     bad_messages: u32,
-    /// The last that it was told.
-    told: Option<ToPage>,
-    notices: usize,
+    /// What it was told last, one of each kind.
+    told: Vec<ToPage>,
+    /// What it is to be told once.
+    notices: Vec<ToPage>,
+}
+
+impl Page {
+    /// Whether this is news to it; from now on it is not.
+    fn is_news(&mut self, message: &ToPage) -> bool {
+        // For how long a limit holds the page counts by itself.
+        let timeless = match message.clone() {
+            ToPage::Quality(quality) => ToPage::Quality(Quality { seconds: 0.0, ..quality }),
+            message => message,
+        };
+        let kind = std::mem::discriminant(message);
+        match self.told.iter_mut().find(|told| std::mem::discriminant(*told) == kind) {
+            Some(told) if *told == timeless => return false,
+            Some(told) => *told = timeless,
+            None => self.told.push(timeless),
+        }
+        true
+    }
+
+    fn notice(&mut self, notice: ToPage) {
+        if !self.notices.contains(&notice) && self.notices.len() < MAX_NOTICES {
+            self.notices.push(notice);
+        }
+    }
 }
 
 /// All pages.
@@ -35,13 +64,17 @@ struct Page {
 pub struct Pages {
     pages: BTreeMap<String, Page>,
     roles: Roles,
-    notices: Vec<String>,
+    /// What holds for pages to come as well.
+    standing: Option<ToPage>,
 }
 
 impl Pages {
     /// A page has said hello.
     pub fn added(&mut self, id: &str) {
-        self.pages.entry(id.to_owned()).or_default();
+        let page = self.pages.entry(id.to_owned()).or_default();
+        if let Some(notice) = &self.standing {
+            page.notice(notice.clone());
+        }
     }
 
     /// A page's media path is up.
@@ -72,10 +105,22 @@ impl Pages {
         })
     }
 
-    /// Something that every page should know, now and later.
-    pub fn notice(&mut self, text: String) {
-        if !self.notices.contains(&text) && self.notices.len() < MAX_NOTICES {
-            self.notices.push(text);
+    /// Something that has happened: the pages that are here should know.
+    pub fn notice(&mut self, level: NoticeLevel, text: String) {
+        let notice = ToPage::Notice { level, text, once: None };
+        for page in self.pages.values_mut() {
+            page.notice(notice.clone());
+        }
+    }
+
+    /// Something that holds: pages to come should know too, each tab of a browser once, by the name `once`. `None` ends it.
+    pub fn standing(&mut self, notice: Option<(String, String)>) {
+        self.standing =
+            notice.map(|(text, once)| ToPage::Notice { level: NoticeLevel::Warning, text, once: Some(once) });
+        for page in self.pages.values_mut() {
+            if let Some(notice) = &self.standing {
+                page.notice(notice.clone());
+            }
         }
     }
 
@@ -121,21 +166,20 @@ impl Pages {
                 role: self.roles.role(id),
                 consumers,
             };
-            if page.told.as_ref() != Some(&session) {
-                page.told = Some(session.clone());
-                messages.push((id.clone(), session));
+            let display = news.display.map(|(width, height)| ToPage::Display { width, height });
+            let quality = news.quality.clone().map(ToPage::Quality);
+            messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
+            for message in [Some(session), display, quality].into_iter().flatten() {
+                if page.is_news(&message) {
+                    messages.push((id.clone(), message));
+                }
             }
-            for text in &self.notices[page.notices..] {
-                let notice = ToPage::Notice { level: NoticeLevel::Warning, text: text.clone() };
-                messages.push((id.clone(), notice));
-            }
-            page.notices = self.notices.len();
         }
         messages
     }
 }
 
-/// Different warnings that are kept for pages to come.
+/// Notices that wait for a page to connect; it takes seconds, and who is late for more has missed nothing that stays.
 const MAX_NOTICES: usize = 8;
 
 #[cfg(test)]
@@ -176,14 +220,49 @@ mod tests {
     }
 
     #[test]
-    fn notices_reach_pages_that_come_later_and_each_page_once() {
+    fn what_holds_reaches_pages_that_come_later_until_it_ends_and_what_happened_only_those_that_are_here() {
         let mut pages = Pages::default();
-        pages.notice("slow".into());
-        pages.notice("slow".into());
+        let come = |pages: &mut Pages, id| {
+            pages.added(id);
+            pages.connected(id);
+            pages
+                .tell(&News::default())
+                .into_iter()
+                .filter(|(to, _)| to == id)
+                .map(|(_, message)| message)
+                .filter(|message| matches!(message, ToPage::Notice { .. }))
+                .collect::<Vec<_>>()
+        };
+        let standing =
+            ToPage::Notice { level: NoticeLevel::Warning, text: "slow".into(), once: Some("s1".into()) };
+        pages.standing(Some(("slow".into(), "s1".into())));
+        assert_eq!(come(&mut pages, "a"), [standing]);
+        pages.notice(NoticeLevel::Info, "fast".into());
+        let happened = ToPage::Notice { level: NoticeLevel::Info, text: "fast".into(), once: None };
+        assert_eq!(pages.tell(&News::default()), [("a".into(), happened)]);
+        assert!(pages.tell(&News::default()).is_empty(), "once is enough");
+        pages.standing(None);
+        assert!(come(&mut pages, "b").is_empty());
+    }
+
+    #[test]
+    fn size_and_quality_are_told_on_connect_and_when_they_change_but_not_as_time_passes() {
+        let mut pages = Pages::default();
         pages.added("a");
         pages.connected("a");
-        assert_eq!(told(&mut pages, Phase::Streaming).len(), 2);
-        assert!(told(&mut pages, Phase::Streaming).is_empty());
+        let quality = |width, seconds| Quality { width, seconds, ..Quality::default() };
+        let news = |quality| News { display: Some((1920, 1080)), quality: Some(quality), ..News::default() };
+        let told: Vec<_> =
+            pages.tell(&news(quality(1920, 1.0))).into_iter().map(|(_, message)| message).collect();
+        assert!(matches!(
+            &told[..],
+            [ToPage::Session { .. }, ToPage::Display { width: 1920, height: 1080 }, ToPage::Quality(_)]
+        ));
+        assert!(pages.tell(&news(quality(1920, 2.0))).is_empty());
+        assert_eq!(
+            pages.tell(&news(quality(1280, 3.0))),
+            [("a".into(), ToPage::Quality(quality(1280, 3.0)))]
+        );
     }
 
     #[test]

@@ -2,21 +2,24 @@
 //! and the session, and takes them down in order, within bounds. It owns the session; everybody else watches.
 
 use crate::{
+    access,
     audio::Audio,
     board::{Board, Snapshot, Sources},
-    config::{Config, Credentials, Secret},
+    config::Config,
     desktop::{Desktop, cookie::Cookie},
+    encoder::{self, Story, words},
     error::Error,
     http::{self, Server, auth},
     input::{self, Input, InputThread},
     media::{self, Media},
     pages::{News, Pages},
+    runtime_folder,
     session::{self, Action, Session},
     xlib,
 };
 use std::{
-    io::Write,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -27,7 +30,7 @@ use tokio::{
     sync::{mpsc, watch},
     time::Instant,
 };
-use vdi_protocol::{control::FromPage, limits::MAX_DATA_BYTES, parse, phase::Phase, status::EncoderStatus};
+use vdi_protocol::{control::FromPage, limits::MAX_DATA_BYTES, parse, phase::Phase};
 
 /// Events that may wait for the session; input does not go this way.
 const QUEUE: usize = 1024;
@@ -49,6 +52,9 @@ pub async fn run(
     let began = Instant::now();
     if !config.without_effect.is_empty() {
         tracing::warn!("accepted, but without effect yet: {}", config.without_effect.join(" "));
+    }
+    for note in &config.notes {
+        tracing::warn!("{note}");
     }
     let listener = http::bind(config.address, config.port).await?;
     media::register()?;
@@ -72,9 +78,12 @@ pub async fn run(
 /// Everything that runs beside the desktop.
 struct Parts {
     began: Instant,
+    /// Tells this session from others at the same address.
+    name: String,
     session: Session,
     pages: Pages,
-    encoder: Option<EncoderStatus>,
+    encoder: Story,
+    display: Option<(u32, u32)>,
     snapshot: watch::Sender<Snapshot>,
     board: Board,
     media: Arc<Media>,
@@ -98,7 +107,7 @@ impl Parts {
     ) -> Result<Self, Error> {
         let (input, input_thread) = connect_input(display, failures.clone()).await?;
         guard_xlib(display, failures.clone());
-        let media = Arc::new(Media::new(config, display)?);
+        let media = Arc::new(Media::new(config, display, proofs(config).as_deref())?);
         let bad_messages = Arc::new(AtomicU64::new(0));
         media.connect(deliver(input.clone(), events.clone(), bad_messages.clone()));
         if let Some((bus, encoder)) = media.bus() {
@@ -106,7 +115,7 @@ impl Parts {
         }
         let audio = Audio::start(config.audio.clone(), media.sound().clone(), media.pipeline().clone());
         let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
-        let (password, generated) = password(config.credentials.as_ref())?;
+        let (password, generated) = access::password(config.credentials.as_ref())?;
         let credentials = config.credentials.as_ref().zip(password.as_ref());
         let guard = auth::Guard::new(
             credentials.map(|(credentials, password)| (credentials.user.as_str(), password.0.as_str())),
@@ -125,14 +134,16 @@ impl Parts {
             bad_messages,
         });
         let server = Server::start(listener, media.sink(), board.clone(), guard);
-        print_access(address, config.credentials.as_ref(), password.filter(|_| generated).as_ref());
+        access::print(address, config.credentials.as_ref(), password.filter(|_| generated).as_ref());
         tracing::info!(%address, "the page is served");
         play(media.clone(), failures);
         Ok(Self {
             began,
+            name: access::session_name()?,
             session: Session::new(config.idle_after),
             pages: Pages::default(),
-            encoder: None,
+            encoder: Story::default(),
+            display: None,
             snapshot,
             board,
             media,
@@ -175,27 +186,24 @@ impl Parts {
     fn media_event(&mut self, event: media::Event) -> Option<session::Event> {
         match event {
             media::Event::FirstFrame => {
-                tracing::info!(encoder = self.encoder.as_ref().map(|encoder| encoder.name.as_str()), "ready");
+                tracing::info!(encoder = self.encoder.status().map(|encoder| encoder.name.as_str()), "ready");
                 return Some(session::Event::Proven);
             }
-            media::Event::Encoder(encoder) => {
-                for rejection in &encoder.rejections {
-                    tracing::debug!(
-                        "{} is rejected, {}: {}",
-                        rejection.encoder,
-                        rejection.reason,
-                        rejection.message
-                    );
-                }
-                tracing::info!(encoder = encoder.name, hardware = encoder.hardware, "the encoder is chosen");
-                if !encoder.hardware && !encoder.rejections.is_empty() {
-                    // The element's own warning has every reason; it stands in the log, and at /status.
-                    self.pages.notice(format!(
-                        "No GPU encoder works on this server: its CPU encodes the picture ({}).",
-                        encoder.name
-                    ));
-                }
-                self.encoder = Some(encoder);
+            media::Event::Display(width, height) => {
+                self.display = Some((width, height));
+                return None;
+            }
+            media::Event::Encoder(choice) => {
+                self.chosen(choice);
+                return None;
+            }
+            media::Event::Quality(change) => {
+                tracing::info!("{}", words::quality(&change));
+                self.encoder.changed(&change, self.now());
+                return None;
+            }
+            media::Event::Figures(figures) => {
+                self.encoder.measured(*figures, self.now());
                 return None;
             }
             media::Event::Warning(text) => {
@@ -228,6 +236,27 @@ impl Parts {
         }
         let (present, connected) = self.pages.count();
         Some(session::Event::Pages { present, connected })
+    }
+
+    /// An encoder was chosen: the log and the pages are told what that means.
+    fn chosen(&mut self, choice: encoder::told::Choice) {
+        for rejection in &choice.rejections {
+            tracing::debug!("{} is rejected, {}: {}", rejection.encoder, rejection.reason, rejection.message);
+        }
+        let (encoder, codec, previous) = (&choice.encoder, &choice.codec, choice.previous.as_deref());
+        let (hardware, cause) = (choice.hardware, &choice.cause);
+        tracing::info!(encoder, codec, hardware, cause, previous, "the encoder is chosen");
+        if hardware {
+            self.pages.standing(None);
+        }
+        match self.encoder.chosen(choice, media::is_hardware) {
+            // The element's own warning has every reason; it stands in the log, and at /status.
+            Some(encoder::News::NoGpu(text)) => {
+                self.pages.standing(Some((text, format!("no-gpu-{}", self.name))));
+            }
+            Some(encoder::News::Switched(level, text)) => self.pages.notice(level, text),
+            None => {}
+        }
     }
 
     /// A text on the channel `control` that the sink does not answer itself.
@@ -297,6 +326,8 @@ impl Parts {
             phase: self.session.phase(),
             reason: self.session.reason(),
             message: self.session.message(),
+            display: self.display,
+            quality: self.encoder.quality(self.now()),
         };
         for (page, message) in self.pages.tell(&news) {
             match serde_json::to_string(&message) {
@@ -308,7 +339,8 @@ impl Parts {
             phase: news.phase,
             reason: news.reason,
             message: news.message,
-            encoder: self.encoder.clone(),
+            encoder: self.encoder.status().cloned(),
+            switches: self.encoder.switches().clone(),
             consumers: self.pages.status(),
         };
         self.snapshot.send_if_modified(|old| {
@@ -396,6 +428,17 @@ fn guard_xlib(display: &str, failures: mpsc::Sender<session::Event>) {
     }
 }
 
+/// The file in which proofs of encoders are kept for later sessions; without one each session proves for itself.
+fn proofs(config: &Config) -> Option<PathBuf> {
+    match runtime_folder::create(config.runtime_folder.as_deref()) {
+        Ok(folder) => Some(folder.join("encoder-proofs")),
+        Err(err) => {
+            tracing::debug!("proofs of encoders are not kept: {err}");
+            None
+        }
+    }
+}
+
 /// Starts the pipeline on a thread of its own, since proving encoders takes its time.
 fn play(media: Arc<Media>, failures: mpsc::Sender<session::Event>) {
     tokio::spawn(async move {
@@ -434,40 +477,4 @@ fn deliver(
             tracing::warn!("an event is lost: the session is busy or ending");
         }
     }
-}
-
-/// The password, and whether it was generated.
-fn password(credentials: Option<&Credentials>) -> Result<(Option<Secret>, bool), Error> {
-    match credentials {
-        None => {
-            tracing::warn!(
-                "nobody is asked for a password: everyone who reaches the port controls the desktop"
-            );
-            Ok((None, false))
-        }
-        Some(Credentials { password: Some(password), .. }) => Ok((Some(password.clone()), false)),
-        Some(_) => {
-            let mut random = [0; auth::PASSWORD_CHARS];
-            getrandom::fill(&mut random)
-                .map_err(|err| Error::pipeline(format!("the system gives no random bytes: {err}")))?;
-            Ok((Some(Secret(auth::password(random))), true))
-        }
-    }
-}
-
-/// The only block on stdout. A password that the user has set is not repeated.
-fn print_access(address: SocketAddr, credentials: Option<&Credentials>, generated: Option<&Secret>) {
-    let host = match address.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        host => host,
-    };
-    let mut block = format!("URL: http://{}/\n", SocketAddr::new(host, address.port()));
-    if let Some(credentials) = credentials {
-        let password = generated.map_or("(as given)", |password| password.0.as_str());
-        block += &format!("User: {}\nPassword: {password}\n", credentials.user);
-    }
-    let mut stdout = std::io::stdout().lock();
-    // Without a reader on stdout the log still tells the address.
-    let _ = stdout.write_all(block.as_bytes()).and_then(|()| stdout.flush());
 }

@@ -2,16 +2,17 @@
 //! so what was proven is what runs.
 //!
 //! ```text
-//! videoconvert ─▶ videocrop ─▶ front… ─▶ capsfilter ─▶ encoder ─▶ capsfilter ─▶ behind… ─▶ capsfilter
-//!                 to even                format,                  byte-stream, au,         (only if there is
-//!                 sizes                  colorimetry              profile                   something behind)
+//! videocrop ─▶ videoconvertscale ─▶ front… ─▶ capsfilter ─▶ encoder ─▶ capsfilter ─▶ behind… ─▶ capsfilter
+//! to even                                     size, format,            form, profile            (only if there is
+//! sizes                                       colorimetry                                       something behind)
 //! ```
 
 use gst::{glib, prelude::*};
 use gst_video::VideoInfo;
 
 use super::{
-    CAT, input,
+    CAT,
+    input::{self, Size},
     rate::{Bitrate, FrameRate, WriteCost},
     select::{Reason, Rejection},
     table::{self, RateUnit, Row, Value, VbvUnit},
@@ -37,7 +38,7 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn make(factory: &str) -> Result<gst::Element, Rejection> {
+pub fn make(factory: &str) -> Result<gst::Element, Rejection> {
     let factory = gst::ElementFactory::find(factory)
         .ok_or_else(|| Rejection::new(Reason::NoFactory, format!("{factory} is not installed")))?;
     factory.create().build().map_err(|_| {
@@ -122,18 +123,20 @@ fn is_live(element: &gst::Element, name: &str) -> bool {
 
 impl Chain {
     /// Makes and sets the elements. They are neither in a bin nor linked.
-    pub fn new(row: &'static Row, info: &VideoInfo, rate: Bitrate) -> Result<Self, Rejection> {
+    pub fn new(row: &'static Row, info: &VideoInfo, size: Size, rate: Bitrate) -> Result<Self, Rejection> {
         // The encoder first: whether it exists is what decides.
         let encoder = make(row.factory)?;
         apply(row, &encoder, row.settings)?;
 
-        let convert = make("videoconvert")?;
+        let convert = make("videoconvertscale")?;
+        // The size is even and the aspect kept as far as that goes; borders would be encoded with every picture.
+        set(&convert, "add-borders", &["false"])?;
         set(&convert, "n-threads", &[&table::conversion_threads(cores()).to_string()])?;
         let crop = make("videocrop")?;
         crop_to_even(&crop, info);
-        let input_filter = capsfilter(&input::encoder_caps(row, info))?;
+        let input_filter = capsfilter(&input::encoder_caps(row, info, size))?;
 
-        let mut elements = vec![convert, crop.clone()];
+        let mut elements = vec![crop.clone(), convert];
         for helper in row.front {
             let element = make(helper.factory)?;
             apply(row, &element, helper.settings)?;
@@ -178,14 +181,13 @@ impl Chain {
         self.elements.last()?.static_pad("src")
     }
 
-    /// Prepares for another input, before its CAPS event comes through.
-    pub fn reconfigure(&self, info: &VideoInfo, rate: Bitrate) {
+    /// Prepares for another input or size, before the CAPS event comes through.
+    pub fn reconfigure(&self, info: &VideoInfo, size: Size) {
         crop_to_even(&self.crop, info);
-        let caps = input::encoder_caps(self.row, info);
+        let caps = input::encoder_caps(self.row, info, size);
         if self.input_filter.property::<gst::Caps>("caps") != caps {
             self.input_filter.set_property("caps", &caps);
         }
-        self.follow_vbv(rate, input::frame_rate(info));
     }
 
     /// Writes the target bit rate in the encoder's unit. False if it has no such property.

@@ -1,87 +1,97 @@
-//! Shell: the GstBin. It owns pads, properties and the running encoder, carries out what [`Selection`] decides, and
-//! tells the application. It refuses to know any encoder by name.
+//! Shell: the GstBin: pads, properties, states, and what is answered to data, events and queries. It refuses to know any
+//! encoder by name. `switch.rs` puts encoders in and takes them out, `supervisor.rs` looks after the one that runs.
 //!
 //! ```text
-//!            CAPS                     proven, built
-//! Waiting ─────────▶ (proofs run) ─────────────────▶ Working ──┐ CAPS outside the proven sizes:
-//!    ▲                    │ none works                  ▲      │ proofs again
-//!    │                    ▼                             └──────┘
-//!    └─── READY ◀────── Failed: swallows data, so that nobody adds a second error to ours
+//!            CAPS                     proven, started
+//! Waiting ─────────▶ (proofs run) ─────────────────────▶ Working ◀──────────────┐
+//!    ▲                    │ none works                      │ it fails, or       │ the next is in
+//!    │                    ▼                                 ▼ a better one works │
+//!    └─── READY ◀────── Failed ◀──────────────────────── Switching ──────────────┘
+//!                swallows data, so that nobody              drops frames, keeps the newest
+//!                adds a second error to ours
 //! ```
 //!
-//! Proofs run in the streaming thread without any lock. Going back to READY cancels them.
+//! Proofs run without any lock but the turn. Going back to READY cancels them.
 
 use gst::{glib, prelude::*, subclass::prelude::*};
 use gst_video::{VideoFormat, VideoInfo};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, LazyLock, Mutex,
+    atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+};
 use vdi_protocol::reason::FailureReason;
 
 use super::{
     CAT,
-    chain::{self, Chain},
     codec::Codec,
-    input::{self, ProvenSizes},
-    proof::{self, Cancel, Outcome},
+    guard::lock,
+    input::ProvenSizes,
+    pacer::Pacer,
+    proof::{Cancel, Outcome},
     rate::{self, Bitrate},
-    select::{Reason, Rejection, Selection, SettingsError, Step},
     settings::{self, Settings},
+    supervisor::Run,
     table::Row,
+    verdict,
+    worker::Worker,
 };
 
 /// A running encoder.
-struct Work {
-    chain: Chain,
-    info: VideoInfo,
-    proven: ProvenSizes,
+pub struct Work {
+    pub worker: Worker,
+    /// Which one it is, in the order in which they were started.
+    pub generation: u64,
+    /// The input.
+    pub caps: gst::Caps,
+    pub info: VideoInfo,
+    /// The sizes at which it was proven.
+    pub proven: ProvenSizes,
+    /// How often its input has changed.
+    pub renewals: u32,
 }
 
 #[derive(Default)]
-enum Phase {
+pub enum Phase {
     /// No caps yet.
     #[default]
     Waiting,
     /// An encoder is built in.
     Working(Box<Work>),
+    /// One is taken out and another put in.
+    Switching,
     /// None works, and the application has been told.
     Failed,
 }
 
 #[derive(Default)]
-struct State {
-    phase: Phase,
+pub struct State {
+    pub phase: Phase,
     /// One field per rejected factory.
-    rejections: Option<gst::Structure>,
-    /// While an encoder is started, its error is a rejection and not the pipeline's end: it is kept here.
-    starting: bool,
+    pub rejections: Option<gst::Structure>,
+    /// The newest frame, for the encoder that takes over.
+    pub last: Option<gst::Buffer>,
+    /// Whether the source goes on whatever becomes of its frames.
+    pub is_live: bool,
+    /// Thins the frames that come in.
+    pub pacer: Pacer,
+    /// Set in PAUSED and above.
+    pub run: Option<Arc<Run>>,
 }
 
 pub struct AdaptiveEncBin {
-    sink_pad: gst::GhostPad,
-    src_pad: gst::GhostPad,
-    settings: Mutex<Settings>,
-    state: Mutex<State>,
-    /// The rate that the encoder runs at. Held while rates are written and encoders built, so that writes come in order.
-    written: Mutex<Option<Bitrate>>,
-    /// Held while elements are put in or taken out.
-    building: Mutex<()>,
-    cancel: Cancel,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn rejections_structure(rejections: &[(&'static Row, Rejection)]) -> gst::Structure {
-    let mut structure = gst::Structure::new_empty("application/x-vdi-rejections");
-    for (row, rejection) in rejections {
-        let one = gst::Structure::builder("rejection")
-            .field("reason", rejection.reason.as_str())
-            .field("message", &rejection.message)
-            .field("age", rejection.age.as_nanos() as u64)
-            .build();
-        structure.set(row.factory, one);
-    }
-    structure
+    pub sink_pad: gst::GhostPad,
+    pub src_pad: gst::GhostPad,
+    pub settings: Mutex<Settings>,
+    pub state: Mutex<State>,
+    /// The rate that the encoder runs at. Held while rates are written, so that writes come in order.
+    pub written: Mutex<Option<Bitrate>>,
+    /// Held while encoders are chosen, put in or taken out.
+    pub turn: Mutex<()>,
+    /// Encoders started so far.
+    pub generation: AtomicU64,
+    /// Fail-overs and returns so far.
+    pub switches: AtomicU32,
+    pub cancel: Cancel,
 }
 
 impl AdaptiveEncBin {
@@ -89,28 +99,22 @@ impl AdaptiveEncBin {
         lock(&self.settings).table = table;
     }
 
-    fn new_selection(&self) -> Result<Selection, SettingsError> {
-        let settings = lock(&self.settings);
-        Selection::new(settings.table, &settings.encoder, settings.codec, settings.policy)
-    }
-
-    fn rate(&self) -> Bitrate {
+    pub fn rate(&self) -> Bitrate {
         lock(&self.settings).rate.granted()
     }
 
     /// Writes the granted rate to the encoder, if there is one and it is worth it.
     fn follow_rate(&self) {
         let mut written = lock(&self.written);
-        let chain = match &lock(&self.state).phase {
-            Phase::Working(work) => Some((work.chain.clone(), input::frame_rate(&work.info))),
+        let wanted = self.rate();
+        let running = match &lock(&self.state).phase {
+            Phase::Working(work) => Some((work.worker.throttle(), work.info.clone())),
             _ => None,
         };
-        let wanted = self.rate();
-        if let (Some((chain, frame_rate)), Some(before)) = (chain, *written)
-            && rate::worth_writing(chain.row.rate.cost, before, wanted)
+        if let (Some((throttle, info)), Some(before)) = (running, *written)
+            && rate::worth_writing(throttle.cost(), before, wanted)
         {
-            chain.write_rate(wanted);
-            chain.follow_vbv(wanted, frame_rate);
+            throttle.write(wanted, &info);
             *written = Some(wanted);
         }
     }
@@ -121,174 +125,34 @@ impl AdaptiveEncBin {
             gst::error!(CAT, imp = self, "not raw video: {caps}");
             return false;
         };
-        let (chain, must_prove) = match &lock(&self.state).phase {
-            Phase::Failed => return true,
-            Phase::Waiting => (None, true),
-            Phase::Working(work) => (Some(work.chain.clone()), work.proven.must_prove(work.chain.row, &info)),
+        let _turn = lock(&self.turn);
+        let (run, chain, must_prove) = {
+            let state = lock(&self.state);
+            let Some(run) = state.run.clone() else { return true };
+            match &state.phase {
+                Phase::Failed => return true,
+                Phase::Waiting | Phase::Switching => (run, None, true),
+                Phase::Working(work) => {
+                    let chain = work.worker.chain.clone();
+                    let must_prove = work.proven.must_prove(chain.row, &info);
+                    (run, Some(chain), must_prove)
+                }
+            }
         };
         if let Some(chain) = chain {
             let proven = !must_prove || self.prove(chain.row, caps) == Outcome::Proven;
             if proven && let Phase::Working(work) = &mut lock(&self.state).phase {
+                work.caps = caps.clone();
                 work.info = info.clone();
                 work.proven.extend(&info);
+                work.renewals += 1;
             }
             if proven {
-                chain.reconfigure(&info, self.rate());
                 return true;
             }
         }
-        self.choose(caps, &info);
+        self.choose(&run, caps, &info);
         true
-    }
-
-    fn prove(&self, row: &'static Row, caps: &gst::Caps) -> Outcome {
-        let (timeout, cache) = {
-            let settings = lock(&self.settings);
-            (settings.proof_timeout, settings.proof_cache.clone())
-        };
-        proof::prove(row, caps, self.rate(), timeout, &self.cancel, cache.as_deref())
-    }
-
-    /// Proves candidates until one works, and builds it in.
-    fn choose(&self, caps: &gst::Caps, info: &VideoInfo) {
-        let mut selection = match self.new_selection() {
-            Ok(selection) => selection,
-            Err(error) => return self.fail(FailureReason::ConfigInvalid, &error.to_string()),
-        };
-        loop {
-            let row = match selection.next() {
-                Step::Prove(row) => row,
-                Step::Fail(reason) => {
-                    self.keep_rejections(&selection);
-                    let hardware = if reason == FailureReason::GpuInitError { "hardware " } else { "" };
-                    let kind = format!("{hardware}{}", selection.codec());
-                    return self
-                        .fail(reason, &format!("No {kind} encoder works ({}).", selection.summary(false)));
-                }
-            };
-            let rejection = match self.prove(row, caps) {
-                Outcome::Proven => match self.install(row, info) {
-                    Ok(()) => return self.announce(&selection, row),
-                    Err(rejection) => rejection,
-                },
-                Outcome::Rejected(rejection) => rejection,
-                Outcome::Cancelled => return,
-            };
-            selection.reject(rejection);
-        }
-    }
-
-    fn keep_rejections(&self, selection: &Selection) -> gst::Structure {
-        let structure = rejections_structure(selection.rejections());
-        lock(&self.state).rejections = Some(structure.clone());
-        self.obj().notify("rejections");
-        structure
-    }
-
-    /// Tells everyone who encodes from now on.
-    fn announce(&self, selection: &Selection, row: &Row) {
-        let rejections = self.keep_rejections(selection);
-        gst::info!(CAT, imp = self, "{} encodes", row.factory);
-        let obj = self.obj();
-        obj.notify("active-encoder");
-        let message = gst::Structure::builder("vdi-encoder-selected")
-            .field("encoder", row.factory)
-            .field("hardware", row.hardware)
-            .field("rejections", rejections)
-            .build();
-        let _ = obj.post_message(gst::message::Element::builder(message).src(&*obj).build());
-        if let Some(text) = selection.warning(row) {
-            gst::warning!(CAT, imp = self, "{text}");
-            let warning = gst::message::Warning::builder(gst::ResourceError::NotFound, &text);
-            let _ = obj.post_message(warning.src(&*obj).build());
-        }
-    }
-
-    /// The one error.
-    fn fail(&self, reason: FailureReason, text: &str) {
-        self.remove_chain();
-        lock(&self.state).phase = Phase::Failed;
-        self.obj().notify("active-encoder");
-        self.post_failure(reason, text);
-    }
-
-    fn post_failure(&self, reason: FailureReason, text: &str) {
-        gst::error!(CAT, imp = self, "{reason}: {text}");
-        let obj = self.obj();
-        let details = gst::Structure::builder("vdi-failure").field("reason", reason.as_str()).build();
-        let error = if reason == FailureReason::ConfigInvalid {
-            gst::message::Error::builder(gst::LibraryError::Settings, text)
-        } else {
-            gst::message::Error::builder(gst::StreamError::CodecNotFound, text)
-        };
-        let _ = obj.post_message(error.details(details).src(&*obj).build());
-    }
-
-    /// Builds the encoder in, in place of the one before.
-    fn install(&self, row: &'static Row, info: &VideoInfo) -> Result<(), Rejection> {
-        self.remove_chain();
-        let mut written = lock(&self.written);
-        let rate = self.rate();
-        let chain = Chain::new(row, info, rate)?;
-
-        lock(&self.state).starting = true;
-        let built = self.build_in(&chain);
-        lock(&self.state).starting = false;
-        if let Err(error) = built {
-            drop(written);
-            self.take_out(&chain);
-            return Err(Rejection::new(
-                Reason::InitError,
-                format!("it was proven and does not start: {error}"),
-            ));
-        }
-        let work = Work { chain, info: info.clone(), proven: ProvenSizes::new(info) };
-        lock(&self.state).phase = Phase::Working(Box::new(work));
-        *written = Some(rate);
-        Ok(())
-    }
-
-    fn build_in(&self, chain: &Chain) -> Result<(), glib::BoolError> {
-        let _building = lock(&self.building);
-        let obj = self.obj();
-        chain.add_to(obj.upcast_ref())?;
-        let (Some(first), Some(last)) = (chain.sink_pad(), chain.src_pad()) else {
-            return Err(glib::bool_error!("an element without pads"));
-        };
-        chain::name_the_encoder(&last, chain.row.factory);
-        self.src_pad.set_target(Some(&last))?;
-        // From the far end, so that nothing flows into an element that is not ready for it.
-        for element in chain.elements().iter().rev() {
-            element.sync_state_with_parent()?;
-        }
-        self.sink_pad.set_target(Some(&first))
-    }
-
-    /// Takes the running encoder out.
-    fn remove_chain(&self) {
-        let phase = std::mem::take(&mut lock(&self.state).phase);
-        if let Phase::Working(work) = phase {
-            self.take_out(&work.chain);
-        }
-    }
-
-    fn take_out(&self, chain: &Chain) {
-        let _building = lock(&self.building);
-        // Without a target both pads stand still, whatever the old encoder does.
-        for pad in [&self.sink_pad, &self.src_pad] {
-            if let Err(error) = pad.set_target(None::<&gst::Pad>) {
-                gst::warning!(CAT, imp = self, "{error}");
-            }
-        }
-        for element in chain.elements() {
-            element.set_locked_state(true);
-            // What was never added cannot be removed.
-            let _ = self.obj().remove(element);
-            // An encoder whose driver hangs never stops, and nobody waits for it.
-            element.call_async(|element| {
-                let _ = element.set_state(gst::State::Null);
-            });
-        }
     }
 
     fn sink_event(&self, pad: &gst::GhostPad, event: gst::Event) -> bool {
@@ -302,28 +166,91 @@ impl AdaptiveEncBin {
                 }
             }
             // Without an encoder there is no way through; the end must be told nevertheless.
-            gst::EventView::Eos(_) if pad.target().is_none() => {
+            gst::EventView::Eos(_) if self.has_no_way() => {
                 if let Some(start) = pad.sticky_event::<gst::event::StreamStart>(0) {
                     self.src_pad.push_event(start);
                 }
                 return self.src_pad.push_event(event);
+            }
+            gst::EventView::FlushStop(_) => {
+                if let Some(run) = &lock(&self.state).run {
+                    run.flow.flush();
+                }
             }
             _ => {}
         }
         gst::Pad::event_default(pad, Some(&*self.obj()), event)
     }
 
+    /// Whether those who come after the bin must hear of this event of an encoder: each begins with the same ones.
+    fn is_news(&self, event: &gst::Event) -> bool {
+        let run = lock(&self.state).run.clone();
+        run.is_none_or(|run| lock(&run.flow.said).is_news(event))
+    }
+
+    fn has_no_way(&self) -> bool {
+        matches!(lock(&self.state).phase, Phase::Failed | Phase::Waiting)
+    }
+
+    /// The running time of a frame that came in.
+    pub fn running_time(&self, buffer: &gst::Buffer) -> Option<gst::ClockTime> {
+        let segment = self.sink_pad.sticky_event::<gst::event::Segment>(0)?;
+        segment.segment().downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts())
+    }
+
+    /// A frame comes in.
+    fn frame_arrived(
+        &self,
+        pad: &gst::GhostPad,
+        buffer: gst::Buffer,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let running_time = self.running_time(&buffer);
+        let generation = loop {
+            let mut state = lock(&self.state);
+            let generation = self.gate(&state)?;
+            if generation.is_none() && !state.is_live {
+                // No frame of a source that can wait is lost: it waits for whoever has the turn.
+                drop(state);
+                drop(lock(&self.turn));
+                continue;
+            }
+            if let (Some(run), Some(running_time)) = (state.run.clone(), running_time) {
+                run.flow.frames_in.fetch_add(1, Relaxed);
+                if !state.pacer.admits(running_time) {
+                    return Ok(gst::FlowSuccess::Ok);
+                }
+                lock(&run.flow.journal).came_in(running_time, run.flow.now());
+            }
+            state.last = Some(buffer.clone());
+            break generation;
+        };
+        let Some(generation) = generation else { return Ok(gst::FlowSuccess::Ok) };
+        let result = gst::ProxyPad::chain_default(pad, Some(&*self.obj()), buffer);
+        match (result, &lock(&self.state).phase) {
+            (Ok(success), _) => Ok(success),
+            // The encoder was taken away from under the frame.
+            (Err(_), Phase::Switching) => Ok(gst::FlowSuccess::Ok),
+            (Err(_), Phase::Working(work)) if work.generation != generation => Ok(gst::FlowSuccess::Ok),
+            (Err(error), _) => {
+                gst::debug!(CAT, imp = self, "upstream is told: {error}");
+                Err(error)
+            }
+        }
+    }
+
     fn is_failed(&self) -> bool {
         matches!(lock(&self.state).phase, Phase::Failed)
     }
 
-    /// What to answer to data right now. After our error everything upstream stands still as in a flush: any other
-    /// answer would make the source add an error of its own that says nothing.
-    fn gate(&self) -> Result<(), gst::FlowError> {
-        match lock(&self.state).phase {
-            Phase::Working(_) => Ok(()),
+    /// What to answer to data right now: the encoder that takes it, or none, and then it is dropped. After our error
+    /// everything upstream stands still as in a flush: any other answer would make the source add an error of its own
+    /// that says nothing.
+    fn gate(&self, state: &State) -> Result<Option<u64>, gst::FlowError> {
+        match &state.phase {
+            Phase::Working(work) => Ok(Some(work.generation)),
             Phase::Failed => Err(gst::FlowError::Flushing),
-            Phase::Waiting if self.cancel.is_cancelled() => Err(gst::FlowError::Flushing),
+            Phase::Waiting | Phase::Switching if self.cancel.is_cancelled() => Err(gst::FlowError::Flushing),
+            Phase::Switching => Ok(None),
             Phase::Waiting => Err(gst::FlowError::NotNegotiated),
         }
     }
@@ -345,6 +272,12 @@ impl AdaptiveEncBin {
                 query.set_result(accepted);
                 true
             }
+            // These would wait in the queue for an encoder that may hang.
+            gst::QueryViewMut::Allocation(query) => {
+                query.add_allocation_meta::<gst_video::VideoMeta>(None);
+                true
+            }
+            gst::QueryViewMut::Drain(_) => true,
             _ => gst::Pad::query_default(pad, Some(&*self.obj()), query),
         }
     }
@@ -364,13 +297,15 @@ impl ObjectSubclass for AdaptiveEncBin {
         let sink_pad = gst::GhostPad::builder_from_template(&sink)
             .chain_function(|pad, parent, buffer| {
                 let panicked = || Err(gst::FlowError::Error);
-                Self::catch_panic_pad_function(parent, panicked, |imp| imp.gate())?;
-                gst::ProxyPad::chain_default(pad, parent, buffer)
+                Self::catch_panic_pad_function(parent, panicked, |imp| imp.frame_arrived(pad, buffer))
             })
             .chain_list_function(|pad, parent, list| {
                 let panicked = || Err(gst::FlowError::Error);
-                Self::catch_panic_pad_function(parent, panicked, |imp| imp.gate())?;
-                gst::ProxyPad::chain_list_default(pad, parent, list)
+                Self::catch_panic_pad_function(parent, panicked, |imp| {
+                    let mut buffers = list.iter_owned();
+                    buffers.try_for_each(|buffer| imp.frame_arrived(pad, buffer).map(drop))?;
+                    Ok(gst::FlowSuccess::Ok)
+                })
             })
             .event_function(|pad, parent, event| {
                 Self::catch_panic_pad_function(parent, || false, |imp| imp.sink_event(pad, event))
@@ -381,11 +316,20 @@ impl ObjectSubclass for AdaptiveEncBin {
             .build();
         Self {
             sink_pad,
-            src_pad: gst::GhostPad::from_template(&src),
+            src_pad: gst::GhostPad::builder_from_template(&src)
+                .proxy_pad_event_function(|pad, parent, event| {
+                    let bin = parent.and_then(|ghost| ghost.parent());
+                    let bin = bin.and_downcast::<super::AdaptiveEncBin>();
+                    let is_news = bin.is_none_or(|bin| bin.imp().is_news(&event));
+                    !is_news || gst::Pad::event_default(pad, parent, event)
+                })
+                .build(),
             settings: Mutex::default(),
             state: Mutex::default(),
             written: Mutex::default(),
-            building: Mutex::default(),
+            turn: Mutex::default(),
+            generation: AtomicU64::new(0),
+            switches: AtomicU32::new(0),
             cancel: Cancel::default(),
         }
     }
@@ -407,7 +351,7 @@ impl ObjectImpl for AdaptiveEncBin {
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
             "active-encoder" => match &lock(&self.state).phase {
-                Phase::Working(work) => work.chain.row.factory.to_value(),
+                Phase::Working(work) => work.worker.chain.row.factory.to_value(),
                 _ => None::<String>.to_value(),
             },
             "rejections" => lock(&self.state).rejections.to_value(),
@@ -471,30 +415,49 @@ impl ElementImpl for AdaptiveEncBin {
                     return Err(gst::StateChangeError);
                 }
             }
-            gst::StateChange::ReadyToPaused => self.cancel.reset(),
-            // The streaming thread may be waiting for a proof, and the pads wait for the streaming thread.
-            gst::StateChange::PausedToReady => self.cancel.cancel(),
+            gst::StateChange::ReadyToPaused => {
+                self.cancel.reset();
+                let cool_down = lock(&self.settings).cool_down;
+                let run = Run::begin(&self.obj(), cool_down).map_err(|error| {
+                    gst::error!(CAT, imp = self, "no thread for the supervisor: {error}");
+                    gst::StateChangeError
+                })?;
+                lock(&self.state).run = Some(run);
+            }
+            gst::StateChange::PausedToReady => self.end_run(),
             _ => {}
         }
-        let result = self.parent_change_state(transition);
-        if transition == gst::StateChange::PausedToReady {
-            self.remove_chain();
-            let mut state = lock(&self.state);
-            state.phase = Phase::Waiting;
-            state.rejections = None;
-            drop(state);
-            self.obj().notify("active-encoder");
+        self.parent_change_state(transition)
+    }
+}
+
+impl AdaptiveEncBin {
+    /// Takes the encoder out, whatever it does: a driver that hangs would keep the state change for ever.
+    fn end_run(&self) {
+        // The streaming thread may be waiting for a proof.
+        self.cancel.cancel();
+        let run = lock(&self.state).run.take();
+        if let Some(run) = run {
+            run.end();
         }
-        result
+        let _turn = lock(&self.turn);
+        self.take_out(true);
+        *lock(&self.state) = State::default();
+        self.obj().notify("active-encoder");
     }
 }
 
 impl BinImpl for AdaptiveEncBin {
     fn handle_message(&self, message: gst::Message) {
-        if lock(&self.state).starting && message.type_() == gst::MessageType::Error {
-            gst::info!(CAT, imp = self, "a candidate does not start: {message:?}");
-            return;
+        let gst::MessageView::Error(error) = message.view() else {
+            return self.parent_handle_message(message);
+        };
+        // An encoder's error is a reason for the next one to take over, and not the pipeline's end.
+        gst::info!(CAT, imp = self, "the encoder says {:?}", error.error());
+        if let (Some(source), Phase::Working(work)) = (message.src(), &lock(&self.state).phase)
+            && work.worker.contains(source)
+        {
+            work.worker.fail(verdict::of_error(error));
         }
-        self.parent_handle_message(message);
     }
 }

@@ -6,9 +6,27 @@ use gst_video::VideoInfo;
 /// Lines from which on video is taken for high definition, and so for BT.709 (ITU-R BT.709 against BT.601).
 const HD_LINES: u32 = 720;
 
+/// A picture's size in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Columns.
+    pub width: u32,
+    /// Lines.
+    pub height: u32,
+}
+
+fn px(px: u32) -> i32 {
+    i32::try_from(px).unwrap_or(i32::MAX)
+}
+
+/// The size that is encoded when nothing is scaled: the input's without an odd line or column.
+pub fn full_size(info: &VideoInfo) -> Size {
+    Size { width: (info.width() & !1).max(2), height: (info.height() & !1).max(2) }
+}
+
 /// The caps in front of the encoder. What fits already is not converted; colours are named, so that the stream's VUI
 /// tells the truth about them.
-pub fn encoder_caps(row: &Row, info: &VideoInfo) -> gst::Caps {
+pub fn encoder_caps(row: &Row, info: &VideoInfo, size: Size) -> gst::Caps {
     let format = match row.input.formats.iter().find(|format| **format == info.format().to_str()) {
         Some(format) => format,
         None => row.input.formats[0],
@@ -24,6 +42,10 @@ pub fn encoder_caps(row: &Row, info: &VideoInfo) -> gst::Caps {
         .features([row.input.memory])
         .field("format", format)
         .field("colorimetry", colorimetry)
+        .field("width", px(size.width))
+        .field("height", px(size.height))
+        // Scaling rounds to even sizes; nobody is told of the fraction of a pixel.
+        .field("pixel-aspect-ratio", info.par())
         .build()
 }
 
@@ -38,6 +60,11 @@ pub fn frame_rate(info: &VideoInfo) -> FrameRate {
     let fps = info.fps();
     let part = |part: i32| u32::try_from(part).unwrap_or(0);
     FrameRate { numerator: part(fps.numer()), denominator: part(fps.denom()) }
+}
+
+/// A frame rate as caps say it.
+pub fn fraction(rate: FrameRate) -> gst::Fraction {
+    gst::Fraction::new(px(rate.numerator), px(rate.denominator))
 }
 
 /// The sizes at which the running encoder was proven, as the smallest box around them.
@@ -83,7 +110,7 @@ mod tests {
     }
 
     fn fed(factory: &str, info: &VideoInfo) -> (String, String) {
-        let caps = encoder_caps(row(factory), info);
+        let caps = encoder_caps(row(factory), info, full_size(info));
         let structure = caps.structure(0).unwrap();
         (structure.get("format").unwrap(), structure.get("colorimetry").unwrap())
     }
@@ -100,6 +127,16 @@ mod tests {
         let nv12 = info(VideoFormat::Nv12, 640, 480);
         assert_eq!(fed("x264enc", &nv12), ("NV12".into(), nv12.colorimetry().to_string()));
         assert_eq!(fed("openh264enc", &nv12).0, "I420");
+    }
+
+    #[test]
+    fn the_size_is_even_and_the_pixels_keep_their_shape() {
+        let info = info(VideoFormat::Bgrx, 1367, 769);
+        assert_eq!(full_size(&info), Size { width: 1366, height: 768 });
+        let caps = encoder_caps(row("x264enc"), &info, Size { width: 640, height: 360 });
+        let structure = caps.structure(0).unwrap();
+        assert_eq!((structure.get::<i32>("width"), structure.get::<i32>("height")), (Ok(640), Ok(360)));
+        assert_eq!(structure.get::<gst::Fraction>("pixel-aspect-ratio"), Ok(gst::Fraction::new(1, 1)));
     }
 
     #[test]

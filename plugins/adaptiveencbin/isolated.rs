@@ -231,7 +231,13 @@ mod tests {
     }
 
     fn chain(row: Row, info: &VideoInfo) -> Chain {
-        Chain::new(Box::leak(Box::new(row)), info, Bitrate::from_kbps(8000)).unwrap()
+        Chain::new(
+            Box::leak(Box::new(row)),
+            info,
+            crate::adaptiveencbin::input::full_size(info),
+            Bitrate::from_kbps(8000),
+        )
+        .unwrap()
     }
 
     fn row(factory: &str) -> Row {

@@ -22,13 +22,25 @@
 use gst::{glib, prelude::*, subclass::prelude::*};
 use std::sync::LazyLock;
 
+#[doc(hidden)]
+pub mod adapt;
 mod bitstream;
 mod cache;
 mod chain;
 mod codec;
+#[doc(hidden)]
+pub mod cpu;
+mod failover;
+#[doc(hidden)]
+pub mod feedback;
+mod guard;
 mod imp;
 mod input;
 mod isolated;
+mod journal;
+mod nvidia;
+mod nvidia_facts;
+mod pacer;
 #[doc(hidden)]
 pub mod proof;
 mod proof_file;
@@ -38,9 +50,14 @@ mod rows;
 #[doc(hidden)]
 pub mod select;
 mod settings;
+mod supervisor;
+mod switch;
 #[doc(hidden)]
 pub mod table;
+mod timeline;
 mod verdict;
+mod watchdog;
+mod worker;
 
 pub use codec::{Codec, CodecChoice};
 pub use select::EncoderPolicy;

@@ -28,6 +28,16 @@ pub enum EncoderPolicy {
     Software,
 }
 
+impl EncoderPolicy {
+    /// What it means when none of the encoders that it allows works.
+    pub fn failure(self) -> FailureReason {
+        match self {
+            Self::RequireHardware => FailureReason::GpuInitError,
+            Self::PreferHardware | Self::Software => FailureReason::EncoderUnavailable,
+        }
+    }
+}
+
 /// Why a candidate was not taken. The names are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {

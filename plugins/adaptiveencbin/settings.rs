@@ -20,6 +20,12 @@ const HIGHEST_BITRATE_KBPS: u32 = 2_048_000;
 /// A first proof of NVENC, driver start included, takes some hundreds of milliseconds.
 const DEFAULT_PROOF_TIMEOUT_MS: u32 = 2000;
 
+/// Ten frames at 60 a second: what is frozen longer is seen.
+const DEFAULT_STALL_TIMEOUT_MS: u32 = 150;
+
+/// A driver that restarts, or another process that gives a session back, takes seconds.
+const DEFAULT_COOL_DOWN_MS: u32 = 30_000;
+
 /// What the application has set.
 pub struct Settings {
     /// `auto`, or a factory name.
@@ -34,6 +40,10 @@ pub struct Settings {
     pub proof_timeout: Duration,
     /// File that keeps proofs for other processes.
     pub proof_cache: Option<PathBuf>,
+    /// How long a running hardware encoder may keep its frames.
+    pub stall_timeout: Duration,
+    /// Least time until an encoder that failed is proven again.
+    pub cool_down: Duration,
     /// The encoders to choose from.
     pub table: &'static [Row],
 }
@@ -51,6 +61,8 @@ impl Default for Settings {
             },
             proof_timeout: Duration::from_millis(DEFAULT_PROOF_TIMEOUT_MS.into()),
             proof_cache: None,
+            stall_timeout: Duration::from_millis(DEFAULT_STALL_TIMEOUT_MS.into()),
+            cool_down: Duration::from_millis(DEFAULT_COOL_DOWN_MS.into()),
             table: ENCODERS,
         }
     }
@@ -61,6 +73,7 @@ impl Settings {
     pub fn set(&mut self, property: &str, value: &glib::Value) {
         let number = || value.get::<u32>().unwrap_or_default();
         let kbps = || Bitrate::from_kbps(number());
+        let ms = || Duration::from_millis(number().into());
         match property {
             "encoder" => {
                 let encoder = value.get::<Option<String>>().ok().flatten();
@@ -75,12 +88,15 @@ impl Settings {
             "bitrate" => self.rate.target = kbps(),
             "min-bitrate" => self.rate.min = kbps(),
             "max-bitrate" => self.rate.max = kbps(),
-            _ => self.proof_timeout = Duration::from_millis(number().into()),
+            "stall-timeout" => self.stall_timeout = ms(),
+            "cool-down" => self.cool_down = ms(),
+            _ => self.proof_timeout = ms(),
         }
     }
 
     /// What the application reads.
     pub fn get(&self, property: &str) -> glib::Value {
+        let ms = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX).to_value();
         match property {
             "encoder" => self.encoder.to_value(),
             "codec" => self.codec.to_value(),
@@ -91,7 +107,9 @@ impl Settings {
             "bitrate" => self.rate.target.kbps().to_value(),
             "min-bitrate" => self.rate.min.kbps().to_value(),
             "max-bitrate" => self.rate.max.kbps().to_value(),
-            _ => u32::try_from(self.proof_timeout.as_millis()).unwrap_or(u32::MAX).to_value(),
+            "stall-timeout" => ms(self.stall_timeout),
+            "cool-down" => ms(self.cool_down),
+            _ => ms(self.proof_timeout),
         }
     }
 }
@@ -106,6 +124,15 @@ pub fn properties() -> Vec<glib::ParamSpec> {
             .maximum(HIGHEST_BITRATE_KBPS)
             .default_value(default)
             .mutable_playing()
+            .build()
+    };
+    let ms = |name, nick, blurb, default| {
+        glib::ParamSpecUInt::builder(name)
+            .nick(nick)
+            .blurb(blurb)
+            .minimum(1)
+            .default_value(default)
+            .mutable_ready()
             .build()
     };
     vec![
@@ -143,13 +170,24 @@ pub fn properties() -> Vec<glib::ParamSpec> {
             .blurb("One structure {reason, message, age} per encoder that was tried and not taken")
             .read_only()
             .build(),
-        glib::ParamSpecUInt::builder("proof-timeout")
-            .nick("Proof time-out")
-            .blurb("Time limit of a hardware candidate's test encode in ms; software gets ten times as long")
-            .minimum(1)
-            .default_value(DEFAULT_PROOF_TIMEOUT_MS)
-            .mutable_ready()
-            .build(),
+        ms(
+            "proof-timeout",
+            "Proof time-out",
+            "Time limit of a hardware candidate's test encode in ms; software gets ten times as long",
+            DEFAULT_PROOF_TIMEOUT_MS,
+        ),
+        ms(
+            "stall-timeout",
+            "Stall time-out",
+            "A running hardware encoder that has frames and gives none for so many ms has stalled; software gets ten times as long",
+            DEFAULT_STALL_TIMEOUT_MS,
+        ),
+        ms(
+            "cool-down",
+            "Cool-down",
+            "Least time in ms until an encoder that failed is proven again; each further failure doubles it",
+            DEFAULT_COOL_DOWN_MS,
+        ),
         glib::ParamSpecString::builder("proof-cache")
             .nick("Proof cache")
             .blurb("File that keeps the proofs of this boot for other processes; null keeps them in this process only")

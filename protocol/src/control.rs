@@ -1,6 +1,6 @@
 //! The wire: the reliable channel `control` between page and server: pings, statistics, state.
 
-use crate::{phase::Phase, reason::FailureReason};
+use crate::{phase::Phase, reason::FailureReason, status::QualityLimitationReason};
 use serde::{Deserialize, Serialize};
 
 /// What the page sends. `ping`, `stats` and `requestKeyFrame` are the sink's; the rest is the application's.
@@ -78,6 +78,20 @@ pub enum ToPage {
         level: NoticeLevel,
         /// A sentence, for people.
         text: String,
+        /// A tab of the browser shows a notice of this name once, however often it connects or is reloaded; without a
+        /// name it is shown each time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        once: Option<String>,
+    },
+    /// What is encoded and what holds it back; on connect and at every change.
+    Quality(Quality),
+    /// Size of the desktop, in whose pixels the page reports the pointer; on connect and at every change. The frame may
+    /// be smaller.
+    Display {
+        /// Columns.
+        width: u32,
+        /// Rows.
+        height: u32,
     },
 }
 
@@ -97,6 +111,30 @@ pub struct Media {
     pub framerate: u32,
     /// Whether there is an audio track.
     pub audio: bool,
+}
+
+/// What is encoded and what holds it back.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Quality {
+    /// What holds quality back now.
+    pub reason: QualityLimitationReason,
+    /// For how long it has held when this was sent, in seconds.
+    pub seconds: f64,
+    /// GStreamer factory name of the encoder.
+    pub encoder: String,
+    /// Whether it runs on a GPU.
+    pub hardware: bool,
+    /// `H264`, `VP8`, … as in SDP.
+    pub codec: String,
+    /// Columns of the encoded frame; 0 while unknown.
+    pub width: u32,
+    /// Rows of the encoded frame; 0 while unknown.
+    pub height: u32,
+    /// Most frames per second for now; 0 while only the source sets the pace.
+    pub max_framerate: f64,
+    /// Bit rate asked of the encoder.
+    pub bitrate_bps: u64,
 }
 
 /// What a page may do. The server enforces it.

@@ -1,7 +1,8 @@
 //! The wire: what a page reports of keyboard, buttons, wheel and pointer.
 //!
-//! Coordinates are pixels of the video frame as decoded (`video.videoWidth` × `videoHeight`), so no end has to know the
-//! other's layout. Keys are X keysyms. Buttons are numbered as in the DOM.
+//! Coordinates are pixels of the desktop, whose size [`crate::control::ToPage::Display`] tells; the video frame may be
+//! smaller, and change its size at any time. Where no size was told (a bare `gst-launch-1.0` line), they are pixels of the
+//! frame as decoded (`video.videoWidth` × `videoHeight`). Keys are X keysyms. Buttons are numbered as in the DOM.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,9 +23,9 @@ pub enum Input {
         button: u8,
         /// Down or up.
         down: bool,
-        /// Column of the video frame.
+        /// Column of the desktop.
         x: u16,
-        /// Row of the video frame.
+        /// Row of the desktop.
         y: u16,
     },
     /// The wheel turned. Units are 1/120 of a notch; positive is down and right, as in the DOM.
@@ -49,8 +50,8 @@ pub enum Input {
 pub struct Motion {
     /// Counts up; an older one than the last seen is dropped. Wraps around.
     pub seq: u32,
-    /// Column of the video frame.
+    /// Column of the desktop.
     pub x: u16,
-    /// Row of the video frame.
+    /// Row of the desktop.
     pub y: u16,
 }

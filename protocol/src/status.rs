@@ -31,7 +31,7 @@ pub struct Status {
     pub consumers: Vec<ConsumerStatus>,
 }
 
-/// The encoder at work.
+/// The encoder at work, in W3C webrtc-stats words where it has some.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EncoderStatus {
@@ -39,10 +39,123 @@ pub struct EncoderStatus {
     pub name: String,
     /// Whether it runs on a GPU.
     pub hardware: bool,
-    /// Bit rate asked of it.
-    pub bitrate_bps: u64,
+    /// `H264`, `VP8`, … as in SDP.
+    pub codec: String,
+    /// Columns of the desktop as it comes in; 0 while unknown.
+    pub source_width: u32,
+    /// Rows of the desktop as it comes in; 0 while unknown.
+    pub source_height: u32,
+    /// Columns of the encoded frame; 0 while unknown.
+    pub frame_width: u32,
+    /// Rows of the encoded frame; 0 while unknown.
+    pub frame_height: u32,
+    /// Frames encoded in the last second.
+    pub frames_per_second: f64,
+    /// Most frames per second for now; `null` while only the source sets the pace.
+    pub max_framerate: Option<f64>,
+    /// Bit rate asked of it now.
+    pub target_bitrate_bps: u64,
+    /// Frames encoded since the start.
+    pub frames_encoded: u64,
+    /// Key frames among them.
+    pub key_frames_encoded: u64,
+    /// Frames that came in and were not encoded.
+    pub frames_dropped: u64,
+    /// Time spent encoding since the start, in seconds.
+    pub total_encode_time_seconds: f64,
+    /// 95th percentile of one frame's time in the encoder over the last seconds, in seconds.
+    pub encode_time_seconds: f64,
+    /// Processor time in use, 0 to 1 of what this process may have; `null` while unknown.
+    pub cpu_usage: Option<f64>,
+    /// Time from capture to presentation that the adaptation acts on, in seconds; `null` while unknown.
+    pub latency_seconds: Option<f64>,
+    /// What holds quality back now.
+    pub quality_limitation_reason: QualityLimitationReason,
+    /// For how long each reason has held since the start.
+    pub quality_limitation_durations: QualityLimitationDurations,
+    /// How often the size of the encoded frame was changed on account of them.
+    pub quality_limitation_resolution_changes: u32,
+    /// How often another encoder took over, fail-overs and returns.
+    pub switches: u32,
+    /// The last of them.
+    pub last_switch: Option<EncoderSwitch>,
     /// Encoders that were tried before it and why each was rejected.
     pub rejections: Vec<Rejection>,
+}
+
+/// What holds quality back: the words of W3C webrtc-stats (RTCQualityLimitationReason), and `latency`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QualityLimitationReason {
+    /// Nothing.
+    #[default]
+    None,
+    /// The processor of the server.
+    Cpu,
+    /// What the network carries, or what the operator allows.
+    Bandwidth,
+    /// The time from capture to presentation.
+    Latency,
+}
+
+impl QualityLimitationReason {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::None, Self::Cpu, Self::Bandwidth, Self::Latency];
+
+    /// Name on the wire, in logs and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Cpu => "cpu",
+            Self::Bandwidth => "bandwidth",
+            Self::Latency => "latency",
+        }
+    }
+
+    /// The reason of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+}
+
+/// For how long each reason has held, in seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QualityLimitationDurations {
+    /// Nothing held it back.
+    pub none: f64,
+    /// The processor did.
+    pub cpu: f64,
+    /// The bit rate did.
+    pub bandwidth: f64,
+    /// The latency did.
+    pub latency: f64,
+}
+
+impl QualityLimitationDurations {
+    /// That of one reason.
+    pub fn of(&self, reason: QualityLimitationReason) -> f64 {
+        match reason {
+            QualityLimitationReason::None => self.none,
+            QualityLimitationReason::Cpu => self.cpu,
+            QualityLimitationReason::Bandwidth => self.bandwidth,
+            QualityLimitationReason::Latency => self.latency,
+        }
+    }
+}
+
+/// Another encoder has taken over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EncoderSwitch {
+    /// GStreamer factory name of the one before.
+    pub from: String,
+    /// GStreamer factory name of the one after.
+    pub to: String,
+    /// Stable name of the cause: `recovered`, `renegotiation`, or why the one before was given up, such as `encode-error`.
+    pub cause: String,
+    /// A sentence, for people.
+    pub message: String,
 }
 
 /// A candidate that was not taken.

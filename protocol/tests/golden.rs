@@ -8,12 +8,15 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Debug, path::Path};
 use vdi_protocol::{
     broker::{FromBroker, ToBroker},
-    control::{FromPage, Media, NoticeLevel, PageStats, Role, ToPage},
+    control::{FromPage, Media, NoticeLevel, PageStats, Quality, Role, ToPage},
     input::{Input, Motion},
     phase::Phase,
     reason::FailureReason,
     signalling::{ErrorCode, FromConsumer, IceCandidate, IceServer, IceTransportPolicy, ToConsumer},
-    status::{ConsumerStatus, EncoderStatus, Rejection, Status},
+    status::{
+        ConsumerStatus, EncoderStatus, EncoderSwitch, QualityLimitationDurations, QualityLimitationReason,
+        Rejection, Status,
+    },
 };
 
 fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(name: &str, examples: &[T]) {
@@ -165,7 +168,25 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             ToPage::Notice {
                 level: NoticeLevel::Warning,
                 text: "No GPU encoder works; x264enc is used.".into(),
+                once: Some("no-gpu-1".into()),
             },
+            ToPage::Notice {
+                level: NoticeLevel::Info,
+                text: "The GPU encodes the picture again (nvh264enc).".into(),
+                once: None,
+            },
+            ToPage::Quality(Quality {
+                reason: QualityLimitationReason::Bandwidth,
+                seconds: 12.5,
+                encoder: "x264enc".into(),
+                hardware: false,
+                codec: "H264".into(),
+                width: 1280,
+                height: 720,
+                max_framerate: 30.0,
+                bitrate_bps: 1_500_000,
+            }),
+            ToPage::Display { width: 1920, height: 1080 },
         ],
     );
 }
@@ -183,7 +204,35 @@ fn status_stands_on_the_wire_as_in_the_golden_file() {
             encoder: Some(EncoderStatus {
                 name: "x264enc".into(),
                 hardware: false,
-                bitrate_bps: 8_000_000,
+                codec: "H264".into(),
+                source_width: 1920,
+                source_height: 1080,
+                frame_width: 1280,
+                frame_height: 720,
+                frames_per_second: 29.5,
+                max_framerate: Some(30.0),
+                target_bitrate_bps: 1_500_000,
+                frames_encoded: 600,
+                key_frames_encoded: 3,
+                frames_dropped: 12,
+                total_encode_time_seconds: 2.5,
+                encode_time_seconds: 0.006,
+                cpu_usage: Some(0.5),
+                latency_seconds: Some(0.042),
+                quality_limitation_reason: QualityLimitationReason::Bandwidth,
+                quality_limitation_durations: QualityLimitationDurations {
+                    none: 8.0,
+                    bandwidth: 4.5,
+                    ..Default::default()
+                },
+                quality_limitation_resolution_changes: 1,
+                switches: 1,
+                last_switch: Some(EncoderSwitch {
+                    from: "nvh264enc".into(),
+                    to: "x264enc".into(),
+                    cause: "encode-error".into(),
+                    message: "nvh264enc failed: the device is lost".into(),
+                }),
                 rejections: vec![Rejection {
                     encoder: "nvcudah264enc".into(),
                     reason: "no-factory".into(),

@@ -14,7 +14,9 @@ test("a missed goal stands out in the table", () => {
   const lines = table([
     { name: "a", value: 1, unit: "ms", goal: 2, met: true },
     { name: "longer", value: 3, unit: "ms", goal: 2, met: false },
+    { name: "told", value: 4, unit: "ms", goal: null, met: null },
   ]).split("\n");
   assert.equal(lines[1], "a       1 ms   at most 2  met");
   assert.equal(lines[2], "longer  3 ms   at most 2  MISSED");
+  assert.equal(lines[3], "told    4 ms");
 });

@@ -1,4 +1,5 @@
-// Shell: `make bench`: what a viewer waits for and what the sender costs, in a release build, beside a naive pipeline.
+// Shell: `make bench`: what a viewer waits for, what the sender and each encoder cost, and how long the picture stands
+// still when an encoder fails, in a release build, beside a naive pipeline.
 //
 // Each figure is measured while nothing else is; each ratio compares two runs of the same minutes on the same display.
 // A goal is the most that is acceptable. `VDI_BENCH_SECONDS` (10) sets how long each cost is measured.
@@ -9,7 +10,10 @@ import { Chromium, type Viewer } from "../desktop_to_browser/support/browser.js"
 import { Child, cpuSeconds, residentBytes } from "../desktop_to_browser/support/child.js";
 import { Launcher, targetFolder } from "../desktop_to_browser/support/launcher.js";
 import { delay } from "../desktop_to_browser/support/wait.js";
+import { encoders } from "./encoders.js";
+import { failover } from "./failover.js";
 import { median, table, type Figure } from "./figures.js";
+import { Stage, type Content } from "./stage.js";
 
 const SECONDS = Number(process.env["VDI_BENCH_SECONDS"] ?? 10);
 /** Page loads for the time to the first frame; the median counts. */
@@ -17,37 +21,14 @@ const LOADS = 9;
 
 const figures: Figure[] = [];
 
-function note(name: string, value: number, unit: string, goal: number): void {
+function note(name: string, value: number, unit: string, goal: number | null): void {
   const rounded = Number(value.toPrecision(3));
-  figures.push({ name, value: rounded, unit, goal, met: rounded <= goal });
+  figures.push({ name, value: rounded, unit, goal, met: goal === null ? null : rounded <= goal });
   process.stderr.write(`  ${name}: ${rounded} ${unit}\n`);
 }
 
 function step(words: string): void {
   process.stderr.write(`${words}\n`);
-}
-
-/** An X display with something on it. */
-class Stage {
-  private constructor(
-    readonly env: { DISPLAY: string },
-    private readonly children: Child[],
-  ) {}
-
-  static async set(size: string, motion: boolean): Promise<Stage> {
-    const x = Child.start("Xvfb", ["-displayfd", "1", "-screen", "0", `${size}x24`, "-nolisten", "tcp", "-noreset"]);
-    const [, number = ""] = await x.says(/^(\d+)$/m, 10_000);
-    const env = { DISPLAY: `:${number}` };
-    const scroll = 'i=0; while :; do i=$((i+1)); echo "$i: the quick brown fox jumps over the lazy dog, again and again and again"; sleep 0.02; done';
-    const still = 'ls -l /usr/bin | head -n 60; exec sleep 3600';
-    const terminal = Child.start("xterm", ["-geometry", "150x50+20+20", "-fa", "DejaVu Sans Mono", "-fs", "11", "-e", "sh", "-c", motion ? scroll : still], { env });
-    await delay(1500);
-    return new Stage(env, [terminal, x]);
-  }
-
-  async strike(): Promise<void> {
-    for (const child of this.children) await child.stop("SIGTERM");
-  }
 }
 
 /** Processor time of one process over the window, in per cent of one core. */
@@ -95,10 +76,10 @@ async function launcherCost(launcher: Launcher, viewer: Viewer): Promise<Cost> {
   return { cpu, framesPerSecond: frames / ((performance.now() - fromMs) / 1000) };
 }
 
-async function costs(chromium: Chromium, size: string, framerate: number, motion: boolean, viewers: number): Promise<void> {
-  const name = `${size}@${framerate} ${motion ? "scrolling text" : "static"}`;
+async function costs(chromium: Chromium, size: string, framerate: number, content: Content, viewers: number): Promise<void> {
+  const name = `${size}@${framerate} ${content}`;
   step(`${name}: ${SECONDS} s for each of naive pipeline, launcher${viewers > 1 ? `, launcher with ${viewers} viewers` : ""}`);
-  const stage = await Stage.set(size, motion);
+  const stage = await Stage.set(size, content);
   const naive = await naiveCost(stage.env, framerate);
   const launcher = await Launcher.start({ flags: ["--framerate", String(framerate)], desktop: [], env: stage.env });
   const first = await chromium.open(launcher, { viewport: { width: 640, height: 360 } });
@@ -123,7 +104,7 @@ async function costs(chromium: Chromium, size: string, framerate: number, motion
 const chromium = await Chromium.start();
 try {
   step(`time to the first frame: ${LOADS} page loads`);
-  const stage = await Stage.set("1280x720", false);
+  const stage = await Stage.set("1280x720", "static");
   const launcher = await Launcher.start({ desktop: [], env: stage.env });
   const times = await firstFrames(chromium, launcher);
   note("time to first frame, median", median(times), "ms", 1000);
@@ -131,13 +112,16 @@ try {
   await launcher.stop();
   await stage.strike();
 
-  await costs(chromium, "1280x720", 30, false, 1);
-  await costs(chromium, "1280x720", 30, true, 3);
-  await costs(chromium, "1920x1080", 60, false, 1);
-  await costs(chromium, "1920x1080", 60, true, 1);
+  await costs(chromium, "1280x720", 30, "static", 1);
+  await costs(chromium, "1280x720", 30, "text", 3);
+  await costs(chromium, "1920x1080", 60, "static", 1);
+  await costs(chromium, "1920x1080", 60, "text", 1);
+  await failover({ step, note }, chromium);
 } finally {
   await chromium.stop();
 }
+// Without a browser in the way.
+await encoders({ step, note }, SECONDS);
 
 const folder = resolve(targetFolder, "bench");
 mkdirSync(folder, { recursive: true });

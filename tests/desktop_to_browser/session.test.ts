@@ -53,7 +53,7 @@ describe("a running session", () => {
     assert.equal(streaming.phase, "Streaming");
     assert.deepEqual(streaming.consumers, [{ id: await viewer.consumer(), role: "controller", connected: true }]);
     assert.match(streaming.encoder?.name ?? "", /enc$/);
-    assert.ok((streaming.encoder?.bitrateBps ?? 0) > 0);
+    assert.ok((streaming.encoder?.targetBitrateBps ?? 0) > 0);
     assert.equal(streaming.lastInputSecondsAgo, null);
 
     await viewer.page.keyboard.press("a");

@@ -10,6 +10,7 @@ mod adaptiveencbin;
 mod broker;
 mod consumer;
 mod latencystats;
+mod nvenc;
 mod rtphdrextplayoutdelay;
 mod sink;
 mod wswebrtcsink;

@@ -344,12 +344,34 @@ describe("what the server says of the session", () => {
     expect(connection.state).toEqual({ name: "streaming" });
   });
 
+  it("a good-bye of a session that failed leaves the reason on the page and tries again", async () => {
+    const { control } = await stream();
+    control.say(session({ phase: "Failed", reason: "ENCODER_UNAVAILABLE", message: "three encoders failed" }));
+    socket().say({ type: "bye", reason: "three encoders failed" });
+    const cause = { kind: "session", reason: "ENCODER_UNAVAILABLE", message: "three encoders failed" };
+    expect(connection.state).toEqual({ name: "failed", cause, retrying: true });
+    await clock.pass(60_000);
+    expect(sockets.length).toBeGreaterThan(1);
+  });
+
   it("a session that recovers streams again without a new connection", async () => {
     const { control } = await stream();
     control.say(session({ phase: "Failed", reason: "DESKTOP_FAILED" }));
     control.say(session({ phase: "Streaming" }));
     expect(connection.state).toEqual({ name: "streaming" });
     expect(sockets).toHaveLength(1);
+  });
+
+  it("size and quality are known while a session lasts, and time counts on", async () => {
+    const { control } = await stream();
+    control.say({ type: "display", width: 1920, height: 1080 });
+    control.say({ type: "quality", reason: "cpu", seconds: 4, encoder: "x264enc" });
+    expect(connection.display).toEqual({ width: 1920, height: 1080 });
+    expect(connection.quality).toMatchObject({ reason: "cpu", encoder: "x264enc", hardware: false });
+    await clock.pass(2500);
+    expect(connection.limitedSeconds).toBe(6.5);
+    connection.start();
+    expect([connection.display, connection.quality, connection.limitedSeconds]).toEqual([null, null, 0]);
   });
 
   it("a notice is passed on, and nonsense is not", async () => {

@@ -6,7 +6,8 @@
 import { retryDelayMs } from "./backoff";
 import { consequence, type Cause } from "./cause";
 import type { Cancel } from "./clock";
-import type { Input, MediaInfo, Motion, NoticeLevel, PageStats, Role, SessionInfo, ToPage } from "./protocol";
+import type { Size } from "./geometry";
+import type { Input, MediaInfo, Motion, NoticeLevel, PageStats, Quality, Role, SessionInfo, ToPage } from "./protocol";
 import { Session, type ChannelName, type Outgoing, type SessionEvent, type World } from "./session";
 
 /** How far a session has come. */
@@ -29,7 +30,7 @@ export type ConnectionEvent =
   /** The present session is about to end: the last moment at which its picture is there. */
   | { type: "ending" }
   | { type: "track"; track: MediaStreamTrack; receiver: RTCRtpReceiver }
-  | { type: "notice"; level: NoticeLevel; text: string };
+  | { type: "notice"; level: NoticeLevel; text: string; once?: string };
 
 /** A stream that lasted this long was a good one: after its loss the delays begin anew. */
 export const GOOD_STREAM_MS = 5000;
@@ -51,6 +52,10 @@ export class Connection {
   role: Role | null = null;
   consumers: number | null = null;
   media: MediaInfo | null = null;
+  /** The desktop's size, if the server told it. */
+  display: Size | null = null;
+  quality: Quality | null = null;
+  #qualityAtMs = 0;
   stats: PageStats | null = null;
 
   constructor(url: string, world: World & { random(): number }, callback: (event: ConnectionEvent) => void) {
@@ -61,6 +66,11 @@ export class Connection {
 
   get state(): State {
     return this.#state;
+  }
+
+  /** For how long what limits quality has done so, in seconds. */
+  get limitedSeconds(): number {
+    return this.quality ? this.quality.seconds + (this.#world.clock.nowMs() - this.#qualityAtMs) / 1000 : 0;
   }
 
   get peer(): RTCPeerConnection | null {
@@ -133,6 +143,8 @@ export class Connection {
     this.consumer = null;
     this.role = null;
     this.consumers = null;
+    this.display = null;
+    this.quality = null;
     this.stats = null;
     if (this.#state.name === "reconnecting") this.#become({ ...this.#state, retryAtMs: null });
     this.#callback({ type: "begun" });
@@ -177,6 +189,15 @@ export class Connection {
         this.media = message;
         this.#callback({ type: "changed" });
         break;
+      case "quality":
+        this.quality = message;
+        this.#qualityAtMs = this.#world.clock.nowMs();
+        this.#callback({ type: "changed" });
+        break;
+      case "display":
+        this.display = { width: message.width, height: message.height };
+        this.#callback({ type: "changed" });
+        break;
       case "session":
         this.#sessionChanged(message);
         break;
@@ -218,7 +239,9 @@ export class Connection {
     if (lasted >= GOOD_STREAM_MS) this.#attempt = 0;
     this.#session = null;
     this.stats = null;
-    switch (consequence(cause)) {
+    // A session that failed takes its leave as well, and may come back like one that was lost.
+    const farewell = cause.kind === "bye" && this.#failure !== null;
+    switch (farewell ? "retry" : consequence(cause)) {
       case "end":
         this.#become({ name: "ended", message: cause.kind === "bye" ? cause.message : "" });
         break;

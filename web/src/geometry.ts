@@ -1,4 +1,4 @@
-// Decision: from a place on the page to a pixel of the picture, for a video drawn with `object-fit: contain`.
+// Decision: from a place on the page to a pixel of the desktop, for a video drawn with `object-fit: contain`.
 
 export interface Size {
   readonly width: number;
@@ -23,15 +23,16 @@ export function contain(box: Rect, picture: Size): Rect {
 }
 
 /**
- * The pixel under a place on the page; the nearest one if the place is on a bar (`inside` tells). `null` while there is
- * no picture, or no room for it.
+ * The pixel of the desktop under a place on the page; the nearest one if the place is on a bar (`inside` tells). The
+ * picture, drawn in `box`, shows the whole desktop, and may be smaller than it. `null` while there is no picture, or no
+ * room for it.
  */
-export function toPicture(place: Place, box: Rect, picture: Size): (Place & { readonly inside: boolean }) | null {
-  if (picture.width <= 0 || picture.height <= 0 || box.width <= 0 || box.height <= 0) return null;
+export function toDesktop(place: Place, box: Rect, picture: Size, desktop: Size): (Place & { readonly inside: boolean }) | null {
+  if ([picture, desktop, box].some(({ width, height }) => width <= 0 || height <= 0)) return null;
   const drawn = contain(box, picture);
-  const x = Math.floor(((place.x - drawn.left) * picture.width) / drawn.width);
-  const y = Math.floor(((place.y - drawn.top) * picture.height) / drawn.height);
-  const inX = Math.min(Math.max(x, 0), picture.width - 1);
-  const inY = Math.min(Math.max(y, 0), picture.height - 1);
+  const x = Math.floor(((place.x - drawn.left) * desktop.width) / drawn.width);
+  const y = Math.floor(((place.y - drawn.top) * desktop.height) / drawn.height);
+  const inX = Math.min(Math.max(x, 0), desktop.width - 1);
+  const inY = Math.min(Math.max(y, 0), desktop.height - 1);
   return { x: inX, y: inY, inside: x === inX && y === inY };
 }

@@ -59,7 +59,7 @@ const connection = new Connection(
         media.play(event.track, event.receiver);
         break;
       case "notice":
-        notices.add(event.level, event.text);
+        notices.add(event.level, event.text, event.once);
         break;
       case "changed":
         break;
@@ -77,7 +77,7 @@ const keyboard = new Keyboard(keys, { clock, platform: platform(), touch, isLoca
   connection.sendInput(message);
 });
 
-const pointer = new Pointer(stage, { clock, box: () => media.box, size: () => media.size }, (event) => {
+const pointer = new Pointer(stage, { clock, box: () => media.box, picture: () => media.size, desktop: () => connection.display ?? media.size }, (event) => {
   if (event.channel === "input") connection.sendInput(event.message);
   else connection.sendMotion(event.message);
 });
@@ -86,7 +86,13 @@ const wheel = new Wheel(stage, clock, (message) => {
   connection.sendInput(message);
 });
 
-const notices = new Notices(find("notices"), clock);
+const notices = new Notices(find("notices"), clock, {
+  // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
+  getItem: (key) => sessionStorage.getItem(key),
+  setItem: (key, value) => {
+    sessionStorage.setItem(key, value);
+  },
+});
 
 const curtain = new Curtain(find("curtain"), (action) => {
   if (action === "reload") location.reload();
@@ -152,8 +158,20 @@ function refresh(): void {
 
   unmute.hidden = state.name !== "streaming" || media.sound !== "blocked";
   watching.hidden = state.name !== "streaming" || connection.role !== "viewer";
-  const { media: info, stats, role, consumers } = connection;
-  overlay.show({ state: state.name, media: info, size: media.size, stats, role, consumers, sound: media.sound, fullscreen: fullscreen.active });
+  const { media: info, display, quality, limitedSeconds, stats, role, consumers } = connection;
+  overlay.show({
+    state: state.name,
+    media: info,
+    size: media.size,
+    display,
+    quality,
+    limitedSeconds,
+    stats,
+    role,
+    consumers,
+    sound: media.sound,
+    fullscreen: fullscreen.active,
+  });
 }
 
 // The page's shortcuts are taken before the keyboard's own listener sees them.

@@ -1,7 +1,7 @@
 // Setup: every word that the page says, in one table, ready for translation; and the pure choice of words per state.
 import type { Cause } from "./cause";
 import type { Stage, State } from "./connection";
-import type { ErrorCode, FailureReason } from "./protocol";
+import type { ErrorCode, FailureReason, Limitation } from "./protocol";
 
 export const words = {
   product: "gst-vdi",
@@ -78,7 +78,28 @@ export const words = {
   hardware: "hardware",
   software: "software",
   picture: "Picture",
+  pictureOf: (picture: string, desktop: string) => `${picture} of ${desktop}`,
+  quality: "Quality",
+  fullQuality: "full",
+  limitedBy: "Limited by",
+  limitedFor: (by: string, time: string) => `${by}, for ${time}`,
+  limitation: {
+    cpu: "the server's CPU",
+    bandwidth: "bandwidth",
+    latency: "latency",
+  } satisfies Record<Exclude<Limitation, "none">, string>,
+  limitationHint: {
+    none: "The desktop is sent in its own size and as often as it changes.",
+    cpu: "The server has too little computing time left, so it sends fewer frames. They come back by themselves.",
+    bandwidth: "The network, or a limit that was set, does not carry more, so the picture is sent smaller or less often. It comes back by itself.",
+    latency: "Pictures took too long to arrive, so they are sent smaller or less often. It comes back by itself.",
+  } satisfies Record<Limitation, string>,
+  openPanelLimited: (by: string) => `Show session panel: quality is limited by ${by}`,
+  seconds: (count: number) => `${count}\u00a0s`,
+  minutes: (count: number) => `${count}\u00a0min`,
+  hours: (count: number) => `${count}\u00a0h`,
   frameRate: "Frame rate",
+  atMost: (rate: string, most: number) => `${rate}, at most ${most}`,
   bitRate: "Bit rate",
   losses: "Lost",
   lossCount: (packets: number, frames: number) =>

@@ -5,19 +5,30 @@ import type { NoticeLevel } from "./protocol";
 
 /** How long a notice stays: long enough to read two sentences. */
 export const STAY_MS = 8000;
+/** Where a tab remembers what it has shown, in the browser `sessionStorage`: it outlives a reload, not the tab. */
+export type Memory = Pick<Storage, "getItem" | "setItem">;
+/** The entry under which it does. */
+export const MEMORY_KEY = "gst-vdi.notices";
+/** Names that are remembered; the oldest makes room. */
+const MAX_REMEMBERED = 16;
+
 /** Notices on the page at once; the oldest makes room. */
 export const MAX_NOTICES = 4;
 
 export class Notices {
   #root: HTMLElement;
   #clock: Clock;
+  #memory: Memory;
 
-  constructor(root: HTMLElement, clock: Clock) {
+  constructor(root: HTMLElement, clock: Clock, memory: Memory) {
     this.#root = root;
     this.#clock = clock;
+    this.#memory = memory;
   }
 
-  add(level: NoticeLevel, text: string): void {
+  /** Shows a notice; one with a name only if this tab has not shown one of that name. */
+  add(level: NoticeLevel, text: string, once: string | null = null): void {
+    if (once !== null && !this.#remember(once)) return;
     for (const shown of this.#root.children) if (shown.firstChild?.textContent === text) return;
     while (this.#root.children.length >= MAX_NOTICES) this.#root.firstElementChild?.remove();
     const notice = document.createElement("div");
@@ -41,5 +52,17 @@ export class Notices {
         notice.remove();
       });
     }
+  }
+
+  /** Whether the name is a new one; from now on it is not. */
+  #remember(name: string): boolean {
+    try {
+      const names = (this.#memory.getItem(MEMORY_KEY) ?? "").split(" ").filter(Boolean);
+      if (names.includes(name)) return false;
+      this.#memory.setItem(MEMORY_KEY, [...names, name].slice(-MAX_REMEMBERED).join(" "));
+    } catch {
+      // A browser that keeps nothing for this page shows it again.
+    }
+    return true;
   }
 }

@@ -1,5 +1,5 @@
 // Shell: the panel at the edge: state, figures and buttons. It shows what it is given and reports what is pressed.
-import type { MediaInfo, PageStats, Role } from "./protocol";
+import type { MediaInfo, PageStats, Quality, Role } from "./protocol";
 import { missing, say } from "./curtain";
 import { encoderKind } from "./encoders";
 import type { Size } from "./geometry";
@@ -12,6 +12,11 @@ export interface Facts {
   readonly media: MediaInfo | null;
   /** Size of the picture as decoded. */
   readonly size: Size;
+  /** Size of the desktop; `null` if the server does not tell it. */
+  readonly display: Size | null;
+  /** What is encoded and what holds it back; `null` if the server does not tell it. */
+  readonly quality: Quality | null;
+  readonly limitedSeconds: number;
   readonly stats: PageStats | null;
   readonly role: Role | null;
   readonly consumers: number | null;
@@ -42,6 +47,12 @@ export function bitRate(bps: number): string {
 /** One digit below ten, none above: more would be noise. */
 export function milliseconds(ms: number): string {
   return ms < 9.95 ? ms.toFixed(1) : Math.round(ms).toFixed(0);
+}
+
+/** A span of time in its largest unit: seconds would only flicker after a minute. */
+export function span(seconds: number): string {
+  if (seconds < 60) return words.seconds(Math.floor(seconds));
+  return seconds < 3600 ? words.minutes(Math.floor(seconds / 60)) : words.hours(Math.floor(seconds / 3600));
 }
 
 /** Points of a curve over the last seconds, newest at the right. */
@@ -98,13 +109,18 @@ export class Overlay {
   }
 
   show(facts: Facts): void {
-    const { stats, media, size } = facts;
+    const { stats, media, size, quality } = facts;
     this.#panel.dataset.state = facts.state;
     this.#say("state", words.state[facts.state]);
-    const kind = media ? encoderKind(media.encoder) : null;
-    this.#say("encoder", media?.encoder ? `${media.encoder}${kind ? ` · ${words[kind]}` : ""}` : words.unknown);
-    this.#say("picture", size.width > 0 ? `${size.width} × ${size.height}${media?.codec ? ` · ${media.codec}` : ""}` : words.unknown);
-    this.#say("frameRate", stats ? `${Math.round(stats.framesPerSecond)} fps` : words.unknown);
+    // The application knows of a switch of encoders at once, the sink with the next tag.
+    const told = quality !== null && quality.encoder !== "";
+    const encoder = told ? quality.encoder : (media?.encoder ?? "");
+    const kind = told ? (quality.hardware ? "hardware" : "software") : encoderKind(encoder);
+    this.#say("encoder", encoder !== "" ? `${encoder}${kind ? ` · ${words[kind]}` : ""}` : words.unknown);
+    this.#say("picture", this.#picture(size, facts.display, media?.codec ?? ""));
+    const rate = stats ? `${Math.round(stats.framesPerSecond)} fps` : words.unknown;
+    this.#say("frameRate", stats && quality && quality.maxFramerate > 0 ? words.atMost(rate, Math.round(quality.maxFramerate)) : rate);
+    this.#showLimitation(quality, facts.limitedSeconds);
     this.#say("bitRate", stats ? bitRate(stats.bitrateBps) : words.unknown);
     this.#say("losses", stats ? words.lossCount(Math.max(stats.packetsLost, 0), stats.framesDropped) : words.unknown);
     const who = facts.role ? words[facts.role] : words.unknown;
@@ -118,6 +134,31 @@ export class Overlay {
     const soundButton = this.#part<HTMLButtonElement>("sound");
     soundButton.disabled = facts.sound === "none";
     soundButton.setAttribute("aria-pressed", String(facts.sound === "playing"));
+  }
+
+  #picture(size: Size, desktop: Size | null, codec: string): string {
+    if (size.width === 0) return words.unknown;
+    const picture = `${size.width} × ${size.height}`;
+    const scaled = desktop && (desktop.width !== size.width || desktop.height !== size.height);
+    return [scaled ? words.pictureOf(picture, `${desktop.width} × ${desktop.height}`) : picture, codec].filter(Boolean).join(" · ");
+  }
+
+  #showLimitation(quality: Quality | null, seconds: number): void {
+    const row = this.#row("quality");
+    row.hidden = quality === null;
+    const reason = quality?.reason ?? "none";
+    row.title = words.limitationHint[reason];
+    row.dataset.limited = String(reason !== "none");
+    const by = reason === "none" ? null : words.limitation[reason];
+    this.#say("qualityLabel", by === null ? words.quality : words.limitedBy);
+    this.#say("quality", by === null ? words.fullQuality : words.limitedFor(by, span(seconds)));
+    // Who has not opened the panel sees a mark, and no more.
+    const hint = by === null ? words.openPanel : words.openPanelLimited(by);
+    this.#handle.dataset.limited = String(by !== null);
+    if (this.#handle.title !== hint) {
+      this.#handle.title = hint;
+      this.#handle.setAttribute("aria-label", hint);
+    }
   }
 
   #showResponse(stats: PageStats | null): void {

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import html from "../index.html?raw";
 import { Curtain } from "./curtain";
 import { announce, words } from "./messages";
-import { MAX_NOTICES, Notices, STAY_MS } from "./notices";
+import { MAX_NOTICES, Notices, STAY_MS, type Memory } from "./notices";
 import { Overlay, type Facts, type OverlayAction } from "./overlay";
 import { ManualClock } from "./testing";
 
@@ -17,6 +17,11 @@ function part(root: HTMLElement, name: string): HTMLElement {
   const found = root.querySelector<HTMLElement>(`[data-part="${name}"]`);
   if (!found) throw new Error(`no part ${name}`);
   return found;
+}
+
+function remembering(): Memory {
+  const entries = new Map<string, string>();
+  return { getItem: (key) => entries.get(key) ?? null, setItem: (key, value) => entries.set(key, value) };
 }
 
 beforeEach(() => {
@@ -53,6 +58,9 @@ describe("the panel", () => {
     state: "streaming",
     media: { codec: "H264", encoder: "x264enc", width: 1920, height: 1080, framerate: 60, audio: true },
     size: { width: 1920, height: 1080 },
+    display: { width: 1920, height: 1080 },
+    quality: null,
+    limitedSeconds: 0,
     stats: {
       framesDecoded: 600,
       framesDropped: 1,
@@ -96,6 +104,43 @@ describe("the panel", () => {
       "6.3 ms",
       "2.5 ms",
     ]);
+  });
+
+  it("says what holds quality back, for how long, and how small the picture is for it", () => {
+    const quality: NonNullable<Facts["quality"]> = {
+      reason: "bandwidth",
+      seconds: 0,
+      encoder: "nvh264enc",
+      hardware: true,
+      codec: "H264",
+      width: 1280,
+      height: 720,
+      maxFramerate: 30,
+      bitrateBps: 1_500_000,
+    };
+    overlay.show({ ...facts, size: { width: 1280, height: 720 }, quality, limitedSeconds: 185 });
+    expect(["encoder", "picture", "qualityLabel", "quality", "frameRate"].map((name) => part(byId("panel"), name).textContent)).toEqual([
+      "nvh264enc · hardware",
+      "1280 × 720 of 1920 × 1080 · H264",
+      "Limited by",
+      "bandwidth, for 3\u00a0min",
+      "60 fps, at most 30",
+    ]);
+    expect(byId("handle").dataset.limited).toBe("true");
+    expect(byId("handle").title).toContain("limited by bandwidth");
+    overlay.show({ ...facts, quality: { ...quality, reason: "none", maxFramerate: 0 } });
+    expect(["picture", "qualityLabel", "quality", "frameRate"].map((name) => part(byId("panel"), name).textContent)).toEqual([
+      "1920 × 1080 · H264",
+      "Quality",
+      "full",
+      "60 fps",
+    ]);
+    expect([byId("handle").dataset.limited, byId("handle").title]).toEqual(["false", words.openPanel]);
+  });
+
+  it("hides the row of quality where the server says nothing of it", () => {
+    overlay.show(facts);
+    expect(part(byId("panel"), "quality").parentElement?.hidden).toBe(true);
   });
 
   it("says that it does not know what it was not told", () => {
@@ -146,11 +191,13 @@ describe("the curtain", () => {
 describe("notices", () => {
   let clock: ManualClock;
   let notices: Notices;
+  let memory: Memory;
   const texts = (): (string | null | undefined)[] => [...byId("notices").children].map((notice) => notice.firstChild?.textContent);
 
   beforeEach(() => {
     clock = new ManualClock();
-    notices = new Notices(byId("notices"), clock);
+    memory = remembering();
+    notices = new Notices(byId("notices"), clock, memory);
   });
 
   it("go by themselves, errors only when dismissed", async () => {
@@ -166,6 +213,27 @@ describe("notices", () => {
     for (const text of ["a", "a", "b", "c", "d", "e"]) notices.add("warning", text);
     expect(texts()).toEqual(["b", "c", "d", "e"]);
     expect(MAX_NOTICES).toBe(4);
+  });
+
+  it("with a name are shown once in a tab, however often it is reloaded, and others each time", async () => {
+    notices.add("warning", "no GPU", "no-gpu-1");
+    await clock.pass(STAY_MS);
+    const reloaded = new Notices(byId("notices"), clock, memory);
+    reloaded.add("warning", "no GPU", "no-gpu-1");
+    expect(texts()).toEqual([]);
+    reloaded.add("warning", "no GPU", "no-gpu-of-another-session");
+    reloaded.add("info", "switched");
+    await clock.pass(STAY_MS);
+    reloaded.add("info", "switched");
+    expect(texts()).toEqual(["switched"]);
+  });
+
+  it("are shown where the browser lets the page remember nothing", () => {
+    const forbidden = () => {
+      throw new Error("SecurityError");
+    };
+    new Notices(byId("notices"), clock, { getItem: forbidden, setItem: forbidden }).add("warning", "no GPU", "no-gpu-1");
+    expect(texts()).toEqual(["no GPU"]);
   });
 
   it("are text, never markup", () => {

@@ -26,7 +26,7 @@ beforeEach(() => {
 
 describe("the pointer", () => {
   // A picture of 1600 × 900 in a box of 800 × 600: half size, with bars of 75 above and below.
-  const around = () => ({ clock, box: () => ({ left: 0, top: 0, width: 800, height: 600 }), size: () => ({ width: 1600, height: 900 }) });
+  const around = () => ({ clock, box: () => ({ left: 0, top: 0, width: 800, height: 600 }), picture: () => ({ width: 1600, height: 900 }), desktop: () => ({ width: 1600, height: 900 }) });
   const start = (): Pointer => {
     const pointer = new Pointer(element, around(), ({ message }) => sent.push(message));
     pointer.enabled = true;
@@ -47,6 +47,14 @@ describe("the pointer", () => {
     clock.paint();
     event("pointermove", 104, 176);
     expect(sent.slice(2)).toEqual([motion(3, 208, 202)]);
+  });
+
+  it("tells pixels of the desktop however small the picture is", () => {
+    const small = { ...around(), picture: () => ({ width: 640, height: 360 }) };
+    new Pointer(element, small, ({ message }) => sent.push(message)).enabled = true;
+    event("pointermove", 100, 175);
+    event("pointerdown", 799, 75, 1);
+    expect(sent).toEqual([motion(1, 200, 200), button(0, true, 1598, 0)]);
   });
 
   it("does not repeat a place", () => {

@@ -1,7 +1,7 @@
 // Shell: pointer and buttons over the picture. Motion is the latest absolute place, once per frame at most, on the
 // channel that may lose it; buttons carry their own place, on the one that loses nothing.
 import type { Cancel, Clock } from "./clock";
-import { toPicture, type Place, type Rect, type Size } from "./geometry";
+import { toDesktop, type Place, type Rect, type Size } from "./geometry";
 import type { Input, Motion } from "./protocol";
 
 export type PointerMessage = { channel: "input"; message: Extract<Input, { type: "button" }> } | { channel: "pointer"; message: Motion };
@@ -11,7 +11,9 @@ export interface PointerSurroundings {
   /** Where the picture's element stands. */
   box(): Rect;
   /** The picture's size. */
-  size(): Size;
+  picture(): Size;
+  /** The desktop's size, in whose pixels places are told. */
+  desktop(): Size;
 }
 
 /** Bits of `PointerEvent.buttons` → DOM button numbers. */
@@ -89,7 +91,7 @@ export class Pointer {
   #seen(event: PointerEvent): void {
     // A second finger is a gesture of the browser's, not a second pointer.
     if (!this.#enabled || !event.isPrimary) return;
-    const place = toPicture({ x: event.clientX, y: event.clientY }, this.#around.box(), this.#around.size());
+    const place = toDesktop({ x: event.clientX, y: event.clientY }, this.#around.box(), this.#around.picture(), this.#around.desktop());
     if (!place) return;
     if (event.buttons === this.#buttons) {
       this.#move(place);

@@ -60,6 +60,10 @@ export type Role = Read<typeof role>;
 const noticeLevel = oneOf(["info", "warning", "error"]);
 export type NoticeLevel = Read<typeof noticeLevel>;
 
+const limitation = oneOf(["none", "cpu", "bandwidth", "latency"]);
+/** What holds quality back: the words of W3C webrtc-stats, and `latency`. */
+export type Limitation = Read<typeof limitation>;
+
 /** Signalling, page to server. */
 export const fromConsumer = tagged({
   hello: { version: u32 },
@@ -113,6 +117,21 @@ export const mediaReader = struct(media);
 /** The media on its way to the page. */
 export type MediaInfo = Read<typeof mediaReader>;
 
+const quality = {
+  reason: byDefault(limitation, "none"),
+  seconds: byDefault(number, 0),
+  encoder: byDefault(text, ""),
+  hardware: byDefault(flag, false),
+  codec: byDefault(text, ""),
+  width: byDefault(u32, 0),
+  height: byDefault(u32, 0),
+  maxFramerate: byDefault(number, 0),
+  bitrateBps: byDefault(count, 0),
+};
+export const qualityReader = struct(quality);
+/** What is encoded and what holds it back. */
+export type Quality = Read<typeof qualityReader>;
+
 /** Data channel `control`, page to server. */
 export const fromPage = tagged({
   ping: { id: u32 },
@@ -127,7 +146,9 @@ export const toPage = tagged({
   pong: { id: u32 },
   media,
   session: { phase, reason: optional(failureReason), message: optional(text), role, consumers: u32 },
-  notice: { level: noticeLevel, text },
+  notice: { level: noticeLevel, text, once: optional(text) },
+  quality,
+  display: { width: u32, height: u32 },
 });
 export type ToPage = Read<typeof toPage>;
 export type SessionInfo = Extract<ToPage, { type: "session" }>;
@@ -176,7 +197,26 @@ export const status = struct({
       struct({
         name: text,
         hardware: flag,
-        bitrateBps: count,
+        codec: text,
+        sourceWidth: u32,
+        sourceHeight: u32,
+        frameWidth: u32,
+        frameHeight: u32,
+        framesPerSecond: number,
+        maxFramerate: nullable(number),
+        targetBitrateBps: count,
+        framesEncoded: count,
+        keyFramesEncoded: count,
+        framesDropped: count,
+        totalEncodeTimeSeconds: number,
+        encodeTimeSeconds: number,
+        cpuUsage: nullable(number),
+        latencySeconds: nullable(number),
+        qualityLimitationReason: limitation,
+        qualityLimitationDurations: struct({ none: number, cpu: number, bandwidth: number, latency: number }),
+        qualityLimitationResolutionChanges: u32,
+        switches: u32,
+        lastSwitch: nullable(struct({ from: text, to: text, cause: text, message: text })),
         rejections: list(struct({ encoder: text, reason: text, message: text })),
       }),
     ),

@@ -3,7 +3,7 @@ import type { Connection, State } from "./connection";
 import type { Size } from "./geometry";
 import type { Keyboard } from "./keyboard";
 import type { Media, Sound } from "./media";
-import type { MediaInfo, PageStats, Role } from "./protocol";
+import type { MediaInfo, PageStats, Quality, Role } from "./protocol";
 
 export interface Vdi {
   /** As on `<html data-state>`. */
@@ -17,6 +17,10 @@ export interface Vdi {
   readonly consumers: number | null;
   /** What the server says it sends. */
   readonly media: MediaInfo | null;
+  /** What it says of the encoder and of what holds quality back. */
+  readonly quality: Quality | null;
+  /** Size of the desktop, if it was told. */
+  readonly display: Size | null;
   /** Size of the picture as decoded. */
   readonly size: Size;
   readonly sound: Sound;
@@ -52,6 +56,12 @@ export function publish(connection: Connection, media: Media, keyboard: Keyboard
     },
     get media() {
       return connection.media;
+    },
+    get quality() {
+      return connection.quality;
+    },
+    get display() {
+      return connection.display;
     },
     get size() {
       return media.size;

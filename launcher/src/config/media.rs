@@ -3,20 +3,82 @@
 use super::checks::Checks;
 use crate::options::Options;
 
-/// Encoder names that Selkies knows and that have no row in our table: they make other formats than H.264.
-const OTHER_FORMATS: [&str; 11] = [
-    "nvh265enc",
-    "nvav1enc",
-    "vah265enc",
-    "vavp9enc",
-    "vaav1enc",
-    "x265enc",
-    "vp8enc",
-    "vp9enc",
-    "svtav1enc",
-    "av1enc",
-    "rav1enc",
+/// Encoders that Selkies knows, with their codecs. Those without a row in our table stand for their codec.
+const SELKIES_ENCODERS: [(&str, Codec); 15] = [
+    ("nvh264enc", Codec::H264),
+    ("nvh265enc", Codec::H265),
+    ("nvav1enc", Codec::Av1),
+    ("vah264enc", Codec::H264),
+    ("vah265enc", Codec::H265),
+    ("vavp9enc", Codec::Vp9),
+    ("vaav1enc", Codec::Av1),
+    ("x264enc", Codec::H264),
+    ("openh264enc", Codec::H264),
+    ("x265enc", Codec::H265),
+    ("vp8enc", Codec::Vp8),
+    ("vp9enc", Codec::Vp9),
+    ("svtav1enc", Codec::Av1),
+    ("av1enc", Codec::Av1),
+    ("rav1enc", Codec::Av1),
 ];
+
+/// How the video is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// That of a named encoder, else H.264.
+    Auto,
+    /// H.264.
+    H264,
+    /// VP8.
+    Vp8,
+    /// VP9.
+    Vp9,
+    /// AV1.
+    Av1,
+    /// H.265.
+    H265,
+}
+
+impl Codec {
+    /// All of them, by the nick of `adaptiveencbin`'s property.
+    const NICKS: [(&str, Self); 6] = [
+        ("auto", Self::Auto),
+        ("h264", Self::H264),
+        ("vp8", Self::Vp8),
+        ("vp9", Self::Vp9),
+        ("av1", Self::Av1),
+        ("h265", Self::H265),
+    ];
+
+    /// The nick of `adaptiveencbin`'s property.
+    pub fn nick(self) -> &'static str {
+        nick(&Self::NICKS, self)
+    }
+}
+
+/// What is given up first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContentHint {
+    /// What suits the stream.
+    Auto,
+    /// Resolution: it moves.
+    Motion,
+    /// Frame rate: it is read.
+    Text,
+}
+
+impl ContentHint {
+    const NICKS: [(&str, Self); 3] = [("auto", Self::Auto), ("motion", Self::Motion), ("text", Self::Text)];
+
+    /// The nick of `adaptiveencbin`'s property.
+    pub fn nick(self) -> &'static str {
+        nick(&Self::NICKS, self)
+    }
+}
+
+fn nick<T: PartialEq>(nicks: &[(&'static str, T)], value: T) -> &'static str {
+    nicks.iter().find(|(_, one)| *one == value).map_or("auto", |(nick, _)| nick)
+}
 
 /// What happens when no hardware encoder works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +107,8 @@ impl EncoderPolicy {
 pub struct Video {
     /// `auto` or a factory name.
     pub encoder: String,
+    /// Codec.
+    pub codec: Codec,
     /// What happens without hardware.
     pub policy: EncoderPolicy,
     /// Frames per second.
@@ -55,6 +119,14 @@ pub struct Video {
     pub min_bitrate_kbps: u32,
     /// Upper bound in kbit/s.
     pub max_bitrate_kbps: u32,
+    /// Latency above which quality goes down, in ms; 0 sets no limit.
+    pub max_latency_ms: u32,
+    /// Load above which the frame rate goes down, in per cent; 0 sets no limit.
+    pub max_cpu_percent: u32,
+    /// What is given up first.
+    pub content_hint: ContentHint,
+    /// After how long without a frame a hardware encoder is replaced, in ms.
+    pub stall_timeout_ms: u32,
 }
 
 /// How the sound is made.
@@ -70,13 +142,24 @@ pub struct Audio {
     pub server: Option<String>,
 }
 
-pub(super) fn video(checks: &mut Checks, options: &Options, encoders: &[&str]) -> Video {
+/// The video, and what the user should know of it.
+pub(super) fn video(checks: &mut Checks, options: &Options, encoders: &[&str]) -> (Video, Vec<String>) {
     let media = &options.media;
-    if media.encoder != "auto" && !encoders.contains(&media.encoder.as_str()) {
-        let note =
-            if OTHER_FORMATS.contains(&media.encoder.as_str()) { " (not yet in this version)" } else { "" };
-        let accepted = format!("auto, {}{note}", encoders.join(", "));
-        checks.refuse("encoder", &media.encoder, &accepted);
+    let mut codec = checks.one_of("codec", &media.codec, &Codec::NICKS);
+    let mut encoder = media.encoder.clone();
+    let mut notes = Vec::new();
+    if encoder != "auto" && !encoders.contains(&encoder.as_str()) {
+        let known = SELKIES_ENCODERS.into_iter().find(|(name, _)| *name == encoder);
+        match known {
+            Some((_, its)) if codec == Codec::Auto || codec == its => {
+                notes.push(format!(
+                    "--encoder {encoder:?} is not in this version: the {} encoders that are take its place",
+                    its.nick()
+                ));
+                (codec, encoder) = (its, "auto".into());
+            }
+            _ => checks.refuse("encoder", &encoder, &format!("auto, {}", encoders.join(", "))),
+        }
     }
     let policy = checks.one_of(
         "encoder-policy",
@@ -98,15 +181,21 @@ pub(super) fn video(checks: &mut Checks, options: &Options, encoders: &[&str]) -
         );
     }
     let bitrate_kbps = checks.number("video-bitrate", &media.video_bitrate, RANGE_KBPS);
-    Video {
-        encoder: media.encoder.clone(),
+    let video = Video {
+        encoder,
+        codec,
         policy,
         framerate: checks.number("framerate", &media.framerate, (1, 240)),
         // The bounds are the last word; the target's default may well lie outside, and is no error then.
         bitrate_kbps: bitrate_kbps.max(min_bitrate_kbps).min(max_bitrate_kbps),
         min_bitrate_kbps,
         max_bitrate_kbps,
-    }
+        max_latency_ms: checks.number("max-latency", &media.max_latency, (0, 10_000)),
+        max_cpu_percent: checks.number("max-cpu", &media.max_cpu, (0, 100)),
+        content_hint: checks.one_of("content-hint", &media.content_hint, &ContentHint::NICKS),
+        stall_timeout_ms: checks.number("stall-timeout", &media.stall_timeout, (50, 10_000)),
+    };
+    (video, notes)
 }
 
 pub(super) fn audio(checks: &mut Checks, options: &Options) -> Audio {
@@ -125,7 +214,42 @@ pub(super) fn audio(checks: &mut Checks, options: &Options) -> Audio {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::config::tests::resolve;
+
+    #[test]
+    fn encoder_of_selkies_that_is_not_ours_stands_for_its_codec_and_the_user_is_told() {
+        let config = resolve(&["--encoder=nvav1enc"]).unwrap();
+        assert_eq!((config.video.encoder.as_str(), config.video.codec), ("auto", Codec::Av1));
+        assert!(
+            config.notes[0].contains("nvav1enc") && config.notes[0].contains("av1 encoders"),
+            "{:?}",
+            config.notes
+        );
+
+        let config = resolve(&["--encoder=x264enc"]).unwrap();
+        assert_eq!((config.video.encoder.as_str(), config.video.codec), ("x264enc", Codec::Auto));
+        assert!(config.notes.is_empty());
+
+        let err = resolve(&["--encoder=nvav1enc", "--codec=vp8"]).unwrap_err();
+        assert!(
+            err.message.contains(r#"--encoder "nvav1enc": accepted is auto, nvh264enc, x264enc"#),
+            "{err}"
+        );
+    }
+
+    #[test]
+    fn limits_can_be_set_and_lifted() {
+        let limits = |words: &[&str]| {
+            let video = resolve(words).unwrap().video;
+            (video.max_latency_ms, video.max_cpu_percent, video.content_hint, video.stall_timeout_ms)
+        };
+        assert_eq!(limits(&[]), (100, 80, ContentHint::Auto, 150));
+        let set = ["--max-latency=0", "--max-cpu=0", "--content-hint=text", "--stall-timeout=1000"];
+        assert_eq!(limits(&set), (0, 0, ContentHint::Text, 1000));
+        let err = resolve(&["--max-cpu=101", "--content-hint=film", "--codec=mpeg2"]).unwrap_err();
+        assert_eq!(err.message.lines().count(), 3, "{err}");
+    }
 
     #[test]
     fn the_target_is_held_between_the_bounds() {

@@ -9,7 +9,7 @@ use crate::{
     options::{Options, Parsed},
 };
 use checks::Checks;
-pub use media::{Audio, EncoderPolicy, Video};
+pub use media::{Audio, Codec, ContentHint, EncoderPolicy, Video};
 use std::{ffi::OsString, fmt, net::IpAddr, path::PathBuf, time::Duration};
 use vdi_protocol::reason::FailureReason;
 
@@ -105,8 +105,12 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Whether the log tells details.
     pub debug: bool,
+    /// The system's folder for the user's running programs, if it has one.
+    pub runtime_folder: Option<PathBuf>,
     /// File for the reason of a failure.
     pub termination_log: PathBuf,
+    /// What else the user should know of the options.
+    pub notes: Vec<String>,
     /// Given options that have no effect yet.
     pub without_effect: Vec<String>,
 }
@@ -116,13 +120,14 @@ impl Config {
     pub fn resolve(parsed: Parsed, encoders: &[&str]) -> Result<Self, Error> {
         let Parsed { options, without_effect } = parsed;
         let mut checks = Checks::default();
+        let (video, notes) = media::video(&mut checks, &options, encoders);
         let config = Self {
             address: checks_address(&mut checks, &options.server.addr),
             port: checks.number("port", &options.server.port, (0, u16::MAX)),
             credentials: credentials(&mut checks, &options),
             max_consumers: checks.number("max-consumers", &options.server.max_consumers, (1, 256)),
             desktop: desktop(&mut checks, &options),
-            video: media::video(&mut checks, &options, encoders),
+            video,
             audio: media::audio(&mut checks, &options),
             stun_server: network::stun_server(&mut checks, &options),
             turn_server: network::turn_server(&mut checks, &options),
@@ -137,6 +142,8 @@ impl Config {
             ),
             debug: checks.boolean("debug", &options.desktop.debug),
             termination_log: PathBuf::from(&options.desktop.termination_log),
+            runtime_folder: options.runtime_folder.filter(|path| path.starts_with('/')).map(PathBuf::from),
+            notes,
             without_effect,
         };
         no_plain_text_for_https(&mut checks, options.accepted.enable_https.as_deref());
@@ -224,7 +231,7 @@ mod tests {
         let err = resolve(&[
             "--port=70000",
             "--framerate=fast",
-            "--encoder=vp8enc",
+            "--encoder=x266enc",
             "--display-size=5000x10",
             "--enable-basic-auth=perhaps",
             "--encoder-policy=hope",
@@ -235,7 +242,7 @@ mod tests {
         for part in [
             r#"--port "70000": accepted is a whole number from 0 to 65535"#,
             r#"--framerate "fast": accepted is a whole number from 1 to 240"#,
-            r#"--encoder "vp8enc": accepted is auto, nvh264enc, x264enc (not yet in this version)"#,
+            r#"--encoder "x266enc": accepted is auto, nvh264enc, x264enc"#,
             r#"--display-size "5000x10": accepted is WIDTHxHEIGHT in even numbers from 160x120 to 3840x2160"#,
             r#"--enable-basic-auth "perhaps": accepted is true or false"#,
             r#"--encoder-policy "hope": accepted is prefer-hardware, require-hardware, software"#,

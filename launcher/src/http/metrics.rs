@@ -6,8 +6,11 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
-use std::{fmt, sync::atomic::AtomicU64};
-use vdi_protocol::{phase::Phase, status::Status};
+use std::{collections::BTreeMap, fmt, sync::atomic::AtomicU64};
+use vdi_protocol::{
+    phase::Phase,
+    status::{EncoderStatus, QualityLimitationReason, Status},
+};
 
 type Labels = Vec<(&'static str, String)>;
 type FloatGauge = Gauge<f64, AtomicU64>;
@@ -21,6 +24,8 @@ pub struct Figures {
     pub frames_per_second: f64,
     /// Age of encoded frames since capture: (quantile, seconds).
     pub latency: Vec<(&'static str, f64)>,
+    /// How often another encoder took over, by cause.
+    pub switches: BTreeMap<String, u64>,
     /// Input reports by what became of them.
     pub input: Vec<(&'static str, u64)>,
     /// Messages that could not be read.
@@ -45,7 +50,7 @@ pub fn render(status: &Status, figures: &Figures) -> Result<String, fmt::Error> 
         consumers.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
     registry.register("vdi_consumers", "Connected pages", consumers);
-    encoder(&mut registry, status);
+    encoder(&mut registry, status, figures);
     video(&mut registry, figures);
     gpu(&mut registry, status);
     let audio: Gauge = Gauge::default();
@@ -67,17 +72,67 @@ pub fn render(status: &Status, figures: &Figures) -> Result<String, fmt::Error> 
     Ok(text)
 }
 
-fn encoder(registry: &mut Registry, status: &Status) {
+fn encoder(registry: &mut Registry, status: &Status, figures: &Figures) {
+    let switches = Family::<Labels, Counter>::default();
+    for (cause, count) in &figures.switches {
+        switches.get_or_create(&vec![("cause", cause.clone())]).inc_by(*count);
+    }
+    registry.register("vdi_encoder_switches", "How often another encoder took over", switches);
     let Some(encoder) = &status.encoder else { return };
     let info = Family::<Labels, Gauge>::default();
-    let labels = vec![("encoder", encoder.name.clone()), ("hardware", encoder.hardware.to_string())];
+    let labels = vec![
+        ("encoder", encoder.name.clone()),
+        ("codec", encoder.codec.clone()),
+        ("hardware", encoder.hardware.to_string()),
+    ];
     info.get_or_create(&labels).set(1);
-    registry.register("vdi_encoder", "The encoder at work", info);
-    float(
+    registry.register("vdi_encoder_info", "The encoder at work", info);
+    for (name, help, value) in [
+        ("vdi_video_target_bitrate_bps", "Bit rate asked of the encoder", encoder.target_bitrate_bps as f64),
+        ("vdi_video_frame_width_px", "Columns of the encoded frame", encoder.frame_width.into()),
+        ("vdi_video_frame_height_px", "Rows of the encoded frame", encoder.frame_height.into()),
+        (
+            "vdi_video_max_framerate",
+            "Most frames per second for now; 0 while only the source sets the pace",
+            encoder.max_framerate.unwrap_or_default(),
+        ),
+        (
+            "vdi_encode_time_p95_seconds",
+            "95th percentile of a frame's time in the encoder",
+            encoder.encode_time_seconds,
+        ),
+    ] {
+        float(registry, name, help, value);
+    }
+    if let Some(usage) = encoder.cpu_usage {
+        float(registry, "vdi_cpu_usage_ratio", "Load of the processors that this process may use", usage);
+    }
+    if let Some(seconds) = encoder.latency_seconds {
+        float(registry, "vdi_latency_seconds", "Capture to presentation, as the adaptation sees it", seconds);
+    }
+    counter(registry, "vdi_key_frames_encoded", "Encoded key frames", encoder.key_frames_encoded);
+    counter(registry, "vdi_frames_dropped", "Frames that were not encoded", encoder.frames_dropped);
+    let spent = Counter::<f64, AtomicU64>::default();
+    spent.inc_by(encoder.total_encode_time_seconds.max(0.0));
+    registry.register("vdi_encode_time_seconds", "Time spent encoding", spent);
+    limitation(registry, encoder);
+}
+
+fn limitation(registry: &mut Registry, encoder: &EncoderStatus) {
+    let now = Family::<Labels, Gauge>::default();
+    let durations = Family::<Labels, Counter<f64, AtomicU64>>::default();
+    for reason in QualityLimitationReason::ALL {
+        let labels = vec![("reason", reason.as_str().to_owned())];
+        now.get_or_create(&labels).set(i64::from(reason == encoder.quality_limitation_reason));
+        durations.get_or_create(&labels).inc_by(encoder.quality_limitation_durations.of(reason).max(0.0));
+    }
+    registry.register("vdi_quality_limitation", "What holds quality back: 1 for the present reason", now);
+    registry.register("vdi_quality_limitation_seconds", "For how long each reason has held", durations);
+    counter(
         registry,
-        "vdi_video_target_bitrate_bps",
-        "Bit rate asked of the encoder",
-        encoder.bitrate_bps as f64,
+        "vdi_quality_limitation_resolution_changes",
+        "How often the frame's size was changed on account of them",
+        encoder.quality_limitation_resolution_changes.into(),
     );
 }
 
@@ -132,7 +187,7 @@ mod tests {
     use super::*;
     use vdi_protocol::{
         control::Role,
-        status::{ConsumerStatus, EncoderStatus},
+        status::{ConsumerStatus, QualityLimitationDurations},
     };
 
     #[test]
@@ -141,7 +196,12 @@ mod tests {
             phase: Phase::Streaming,
             encoder: Some(EncoderStatus {
                 name: "x264enc".into(),
-                bitrate_bps: 8_000_000,
+                codec: "H264".into(),
+                target_bitrate_bps: 8_000_000,
+                frame_width: 1280,
+                frames_dropped: 3,
+                quality_limitation_reason: QualityLimitationReason::Cpu,
+                quality_limitation_durations: QualityLimitationDurations { cpu: 2.5, ..Default::default() },
                 ..Default::default()
             }),
             consumers: vec![
@@ -156,6 +216,7 @@ mod tests {
             frames_per_second: 59.5,
             latency: vec![("0.5", 0.012)],
             input: vec![("accepted", 7)],
+            switches: [("time-out".into(), 2)].into(),
             ..Figures::default()
         };
         let text = render(&status, &figures).unwrap();
@@ -163,7 +224,14 @@ mod tests {
             r#"vdi_phase{phase="Streaming"} 1"#,
             r#"vdi_phase{phase="Ready"} 0"#,
             r#"vdi_consumers{role="viewer"} 1"#,
-            r#"vdi_encoder{encoder="x264enc",hardware="false"} 1"#,
+            r#"vdi_encoder_info{encoder="x264enc",codec="H264",hardware="false"} 1"#,
+            r#"vdi_encoder_switches_total{cause="time-out"} 2"#,
+            "vdi_video_target_bitrate_bps 8000000.0",
+            "vdi_video_frame_width_px 1280.0",
+            "vdi_frames_dropped_total 3",
+            r#"vdi_quality_limitation{reason="cpu"} 1"#,
+            r#"vdi_quality_limitation{reason="none"} 0"#,
+            r#"vdi_quality_limitation_seconds_total{reason="cpu"} 2.5"#,
             "vdi_frames_encoded_total 600",
             "fps 59.5",
             "latency 12.0",

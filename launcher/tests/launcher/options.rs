@@ -20,14 +20,14 @@ fn fails(name: &str, arguments: &[&str]) -> (i32, String, String) {
 #[test]
 fn every_wrong_value_is_reported_at_once() {
     let wrong =
-        ["--port=x", "--framerate=0", "--encoder=vp8enc", "--enable-basic-auth=perhaps", "--", "true"];
+        ["--port=x", "--framerate=0", "--encoder=x266enc", "--enable-basic-auth=perhaps", "--", "true"];
     let (code, log, message) = fails("values", &wrong);
     assert_eq!(code, 2, "{log}");
     for text in [&log, &message] {
         for part in [
             r#"--port "x""#,
             r#"--framerate "0""#,
-            r#"--encoder "vp8enc""#,
+            r#"--encoder "x266enc""#,
             r#"--enable-basic-auth "perhaps""#,
         ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");

@@ -23,10 +23,36 @@ export interface Status {
   message: string | null;
   lastInputSecondsAgo: number | null;
   display: string | null;
-  encoder: { name: string; hardware: boolean; bitrateBps: number; rejections: { encoder: string; reason: string }[] } | null;
+  encoder: EncoderStatus | null;
   audio: { running: boolean; message: string | null };
   gpu: { devices: unknown[]; message: string | null };
   consumers: { id: string; role: string; connected: boolean }[];
+}
+
+export interface EncoderStatus {
+  name: string;
+  hardware: boolean;
+  codec: string;
+  sourceWidth: number;
+  sourceHeight: number;
+  frameWidth: number;
+  frameHeight: number;
+  framesPerSecond: number;
+  maxFramerate: number | null;
+  targetBitrateBps: number;
+  framesEncoded: number;
+  keyFramesEncoded: number;
+  framesDropped: number;
+  totalEncodeTimeSeconds: number;
+  encodeTimeSeconds: number;
+  cpuUsage: number | null;
+  latencySeconds: number | null;
+  qualityLimitationReason: string;
+  qualityLimitationDurations: { none: number; cpu: number; bandwidth: number; latency: number };
+  qualityLimitationResolutionChanges: number;
+  switches: number;
+  lastSwitch: { from: string; to: string; cause: string; message: string } | null;
+  rejections: { encoder: string; reason: string; message: string }[];
 }
 
 export interface LauncherOptions {
@@ -59,6 +85,9 @@ export class Launcher {
         SELKIES_PORT: "0",
         // What two cores can do beside three browsers that decode it.
         SELKIES_FRAMERATE: "30",
+        // Nor may a busy machine make the picture worse under a test that is about something else.
+        SELKIES_MAX_CPU: "0",
+        SELKIES_MAX_LATENCY: "0",
         ...env,
       },
     });

@@ -2,7 +2,9 @@
 
 mod choice;
 mod codecs;
+mod failover;
 mod faults;
+mod mortal;
 mod stream;
 
 use gst::prelude::*;
@@ -27,8 +29,12 @@ fn bin(factories: &[&'static str]) -> AdaptiveEncBin {
         gst::ElementFactory::make("adaptiveencbin").build().unwrap().downcast::<AdaptiveEncBin>().unwrap();
     let rows: Vec<Row> = factories
         .iter()
-        .map(|factory| {
-            ENCODERS.iter().find(|row| row.factory == *factory).copied().unwrap_or_else(|| fake(factory))
+        .map(|factory| match ENCODERS.iter().find(|row| row.factory == *factory) {
+            Some(row) => *row,
+            None if factory.starts_with("testmortal") => {
+                Row { settings: mortal::settings(factory), ..fake(factory) }
+            }
+            None => fake(factory),
         })
         .collect();
     bin.set_table(rows.leak());

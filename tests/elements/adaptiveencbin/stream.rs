@@ -67,14 +67,13 @@ impl Feed {
 
     pub(super) fn encoder(&self) -> gst::Element {
         let active: String = self.bin.property("active-encoder");
-        let of_factory =
-            |element: &gst::Element| element.factory().is_some_and(|factory| factory.name() == active);
-        self.bin.children().into_iter().find(of_factory).expect("the encoder is in the bin")
+        let mut encoders = self.bin.iterate_all_by_element_factory_name(&active).into_iter();
+        encoders.next().expect("the encoder is in the bin").unwrap()
     }
 }
 
 /// Decodes with another implementation; every picture's size and whether it has more than one colour.
-fn decode(units: &[gst::Buffer]) -> Vec<(i32, i32, bool)> {
+pub fn decode(units: &[gst::Buffer]) -> Vec<(i32, i32, bool)> {
     let mut harness = Harness::new_parse(
         "h264parse ! avdec_h264 max-threads=1 ! videoconvert ! capsfilter caps=video/x-raw,format=GRAY8",
     );
@@ -303,8 +302,8 @@ fn the_choice_travels_downstream_as_a_tag() {
 fn what_fits_is_not_converted() {
     let mut feed = Feed::of("x264enc", 320, 240, 60);
     feed.frame();
-    let is_convert = |element: &gst::Element| element.factory().is_some_and(|f| f.name() == "videoconvert");
-    let convert = feed.bin.children().into_iter().find(is_convert).unwrap();
+    let mut converters = feed.bin.iterate_all_by_element_factory_name("videoconvertscale").into_iter();
+    let convert = converters.next().unwrap().unwrap();
     let transform = convert.downcast::<gst_base::BaseTransform>().unwrap();
     assert!(gst_base::prelude::BaseTransformExt::is_passthrough(&transform));
 }

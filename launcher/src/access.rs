@@ -1,0 +1,57 @@
+//! Shell: how people get in: the password, generated if none is given, and the block on stdout that tells it once.
+
+use crate::{
+    config::{Credentials, Secret},
+    error::Error,
+    http::auth,
+};
+use std::{
+    io::Write,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+/// The password, and whether it was generated.
+pub fn password(credentials: Option<&Credentials>) -> Result<(Option<Secret>, bool), Error> {
+    match credentials {
+        None => {
+            tracing::warn!(
+                "nobody is asked for a password: everyone who reaches the port controls the desktop"
+            );
+            Ok((None, false))
+        }
+        Some(Credentials { password: Some(password), .. }) => Ok((Some(password.clone()), false)),
+        Some(_) => {
+            let mut random = [0; auth::PASSWORD_CHARS];
+            getrandom::fill(&mut random).map_err(|err| no_random(&err))?;
+            Ok((Some(Secret(auth::password(random))), true))
+        }
+    }
+}
+
+/// A name that tells this session from every other.
+pub fn session_name() -> Result<String, Error> {
+    let mut random = [0; 4];
+    getrandom::fill(&mut random).map_err(|err| no_random(&err))?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn no_random(err: &getrandom::Error) -> Error {
+    Error::pipeline(format!("the system gives no random bytes: {err}"))
+}
+
+/// The only block on stdout. A password that the user has set is not repeated.
+pub fn print(address: SocketAddr, credentials: Option<&Credentials>, generated: Option<&Secret>) {
+    let host = match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        host => host,
+    };
+    let mut block = format!("URL: http://{}/\n", SocketAddr::new(host, address.port()));
+    if let Some(credentials) = credentials {
+        let password = generated.map_or("(as given)", |password| password.0.as_str());
+        block += &format!("User: {}\nPassword: {password}\n", credentials.user);
+    }
+    let mut stdout = std::io::stdout().lock();
+    // Without a reader on stdout the log still tells the address.
+    let _ = stdout.write_all(block.as_bytes()).and_then(|()| stdout.flush());
+}

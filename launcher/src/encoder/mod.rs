@@ -1,0 +1,209 @@
+//! Decision: what is known of the encoder, one story out of its messages and figures, for `/status`, the metrics and the
+//! pages. Time is an argument; it reads no element.
+
+pub mod told;
+pub mod words;
+
+use std::{collections::BTreeMap, time::Duration};
+use told::{Change, Choice};
+use vdi_protocol::{
+    control::{NoticeLevel, Quality},
+    status::{EncoderStatus, EncoderSwitch},
+};
+
+/// What follows from a choice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// The first encoder of the session runs on the CPU although one on a GPU was looked for: pages to come should know.
+    NoGpu(String),
+    /// Another encoder took over: the pages that are here should know.
+    Switched(NoticeLevel, String),
+}
+
+/// The story so far.
+#[derive(Debug, Default)]
+pub struct Story {
+    status: Option<EncoderStatus>,
+    switches: BTreeMap<String, u64>,
+    /// Since when the present limitation holds.
+    since: Duration,
+}
+
+impl Story {
+    /// As `/status` shows it; `None` before the first choice.
+    pub fn status(&self) -> Option<&EncoderStatus> {
+        self.status.as_ref()
+    }
+
+    /// How often another encoder took over, by cause.
+    pub fn switches(&self) -> &BTreeMap<String, u64> {
+        &self.switches
+    }
+
+    /// As pages are told of it at `now`.
+    pub fn quality(&self, now: Duration) -> Option<Quality> {
+        let status = self.status.as_ref()?;
+        Some(Quality {
+            reason: status.quality_limitation_reason,
+            seconds: now.saturating_sub(self.since).as_secs_f64(),
+            encoder: status.name.clone(),
+            hardware: status.hardware,
+            codec: status.codec.clone(),
+            width: status.frame_width,
+            height: status.frame_height,
+            max_framerate: status.max_framerate.unwrap_or_default(),
+            bitrate_bps: status.target_bitrate_bps,
+        })
+    }
+
+    /// An encoder was chosen. `is_hardware` knows encoders by their factory names.
+    pub fn chosen(&mut self, choice: Choice, is_hardware: impl Fn(&str) -> bool) -> Option<News> {
+        let first = self.status.is_none();
+        let status = self.status.get_or_insert_default();
+        let before = choice.previous.clone().unwrap_or_else(|| status.name.clone());
+        let news = if !first && before != choice.encoder {
+            let (level, text) = words::switch(&choice, &before, is_hardware(&before));
+            *self.switches.entry(choice.cause.clone()).or_default() += 1;
+            status.switches += 1;
+            status.last_switch = Some(EncoderSwitch {
+                from: before,
+                to: choice.encoder.clone(),
+                cause: choice.cause.clone(),
+                message: choice.message.clone().unwrap_or_default(),
+            });
+            Some(News::Switched(level, text))
+        } else if first && !choice.hardware && choice.rejections.iter().any(|one| is_hardware(&one.encoder)) {
+            Some(News::NoGpu(words::no_gpu(&choice.encoder)))
+        } else {
+            None
+        };
+        status.name = choice.encoder;
+        status.hardware = choice.hardware;
+        status.rejections = choice.rejections;
+        if !choice.codec.is_empty() {
+            status.codec = choice.codec;
+        }
+        news
+    }
+
+    /// The quality has changed.
+    pub fn changed(&mut self, change: &Change, now: Duration) {
+        let status = self.status.get_or_insert_default();
+        if status.quality_limitation_reason != change.reason {
+            self.since = now;
+        }
+        status.quality_limitation_reason = change.reason;
+        (status.frame_width, status.frame_height) = (change.width, change.height);
+        status.max_framerate = Some(change.max_framerate).filter(|limit| *limit > 0.0);
+        status.target_bitrate_bps = change.bitrate_bps;
+    }
+
+    /// The figures have been read. They may be older than the last message, and are put right by the next.
+    pub fn measured(&mut self, figures: EncoderStatus, now: Duration) {
+        let Some(status) = &mut self.status else { return };
+        // Messages and figures come by different ways: a choice that is still on its way is not taken from here.
+        if status.name != figures.name {
+            return;
+        }
+        if status.quality_limitation_reason != figures.quality_limitation_reason {
+            self.since = now;
+        }
+        let rejections = std::mem::take(&mut status.rejections);
+        *status = EncoderStatus { rejections, ..figures };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vdi_protocol::status::{QualityLimitationReason as Reason, Rejection};
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn is_hardware(encoder: &str) -> bool {
+        encoder.starts_with("nv")
+    }
+
+    fn choice(encoder: &str, cause: &str, previous: Option<&str>) -> Choice {
+        Choice {
+            encoder: encoder.into(),
+            hardware: is_hardware(encoder),
+            codec: "H264".into(),
+            cause: cause.into(),
+            previous: previous.map(Into::into),
+            ..Choice::default()
+        }
+    }
+
+    #[test]
+    fn software_at_the_start_is_news_only_where_hardware_was_rejected() {
+        let rejected = |encoder: &str| vec![Rejection { encoder: encoder.into(), ..Rejection::default() }];
+        let start = |encoder, rejections| {
+            let choice = Choice { rejections, ..choice(encoder, "start", None) };
+            Story::default().chosen(choice, is_hardware)
+        };
+        assert!(matches!(start("x264enc", rejected("nvh264enc")), Some(News::NoGpu(_))));
+        assert_eq!(start("openh264enc", rejected("x264enc")), None);
+        assert_eq!(start("nvh264enc", rejected("nvcudah264enc")), None);
+    }
+
+    #[test]
+    fn switches_are_counted_by_cause_and_the_last_is_kept() {
+        let mut story = Story::default();
+        story.chosen(choice("nvh264enc", "start", None), is_hardware);
+        assert!(matches!(
+            story.chosen(choice("x264enc", "time-out", Some("nvh264enc")), is_hardware),
+            Some(News::Switched(NoticeLevel::Warning, _))
+        ));
+        assert!(matches!(
+            story.chosen(choice("nvh264enc", "recovered", Some("x264enc")), is_hardware),
+            Some(News::Switched(NoticeLevel::Info, _))
+        ));
+        // A new size for which the same encoder is right is no switch.
+        assert_eq!(story.chosen(choice("nvh264enc", "renegotiation", Some("nvh264enc")), is_hardware), None);
+        let counted: Vec<_> =
+            story.switches().iter().map(|(cause, count)| (cause.as_str(), *count)).collect();
+        assert_eq!(counted, [("recovered", 1), ("time-out", 1)]);
+        let last = story.status().unwrap().last_switch.clone().unwrap();
+        assert_eq!(
+            (last.from.as_str(), last.to.as_str(), last.cause.as_str()),
+            ("x264enc", "nvh264enc", "recovered")
+        );
+        assert_eq!(story.status().unwrap().switches, 2);
+    }
+
+    #[test]
+    fn how_long_a_limit_holds_is_counted_from_its_own_beginning() {
+        let mut story = Story::default();
+        assert_eq!(story.quality(s(1)), None);
+        story.chosen(choice("x264enc", "start", None), is_hardware);
+        let limited = |reason, width| Change { reason, width, ..Change::default() };
+        story.changed(&limited(Reason::Bandwidth, 1280), s(10));
+        story.changed(&limited(Reason::Bandwidth, 960), s(15));
+        let quality = story.quality(s(25)).unwrap();
+        assert_eq!((quality.reason, quality.seconds, quality.width), (Reason::Bandwidth, 15.0, 960));
+        story.changed(&limited(Reason::None, 1920), s(30));
+        assert_eq!(story.quality(s(30)).unwrap().seconds, 0.0);
+    }
+
+    #[test]
+    fn figures_of_an_encoder_that_is_gone_change_nothing_and_rejections_stay() {
+        let mut story = Story::default();
+        let rejections = vec![Rejection { encoder: "nvh264enc".into(), ..Rejection::default() }];
+        story.chosen(
+            Choice { rejections: rejections.clone(), ..choice("x264enc", "start", None) },
+            is_hardware,
+        );
+        let figures = |name: &str, frames_encoded| EncoderStatus {
+            name: name.into(),
+            frames_encoded,
+            ..EncoderStatus::default()
+        };
+        story.measured(figures("x264enc", 60), s(1));
+        story.measured(figures("nvh264enc", 7), s(2));
+        let status = story.status().unwrap();
+        assert_eq!((status.frames_encoded, &status.rejections), (60, &rejections));
+    }
+}

@@ -1,0 +1,79 @@
+// Shell: what each encoder of this machine costs and how long it takes, for each kind of content, beside a naive pipeline.
+// No network and no browser: a decoder on the same machine would be measured with them.
+
+import { execFile } from "node:child_process";
+import { dirname, resolve } from "node:path";
+import { promisify } from "node:util";
+import { Launcher, built, targetFolder } from "../desktop_to_browser/support/launcher.js";
+import { within } from "../desktop_to_browser/support/wait.js";
+import type { Report } from "./figures.js";
+import { Stage, type Content } from "./stage.js";
+
+/** The encoder that runs where there is no GPU: it has goals, the others are only told. */
+const DEFAULT_ENCODER = "x264enc";
+/** A frame has to be encoded before the next one comes. */
+const FRAME_MS = 1000 / 60;
+
+interface Measured {
+  framesPerSecond: number;
+  cpu: number;
+  encoder?: string | null;
+  encodeMs?: number;
+  latencyMs?: { p50?: number; p95?: number };
+}
+
+const NAIVE = "ximagesrc use-damage=false ! video/x-raw,framerate=60/1 ! videoconvert ! x264enc tune=zerolatency speed-preset=ultrafast bitrate=8000 ! fakesink name=sink sync=false";
+
+/** As the launcher has it, without the limits that would lower the frame rate under the measurement. */
+function ours(encoder: string, seconds: number): string {
+  const bin = `adaptiveencbin name=encoder encoder=${encoder} bitrate=8000 max-cpu=0 max-latency=0`;
+  return `ximagesrc use-damage=false ! video/x-raw,framerate=60/1 ! queue max-size-buffers=1 leaky=downstream ! ${bin} ! latencystats name=latency window=${seconds * 1000} ! fakesink name=sink sync=false`;
+}
+
+async function measure(env: { DISPLAY: string }, seconds: number, pipeline: string): Promise<Measured> {
+  const run = promisify(execFile)("/usr/bin/python3", [resolve(import.meta.dirname, "measure.py"), String(seconds), pipeline], {
+    env: { ...process.env, ...env, GST_PLUGIN_PATH: dirname(built("libgstvdi.so")), GST_REGISTRY: resolve(targetFolder, "bench-registry.bin") },
+    timeout: (seconds + 60) * 1000,
+  });
+  return JSON.parse((await run).stdout) as Measured;
+}
+
+/** Every encoder that this version knows: the launcher names them all to whoever asks for one that it does not know. */
+async function known(): Promise<string[]> {
+  const child = Launcher.spawn({ flags: ["--encoder", "none-of-these"], desktop: [] });
+  await within("the launcher to refuse", 10_000, child.ended);
+  const [, names = ""] = /accepted is auto, (.*)/.exec(child.stderr) ?? [];
+  if (!names.includes(DEFAULT_ENCODER)) throw new Error(`no list of encoders in: ${child.stderr}`);
+  return names.trim().split(", ");
+}
+
+export async function encoders({ step, note }: Report, seconds: number): Promise<void> {
+  let present = await known();
+  for (const content of ["static", "text", "motion"] as Content[]) {
+    step(`encoders, 1920x1080@60 ${content}: ${seconds} s for each`);
+    const stage = await Stage.set("1920x1080", content);
+    const naive = await measure(stage.env, seconds, NAIVE);
+    step(`  (naive pipeline: ${words(naive)})`);
+    const perFrame = naive.cpu / naive.framesPerSecond;
+    const works: string[] = [];
+    for (const encoder of present) {
+      const measured = await measure(stage.env, seconds, ours(encoder, seconds)).catch((error: unknown) => String(error));
+      if (typeof measured === "string" || measured.encoder !== encoder) {
+        step(`  ${encoder} is not on this machine`);
+        continue;
+      }
+      works.push(encoder);
+      const [name, judged] = [`${encoder}, ${content}`, encoder === DEFAULT_ENCODER];
+      step(`  (${encoder}: ${words(measured)})`);
+      note(`CPU per frame against naive x264enc, ${name}`, measured.cpu / measured.framesPerSecond / perFrame, "ratio", judged ? 1.4 : null);
+      if (measured.encodeMs !== undefined) note(`time in the encoder, p95, ${name}`, measured.encodeMs, "ms", judged ? FRAME_MS : null);
+      if (measured.latencyMs?.p95 !== undefined) note(`capture to encoded, p95, ${name}`, measured.latencyMs.p95, "ms", judged ? 2 * FRAME_MS : null);
+    }
+    await stage.strike();
+    present = works;
+  }
+}
+
+function words({ framesPerSecond, cpu }: Measured): string {
+  return `${framesPerSecond.toFixed(1)} frames per second for ${cpu.toFixed(0)} % of a core`;
+}
