@@ -359,8 +359,10 @@ async fn watch_figures(encoder: gst::Element, look: Arc<Notify>, events: mpsc::S
         let encoder = encoder.clone();
         let read = tokio::task::spawn_blocking(move || {
             if encoder.find_property("stats").is_none() {
+                let name = encoder.property::<Option<String>>("active-encoder")?;
                 return Some(EncoderStatus {
-                    name: encoder.property::<Option<String>>("active-encoder")?,
+                    hardware: is_hardware(&name),
+                    name,
                     target_bitrate_bps: u64::from(encoder.property::<u32>("bitrate")) * 1000,
                     ..EncoderStatus::default()
                 });
