@@ -38,6 +38,8 @@ mod imp;
 mod input;
 mod isolated;
 mod journal;
+mod nvidia;
+mod nvidia_facts;
 mod pacer;
 #[doc(hidden)]
 pub mod proof;

@@ -20,11 +20,11 @@ use super::{
     bitstream::{self, Contents, Expected},
     cache::{Cache, Key},
     chain::Chain,
-    input, isolated,
+    input, isolated, nvidia, nvidia_facts,
     proof_file::{self, since_boot},
     rate::Bitrate,
     select::{Reason, Rejection},
-    table::Row,
+    table::{Driver, Row},
     verdict,
 };
 
@@ -145,14 +145,15 @@ fn key(row: &Row, factory: &gst::ElementFactory, caps: &gst::Caps) -> Key {
 
 /// The device nodes that encoders use.
 fn devices() -> String {
-    let names = |folder: &str, prefix: &str| -> Vec<String> {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        names.filter(|name| name.starts_with(prefix)).collect()
-    };
-    let mut all = [names("/dev", "nvidia"), names("/dev/dri", "renderD")].concat();
+    let mut all = [names_in("/dev", "nvidia"), names_in("/dev/dri", "renderD")].concat();
     all.sort();
     all.join(" ")
+}
+
+fn names_in(folder: &str, prefix: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with(prefix)).collect()
 }
 
 /// Proves the row's encoder for this input, or remembers how that went before, here or in a process that uses the same
@@ -166,10 +167,8 @@ pub fn prove(
     cache: Option<&Path>,
 ) -> Outcome {
     let Some(factory) = gst::ElementFactory::find(row.factory) else {
-        return Outcome::Rejected(Rejection::new(
-            Reason::NoFactory,
-            format!("{} is not installed", row.factory),
-        ));
+        let absent = Rejection::new(Reason::NoFactory, format!("{} is not installed", row.factory));
+        return Outcome::Rejected(explained(row, absent));
     };
     let key = key(row, &factory, caps);
     let recall = || results().get(&key, since_boot());
@@ -183,7 +182,10 @@ pub fn prove(
         return outcome;
     }
 
-    let outcome = prove_now(row, caps, rate, limit(row, timeout), cancel);
+    let outcome = match prove_now(row, caps, rate, limit(row, timeout), cancel) {
+        Outcome::Rejected(rejection) => Outcome::Rejected(explained(row, rejection)),
+        outcome => outcome,
+    };
     gst::info!(CAT, "{} with {caps}: {outcome:?}", row.factory);
     results().insert(key, row.hardware, outcome.clone(), since_boot());
     if let (Some(path), true) = (cache, outcome != Outcome::Cancelled) {
@@ -194,6 +196,26 @@ pub fn prove(
         proof_file::save(path, &known);
     }
     outcome
+}
+
+/// The same rejection with the reason behind it, where the machine knows more than the element.
+fn explained(row: &Row, rejection: Rejection) -> Rejection {
+    match row.driver {
+        Some(Driver::Nvidia) => match nvidia_facts::facts() {
+            Some(facts) => nvidia::explain(rejection, &facts),
+            None => rejection,
+        },
+        // GStreamer's plugin makes its elements for the render nodes that it finds.
+        Some(Driver::Va) if rejection.reason == Reason::NoFactory && !has_render_node() => {
+            let message = format!("there is no render node ({})", rejection.message);
+            Rejection { reason: Reason::NoDevice, message, ..rejection }
+        }
+        _ => rejection,
+    }
+}
+
+fn has_render_node() -> bool {
+    !names_in("/dev/dri", "renderD").is_empty()
 }
 
 /// Forgets what is known of this row, so that the next proof is a real one.
