@@ -64,6 +64,11 @@ impl Failover {
         self.since = now;
     }
 
+    /// How long the running encoder has run.
+    pub fn running_for(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.since)
+    }
+
     /// The running encoder has failed; false if that was once too often.
     pub fn failed(&mut self, row: &Row, hung: bool, now: Duration) -> bool {
         let was_healthy = now.saturating_sub(self.since) >= HEALTHY;

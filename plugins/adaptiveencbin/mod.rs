@@ -25,6 +25,7 @@ use std::sync::LazyLock;
 #[doc(hidden)]
 pub mod adapt;
 mod bitstream;
+mod cache;
 mod chain;
 mod codec;
 #[doc(hidden)]
@@ -37,9 +38,13 @@ mod imp;
 mod input;
 mod isolated;
 mod journal;
+mod nvidia;
+mod nvidia_facts;
 mod pacer;
 #[doc(hidden)]
 pub mod proof;
+mod proof_file;
+mod quality;
 #[doc(hidden)]
 pub mod rate;
 mod rows;

@@ -8,21 +8,23 @@
 use gst::prelude::*;
 use gst_video::VideoInfo;
 use std::{
-    collections::HashMap,
+    hash::{Hash, Hasher},
     path::Path,
-    sync::{Arc, LazyLock, Mutex, PoisonError, mpsc},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{
     CAT,
     bitstream::{self, Contents, Expected},
+    cache::{Cache, Key},
     chain::Chain,
-    input, isolated,
+    input, isolated, nvidia, nvidia_facts,
+    proof_file::{self, since_boot},
     rate::Bitrate,
     select::{Reason, Rejection},
-    table::Row,
+    table::{Driver, Row},
     verdict,
 };
 
@@ -31,9 +33,6 @@ const FRAMES: usize = 4;
 
 /// Different pictures among them, so that there is something to encode without holding many large frames.
 const PICTURES: usize = 2;
-
-/// Results kept. A session sees a handful of sizes; a client that resizes for ever must not fill the memory.
-const MAX_RESULTS: usize = 256;
 
 /// What became of a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,14 +103,8 @@ impl Cancel {
     }
 }
 
-/// How long a rejection is believed: a session limit or a restarting driver passes. A hang is believed for ever, since
-/// each one costs a thread.
-const REJECTION_AGE: Duration = Duration::from_secs(60);
-
-/// What a result holds for: this implementation of the factory, this input.
-type Key = (&'static str, String, String);
-
-static RESULTS: LazyLock<Mutex<HashMap<Key, (Instant, Outcome)>>> = LazyLock::new(Mutex::default);
+/// What this process knows.
+static RESULTS: LazyLock<Mutex<Cache>> = LazyLock::new(Mutex::default);
 
 /// Software that is late is slow and not hung, and slow is better than no picture: on a machine under load it gets this
 /// many times as long.
@@ -122,24 +115,49 @@ pub fn limit(row: &Row, timeout: Duration) -> Duration {
     if row.hardware { timeout } else { timeout.saturating_mul(SOFTWARE_PATIENCE) }
 }
 
-fn is_current(row: &Row, outcome: &Outcome, age: Duration) -> bool {
-    match outcome {
-        Outcome::Rejected(rejection) if rejection.reason == Reason::TimeOut => row.hardware,
-        Outcome::Rejected(_) => age < REJECTION_AGE,
-        _ => true,
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a shell: the age of results is real time")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-fn results() -> std::sync::MutexGuard<'static, HashMap<Key, (Instant, Outcome)>> {
+fn results() -> MutexGuard<'static, Cache> {
     RESULTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Proves the row's encoder for this input, or remembers how that went before.
+/// What a proof of this row with this input holds for.
+fn key(row: &Row, factory: &gst::ElementFactory, caps: &gst::Caps) -> Key {
+    let plugin = factory.plugin();
+    let file = plugin.as_ref().and_then(|plugin| plugin.filename()).unwrap_or_default();
+    let changed = std::fs::metadata(&file).and_then(|metadata| metadata.modified()).ok();
+    let changed =
+        changed.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok()).unwrap_or_default();
+    let version = plugin.map(|plugin| plugin.version().to_string()).unwrap_or_default();
+    let mut fingerprint = std::hash::DefaultHasher::new();
+    format!("{row:?}").hash(&mut fingerprint);
+    Key {
+        factory: row.factory.to_owned(),
+        implementation: format!(
+            "{} of {} {version} of {}",
+            factory.element_type().name(),
+            file.display(),
+            changed.as_millis()
+        ),
+        row: format!("{:016x}", fingerprint.finish()),
+        devices: if row.hardware { devices() } else { String::new() },
+        caps: caps.to_string(),
+    }
+}
+
+/// The device nodes that encoders use.
+fn devices() -> String {
+    let mut all = [names_in("/dev", "nvidia"), names_in("/dev/dri", "renderD")].concat();
+    all.sort();
+    all.join(" ")
+}
+
+fn names_in(folder: &str, prefix: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with(prefix)).collect()
+}
+
+/// Proves the row's encoder for this input, or remembers how that went before, here or in a process that uses the same
+/// cache file.
 pub fn prove(
     row: &'static Row,
     caps: &gst::Caps,
@@ -149,41 +167,60 @@ pub fn prove(
     cache: Option<&Path>,
 ) -> Outcome {
     let Some(factory) = gst::ElementFactory::find(row.factory) else {
-        return Outcome::Rejected(Rejection::new(
-            Reason::NoFactory,
-            format!("{} is not installed", row.factory),
-        ));
+        let absent = Rejection::new(Reason::NoFactory, format!("{} is not installed", row.factory));
+        return Outcome::Rejected(explained(row, absent));
     };
-    let key = (row.factory, factory.element_type().name().to_owned(), caps.to_string());
-    let known =
-        results().get(&key).filter(|(since, outcome)| is_current(row, outcome, since.elapsed())).cloned();
-    if let Some((since, mut outcome)) = known {
-        let age = since.elapsed();
+    let key = key(row, &factory, caps);
+    let recall = || results().get(&key, since_boot());
+    let known = recall().or_else(|| {
+        let file = proof_file::load(cache?);
+        results().merge(file);
+        recall()
+    });
+    if let Some((outcome, age)) = known {
         gst::debug!(CAT, "{} with {caps}: {outcome:?}, as {age:?} ago", row.factory);
-        if let Outcome::Rejected(rejection) = &mut outcome {
-            rejection.age = age;
-        }
         return outcome;
     }
-    if let Some(cache) = cache {
-        gst::trace!(CAT, "{} is proven for {}", row.factory, cache.display());
-    }
 
-    let outcome = prove_now(row, caps, rate, limit(row, timeout), cancel);
+    let outcome = match prove_now(row, caps, rate, limit(row, timeout), cancel) {
+        Outcome::Rejected(rejection) => Outcome::Rejected(explained(row, rejection)),
+        outcome => outcome,
+    };
     gst::info!(CAT, "{} with {caps}: {outcome:?}", row.factory);
-    if outcome != Outcome::Cancelled {
-        let mut results = results();
-        if results.len() >= MAX_RESULTS {
-            results.clear();
-        }
-        results.insert(key, (now(), outcome.clone()));
+    results().insert(key, row.hardware, outcome.clone(), since_boot());
+    if let (Some(path), true) = (cache, outcome != Outcome::Cancelled) {
+        // Others may have written since it was read.
+        let file = proof_file::load(path);
+        let mut known = results();
+        known.merge(file);
+        proof_file::save(path, &known);
     }
     outcome
 }
 
+/// The same rejection with the reason behind it, where the machine knows more than the element.
+fn explained(row: &Row, rejection: Rejection) -> Rejection {
+    match row.driver {
+        Some(Driver::Nvidia) => match nvidia_facts::facts() {
+            Some(facts) => nvidia::explain(rejection, &facts),
+            None => rejection,
+        },
+        // GStreamer's plugin makes its elements for the render nodes that it finds.
+        Some(Driver::Va) if rejection.reason == Reason::NoFactory && !has_render_node() => {
+            let message = format!("there is no render node ({})", rejection.message);
+            Rejection { reason: Reason::NoDevice, message, ..rejection }
+        }
+        _ => rejection,
+    }
+}
+
+fn has_render_node() -> bool {
+    !names_in("/dev/dri", "renderD").is_empty()
+}
+
 /// Forgets what is known of this row, so that the next proof is a real one.
 pub fn forget(row: &Row) {
-    results().retain(|(factory, ..), _| *factory != row.factory);
+    results().forget(row.factory, since_boot());
 }
 
 fn prove_now(
@@ -396,16 +433,9 @@ mod tests {
     use super::{super::table::ENCODERS, *};
 
     #[test]
-    fn success_and_hung_hardware_are_remembered_and_other_rejections_for_a_minute() {
+    fn software_has_patience() {
         let row = |factory| ENCODERS.iter().find(|row| row.factory == factory).unwrap();
         let (hardware, software) = (row("nvh264enc"), row("x264enc"));
-        let rejected = |reason| Outcome::Rejected(Rejection::new(reason, "x"));
-        let day = Duration::from_secs(86_400);
-        assert!(is_current(hardware, &Outcome::Proven, day));
-        assert!(is_current(hardware, &rejected(Reason::TimeOut), day));
-        assert!(!is_current(software, &rejected(Reason::TimeOut), Duration::ZERO));
-        assert!(is_current(hardware, &rejected(Reason::InitError), Duration::from_secs(59)));
-        assert!(!is_current(hardware, &rejected(Reason::InitError), Duration::from_secs(60)));
         assert_eq!(limit(hardware, Duration::from_secs(2)), Duration::from_secs(2));
         assert_eq!(limit(software, Duration::from_secs(2)), Duration::from_secs(20));
     }

@@ -74,6 +74,25 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::NoFactory,
+        Self::NoElement,
+        Self::NoDevice,
+        Self::InitError,
+        Self::UnsupportedSetting,
+        Self::CapsNotNegotiated,
+        Self::EncodeError,
+        Self::TimeOut,
+        Self::BadOutput,
+        Self::NoEncoderEngine,
+        Self::SessionLimit,
+        Self::DriverMismatch,
+        Self::MissingCapability,
+        Self::Crashed,
+        Self::Unproven,
+    ];
+
     /// The stable name.
     pub fn as_str(self) -> &'static str {
         match self {

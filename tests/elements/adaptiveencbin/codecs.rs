@@ -169,3 +169,48 @@ fn a_codec_is_asked_for_by_name_and_a_named_encoder_brings_its_own() {
     assert_eq!(error.details().unwrap().get::<&str>("reason"), Ok("CONFIG_INVALID"));
     bin.set_state(gst::State::Null).unwrap();
 }
+
+#[test]
+fn an_encoder_that_would_end_the_process_ends_its_child_and_is_rejected() {
+    // As GStreamer 1.22 has it without quantizers: its rate control runs into an assertion after a dozen frames.
+    let row = *ENCODERS.iter().find(|row| row.factory == "av1enc").unwrap();
+    let settings = row.settings.iter().filter(|(name, _)| !name.ends_with("-quantizer")).copied();
+    let dangerous = Row { settings: settings.collect::<Vec<_>>().leak(), ..row };
+    let bin = bin(&[]);
+    bin.set_table(vec![dangerous].leak());
+    bin.set_property_from_str("codec", "av1");
+    let source = "videotestsrc num-buffers=2 ! capsfilter caps=video/x-raw,format=I420,width=322,height=242,framerate=60/1";
+    let record = super::Session::new(&bin, source).run();
+    let (text, reason) = record.error();
+    assert_eq!(reason, "ENCODER_UNAVAILABLE");
+    assert!(
+        text.starts_with("No AV1 encoder works (av1enc: crashed, it ended its process with signal 6"),
+        "{text}"
+    );
+    assert_eq!(record.rejected()[0].1, "crashed");
+}
+
+#[test]
+fn proofs_are_kept_in_a_file_and_rejections_know_their_age() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("proofs.json");
+    let play = || {
+        let bin = bin(&["testnotinstalled", super::faults::for_cache::FACTORY, "x264enc"]);
+        bin.set_property("proof-cache", path.to_str().unwrap());
+        assert_eq!(bin.property::<String>("proof-cache"), path.to_str().unwrap());
+        let source = "videotestsrc num-buffers=2 ! capsfilter caps=video/x-raw,format=I420,width=336,height=240,framerate=30/1";
+        super::Session::new(&bin, source).run()
+    };
+    let age = |record: &super::Record| -> u64 {
+        let rejections = record.rejections.as_ref().unwrap();
+        let one: gst::Structure = rejections.get(super::faults::for_cache::FACTORY).unwrap();
+        one.get("age").unwrap()
+    };
+    assert_eq!(age(&play()), 0);
+    assert!(age(&play()) > 0, "the second one was remembered");
+
+    let text = std::fs::read_to_string(&path).unwrap();
+    for kept in ["\"x264enc\"", "\"proven\"", super::faults::for_cache::FACTORY, "\"bad-output\""] {
+        assert!(text.contains(kept), "{kept} in {text}");
+    }
+}

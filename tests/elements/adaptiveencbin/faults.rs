@@ -296,6 +296,7 @@ encoder!(drops, "testdrops", Fault::Drops);
 encoder!(profile, "testprofile", Fault::Profile);
 encoder!(no_parameter_sets, "testnoparametersets", Fault::NoParameterSets);
 encoder!(other_size, "testothersize", Fault::OtherSize);
+encoder!(for_cache, "testforcache", Fault::OtherSize);
 encoder!(reorders, "testreorders", Fault::Reorders);
 encoder!(many_slices, "testmanyslices", Fault::ManySlices);
 
@@ -320,6 +321,7 @@ pub fn register() {
         profile::register();
         no_parameter_sets::register();
         other_size::register();
+        for_cache::register();
         reorders::register();
         many_slices::register();
     });
