@@ -106,9 +106,14 @@ impl Media {
             .property("min-bitrate", video.min_bitrate_kbps)
             .property("max-bitrate", video.max_bitrate_kbps)
             .property("bitrate", video.bitrate_kbps)
+            .property_from_str("codec", video.codec.nick())
+            .property_from_str("content-hint", video.content_hint.nick())
+            .property("max-latency", video.max_latency_ms)
+            .property("max-cpu", video.max_cpu_percent)
+            .property("stall-timeout", video.stall_timeout_ms)
+            .property("proof-cache", proofs.and_then(Path::to_str))
             .build()
             .map_err(failed)?;
-        adapt(&encoder, video, proofs);
         let latency = gst::ElementFactory::make("latencystats").build().map_err(failed)?;
         let sink = gst::ElementFactory::make("wswebrtcsink")
             .name("sink")
@@ -344,27 +349,6 @@ fn sendable(video: &config::Video, sink: &gst::Element) -> Result<(), Error> {
     Err(Error::new(FailureReason::ConfigInvalid, words))
 }
 
-/// Sets what the bin adapts within.
-fn adapt(encoder: &gst::Element, video: &config::Video, proofs: Option<&Path>) {
-    let nicks = [("codec", video.codec.nick()), ("content-hint", video.content_hint.nick())];
-    for (name, nick) in nicks.into_iter().filter(|(name, _)| encoder.find_property(name).is_some()) {
-        encoder.set_property_from_str(name, nick);
-    }
-    let numbers = [
-        ("max-latency", video.max_latency_ms),
-        ("max-cpu", video.max_cpu_percent),
-        ("stall-timeout", video.stall_timeout_ms),
-    ];
-    for (name, number) in numbers.into_iter().filter(|(name, _)| encoder.find_property(name).is_some()) {
-        encoder.set_property(name, number);
-    }
-    if let Some(file) =
-        proofs.and_then(Path::to_str).filter(|_| encoder.find_property("proof-cache").is_some())
-    {
-        encoder.set_property("proof-cache", file);
-    }
-}
-
 /// The captured size as the stream shows it: 4:2:0 has no odd last line or column.
 fn shown_size(caps: &gst::CapsRef) -> Option<(u32, u32)> {
     let structure = caps.structure(0)?;
@@ -384,7 +368,6 @@ async fn watch_figures(encoder: gst::Element, look: Arc<Notify>, events: mpsc::S
         }
         let encoder = encoder.clone();
         let read = tokio::task::spawn_blocking(move || {
-            encoder.find_property("stats")?;
             let stats = encoder.property::<Option<gst::Structure>>("stats")?;
             told::figures(&stats)
         });
