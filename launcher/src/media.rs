@@ -358,13 +358,7 @@ async fn watch_figures(encoder: gst::Element, look: Arc<Notify>, events: mpsc::S
         }
         let encoder = encoder.clone();
         let read = tokio::task::spawn_blocking(move || {
-            if encoder.find_property("stats").is_none() {
-                return Some(EncoderStatus {
-                    name: encoder.property::<Option<String>>("active-encoder")?,
-                    target_bitrate_bps: u64::from(encoder.property::<u32>("bitrate")) * 1000,
-                    ..EncoderStatus::default()
-                });
-            }
+            encoder.find_property("stats")?;
             let stats = encoder.property::<Option<gst::Structure>>("stats")?;
             told::figures(&stats)
         });

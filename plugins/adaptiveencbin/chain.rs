@@ -15,7 +15,7 @@ use super::{
     input::{self, Size},
     rate::{Bitrate, FrameRate, WriteCost},
     select::{Reason, Rejection},
-    table::{self, RateUnit, Row, Value, VbvUnit},
+    table::{self, Live, RateUnit, Row, Value, VbvUnit},
 };
 
 /// The elements of one encoder.
@@ -204,7 +204,10 @@ impl Chain {
     /// Lets the buffer follow while the encoder runs, where that is possible without starting it anew.
     pub fn follow_vbv(&self, rate: Bitrate, frame_rate: FrameRate) {
         let Some(property) = &self.row.vbv else { return };
-        let is_live = property.live || property.names.iter().all(|name| is_live(&self.encoder, name));
+        let is_live = match property.live {
+            Live::AsFlagged => property.names.iter().all(|name| is_live(&self.encoder, name)),
+            live => live == Live::Yes,
+        };
         if self.row.rate.cost == WriteCost::Soft && is_live {
             self.write_vbv(rate, frame_rate);
         }

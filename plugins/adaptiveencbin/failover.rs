@@ -64,6 +64,11 @@ impl Failover {
         self.since = now;
     }
 
+    /// How long the running encoder has run.
+    pub fn running_for(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.since)
+    }
+
     /// The running encoder has failed; false if that was once too often.
     pub fn failed(&mut self, row: &Row, hung: bool, now: Duration) -> bool {
         let was_healthy = now.saturating_sub(self.since) >= HEALTHY;
@@ -104,12 +109,18 @@ impl Failover {
 
     /// Who is tried in which order after a failure: those that have not failed, then those that cool, the one that has
     /// cooled longest first: a fresh start may help where nothing else is left. Not those that hung.
+    ///
+    /// A device that has just hung keeps its other encoders too, and the picture would stand still for the whole time
+    /// limit of each of their proofs: software comes before them.
     pub fn order(&self, candidates: &[&'static Row], now: Duration) -> Vec<&'static Row> {
-        let fresh = candidates.iter().filter(|row| !self.cools(row, now) && !self.may_hang(row));
+        let stuck = candidates.iter().any(|row| row.hardware && self.cools(row, now) && self.may_hang(row));
+        let mut fresh: Vec<_> =
+            candidates.iter().filter(|row| !self.cools(row, now) && !self.may_hang(row)).collect();
+        fresh.sort_by_key(|row| stuck && row.hardware);
         let mut cooling: Vec<_> =
             candidates.iter().filter(|row| self.cools(row, now) && !self.may_hang(row)).collect();
         cooling.sort_by_key(|row| self.records.get(row.factory).map(|record| record.cools_until));
-        fresh.chain(cooling).copied().collect()
+        fresh.into_iter().chain(cooling).copied().collect()
     }
 
     /// The encoder to prove again in the background: one that is better than the running one, has failed, and has
@@ -174,6 +185,22 @@ mod tests {
         failover.failed(all[0], true, s(10));
         assert_eq!(names(&failover.order(&all, s(10))), ["x264enc", "openh264enc"]);
         assert!(failover.order(&all[..1], s(10)).is_empty());
+    }
+
+    #[test]
+    fn a_device_that_hung_does_not_hold_the_picture_for_the_proofs_of_its_other_encoders() {
+        let candidates = rows(&["nvcudah264enc", "nvh264enc", "x264enc", "openh264enc"]);
+        let mut failover = Failover::new(s(30));
+        failover.failed(candidates[0], true, s(10));
+        assert_eq!(names(&failover.order(&candidates, s(10))), ["x264enc", "openh264enc", "nvh264enc"]);
+        assert_eq!(
+            names(&failover.order(&candidates[..2], s(10))),
+            ["nvh264enc"],
+            "where hardware is required"
+        );
+        let mut failover = Failover::new(s(30));
+        failover.failed(candidates[0], false, s(10));
+        assert_eq!(names(&failover.order(&candidates, s(10)))[0], "nvh264enc");
     }
 
     #[test]

@@ -25,15 +25,16 @@ use super::{
     CAT,
     codec::Codec,
     guard::lock,
-    input::ProvenSizes,
+    input::{ProvenSizes, Size},
     pacer::Pacer,
     proof::{Cancel, Outcome},
-    rate::{self, Bitrate},
+    quality,
+    rate::Writer,
     settings::{self, Settings},
     supervisor::Run,
     table::Row,
     verdict,
-    worker::Worker,
+    worker::{Shape, Worker},
 };
 
 /// A running encoder.
@@ -46,7 +47,11 @@ pub struct Work {
     pub info: VideoInfo,
     /// The sizes at which it was proven.
     pub proven: ProvenSizes,
-    /// How often its input has changed.
+    /// What it makes of it.
+    pub shape: Shape,
+    /// Sizes at which it does not work.
+    pub refused: Vec<Size>,
+    /// How often its input or its shape has changed.
     pub renewals: u32,
 }
 
@@ -74,6 +79,8 @@ pub struct State {
     pub is_live: bool,
     /// Thins the frames that come in.
     pub pacer: Pacer,
+    /// The last fail-over or return.
+    pub last_switch: Option<gst::Structure>,
     /// Set in PAUSED and above.
     pub run: Option<Arc<Run>>,
 }
@@ -84,7 +91,7 @@ pub struct AdaptiveEncBin {
     pub settings: Mutex<Settings>,
     pub state: Mutex<State>,
     /// The rate that the encoder runs at. Held while rates are written, so that writes come in order.
-    pub written: Mutex<Option<Bitrate>>,
+    pub written: Mutex<Option<Writer>>,
     /// Held while encoders are chosen, put in or taken out.
     pub turn: Mutex<()>,
     /// Encoders started so far.
@@ -97,26 +104,6 @@ pub struct AdaptiveEncBin {
 impl AdaptiveEncBin {
     pub fn set_table(&self, table: &'static [Row]) {
         lock(&self.settings).table = table;
-    }
-
-    pub fn rate(&self) -> Bitrate {
-        lock(&self.settings).rate.granted()
-    }
-
-    /// Writes the granted rate to the encoder, if there is one and it is worth it.
-    fn follow_rate(&self) {
-        let mut written = lock(&self.written);
-        let wanted = self.rate();
-        let running = match &lock(&self.state).phase {
-            Phase::Working(work) => Some((work.worker.throttle(), work.info.clone())),
-            _ => None,
-        };
-        if let (Some((throttle, info)), Some(before)) = (running, *written)
-            && rate::worth_writing(throttle.cost(), before, wanted)
-        {
-            throttle.write(wanted, &info);
-            *written = Some(wanted);
-        }
     }
 
     /// A CAPS event: keeps the encoder, or chooses one. False only for caps that are no video.
@@ -148,9 +135,11 @@ impl AdaptiveEncBin {
                 work.renewals += 1;
             }
             if proven {
+                self.source_arrived(&run, &info);
                 return true;
             }
         }
+        self.source_arrived(&run, &info);
         self.choose(&run, caps, &info);
         true
     }
@@ -183,7 +172,7 @@ impl AdaptiveEncBin {
     }
 
     /// Whether those who come after the bin must hear of this event of an encoder: each begins with the same ones.
-    fn is_news(&self, event: &gst::Event) -> bool {
+    pub fn is_news(&self, event: &gst::Event) -> bool {
         let run = lock(&self.state).run.clone();
         run.is_none_or(|run| lock(&run.flow.said).is_news(event))
     }
@@ -316,14 +305,7 @@ impl ObjectSubclass for AdaptiveEncBin {
             .build();
         Self {
             sink_pad,
-            src_pad: gst::GhostPad::builder_from_template(&src)
-                .proxy_pad_event_function(|pad, parent, event| {
-                    let bin = parent.and_then(|ghost| ghost.parent());
-                    let bin = bin.and_downcast::<super::AdaptiveEncBin>();
-                    let is_news = bin.is_none_or(|bin| bin.imp().is_news(&event));
-                    !is_news || gst::Pad::event_default(pad, parent, event)
-                })
-                .build(),
+            src_pad: quality::src_pad(&src),
             settings: Mutex::default(),
             state: Mutex::default(),
             written: Mutex::default(),
@@ -343,8 +325,8 @@ impl ObjectImpl for AdaptiveEncBin {
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         lock(&self.settings).set(pspec.name(), value);
-        if pspec.name().ends_with("bitrate") {
-            self.follow_rate();
+        if quality::is_limit(pspec.name()) {
+            self.limits_changed();
         }
     }
 
@@ -355,6 +337,7 @@ impl ObjectImpl for AdaptiveEncBin {
                 _ => None::<String>.to_value(),
             },
             "rejections" => lock(&self.state).rejections.to_value(),
+            "stats" => self.stats().to_value(),
             name => lock(&self.settings).get(name),
         }
     }

@@ -67,6 +67,12 @@ pub fn fraction(rate: FrameRate) -> gst::Fraction {
     gst::Fraction::new(px(rate.numerator), px(rate.denominator))
 }
 
+/// The same input at another size, as the encoder sees it.
+pub fn scaled(info: &VideoInfo, size: Size) -> Option<VideoInfo> {
+    let builder = VideoInfo::builder(info.format(), size.width, size.height);
+    builder.fps(info.fps()).par(info.par()).build().ok()
+}
+
 /// The sizes at which the running encoder was proven, as the smallest box around them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProvenSizes {

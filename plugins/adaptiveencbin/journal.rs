@@ -71,6 +71,11 @@ impl Journal {
         self.inside.iter().any(|frame| frame.running_time == running_time)
     }
 
+    /// Frames that have come in and not out.
+    pub fn inside(&self) -> usize {
+        self.inside.len()
+    }
+
     /// Frames that the encoder has.
     pub fn in_flight(&self) -> usize {
         self.inside.iter().filter(|frame| frame.is_taken).count()

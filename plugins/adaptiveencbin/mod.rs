@@ -44,6 +44,7 @@ mod pacer;
 #[doc(hidden)]
 pub mod proof;
 mod proof_file;
+mod quality;
 #[doc(hidden)]
 pub mod rate;
 mod rows;

@@ -5,7 +5,7 @@ use super::{
     codec::Codec,
     rate::WriteCost,
     table::{
-        BROWSERS_MAX_SLICES, Driver, Helper, Input, ON_REQUEST, RateProperty,
+        BROWSERS_MAX_SLICES, Driver, Helper, Input, Live, ON_REQUEST, RateProperty,
         RateUnit::{BitPerSecond, KbitPerSecond},
         Row,
         Value::{self, FirstOf, Fixed, KeyInterval, MaxSlices, Threads},
@@ -62,7 +62,9 @@ const NVENC: Row = Row {
     key_interval: 30,
     max_slices: Some(BROWSERS_MAX_SLICES),
     rate: KBITRATE,
-    vbv: Some(VbvProperty { names: &["vbv-buffer-size"], unit: VbvUnit::Kbit, live: false }),
+    // Another buffer size closes the session and opens a new one, which costs a key frame and time, and fails where
+    // sessions are scarce. The driver keeps the buffer of the start, in bits.
+    vbv: Some(VbvProperty { names: &["vbv-buffer-size"], unit: VbvUnit::Kbit, live: Live::No }),
 };
 
 const NVENC_H265: Row = Row { codec: Codec::H265, behind: REPEAT_H265, profiles: MAIN, ..NVENC };
@@ -113,7 +115,7 @@ const VA: Row = Row {
     key_interval: 1024,
     max_slices: Some(BROWSERS_MAX_SLICES),
     rate: KBITRATE,
-    vbv: Some(VbvProperty { names: &["cpb-size"], unit: VbvUnit::Kbit, live: false }),
+    vbv: Some(VbvProperty { names: &["cpb-size"], unit: VbvUnit::Kbit, live: Live::AsFlagged }),
 };
 
 const VA_H265: Row = Row { codec: Codec::H265, behind: REPEAT_H265, profiles: MAIN, ..VA };
@@ -155,7 +157,11 @@ const X264: Row = Row {
     key_interval: ON_REQUEST,
     max_slices: Some(BROWSERS_MAX_SLICES),
     rate: KBITRATE,
-    vbv: Some(VbvProperty { names: &["vbv-buf-capacity"], unit: VbvUnit::Milliseconds, live: false }),
+    vbv: Some(VbvProperty {
+        names: &["vbv-buf-capacity"],
+        unit: VbvUnit::Milliseconds,
+        live: Live::AsFlagged,
+    }),
 };
 
 const OPENH264: Row = Row {
@@ -202,7 +208,7 @@ const VP8: Row = Row {
     vbv: Some(VbvProperty {
         names: &["buffer-size", "buffer-initial-size", "buffer-optimal-size"],
         unit: VbvUnit::Milliseconds,
-        live: true,
+        live: Live::Yes,
     }),
     ..OPENH264
 };
@@ -249,7 +255,7 @@ const AV1: Row = Row {
     vbv: Some(VbvProperty {
         names: &["buf-sz", "buf-initial-sz", "buf-optimal-sz"],
         unit: VbvUnit::Milliseconds,
-        live: true,
+        live: Live::Yes,
     }),
     ..VP9
 };
@@ -268,7 +274,7 @@ const X265: Row = Row {
     vbv: Some(VbvProperty {
         names: &["option-string"],
         unit: VbvUnit::Options("vbv-maxrate={kbps}:vbv-bufsize={kbit}:open-gop=0:bframes=0:aud=0"),
-        live: false,
+        live: Live::AsFlagged,
     }),
     ..X264
 };

@@ -4,7 +4,9 @@ use gst::{glib, prelude::*};
 use std::{path::PathBuf, time::Duration};
 
 use super::{
+    adapt::{ContentHint, Limits},
     codec::CodecChoice,
+    quality,
     rate::{Bitrate, Request},
     select::{AUTO, EncoderPolicy},
     table::{ENCODERS, Row},
@@ -26,6 +28,12 @@ const DEFAULT_STALL_TIMEOUT_MS: u32 = 150;
 /// A driver that restarts, or another process that gives a session back, takes seconds.
 const DEFAULT_COOL_DOWN_MS: u32 = 30_000;
 
+/// Above it people notice that the pointer lags.
+const DEFAULT_MAX_LATENCY_MS: u32 = 100;
+
+/// What is left is for the desktop itself.
+const DEFAULT_MAX_CPU_PER_CENT: u32 = 80;
+
 /// What the application has set.
 pub struct Settings {
     /// `auto`, or a factory name.
@@ -34,8 +42,8 @@ pub struct Settings {
     pub codec: CodecChoice,
     /// What happens when no hardware encoder works.
     pub policy: EncoderPolicy,
-    /// Target bit rate and its bounds.
-    pub rate: Request,
+    /// What bounds the adaptation: bit rates, latency, load.
+    pub limits: Limits,
     /// Time limit of a hardware candidate's test encode.
     pub proof_timeout: Duration,
     /// File that keeps proofs for other processes.
@@ -54,10 +62,15 @@ impl Default for Settings {
             encoder: AUTO.into(),
             codec: CodecChoice::default(),
             policy: EncoderPolicy::default(),
-            rate: Request {
-                target: Bitrate::from_kbps(DEFAULT_BITRATE_KBPS),
-                min: Bitrate::from_kbps(DEFAULT_MIN_BITRATE_KBPS),
-                max: Bitrate::from_kbps(DEFAULT_MAX_BITRATE_KBPS),
+            limits: Limits {
+                rate: Request {
+                    target: Bitrate::from_kbps(DEFAULT_BITRATE_KBPS),
+                    min: Bitrate::from_kbps(DEFAULT_MIN_BITRATE_KBPS),
+                    max: Bitrate::from_kbps(DEFAULT_MAX_BITRATE_KBPS),
+                },
+                max_latency: quality::time(DEFAULT_MAX_LATENCY_MS),
+                max_cpu: quality::share(DEFAULT_MAX_CPU_PER_CENT),
+                content_hint: ContentHint::default(),
             },
             proof_timeout: Duration::from_millis(DEFAULT_PROOF_TIMEOUT_MS.into()),
             proof_cache: None,
@@ -85,9 +98,12 @@ impl Settings {
                 self.proof_cache = path.filter(|path| !path.is_empty()).map(PathBuf::from);
             }
             "encoder-policy" => self.policy = value.get().unwrap_or_default(),
-            "bitrate" => self.rate.target = kbps(),
-            "min-bitrate" => self.rate.min = kbps(),
-            "max-bitrate" => self.rate.max = kbps(),
+            "bitrate" => self.limits.rate.target = kbps(),
+            "min-bitrate" => self.limits.rate.min = kbps(),
+            "max-bitrate" => self.limits.rate.max = kbps(),
+            "max-latency" => self.limits.max_latency = quality::time(number()),
+            "max-cpu" => self.limits.max_cpu = quality::share(number()),
+            "content-hint" => self.limits.content_hint = value.get().unwrap_or_default(),
             "stall-timeout" => self.stall_timeout = ms(),
             "cool-down" => self.cool_down = ms(),
             _ => self.proof_timeout = ms(),
@@ -104,9 +120,12 @@ impl Settings {
                 self.proof_cache.as_ref().map(|path| path.to_string_lossy().into_owned()).to_value()
             }
             "encoder-policy" => self.policy.to_value(),
-            "bitrate" => self.rate.target.kbps().to_value(),
-            "min-bitrate" => self.rate.min.kbps().to_value(),
-            "max-bitrate" => self.rate.max.kbps().to_value(),
+            "bitrate" => self.limits.rate.target.kbps().to_value(),
+            "min-bitrate" => self.limits.rate.min.kbps().to_value(),
+            "max-bitrate" => self.limits.rate.max.kbps().to_value(),
+            "max-latency" => ms(self.limits.max_latency.unwrap_or_default()),
+            "max-cpu" => quality::per_cent(self.limits.max_cpu),
+            "content-hint" => self.limits.content_hint.to_value(),
             "stall-timeout" => ms(self.stall_timeout),
             "cool-down" => ms(self.cool_down),
             _ => ms(self.proof_timeout),
@@ -160,6 +179,29 @@ pub fn properties() -> Vec<glib::ParamSpec> {
             "Upper bound of the bit rate in kbit/s; it wins over min-bitrate",
             DEFAULT_MAX_BITRATE_KBPS,
         ),
+        glib::ParamSpecEnum::builder_with_default("content-hint", ContentHint::default())
+            .nick("Content hint")
+            .blurb("What is given up first when quality must go down (W3C contentHint)")
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("max-latency")
+            .nick("Maximum latency")
+            .blurb("Latency in ms above which quality goes down step by step; 0 is no limit")
+            .default_value(DEFAULT_MAX_LATENCY_MS)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("max-cpu")
+            .nick("Maximum CPU load")
+            .blurb("Load in per cent of what this process may use, above which the frame rate goes to 30; 0 is no limit")
+            .maximum(100)
+            .default_value(DEFAULT_MAX_CPU_PER_CENT)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+            .nick("Statistics")
+            .blurb("Encoder, size, rates, times and what limits quality, in W3C webrtc-stats terms")
+            .read_only()
+            .build(),
         glib::ParamSpecString::builder("active-encoder")
             .nick("Active encoder")
             .blurb("Factory name of the encoder at work; null before the choice")

@@ -11,10 +11,13 @@ use std::{
 
 use super::{
     AdaptiveEncBin, CAT,
+    adapt::Adaptation,
+    cpu::CpuMeter,
     failover::Failover,
     guard::{Flow, lock},
     imp::Phase,
     proof::{self, Cancel, Outcome},
+    quality::{Told, Unproven},
     select::{Reason, Rejection},
     table::Row,
     watchdog::{LOOK_EVERY, Look, Watchdog},
@@ -22,6 +25,12 @@ use super::{
 
 /// How often to look when no frame is on its way.
 const IDLE_LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How often the adaptation looks.
+const ADAPT_EVERY: Duration = Duration::from_millis(250);
+
+/// When the next encoder is proven, after the running one has begun.
+const STANDBY_AFTER: Duration = Duration::from_secs(1);
 
 /// What the supervisor is told.
 pub enum News {
@@ -39,6 +48,15 @@ pub enum News {
         /// How.
         outcome: Outcome,
     },
+    /// A proof of the running encoder at another size has ended.
+    ProvenSize {
+        /// Which size.
+        size: Unproven,
+        /// Whether it works there.
+        works: bool,
+    },
+    /// The proof of the next encoder has ended, whatever came out.
+    ProvenStandby,
     /// The bin stops.
     Stop,
 }
@@ -48,6 +66,12 @@ pub struct Run {
     pub flow: Arc<Flow>,
     pub failover: Mutex<Failover>,
     pub news: mpsc::Sender<News>,
+    /// Set with the first caps.
+    pub adaptation: Mutex<Option<Adaptation>>,
+    /// The load as last seen.
+    pub cpu: Mutex<Option<f64>>,
+    /// What the application knows of the quality.
+    pub told: Mutex<Option<Told>>,
     /// Ends the proof in the background.
     background: Cancel,
 }
@@ -60,9 +84,20 @@ impl Run {
             flow: Arc::default(),
             failover: Mutex::new(Failover::new(cool_down)),
             news,
+            adaptation: Mutex::default(),
+            cpu: Mutex::default(),
+            told: Mutex::default(),
             background: Cancel::default(),
         });
-        let supervisor = Supervisor { bin: bin.downgrade(), run: run.clone(), watched: None, proving: false };
+        let supervisor = Supervisor {
+            bin: bin.downgrade(),
+            run: run.clone(),
+            watched: None,
+            cpu: CpuMeter::new(),
+            adapted: Duration::ZERO,
+            proving: false,
+            standby: None,
+        };
         thread::Builder::new().name("vdi-supervisor".into()).spawn(move || supervisor.live(&inbox))?;
         Ok(run)
     }
@@ -86,6 +121,11 @@ struct Supervisor {
     bin: glib::WeakRef<AdaptiveEncBin>,
     run: Arc<Run>,
     watched: Option<Watched>,
+    cpu: CpuMeter,
+    /// When the adaptation looked last.
+    adapted: Duration,
+    /// The encoder whose successor has been proven.
+    standby: Option<u64>,
     /// A proof is under way in the background.
     proving: bool,
 }
@@ -101,6 +141,11 @@ impl Supervisor {
                     bin.imp().fail_over(&self.run, generation, &rejection);
                 }
                 Ok(News::ProvenAgain { row, outcome }) => self.proven_again(&bin, row, outcome),
+                Ok(News::ProvenSize { size, works }) => {
+                    self.proving = false;
+                    bin.imp().size_proven(&size, works);
+                }
+                Ok(News::ProvenStandby) => self.proving = false,
                 Ok(News::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
             }
@@ -109,6 +154,23 @@ impl Supervisor {
                 _ => IDLE_LOOK_EVERY,
             };
             self.consider_comeback(&bin);
+            self.consider_standby(&bin);
+            self.adapt(&bin);
+        }
+    }
+
+    /// Lets quality follow what can be had.
+    fn adapt(&mut self, bin: &AdaptiveEncBin) {
+        let now = self.run.flow.now();
+        if now.saturating_sub(self.adapted) < ADAPT_EVERY {
+            return;
+        }
+        self.adapted = now;
+        let cpu = self.cpu.sample();
+        if let Some(size) = bin.imp().adapt(&self.run, cpu)
+            && let Phase::Working(work) = &lock(&bin.imp().state).phase
+        {
+            self.prove_size(bin, work.worker.chain.row, size);
         }
     }
 
@@ -157,15 +219,60 @@ impl Supervisor {
             return;
         };
         gst::debug!(CAT, imp = imp, "{} is proven again in the background", row.factory);
-        let (run, rate) = (self.run.clone(), imp.rate());
-        let (timeout, cache) = {
-            let settings = lock(&imp.settings);
-            (settings.proof_timeout, settings.proof_cache.clone())
+        proof::forget(row);
+        self.prove(bin, row, caps, move |outcome| News::ProvenAgain { row, outcome });
+    }
+
+    /// Proves the encoder that would take over, before it is needed: a proof takes longer than a gap may last.
+    fn consider_standby(&mut self, bin: &AdaptiveEncBin) {
+        let imp = bin.imp();
+        let (generation, running, caps) = match &lock(&imp.state).phase {
+            Phase::Working(work) => (work.generation, work.worker.chain.row, work.caps.clone()),
+            _ => return,
         };
-        let spawned = thread::Builder::new().name("vdi-prove-again".into()).spawn(move || {
-            proof::forget(row);
+        // The first second belongs to the picture.
+        let is_due = lock(&self.run.failover).running_for(self.run.flow.now()) >= STANDBY_AFTER;
+        if self.proving || self.standby == Some(generation) || !is_due {
+            return;
+        }
+        self.standby = Some(generation);
+        let Ok(selection) = imp.new_selection() else { return };
+        let order = lock(&self.run.failover).order(selection.candidates(), self.run.flow.now());
+        let next = order.into_iter().find(|row| row.factory != running.factory && !row.hardware);
+        if let Some(row) = next {
+            gst::debug!(CAT, imp = imp, "{} stands by", row.factory);
+            self.prove(bin, row, caps, |_| News::ProvenStandby);
+        }
+    }
+
+    fn prove_size(&mut self, bin: &AdaptiveEncBin, row: &'static Row, size: Unproven) {
+        if !self.proving {
+            let caps = size.caps.clone();
+            self.prove(bin, row, caps, |outcome| News::ProvenSize {
+                size,
+                works: outcome == Outcome::Proven,
+            });
+        }
+    }
+
+    /// Proves in the background; one at a time.
+    fn prove(
+        &mut self,
+        bin: &AdaptiveEncBin,
+        row: &'static Row,
+        caps: gst::Caps,
+        news: impl FnOnce(Outcome) -> News + Send + 'static,
+    ) {
+        let imp = bin.imp();
+        let (timeout, cache, rate) = {
+            let settings = lock(&imp.settings);
+            (settings.proof_timeout, settings.proof_cache.clone(), settings.limits.rate.granted())
+        };
+        let run = self.run.clone();
+        let spawned = thread::Builder::new().name("vdi-background".into()).spawn(move || {
             let outcome = proof::prove(row, &caps, rate, timeout, &run.background, cache.as_deref());
-            let _ = run.news.send(News::ProvenAgain { row, outcome });
+            // Without a supervisor nobody cares.
+            let _ = run.news.send(news(outcome));
         });
         self.proving = spawned.is_ok();
     }

@@ -13,6 +13,7 @@ use super::{
     imp::{AdaptiveEncBin, Phase, Work},
     input::ProvenSizes,
     proof::{self, Outcome},
+    rate::Writer,
     select::{EncoderPolicy, Reason, Rejection, Selection, SettingsError},
     supervisor::{News, Run},
     table::Row,
@@ -260,7 +261,11 @@ impl AdaptiveEncBin {
         });
         let limit = proof::limit(row, lock(&self.settings).proof_timeout);
         let is_live = lock(&self.state).is_live;
-        let shape = Shape::full(info);
+        // Hardware was proven at full size only; it is given another when it has been proven there.
+        let wanted = self.shape(run, info);
+        let size = if row.hardware { Shape::full(info).size } else { wanted.size };
+        let shape = Shape { size, ..wanted };
+        lock(&self.state).pacer.limit(shape.max_fps);
         let start = Start { row, info: info.clone(), shape, rate: self.rate(), is_live, generation };
         Worker::start(start, limit, &run.flow, report)
     }
@@ -285,12 +290,24 @@ impl AdaptiveEncBin {
                 format!("it was proven and does not start: {error}"),
             ));
         }
-        *written = Some(rate);
+        let mut writer = Writer::new(worker.chain.row.rate.cost);
+        writer.wrote(rate, run.flow.now());
+        *written = Some(writer);
         drop(written);
         lock(&run.failover).started(run.flow.now());
         let generation = worker.generation;
         let proven = ProvenSizes::new(info);
-        let work = Work { worker, generation, caps: caps.clone(), info: info.clone(), proven, renewals: 0 };
+        let shape = worker.shape();
+        let work = Work {
+            worker,
+            generation,
+            caps: caps.clone(),
+            info: info.clone(),
+            proven,
+            shape,
+            refused: Vec::new(),
+            renewals: 0,
+        };
         lock(&self.state).phase = Phase::Working(Box::new(work));
         Ok(())
     }
@@ -369,9 +386,16 @@ impl AdaptiveEncBin {
         let mut message = gst::Structure::builder("vdi-encoder-selected")
             .field("encoder", row.factory)
             .field("hardware", row.hardware)
+            .field("codec", row.codec.name())
             .field("cause", cause.as_str())
             .field("rejections", rejections);
         if let (Some(previous), Some(sentence)) = (cause.previous(), cause.sentence(row)) {
+            let switch = gst::Structure::builder("switch")
+                .field("from", previous.factory)
+                .field("to", row.factory)
+                .field("cause", cause.as_str())
+                .field("message", &sentence);
+            lock(&self.state).last_switch = Some(switch.build());
             message = message.field("previous", previous.factory).field("message", sentence);
         }
         let _ = obj.post_message(gst::message::Element::builder(message.build()).src(&*obj).build());

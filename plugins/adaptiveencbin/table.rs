@@ -113,8 +113,19 @@ pub struct VbvProperty {
     pub names: &'static [&'static str],
     /// Their unit.
     pub unit: VbvUnit,
-    /// Whether they act while frames flow, although the element's property flags do not say so.
-    pub live: bool,
+    /// Whether they are written while frames flow.
+    pub live: Live,
+}
+
+/// Whether a property is written while frames flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Live {
+    /// If the element's property flags say that it may be.
+    AsFlagged,
+    /// Yes, although the flags do not say so.
+    Yes,
+    /// No, although the flags say so: the element would begin anew.
+    No,
 }
 
 /// Unit of a buffer property.

@@ -19,7 +19,7 @@ use super::{
     chain::{self, Chain},
     guard::{Flow, Guard, Prepare, Report, lock},
     input::{self, Size},
-    rate::{Bitrate, WriteCost},
+    rate::Bitrate,
     select::{Reason, Rejection},
     table::Row,
     verdict,
@@ -83,11 +83,6 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// What a change costs.
-    pub fn cost(&self) -> WriteCost {
-        self.chain.row.rate.cost
-    }
-
     /// Writes it, and the buffer that follows it.
     pub fn write(&self, rate: Bitrate, info: &VideoInfo) {
         let shape = {
@@ -183,6 +178,11 @@ impl Worker {
         if let Some(pad) = self.sink_pad() {
             pad.send_event(gst::event::Caps::new(caps));
         }
+    }
+
+    /// What it makes of its input.
+    pub fn shape(&self) -> Shape {
+        lock(&self.wanted).shape
     }
 
     /// What changes the bit rate while frames flow.

@@ -15,6 +15,7 @@ use super::{
     producer::Producer,
     settings::Settings,
 };
+use crate::adaptiveencbin::feedback::Feedback;
 use gst::{glib, prelude::*};
 use gst_webrtc::WebRTCICETransportPolicy;
 use std::{
@@ -131,6 +132,18 @@ impl Hub {
     pub fn request_key_frame(&self) {
         for producer in self.producers() {
             producer.request_key_frame();
+        }
+    }
+
+    /// How old frames are when they leave; `None` while none leave.
+    pub fn age(&self) -> Option<Duration> {
+        self.producers().iter().filter_map(Producer::age).max()
+    }
+
+    /// Tells the encoders of the video what a consumer sees.
+    pub fn send_feedback(&self, feedback: &Feedback) {
+        for producer in self.producers().iter().filter(|producer| producer.kind() == Kind::Video) {
+            producer.send_feedback(feedback);
         }
     }
 

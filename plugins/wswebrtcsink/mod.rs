@@ -32,6 +32,7 @@
 //!          keyframes                      consumer/negotiation (pure) ◀── messages ── host │ dial │ application
 //! ```
 
+mod ages;
 mod consumer;
 mod dial;
 mod host;

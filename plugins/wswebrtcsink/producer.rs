@@ -1,13 +1,15 @@
 //! Shell: one encoded stream that enters the sink, and its fan-out to the consumers.
 //!
 //! A producer is the appsink behind a request pad. It owns the stream's caps and encoder name as last seen, and lets
-//! only as many key-frame requests up to the encoder as [`Debounce`] allows.
+//! only as many key-frame requests up to the encoder as [`Debounce`] allows. What consumers report goes up the same way.
 
 use super::{
+    ages::Ages,
     keyframes::{Debounce, Verdict},
     payload::{Kind, Payload, payload_for},
     runtime::runtime,
 };
+use crate::adaptiveencbin::feedback::Feedback;
 use gst::prelude::*;
 use gst_utils::{StreamProducer, streamproducer::ProducerSettings};
 use std::{
@@ -43,6 +45,7 @@ pub struct Producer {
     fan_out: StreamProducer,
     stream: watch::Receiver<Stream>,
     bytes: Arc<AtomicU64>,
+    ages: Arc<Mutex<Ages>>,
 }
 
 impl Producer {
@@ -68,10 +71,12 @@ impl Producer {
         let pad = appsink.static_pad("sink").expect("appsink has a sink pad");
         watch_stream(&pad, sender, changed);
         count_bytes(&pad, bytes.clone());
+        let ages = Arc::default();
         if kind == Kind::Video {
             debounce_key_frames(&pad, key_frame_interval);
+            measure_ages(&pad, Arc::clone(&ages));
         }
-        Self { kind, appsink, fan_out, stream, bytes }
+        Self { kind, appsink, fan_out, stream, bytes, ages }
     }
 
     /// Video or audio.
@@ -102,6 +107,19 @@ impl Producer {
     /// Bytes that have come in.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How old frames are when they leave for the consumers: the median of the last second.
+    pub fn age(&self) -> Option<Duration> {
+        let now = self.appsink.current_running_time()?;
+        self.ages.lock().unwrap_or_else(PoisonError::into_inner).median(now.into())
+    }
+
+    /// Tells the encoder what a consumer sees.
+    pub fn send_feedback(&self, feedback: &Feedback) {
+        if let Some(pad) = self.appsink.static_pad("sink") {
+            pad.push_event(gst::event::CustomUpstream::new(feedback.to_structure()));
+        }
     }
 
     /// Asks the encoder for a key frame, within the limits of the debounce.
@@ -149,6 +167,23 @@ fn count_bytes(pad: &gst::Pad, bytes: Arc<AtomicU64>) {
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         if let Some(buffer) = info.buffer() {
             bytes.fetch_add(buffer.size() as u64, Ordering::Relaxed);
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Measures from capture to here, as `latencystats` does: by the segment, since encoders shift timestamps.
+fn measure_ages(pad: &gst::Pad, ages: Arc<Mutex<Ages>>) {
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let age = || {
+            let segment = pad.sticky_event::<gst::event::Segment>(0)?;
+            let segment = segment.segment().downcast_ref::<gst::ClockTime>()?;
+            let captured = segment.to_running_time_full(info.buffer()?.pts()?)?.positive()?;
+            let now = pad.parent_element()?.current_running_time()?;
+            Some((now.saturating_sub(captured), now))
+        };
+        if let Some((age, now)) = age() {
+            ages.lock().unwrap_or_else(PoisonError::into_inner).record(age.into(), now.into());
         }
         gst::PadProbeReturn::Ok
     });

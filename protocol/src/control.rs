@@ -38,6 +38,8 @@ pub struct PageStats {
     pub jitter_buffer_delay_ms: f64,
     /// Mean decode time over the last second in ms.
     pub decode_ms: f64,
+    /// Video packets received since the start.
+    pub packets_received: u64,
     /// Packets lost since the start.
     pub packets_lost: i64,
     /// Round trip of a ping over this channel in ms.

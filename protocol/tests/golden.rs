@@ -131,6 +131,7 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 jitter_ms: 1.5,
                 jitter_buffer_delay_ms: 6.25,
                 decode_ms: 2.5,
+                packets_received: 9_800,
                 packets_lost: 0,
                 round_trip_ms: 1.25,
                 freeze_count: 0,

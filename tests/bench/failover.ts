@@ -52,6 +52,7 @@ export async function failover({ step, note }: Report, chromium: Chromium): Prom
     await viewer.page.evaluate(keepTimes);
     await delay(AROUND_S * 1000);
     const calm = await longestGapMs(viewer);
+    if ((await launcher.status()).encoder?.name !== before.name) throw new Error(`${before.name} was given up before it was made to fail: is this machine busy?`);
     driver.fault(words);
     const after = await launcher.statusWhere("another encoder has taken over", ({ encoder }) => encoder !== null && !encoder.hardware, 20_000);
     await delay(AROUND_S * 1000);

@@ -8,7 +8,7 @@ use crate::{
 use gst::prelude::*;
 use std::sync::{Mutex, atomic::Ordering, mpsc};
 use vdi_protocol::{
-    control::{FromPage, Media, ToPage},
+    control::{FromPage, Media, PageStats, ToPage},
     signalling::{ErrorCode, FromConsumer, IceCandidate, ToConsumer},
 };
 
@@ -168,6 +168,45 @@ fn key_frames_on_request_are_debounced() {
     let second = application.connect("bob");
     second.wait_for_frames(10);
     assert!(second.wait_for("a frame", |seen| seen.first_is_key));
+}
+
+#[test]
+fn what_a_page_reports_reaches_the_encoder_as_an_event() {
+    init();
+    let stream = TestStream::new(|_| {});
+    let (sender, events) = mpsc::channel();
+    let upstream = stream.sink.static_pad("video_0").unwrap().peer().unwrap();
+    upstream.add_probe(gst::PadProbeType::EVENT_UPSTREAM, move |_, info| {
+        let structure = info.event().and_then(|event| event.structure());
+        if let Some(structure) =
+            structure.filter(|structure| structure.name() == "application/x-vdi-feedback")
+        {
+            let _ = sender.send(structure.to_owned());
+        }
+        gst::PadProbeReturn::Ok
+    });
+    let application = Application::new(&stream);
+    let consumer = application.connect("alice");
+    consumer.wait_for_frames(10);
+    let stats = PageStats {
+        frames_per_second: 29.5,
+        round_trip_ms: 30.0,
+        jitter_buffer_delay_ms: 6.0,
+        decode_ms: 2.5,
+        packets_received: 300,
+        packets_lost: 100,
+        ..PageStats::default()
+    };
+    consumer.send_text("control", &serde_json::to_string(&FromPage::Stats(stats)).unwrap());
+    let event = events.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(event.get::<&str>("consumer"), Ok("alice"));
+    assert_eq!(event.get::<u64>("round-trip-time"), Ok(30_000_000));
+    assert_eq!(event.get::<f64>("packet-loss"), Ok(0.25));
+    assert_eq!(event.get::<f64>("frames-per-second"), Ok(29.5));
+    assert!(!event.has_field("estimated-bitrate"), "nobody estimates it: {event}");
+    // The frames' age, which depends on the machine, comes on top of 15 + 6 + 2.5 ms.
+    let latency = event.get::<u64>("latency").unwrap();
+    assert!((23_500_001..PATIENCE.as_nanos() as u64).contains(&latency), "{latency} ns");
 }
 
 #[test]

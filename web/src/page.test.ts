@@ -69,6 +69,7 @@ describe("the panel", () => {
       jitterMs: 1,
       jitterBufferDelayMs: 6.25,
       decodeMs: 2.5,
+      packetsReceived: 9_800,
       packetsLost: 4,
       roundTripMs: 3.25,
       freezeCount: 0,

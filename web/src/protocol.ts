@@ -97,6 +97,7 @@ const pageStats = {
   jitterMs: byDefault(number, 0),
   jitterBufferDelayMs: byDefault(number, 0),
   decodeMs: byDefault(number, 0),
+  packetsReceived: byDefault(count, 0),
   packetsLost: byDefault(integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER), 0),
   roundTripMs: byDefault(number, 0),
   freezeCount: byDefault(count, 0),

@@ -7,6 +7,7 @@ const start: Totals = {
   framesDecoded: 100,
   framesDropped: 1,
   bytesReceived: 1_000_000,
+  packetsReceived: 900,
   packetsLost: 2,
   freezeCount: 0,
   jitterSeconds: 0.001,
@@ -21,6 +22,7 @@ it("rates and means are those of the time between two reports, counts those sinc
     framesDecoded: 220,
     framesDropped: 3,
     bytesReceived: 3_000_000,
+    packetsReceived: 1900,
     packetsLost: 5,
     freezeCount: 1,
     jitterSeconds: 0.0015,
@@ -36,6 +38,7 @@ it("rates and means are those of the time between two reports, counts those sinc
     jitterMs: 1.5,
     jitterBufferDelayMs: 6.25, // 0.75 s over 120 frames
     decodeMs: 2.5, // 0.3 s over 120 frames
+    packetsReceived: 1900,
     packetsLost: 5,
     roundTripMs: 1.25,
     freezeCount: 1,

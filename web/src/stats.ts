@@ -13,6 +13,7 @@ export interface Totals {
   readonly framesDecoded: number;
   readonly framesDropped: number;
   readonly bytesReceived: number;
+  readonly packetsReceived: number;
   readonly packetsLost: number;
   readonly freezeCount: number;
   readonly jitterSeconds: number;
@@ -29,6 +30,7 @@ interface InboundRtp {
   framesDecoded?: number;
   framesDropped?: number;
   bytesReceived?: number;
+  packetsReceived?: number;
   packetsLost?: number;
   freezeCount?: number;
   jitter?: number;
@@ -47,6 +49,7 @@ export function totals(report: Iterable<readonly [string, unknown]>): Totals | n
       framesDecoded: inbound.framesDecoded ?? 0,
       framesDropped: inbound.framesDropped ?? 0,
       bytesReceived: inbound.bytesReceived ?? 0,
+      packetsReceived: inbound.packetsReceived ?? 0,
       packetsLost: inbound.packetsLost ?? 0,
       freezeCount: inbound.freezeCount ?? 0,
       jitterSeconds: inbound.jitter ?? 0,
@@ -77,6 +80,7 @@ export function difference(before: Totals, after: Totals, roundTripMs: number): 
     jitterMs: rounded(after.jitterSeconds * 1000),
     jitterBufferDelayMs: per((after.jitterBufferDelaySeconds - before.jitterBufferDelaySeconds) * 1000, emitted),
     decodeMs: per((after.totalDecodeTimeSeconds - before.totalDecodeTimeSeconds) * 1000, frames),
+    packetsReceived: after.packetsReceived,
     packetsLost: after.packetsLost,
     roundTripMs: rounded(roundTripMs),
     freezeCount: after.freezeCount,

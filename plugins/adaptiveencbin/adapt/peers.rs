@@ -10,6 +10,10 @@ const EXPIRY: Duration = Duration::from_secs(5);
 /// Consumers that are listened to. A sink serves 16 unless told otherwise.
 const MAX_PEERS: usize = 64;
 
+/// Over how long the shortest round trip is looked for. What never got shorter in so long is no queue of ours, or the way
+/// itself has changed.
+const WAY_MEMORY: Duration = Duration::from_secs(300);
+
 /// A value and when it was said.
 type Said<T> = Option<(T, Duration)>;
 
@@ -19,8 +23,35 @@ struct Peer {
     round_trip_time: Said<Duration>,
     packet_loss: Said<f64>,
     latency: Said<Duration>,
-    /// The shortest ever: the length of the way, without queues.
-    shortest_round_trip: Option<Duration>,
+    way: Way,
+}
+
+/// The length of the way, without queues: the shortest round trip of the last five to ten minutes.
+#[derive(Debug, Default)]
+struct Way {
+    /// The shortest of the current five minutes, and when those began.
+    current: Said<Duration>,
+    /// The shortest of the five minutes before.
+    before: Option<Duration>,
+}
+
+impl Way {
+    fn hear(&mut self, round_trip: Duration, now: Duration) {
+        self.current = match self.current {
+            Some((shortest, began)) if now.saturating_sub(began) < WAY_MEMORY => {
+                Some((shortest.min(round_trip), began))
+            }
+            over => {
+                self.before = over.map(|(shortest, _)| shortest);
+                Some((round_trip, now))
+            }
+        };
+    }
+
+    fn one_way(&self) -> Duration {
+        let shortest = self.current.map(|(shortest, _)| shortest).into_iter().chain(self.before).min();
+        shortest.unwrap_or_default() / 2
+    }
 }
 
 impl Peer {
@@ -46,8 +77,7 @@ impl Peer {
     /// The latency without the time that bits need to travel, which no lower quality shortens.
     fn avoidable_latency(&self) -> Option<Duration> {
         let (latency, _) = self.latency?;
-        let way = self.shortest_round_trip.map_or(Duration::ZERO, |round_trip| round_trip / 2);
-        Some(latency.saturating_sub(way))
+        Some(latency.saturating_sub(self.way.one_way()))
     }
 }
 
@@ -73,8 +103,9 @@ impl Peers {
         note(&mut peer.round_trip_time, feedback.round_trip_time, now);
         note(&mut peer.packet_loss, feedback.packet_loss, now);
         note(&mut peer.latency, feedback.latency, now);
-        let shortest = [peer.shortest_round_trip, feedback.round_trip_time];
-        peer.shortest_round_trip = shortest.into_iter().flatten().min();
+        if let Some(round_trip) = feedback.round_trip_time {
+            peer.way.hear(round_trip, now);
+        }
     }
 
     /// Forgets what is no longer so.
@@ -143,6 +174,22 @@ mod tests {
         assert_eq!(peers.avoidable_latency(), Some(ms(40)));
         peers.hear(&Feedback { round_trip_time: Some(ms(340)), latency: Some(ms(260)), ..from("far") }, s(1));
         assert_eq!(peers.avoidable_latency(), Some(ms(140)));
+    }
+
+    #[test]
+    fn a_way_that_became_longer_is_taken_for_what_it_is_within_ten_minutes() {
+        let mut way = Way::default();
+        for second in 0..400 {
+            way.hear(ms(20), s(second));
+        }
+        for second in 400..899 {
+            way.hear(ms(200), s(second));
+        }
+        assert_eq!(way.one_way(), ms(10));
+        way.hear(ms(200), s(900));
+        assert_eq!(way.one_way(), ms(100));
+        way.hear(ms(40), s(901));
+        assert_eq!(way.one_way(), ms(20), "a shorter one counts at once");
     }
 
     #[test]

@@ -4,12 +4,14 @@
 pub mod channels;
 pub mod negotiation;
 pub mod pipeline;
+mod report;
 mod sdp;
 
 use super::hub::Hub;
 use channels::Channels;
 use negotiation::{Action, Input, Negotiation, State, Terms};
 use pipeline::{ConsumerPipeline, Reports};
+use report::PageReports;
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -50,6 +52,8 @@ pub struct Consumer {
     connected: AtomicBool,
     /// What the page reported last.
     page_stats: Mutex<Option<PageStats>>,
+    /// What its reports mean for the encoder.
+    page_reports: Mutex<PageReports>,
     /// Video units sent and dropped, as last looked at.
     units: (AtomicU64, AtomicU64),
     /// When this was opened.
@@ -73,6 +77,7 @@ impl Consumer {
             channels: Mutex::new(None),
             connected: AtomicBool::new(false),
             page_stats: Mutex::new(None),
+            page_reports: Mutex::default(),
             units: (AtomicU64::new(0), AtomicU64::new(0)),
             opened,
             heard_ms: AtomicU64::new(0),
@@ -136,6 +141,7 @@ impl Consumer {
                 .field("frames-per-second", page.frames_per_second)
                 .field("bitrate", page.bitrate_bps)
                 .field("jitter-ms", page.jitter_ms)
+                .field("packets-received", page.packets_received)
                 .field("packets-lost", page.packets_lost)
                 .field("round-trip-ms", page.round_trip_ms)
                 .field("freeze-count", page.freeze_count);
@@ -165,6 +171,21 @@ impl Consumer {
 struct Reporter {
     hub: Arc<Hub>,
     consumer: Arc<Consumer>,
+}
+
+impl Reporter {
+    /// The page tells what it sees: kept for `stats`, and passed on to the encoder.
+    fn reported(&self, stats: PageStats) {
+        let (id, now) = (&self.consumer.id, self.consumer.opened.elapsed());
+        let feedback = {
+            let mut reports = self.consumer.page_reports.lock().unwrap_or_else(PoisonError::into_inner);
+            reports.feedback(id, &stats, self.hub.age(), now)
+        };
+        *self.consumer.page_stats.lock().unwrap_or_else(PoisonError::into_inner) = Some(stats);
+        if let Some(feedback) = feedback {
+            self.hub.send_feedback(&feedback);
+        }
+    }
 }
 
 impl Reports for Reporter {
@@ -199,8 +220,7 @@ impl Reports for Reporter {
                     return;
                 }
                 Ok(FromPage::Stats(stats)) => {
-                    let mut latest = self.consumer.page_stats.lock().unwrap_or_else(PoisonError::into_inner);
-                    *latest = Some(stats);
+                    self.reported(stats);
                     return;
                 }
                 Ok(FromPage::RequestKeyFrame) => {

@@ -116,9 +116,10 @@ impl Drop for Driver {
 const PROBES: u64 = 4;
 
 /// One line of the driver's log.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Event {
     pub name: String,
+    line: String,
     fields: HashMap<String, String>,
 }
 
@@ -128,6 +129,7 @@ impl Event {
         let fields = fields.iter().filter_map(|word| word.split_once('='));
         Self {
             name: names.join(" "),
+            line: line.to_owned(),
             fields: fields.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
         }
     }
@@ -140,6 +142,12 @@ impl Event {
     /// A field's number.
     pub fn get(&self, key: &str) -> Option<u64> {
         self.text(key).parse().ok()
+    }
+}
+
+impl std::fmt::Debug for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str(&self.line)
     }
 }
 

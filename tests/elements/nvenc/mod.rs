@@ -2,4 +2,8 @@
 //! each of its states. Every test runs in a child process, since a process asks the driver once.
 
 mod driver;
+mod failover;
 mod fixture;
+mod reasons;
+mod stream;
+mod values;
