@@ -35,6 +35,11 @@ impl TestStream {
         Self::launch(&Self::video(width, height, framerate), |_| {})
     }
 
+    /// From a source of the test's own, which ends in `sink.`
+    pub fn of(source: &str) -> Self {
+        Self::launch(source, |_| {})
+    }
+
     pub fn with_audio(configure: impl FnOnce(&gst::Element)) -> Self {
         let audio =
             "audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! opusenc frame-size=10 ! sink.";
