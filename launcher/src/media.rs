@@ -1,8 +1,8 @@
 //! Shell: the main pipeline, from the X display to the sink, and what it tells.
 //!
 //! ```text
-//! ximagesrc ─▶ gate ─▶ queue (newest frame wins) ─▶ adaptiveencbin ─▶ latencystats ─▶ wswebrtcsink
-//!                                                               appsrc (sound) ─────────────▲
+//! ximagesrc ─▶ gate ─▶ adaptiveencbin (newest frame wins) ─▶ latencystats ─▶ wswebrtcsink
+//!                                                              appsrc (sound) ──────────────▲
 //! ```
 //!
 //! The gate stops capture where it begins, so that nothing is captured, converted or encoded while nobody watches. It is
@@ -130,13 +130,6 @@ impl Media {
         let chain = [
             source.clone(),
             gst::ElementFactory::make("capsfilter").property("caps", &caps).build().map_err(failed)?,
-            gst::ElementFactory::make("queue")
-                .property("max-size-buffers", 1u32)
-                .property("max-size-bytes", 0u32)
-                .property("max-size-time", 0u64)
-                .property_from_str("leaky", "downstream")
-                .build()
-                .map_err(failed)?,
             encoder.clone(),
             latency.clone(),
         ];

@@ -13,6 +13,7 @@ use std::{
 
 use super::{
     CAT,
+    codec::Codec,
     journal::Journal,
     select::{Reason, Rejection},
     table::Row,
@@ -302,6 +303,10 @@ fn canonical(row: &Row, caps: &gst::CapsRef) -> gst::Caps {
         // NVENC calls the same thing "baseline"; the proof has read what it is.
         if let Some(profile) = row.profiles.first() {
             structure.set("profile", profile);
+        }
+        // The payloader of AV1 takes none that was not parsed, and every row of it ends in a parser.
+        if row.codec == Codec::Av1 {
+            structure.set("parsed", true);
         }
     }
     caps

@@ -67,8 +67,12 @@ glib::wrapper! {
         @implements gst::ChildProxy;
 }
 
-/// Registers the element with a plugin.
+/// Registers the element with a plugin, and the payloader that it needs and GStreamer 1.22 lacks, unless that is
+/// installed.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    if gst::ElementFactory::find("rtpav1pay").is_none() {
+        gstrsrtp::plugin_register_static()?;
+    }
     gst::Element::register(Some(plugin), "wswebrtcsink", gst::Rank::NONE, WsWebRtcSink::static_type())
 }
 

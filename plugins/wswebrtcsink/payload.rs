@@ -79,6 +79,29 @@ pub const PAYLOADS: &[Payload] = &[
         payload_type: 98,
         format_parameters: &[],
     },
+    // GStreamer 1.22 has no such payloader; registering the sink brings one.
+    Payload {
+        kind: Kind::Video,
+        media_type: "video/x-av1",
+        caps: "video/x-av1, parsed=(boolean)true, stream-format=(string)obu-stream, alignment=(string){ tu, frame, obu }",
+        payloader: "rtpav1pay",
+        settings: &[("mtu", "1200")],
+        encoding_name: "AV1",
+        clock_rate: 90_000,
+        payload_type: 99,
+        format_parameters: &[],
+    },
+    Payload {
+        kind: Kind::Video,
+        media_type: "video/x-h265",
+        caps: "video/x-h265, stream-format=(string)byte-stream, alignment=(string)au",
+        payloader: "rtph265pay",
+        settings: &[("mtu", "1200"), ("aggregate-mode", "zero-latency"), ("config-interval", "-1")],
+        encoding_name: "H265",
+        clock_rate: 90_000,
+        payload_type: 100,
+        format_parameters: &[],
+    },
     Payload {
         kind: Kind::Audio,
         media_type: "audio/x-opus",
@@ -172,6 +195,48 @@ mod tests {
         assert_eq!(s.get::<&str>("packetization-mode"), Ok("1"));
         assert_eq!(s.get::<&str>("extmap-5"), Ok("urn:example"));
         assert_eq!(s.get::<bool>("rtcp-fb-nack-pli"), Ok(true));
+    }
+
+    /// The media section that this codec's caps become.
+    fn section(row: &Payload) -> String {
+        gst::init().unwrap();
+        let stream: gst::Caps = row.caps.parse().unwrap();
+        let caps = offer_caps(row, &stream, &[], 7);
+        let mut media = gst_sdp::SDPMedia::new();
+        media.set_media("video");
+        media.set_proto("UDP/TLS/RTP/SAVPF");
+        media.set_media_from_caps(&caps).unwrap();
+        media.as_text().unwrap()
+    }
+
+    #[test]
+    fn each_video_codec_has_its_line_in_sdp() {
+        for (media_type, line) in [
+            ("video/x-h264", "a=rtpmap:96 H264/90000"),
+            ("video/x-vp8", "a=rtpmap:97 VP8/90000"),
+            ("video/x-vp9", "a=rtpmap:98 VP9/90000"),
+            ("video/x-av1", "a=rtpmap:99 AV1/90000"),
+            ("video/x-h265", "a=rtpmap:100 H265/90000"),
+        ] {
+            let row = payload_for(media_type).unwrap();
+            let section = section(row);
+            assert!(section.contains(line), "{section}");
+            for feedback in ["nack", "nack pli", "ccm fir"] {
+                let wanted = format!("a=rtcp-fb:{} {feedback}", row.payload_type);
+                assert!(section.contains(&wanted), "{wanted} in {section}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_encoder_bin_makes_can_be_sent() {
+        gst::init().unwrap();
+        for codec in crate::adaptiveencbin::Codec::ALL {
+            let row = payload_for(codec.media_type()).unwrap();
+            assert_eq!(row.encoding_name, codec.name());
+            let sent: gst::Caps = row.caps.parse().unwrap();
+            assert!(sent.can_intersect(&codec.caps(&[])), "{codec}");
+        }
     }
 
     #[test]

@@ -121,9 +121,17 @@ impl Consumer {
         let sink = sink.build().unwrap();
         let chain = if media == "video" {
             self.watch_video_packets(pad);
-            let depay = gst::ElementFactory::make("rtph264depay").build().unwrap();
+            let encoding = caps.structure(0).unwrap().get::<String>("encoding-name").unwrap();
+            let (depay, frames) = match encoding.as_str() {
+                "VP8" => ("rtpvp8depay", "video/x-vp8"),
+                "VP9" => ("rtpvp9depay", "video/x-vp9"),
+                "AV1" => ("rtpav1depay", "video/x-av1"),
+                "H265" => ("rtph265depay", "video/x-h265,alignment=au"),
+                _ => ("rtph264depay", "video/x-h264,alignment=au"),
+            };
+            let depay = gst::ElementFactory::make(depay).build().unwrap();
             let filter = gst::ElementFactory::make("capsfilter")
-                .property("caps", gst::Caps::builder("video/x-h264").field("alignment", "au").build())
+                .property("caps", frames.parse::<gst::Caps>().unwrap())
                 .build()
                 .unwrap();
             self.watch_video_frames(&filter.static_pad("src").unwrap());

@@ -35,6 +35,15 @@ impl TestStream {
         Self::launch(&Self::video(width, height, framerate), |_| {})
     }
 
+    /// What `adaptiveencbin` makes of a test picture in this codec.
+    pub fn of_codec(codec: &str) -> Self {
+        let source = format!(
+            "videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=30/1 \
+             ! adaptiveencbin codec={codec} encoder-policy=software bitrate=1000 ! sink."
+        );
+        Self::launch(&source, |_| {})
+    }
+
     pub fn with_audio(configure: impl FnOnce(&gst::Element)) -> Self {
         let audio =
             "audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! opusenc frame-size=10 ! sink.";

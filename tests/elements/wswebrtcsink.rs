@@ -114,6 +114,24 @@ fn offer_says_what_browsers_need() {
 }
 
 #[test]
+fn every_codec_of_the_encoder_bin_reaches_a_consumer_and_begins_with_a_key_frame() {
+    init();
+    for codec in gstvdi::adaptiveencbin::Codec::ALL {
+        let stream = TestStream::of_codec(&codec.name().to_lowercase());
+        let application = Application::new(&stream);
+        let consumer = application.connect("alice");
+        let offer = consumer.wait_for("the offer", |seen| seen.offer.clone());
+        assert!(offer.contains(&format!(" {}/90000", codec.name())), "{offer}");
+        assert!(offer.contains("a=extmap:5 "), "{codec}: {offer}");
+        consumer.wait_for_frames(10);
+        assert!(consumer.wait_for("a frame", |seen| seen.first_is_key), "{codec}");
+        consumer.wait_for("the playout delay", |seen| seen.playout_delays.first().cloned());
+        let media = consumer.wait_for("the media message", media);
+        assert_eq!(media.codec, codec.name());
+    }
+}
+
+#[test]
 fn playout_delay_stands_in_real_rtp_packets_and_changes_live() {
     init();
     let stream = TestStream::new(|_| {});

@@ -268,7 +268,8 @@ impl StreamBranch<'_> {
         }
 
         let ssrc = random_ssrc();
-        payloader.set_property("ssrc", ssrc);
+        // As text: payloaders differ in the type.
+        payloader.set_property_from_str("ssrc", &ssrc.to_string());
         let offered = offer_caps(self.row, self.caps, &extensions, ssrc);
         self.pipeline.add_many([appsrc.upcast_ref(), &payloader]).map_err(glib_error)?;
         appsrc.link(&payloader).map_err(glib_error)?;
