@@ -2,16 +2,17 @@
 //!
 //! SECTION:element-adaptiveencbin
 //!
-//! Raw video in, H.264 for browsers out, with the best encoder that works on this machine. An encoder is taken only
-//! after it has encoded a few frames of the real size with the settings that it will run with; the choice is made when
-//! the first caps arrive. Hardware comes first (NVENC, VA), then x264enc, then openh264enc.
+//! Raw video in, H.264 for browsers out (or VP8, VP9, AV1, H.265: `codec`), with the best encoder that works on this
+//! machine. An encoder is taken only after it has encoded a few frames of the real size with the settings that it will
+//! run with; the choice is made when the first caps arrive. Hardware comes first (NVENC, VA), then software: for H.264
+//! x264enc, then openh264enc.
 //!
 //! The element message `vdi-encoder-selected` tells the choice, and why others were rejected. Falling back to software
 //! under `encoder-policy=prefer-hardware` posts a warning. If no encoder works there is one error, whose details
 //! `vdi-failure` hold the `reason`: `GPU_INIT_ERROR` or `ENCODER_UNAVAILABLE`.
 //!
 //! `bitrate`, `min-bitrate` and `max-bitrate` apply while frames flow. Force-key-unit events give an IDR picture with
-//! its parameter sets; there are no others than those asked for, except with NVENC.
+//! its parameter sets; there are no others than those asked for, except with NVENC, VA and av1enc.
 //!
 //! ## Example pipeline
 //! ```bash
