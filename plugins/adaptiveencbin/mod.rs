@@ -2,9 +2,10 @@
 //!
 //! SECTION:element-adaptiveencbin
 //!
-//! Raw video in, H.264 (or VP8, VP9, AV1, H.265) for browsers out, with the best encoder that works on this machine. An
-//! encoder is taken only after it has encoded a few frames of the real size with the settings that it will run with; the
-//! choice is made when the first caps arrive. Hardware comes first (NVENC, VA), then software.
+//! Raw video in, H.264 for browsers out (or VP8, VP9, AV1, H.265: `codec`), with the best encoder that works on this
+//! machine. An encoder is taken only after it has encoded a few frames of the real size with the settings that it will
+//! run with; the choice is made when the first caps arrive. Hardware comes first (NVENC, VA), then software: for H.264
+//! x264enc, then openh264enc.
 //!
 //! An encoder that fails, stalls or loses its device while frames flow is replaced by the next one: whoever receives the
 //! stream sees a key frame and nothing else. A better one that works again comes back. The element message
@@ -18,7 +19,7 @@
 //! `vdi-quality` say which limit holds.
 //!
 //! Force-key-unit events give an IDR picture with its parameter sets; there are no others than those asked for, except
-//! with NVENC.
+//! with NVENC, VA and av1enc.
 //!
 //! ## Example pipeline
 //! ```bash
