@@ -1,8 +1,8 @@
 //! Shell: the main pipeline, from the X display to the sink, and what it tells.
 //!
 //! ```text
-//! ximagesrc ─▶ gate ─▶ queue (newest frame wins) ─▶ adaptiveencbin ─▶ latencystats ─▶ wswebrtcsink
-//!                                                               appsrc (sound) ─────────────▲
+//! ximagesrc ─▶ gate ─▶ adaptiveencbin (newest frame wins) ─▶ latencystats ─▶ wswebrtcsink
+//!                                                              appsrc (sound) ──────────────▲
 //! ```
 //!
 //! The gate stops capture where it begins, so that nothing is captured, converted or encoded while nobody watches. It is
@@ -106,9 +106,14 @@ impl Media {
             .property("min-bitrate", video.min_bitrate_kbps)
             .property("max-bitrate", video.max_bitrate_kbps)
             .property("bitrate", video.bitrate_kbps)
+            .property_from_str("codec", video.codec.nick())
+            .property_from_str("content-hint", video.content_hint.nick())
+            .property("max-latency", video.max_latency_ms)
+            .property("max-cpu", video.max_cpu_percent)
+            .property("stall-timeout", video.stall_timeout_ms)
+            .property("proof-cache", proofs.and_then(Path::to_str))
             .build()
             .map_err(failed)?;
-        adapt(&encoder, video, proofs);
         let latency = gst::ElementFactory::make("latencystats").build().map_err(failed)?;
         let sink = gst::ElementFactory::make("wswebrtcsink")
             .name("sink")
@@ -121,16 +126,10 @@ impl Media {
             )
             .build()
             .map_err(failed)?;
+        sendable(video, &sink)?;
         let chain = [
             source.clone(),
             gst::ElementFactory::make("capsfilter").property("caps", &caps).build().map_err(failed)?,
-            gst::ElementFactory::make("queue")
-                .property("max-size-buffers", 1u32)
-                .property("max-size-bytes", 0u32)
-                .property("max-size-time", 0u64)
-                .property_from_str("leaky", "downstream")
-                .build()
-                .map_err(failed)?,
             encoder.clone(),
             latency.clone(),
         ];
@@ -318,25 +317,29 @@ pub fn is_hardware(factory: &str) -> bool {
     gstvdi::adaptiveencbin::table::ENCODERS.iter().any(|row| row.hardware && row.factory == factory)
 }
 
-/// Sets what the bin adapts within.
-fn adapt(encoder: &gst::Element, video: &config::Video, proofs: Option<&Path>) {
-    let nicks = [("codec", video.codec.nick()), ("content-hint", video.content_hint.nick())];
-    for (name, nick) in nicks.into_iter().filter(|(name, _)| encoder.find_property(name).is_some()) {
-        encoder.set_property_from_str(name, nick);
-    }
-    let numbers = [
-        ("max-latency", video.max_latency_ms),
-        ("max-cpu", video.max_cpu_percent),
-        ("stall-timeout", video.stall_timeout_ms),
-    ];
-    for (name, number) in numbers.into_iter().filter(|(name, _)| encoder.find_property(name).is_some()) {
-        encoder.set_property(name, number);
-    }
-    if let Some(file) =
-        proofs.and_then(Path::to_str).filter(|_| encoder.find_property("proof-cache").is_some())
-    {
-        encoder.set_property("proof-cache", file);
-    }
+/// Refuses a codec that the sink has no way to send, before the encoder is blamed for it.
+fn sendable(video: &config::Video, sink: &gst::Element) -> Result<(), Error> {
+    let rows = gstvdi::adaptiveencbin::table::ENCODERS;
+    let wanted = rows.iter().find(|row| match video.encoder.as_str() {
+        "auto" => row.codec.name().eq_ignore_ascii_case(video.codec.nick()),
+        encoder => row.factory == encoder,
+    });
+    let Some(template) = sink.pad_template("video_%u") else { return Ok(()) };
+    let travels = |media_type: &str| gst::Caps::new_empty_simple(media_type).can_intersect(template.caps());
+    let Some(row) = wanted.filter(|row| !travels(row.codec.media_type())) else { return Ok(()) };
+    let mut names: Vec<_> = rows
+        .iter()
+        .map(|row| row.codec)
+        .filter(|codec| travels(codec.media_type()))
+        .map(|codec| codec.name())
+        .collect();
+    names.dedup();
+    let words = format!(
+        "{} cannot be sent to browsers by this version; what can: {}",
+        row.codec.name(),
+        names.join(", ")
+    );
+    Err(Error::new(FailureReason::ConfigInvalid, words))
 }
 
 /// The captured size as the stream shows it: 4:2:0 has no odd last line or column.
@@ -358,7 +361,6 @@ async fn watch_figures(encoder: gst::Element, look: Arc<Notify>, events: mpsc::S
         }
         let encoder = encoder.clone();
         let read = tokio::task::spawn_blocking(move || {
-            encoder.find_property("stats")?;
             let stats = encoder.property::<Option<gst::Structure>>("stats")?;
             told::figures(&stats)
         });

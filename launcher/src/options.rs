@@ -75,7 +75,7 @@ pub struct MediaOptions {
     /// Video encoder: `auto`, or the name of one. `auto` proves those of the codec in order, hardware first, and takes the first that works.
     #[arg(long, env = "SELKIES_ENCODER", default_value = "auto", value_name = "ENCODER")]
     pub encoder: String,
-    /// Video codec: `auto`, `h264`, `vp8`, `vp9`, `av1` or `h265`. `auto` is the codec of a named encoder, else H.264, which every browser decodes. Hardly any browser decodes H.265.
+    /// Video codec: `auto`, `h264`, `vp8`, `vp9`, `av1` or `h265`. `auto` is the codec of a named encoder, else H.264. One that this version cannot send to browsers is refused.
     #[arg(long, env = "SELKIES_CODEC", default_value = "auto", value_name = "CODEC")]
     pub codec: String,
     /// What happens when no hardware encoder works: `prefer-hardware` warns and uses software, `require-hardware` fails, `software` does not look for one.
@@ -102,7 +102,7 @@ pub struct MediaOptions {
     /// What is given up first when the bit rate is short: `text` keeps the resolution, `motion` keeps the frame rate, `auto` looks at the stream.
     #[arg(long, env = "SELKIES_CONTENT_HINT", default_value = "auto", value_name = "HINT")]
     pub content_hint: String,
-    /// Time in ms after which a hardware encoder that has frames and gives none is replaced, 50 to 10000; software gets 20 times as long.
+    /// Time in ms after which a hardware encoder that has frames and gives none is replaced, 50 to 10000; software gets ten times as long.
     #[arg(long, env = "SELKIES_STALL_TIMEOUT", default_value = "150", value_name = "MS")]
     pub stall_timeout: String,
     /// Bit rate of the sound in bit/s, 6000 to 510000.

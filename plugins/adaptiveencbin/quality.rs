@@ -119,7 +119,14 @@ impl AdaptiveEncBin {
         };
         self.follow_rate(run);
         let unproven = self.follow_shape(run);
-        self.tell(run, &target);
+        // What is made may lag behind what is wanted, while a size is proven.
+        let made = match &lock(&self.state).phase {
+            Phase::Working(work) => work.shape,
+            _ => return unproven,
+        };
+        let Size { width, height } = made.size;
+        let shape = adapt::Shape { width, height, max_fps: made.max_fps };
+        self.tell(run, &Target { shape, ..target });
         unproven
     }
 

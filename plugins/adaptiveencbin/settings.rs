@@ -22,8 +22,8 @@ const HIGHEST_BITRATE_KBPS: u32 = 2_048_000;
 /// A first proof of NVENC, driver start included, takes some hundreds of milliseconds.
 const DEFAULT_PROOF_TIMEOUT_MS: u32 = 2000;
 
-/// Ten frames at 60 a second: what is frozen longer is seen.
-const DEFAULT_STALL_TIMEOUT_MS: u32 = 150;
+/// Six frames at 60 a second: the rest of a quarter of a second, which people see, is for the next encoder to start.
+const DEFAULT_STALL_TIMEOUT_MS: u32 = 100;
 
 /// A driver that restarts, or another process that gives a session back, takes seconds.
 const DEFAULT_COOL_DOWN_MS: u32 = 30_000;

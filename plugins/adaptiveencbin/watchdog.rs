@@ -21,7 +21,12 @@ pub struct Look {
     pub is_taking: bool,
     /// Whether whoever comes after it is taking one right now, which is no fault of the encoder.
     pub is_giving: bool,
+    /// How long the slower frames of the last second took, if any came out.
+    pub usual: Option<Duration>,
 }
+
+/// An encoder that is slow is not hung: it may take so many times as long as it did lately.
+const SLOWER: u32 = 4;
 
 /// Watches one encoder.
 #[derive(Debug)]
@@ -31,6 +36,7 @@ pub struct Watchdog {
     /// No frame has come out since the start, or since the input has changed.
     is_fresh: bool,
     outputs: u64,
+    usual: Duration,
     waited: Duration,
     last: Option<Duration>,
 }
@@ -44,6 +50,7 @@ impl Watchdog {
             grace: grace.max(limit),
             is_fresh: true,
             outputs: 0,
+            usual: Duration::ZERO,
             waited: Duration::ZERO,
             last: None,
         }
@@ -57,7 +64,7 @@ impl Watchdog {
 
     /// How long the next frame may take.
     pub fn limit(&self) -> Duration {
-        if self.is_fresh { self.grace } else { self.limit }
+        if self.is_fresh { self.grace } else { self.limit.max(self.usual * SLOWER).min(self.grace) }
     }
 
     /// Looks; true if it has stalled. One frame inside means nothing by itself: an encoder may hold it until the next.
@@ -65,6 +72,7 @@ impl Watchdog {
         let step = now.saturating_sub(self.last.replace(now).unwrap_or(now)).min(LONGEST_STEP);
         if look.outputs != self.outputs {
             self.outputs = look.outputs;
+            self.usual = look.usual.unwrap_or(self.usual);
             self.is_fresh = false;
             self.waited = Duration::ZERO;
         }
@@ -96,7 +104,7 @@ mod tests {
         watchdog
     }
 
-    const TAKING: Look = Look { outputs: 1, in_flight: 1, is_taking: true, is_giving: false };
+    const TAKING: Look = Look { outputs: 1, in_flight: 1, is_taking: true, is_giving: false, usual: None };
 
     #[test]
     fn an_encoder_that_does_not_come_back_from_a_frame_has_stalled() {
@@ -135,6 +143,17 @@ mod tests {
         for n in 0..1000 {
             assert!(!watchdog.look(&Look { outputs: 2 + n / 9, ..TAKING }, ms(n * 15)), "one in 135 ms");
         }
+    }
+
+    #[test]
+    fn an_encoder_that_is_slow_gets_more_time_than_one_that_was_quick() {
+        let mut watchdog = running();
+        watchdog.look(&Look { outputs: 2, usual: Some(ms(75)), ..TAKING }, ms(0));
+        assert_eq!(stalls_after(&mut watchdog, Look { outputs: 2, ..TAKING }, 15), Some(285));
+        let mut watchdog = running();
+        watchdog.look(&Look { outputs: 2, usual: Some(ms(4000)), ..TAKING }, ms(0));
+        let waited = stalls_after(&mut watchdog, Look { outputs: 2, ..TAKING }, 15);
+        assert_eq!(waited, Some(1995), "but no more than for its first frame");
     }
 
     #[test]

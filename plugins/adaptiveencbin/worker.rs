@@ -238,9 +238,14 @@ impl Worker {
 
     /// What the watchdog must know.
     pub fn look(&self) -> Look {
+        let (in_flight, usual) = {
+            let journal = lock(&self.flow.journal);
+            (journal.in_flight(), journal.p95(self.flow.now()))
+        };
         Look {
             outputs: self.guard.outputs.load(Relaxed),
-            in_flight: lock(&self.flow.journal).in_flight(),
+            in_flight,
+            usual,
             is_taking: self.guard.is_taking.load(Relaxed),
             is_giving: self.guard.is_giving.load(Relaxed),
         }

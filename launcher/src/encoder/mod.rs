@@ -23,7 +23,8 @@ pub enum News {
 /// The story so far.
 #[derive(Debug, Default)]
 pub struct Story {
-    status: Option<EncoderStatus>,
+    /// Without a name until the first choice; the quality may be told before it.
+    status: EncoderStatus,
     switches: BTreeMap<String, u64>,
     /// Since when the present limitation holds.
     since: Duration,
@@ -32,7 +33,7 @@ pub struct Story {
 impl Story {
     /// As `/status` shows it; `None` before the first choice.
     pub fn status(&self) -> Option<&EncoderStatus> {
-        self.status.as_ref()
+        Some(&self.status).filter(|status| !status.name.is_empty())
     }
 
     /// How often another encoder took over, by cause.
@@ -42,7 +43,7 @@ impl Story {
 
     /// As pages are told of it at `now`.
     pub fn quality(&self, now: Duration) -> Option<Quality> {
-        let status = self.status.as_ref()?;
+        let status = self.status()?;
         Some(Quality {
             reason: status.quality_limitation_reason,
             seconds: now.saturating_sub(self.since).as_secs_f64(),
@@ -58,8 +59,8 @@ impl Story {
 
     /// An encoder was chosen. `is_hardware` knows encoders by their factory names.
     pub fn chosen(&mut self, choice: Choice, is_hardware: impl Fn(&str) -> bool) -> Option<News> {
-        let first = self.status.is_none();
-        let status = self.status.get_or_insert_default();
+        let status = &mut self.status;
+        let first = status.name.is_empty();
         let before = choice.previous.clone().unwrap_or_else(|| status.name.clone());
         let news = if !first && before != choice.encoder {
             let (level, text) = words::switch(&choice, &before, is_hardware(&before));
@@ -88,7 +89,7 @@ impl Story {
 
     /// The quality has changed.
     pub fn changed(&mut self, change: &Change, now: Duration) {
-        let status = self.status.get_or_insert_default();
+        let status = &mut self.status;
         if status.quality_limitation_reason != change.reason {
             self.since = now;
         }
@@ -100,7 +101,7 @@ impl Story {
 
     /// The figures have been read. They may be older than the last message, and are put right by the next.
     pub fn measured(&mut self, figures: EncoderStatus, now: Duration) {
-        let Some(status) = &mut self.status else { return };
+        let status = &mut self.status;
         // Messages and figures come by different ways: a choice that is still on its way is not taken from here.
         if status.name != figures.name {
             return;
@@ -145,6 +146,12 @@ mod tests {
             Story::default().chosen(choice, is_hardware)
         };
         assert!(matches!(start("x264enc", rejected("nvh264enc")), Some(News::NoGpu(_))));
+        let mut story = Story::default();
+        story.changed(&Change { width: 1280, ..Change::default() }, s(0));
+        assert_eq!((story.status(), story.quality(s(0))), (None, None), "the quality may come first");
+        let choice = Choice { rejections: rejected("nvh264enc"), ..choice("x264enc", "start", None) };
+        assert!(matches!(story.chosen(choice, is_hardware), Some(News::NoGpu(_))));
+        assert_eq!(story.quality(s(0)).unwrap().width, 1280);
         assert_eq!(start("openh264enc", rejected("x264enc")), None);
         assert_eq!(start("nvh264enc", rejected("nvcudah264enc")), None);
     }

@@ -59,6 +59,7 @@ fn status_and_metrics_tell_the_truth() {
     assert!(status.consumers.is_empty() && status.last_input_seconds_ago.is_none());
     assert!(!status.audio.running && status.audio.message.is_some());
     let encoder = status.encoder.expect("the encoder has proven itself although nobody watches");
+    assert_eq!((encoder.codec.as_str(), encoder.source_width, encoder.source_height), ("H264", 640, 480));
     assert!(program.log().contains(&format!("encoder=\"{}\"", encoder.name)));
 
     let metrics = access.get_authorized("/metrics");

@@ -28,6 +28,16 @@ fn all_are_rejected(reason: &str, proof_timeout_ms: u32) {
 const PATIENT: u32 = 30_000;
 
 #[test]
+fn no_device() {
+    under(Driver::with("no-device"), |_| all_are_rejected("no-device", PATIENT));
+}
+
+#[test]
+fn no_encoder_engine() {
+    under(Driver::with("no-engine"), |_| all_are_rejected("no-encoder-engine", PATIENT));
+}
+
+#[test]
 fn session_limit() {
     under(Driver::with("open=10@5"), |_| all_are_rejected("session-limit", PATIENT));
 }
@@ -38,8 +48,39 @@ fn session_limit_of_newer_drivers() {
 }
 
 #[test]
+fn session_limit_while_the_plugin_loads() {
+    under(Driver::with("open=10"), |_| all_are_rejected("session-limit", PATIENT));
+}
+
+#[test]
+fn driver_that_is_too_old() {
+    under(Driver::with("max-version=8.0"), |_| all_are_rejected("driver-mismatch", PATIENT));
+}
+
+#[test]
+fn driver_that_refuses_the_interface() {
+    under(Driver::with("create-instance=15"), |_| all_are_rejected("driver-mismatch", PATIENT));
+}
+
+#[test]
 fn driver_that_has_dropped_the_presets() {
     under(Driver::with("preset=8"), |_| all_are_rejected("driver-mismatch", PATIENT));
+}
+
+#[test]
+fn container_without_the_video_capability() {
+    let driver = Driver::with("").without("libnvidia-encode.so.1");
+    under(driver, |_| all_are_rejected("missing-capability", PATIENT));
+}
+
+#[test]
+fn init_error_when_cuda_does_not_start() {
+    under(Driver::with("cuda-init=999"), |_| all_are_rejected("init-error", PATIENT));
+}
+
+#[test]
+fn unsupported_setting_when_the_encoder_refuses_its_parameters() {
+    under(Driver::with("init=8"), |_| all_are_rejected("unsupported-setting", PATIENT));
 }
 
 #[test]

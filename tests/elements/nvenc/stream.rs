@@ -78,7 +78,7 @@ impl Stream {
             ("max-latency", 0),
             ("max-cpu", 0),
         ];
-        for (name, value) in patience.into_iter().filter(|(name, _)| bin.has_property(name)) {
+        for (name, value) in patience {
             bin.set_property(name, value);
         }
 

@@ -137,3 +137,23 @@ fn a_new_target_is_soft_where_the_encoder_can() {
         }
     });
 }
+#[test]
+fn the_old_element_is_written_rarely_and_ends_at_the_last_target() {
+    under(Driver::with(""), |driver| {
+        let stream = Stream::new(&["nvh264enc"]);
+        stream.play();
+        // A second of targets, one per frame: each written one would be a key frame.
+        for bitrate in (2000..4500u32).step_by(100) {
+            stream.bin.set_property("bitrate", bitrate);
+            stream.more(1);
+        }
+        let events = || driver.events("reconfigure");
+        let last = || events().last().and_then(|event| event.get("bitrate"));
+        until("the last target has reached the driver", LIMIT, || last() == Some(4400 * 1024));
+        stream.stop();
+        let events = events();
+        assert!(events.iter().all(|event| event.text("idr") == "1"), "each is a key frame here");
+        assert!(events.len() <= 5, "25 targets were {} writes", events.len());
+        stream.assert_whole();
+    });
+}
