@@ -167,7 +167,9 @@ pub fn explain(rejection: Rejection, facts: &Facts) -> Rejection {
     };
     match diagnosis {
         Some((reason, text)) => {
-            let message = format!("{text} ({})", rejection.message);
+            // That it is not installed follows from the rest.
+            let is_absent = rejection.reason == Reason::NoFactory;
+            let message = if is_absent { text } else { format!("{text} ({})", rejection.message) };
             Rejection { reason, message, ..rejection }
         }
         None => rejection,
@@ -231,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_machine_without_anything_has_no_device() {
-        let expected = "there is neither an NVIDIA device nor its driver (nvh264enc is not installed)";
+        let expected = "there is neither an NVIDIA device nor its driver";
         assert_eq!(without_factory(&bare()), (Reason::NoDevice, expected.into()));
         let unloaded = Facts { management: Management::DriverNotLoaded, ..bare() };
         assert_eq!(without_factory(&unloaded).0, Reason::NoDevice);
@@ -271,7 +273,7 @@ mod tests {
         let gpu = |name: &str| Device { name: name.into(), has_encoder: Some(false), sessions: None };
         let gpus = vec![gpu("NVIDIA H100"), gpu("NVIDIA A100")];
         let facts = Facts { management: Management::Devices("550.54".into(), gpus), ..good() };
-        let expected = "no NVENC on NVIDIA H100, NVIDIA A100 (nvh264enc is not installed)";
+        let expected = "no NVENC on NVIDIA H100, NVIDIA A100";
         assert_eq!(without_factory(&facts), (Reason::NoEncoderEngine, expected.into()));
         assert_eq!(of(Reason::InitError, &facts).0, Reason::NoEncoderEngine);
         // Without a management library: CUDA's elements are there and NVENC's are not.

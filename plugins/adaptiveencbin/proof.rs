@@ -127,16 +127,17 @@ fn key(row: &Row, factory: &gst::ElementFactory, caps: &gst::Caps) -> Key {
     let changed =
         changed.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok()).unwrap_or_default();
     let version = plugin.map(|plugin| plugin.version().to_string()).unwrap_or_default();
+    // The type is known only after the plugin was loaded, and needed only where there is none.
+    let implementation = if file.as_os_str().is_empty() {
+        factory.element_type().name().to_owned()
+    } else {
+        format!("{} {version} of {}", file.display(), changed.as_millis())
+    };
     let mut fingerprint = std::hash::DefaultHasher::new();
     format!("{row:?}").hash(&mut fingerprint);
     Key {
         factory: row.factory.to_owned(),
-        implementation: format!(
-            "{} of {} {version} of {}",
-            factory.element_type().name(),
-            file.display(),
-            changed.as_millis()
-        ),
+        implementation,
         row: format!("{:016x}", fingerprint.finish()),
         devices: if row.hardware { devices() } else { String::new() },
         caps: caps.to_string(),
@@ -207,8 +208,7 @@ fn explained(row: &Row, rejection: Rejection) -> Rejection {
         },
         // GStreamer's plugin makes its elements for the render nodes that it finds.
         Some(Driver::Va) if rejection.reason == Reason::NoFactory && !has_render_node() => {
-            let message = format!("there is no render node ({})", rejection.message);
-            Rejection { reason: Reason::NoDevice, message, ..rejection }
+            Rejection::new(Reason::NoDevice, "there is no render node")
         }
         _ => rejection,
     }

@@ -307,11 +307,19 @@ impl Selection {
         let told = self.rejections.iter().filter(|(row, _)| row.hardware || !hardware_only);
         let told: Vec<_> = told
             .map(|(row, rejection)| match rejection.reason {
-                Reason::NoFactory => format!("{}: {}", row.factory, rejection.reason.as_str()),
-                reason => format!("{}: {}, {}", row.factory, reason.as_str(), rejection.message),
+                Reason::NoFactory => (row.factory, rejection.reason.as_str().to_owned()),
+                reason => (row.factory, format!("{}, {}", reason.as_str(), rejection.message)),
             })
             .collect();
-        told.join("; ")
+        // Several elements over one driver have one thing to say.
+        let groups = told.chunk_by(|(_, one), (_, other)| one == other);
+        let texts: Vec<_> = groups
+            .map(|group| {
+                let factories: Vec<_> = group.iter().map(|(factory, _)| *factory).collect();
+                format!("{}: {}", factories.join(", "), group[0].1)
+            })
+            .collect();
+        texts.join("; ")
     }
 }
 
@@ -392,6 +400,20 @@ mod tests {
             "encoder=x264enc contradicts encoder-policy=require-hardware, which excludes software encoders"
         );
         assert!(Selection::new(ENCODERS, "nvh264enc", CodecChoice::Auto, Software).is_err());
+    }
+
+    #[test]
+    fn encoders_that_fail_for_the_same_reason_are_told_together() {
+        let mut selection = Selection::new(ENCODERS, AUTO, CodecChoice::Auto, PreferHardware).unwrap();
+        for (reason, message) in
+            [(Reason::NoDevice, "no GPU"), (Reason::NoDevice, "no GPU"), (Reason::NoDevice, "no render node")]
+        {
+            selection.reject(Rejection::new(reason, message));
+        }
+        assert_eq!(
+            selection.summary(true),
+            "nvautogpuh264enc, nvcudah264enc: no-device, no GPU; nvh264enc: no-device, no render node"
+        );
     }
 
     #[test]
