@@ -2,16 +2,24 @@
 //!
 //! SECTION:element-adaptiveencbin
 //!
-//! Raw video in, H.264 for browsers out, with the best encoder that works on this machine. An encoder is taken only
-//! after it has encoded a few frames of the real size with the settings that it will run with; the choice is made when
-//! the first caps arrive. Hardware comes first (NVENC, VA), then x264enc, then openh264enc.
+//! Raw video in, H.264 for browsers out (or VP8, VP9, AV1, H.265: `codec`), with the best encoder that works on this
+//! machine. An encoder is taken only after it has encoded a few frames of the real size with the settings that it will
+//! run with; the choice is made when the first caps arrive. Hardware comes first (NVENC, VA), then software: for H.264
+//! x264enc, then openh264enc.
 //!
-//! The element message `vdi-encoder-selected` tells the choice, and why others were rejected. Falling back to software
-//! under `encoder-policy=prefer-hardware` posts a warning. If no encoder works there is one error, whose details
-//! `vdi-failure` hold the `reason`: `GPU_INIT_ERROR` or `ENCODER_UNAVAILABLE`.
+//! An encoder that fails, stalls or loses its device while frames flow is replaced by the next one: whoever receives the
+//! stream sees a key frame and nothing else. A better one that works again comes back. The element message
+//! `vdi-encoder-selected` tells each choice, its `cause`, and why others were rejected. Falling back to software under
+//! `encoder-policy=prefer-hardware` and every fail-over post a warning. If no encoder works, or three in a row fail,
+//! there is one error, whose details `vdi-failure` hold the `reason`: `GPU_INIT_ERROR` or `ENCODER_UNAVAILABLE`.
 //!
-//! `bitrate`, `min-bitrate` and `max-bitrate` apply while frames flow. Force-key-unit events give an IDR picture with
-//! its parameter sets; there are no others than those asked for, except with NVENC.
+//! Bit rate, frame rate and size of a live source follow what consumers say (the upstream event
+//! `application/x-vdi-feedback`), the latency and the load of the processors, within `bitrate`, `min-bitrate`,
+//! `max-bitrate`, `max-latency` and `max-cpu`, which apply while frames flow. `stats` and the element message
+//! `vdi-quality` say which limit holds.
+//!
+//! Force-key-unit events give an IDR picture with its parameter sets; there are no others than those asked for, except
+//! with NVENC, VA and av1enc.
 //!
 //! ## Example pipeline
 //! ```bash

@@ -87,9 +87,11 @@ fn load(name: &str) -> (Library, Option<Handle>) {
     }
 }
 
-/// The linker names the library itself where it found none, and a file where it found one and refused it.
+/// The linker names the library itself where it found none, and a file where it found one and refused it. A file that is
+/// too short is what a container image keeps of a library that was once mounted there.
 fn absent_or_broken(name: &str, error: &str) -> Library {
-    if error.contains(&format!("{name}: cannot open shared object file: No such file")) {
+    let is_absent = error.contains(&format!("{name}: cannot open shared object file: No such file"));
+    if is_absent || error.contains("file too short") {
         Library::Absent
     } else {
         Library::Broken(error.to_owned())
@@ -181,7 +183,9 @@ mod tests {
         assert_eq!(load("libvdi-is-not-there.so.1").0, Library::Absent);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("libbroken.so.1");
-        fs::write(&path, "no ELF").unwrap();
+        fs::write(&path, "").unwrap();
+        assert_eq!(load(path.to_str().unwrap()).0, Library::Absent, "what a mount leaves in an image");
+        fs::write(&path, "no ELF".repeat(100)).unwrap();
         assert!(matches!(load(path.to_str().unwrap()).0, Library::Broken(_)));
         assert_eq!(load("libc.so.6").0, Library::Present);
     }

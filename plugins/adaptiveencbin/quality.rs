@@ -119,7 +119,14 @@ impl AdaptiveEncBin {
         };
         self.follow_rate(run);
         let unproven = self.follow_shape(run);
-        self.tell(run, &target);
+        // What is made may lag behind what is wanted, while a size is proven.
+        let made = match &lock(&self.state).phase {
+            Phase::Working(work) => work.shape,
+            _ => return unproven,
+        };
+        let Size { width, height } = made.size;
+        let shape = adapt::Shape { width, height, max_fps: made.max_fps };
+        self.tell(run, &Target { shape, ..target });
         unproven
     }
 
@@ -209,20 +216,19 @@ impl AdaptiveEncBin {
             .field("encoder-switches", self.switches.load(Relaxed))
             .field_if_some("last-switch", last_switch);
         let working = match &lock(&self.state).phase {
-            Phase::Working(work) => {
-                Some((work.worker.chain.row, input::full_size(&work.info), work.shape.size))
-            }
+            Phase::Working(work) => Some((work.worker.chain.row, input::full_size(&work.info), work.shape)),
             _ => None,
         };
-        if let Some((row, source, frame)) = working {
+        if let Some((row, source, shape)) = working {
             stats = stats
                 .field("encoder", row.factory)
                 .field("hardware", row.hardware)
                 .field("codec", row.codec.name())
                 .field("source-width", source.width)
                 .field("source-height", source.height)
-                .field("frame-width", frame.width)
-                .field("frame-height", frame.height);
+                .field("frame-width", shape.size.width)
+                .field("frame-height", shape.size.height)
+                .field("max-framerate", f64::from(shape.max_fps.unwrap_or(0)));
         }
         let Some(run) = run else { return stats.build() };
         let now = run.flow.now();
@@ -243,7 +249,6 @@ impl AdaptiveEncBin {
         if let Some(adaptation) = &*lock(&run.adaptation) {
             let target = adaptation.target();
             stats = stats
-                .field("max-framerate", f64::from(target.shape.max_fps.unwrap_or(0)))
                 .field("target-bitrate", u64::from(target.bitrate.bps()))
                 .field("latency", ns(adaptation.latency().unwrap_or_default()))
                 .field("quality-limitation-reason", target.limitation.as_str())

@@ -115,15 +115,6 @@ pub enum WriteCost {
     KeyFrame,
 }
 
-/// Whether to write `wanted` to an encoder that runs at `written`. Where it costs a key frame, changes below 5 % cost
-/// more than they bring.
-pub fn worth_writing(cost: WriteCost, written: Bitrate, wanted: Bitrate) -> bool {
-    match cost {
-        WriteCost::Soft => wanted != written,
-        WriteCost::KeyFrame => wanted.kbps().abs_diff(written.kbps()) > written.kbps() / 20,
-    }
-}
-
 /// When a wanted rate is written. Asked again and again, it forgets nothing: what is not worth it now is written when it
 /// has stood for a while.
 #[derive(Debug, Clone)]
@@ -290,15 +281,5 @@ mod tests {
         assert_eq!(at(60_000, 1001).at_most(Some(30)), at(30, 1));
         assert_eq!(at(0, 1).at_most(Some(30)), at(0, 1));
         assert_eq!(at(25, 1).at_most(None), at(25, 1));
-    }
-
-    #[test]
-    fn a_change_that_costs_a_key_frame_must_be_worth_it() {
-        let [from, near, far] = [8000, 8400, 8401].map(Bitrate::from_kbps);
-        assert!(worth_writing(WriteCost::Soft, from, near));
-        assert!(!worth_writing(WriteCost::Soft, from, from));
-        assert!(!worth_writing(WriteCost::KeyFrame, from, near));
-        assert!(worth_writing(WriteCost::KeyFrame, from, far));
-        assert!(worth_writing(WriteCost::KeyFrame, far, Bitrate::from_kbps(7900)));
     }
 }

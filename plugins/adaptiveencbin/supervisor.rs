@@ -4,7 +4,7 @@
 
 use gst::{glib, prelude::*, subclass::prelude::*};
 use std::{
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, Mutex, atomic::Ordering::Relaxed, mpsc},
     thread,
     time::Duration,
 };
@@ -93,6 +93,7 @@ impl Run {
             bin: bin.downgrade(),
             run: run.clone(),
             watched: None,
+            frames_in: 0,
             cpu: CpuMeter::new(),
             adapted: Duration::ZERO,
             proving: false,
@@ -121,6 +122,8 @@ struct Supervisor {
     bin: glib::WeakRef<AdaptiveEncBin>,
     run: Arc<Run>,
     watched: Option<Watched>,
+    /// Frames that had come in at the last look.
+    frames_in: u64,
     cpu: CpuMeter,
     /// When the adaptation looked last.
     adapted: Duration,
@@ -149,8 +152,10 @@ impl Supervisor {
                 Ok(News::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
             }
+            let frames_in = self.run.flow.frames_in.load(Relaxed);
+            let is_busy = std::mem::replace(&mut self.frames_in, frames_in) != frames_in;
             wait = match self.look(&bin) {
-                Some(look) if look.is_taking || look.in_flight > 0 => LOOK_EVERY,
+                Some(look) if is_busy || look.is_taking || look.in_flight > 0 => LOOK_EVERY,
                 _ => IDLE_LOOK_EVERY,
             };
             self.consider_comeback(&bin);
@@ -223,7 +228,8 @@ impl Supervisor {
         self.prove(bin, row, caps, move |outcome| News::ProvenAgain { row, outcome });
     }
 
-    /// Proves the encoder that would take over, before it is needed: a proof takes longer than a gap may last.
+    /// Proves the encoder that would take over from hardware, before it is needed: a proof takes longer than a gap may
+    /// last. Software hardly ever fails, and a second proof would cost every machine without a GPU.
     fn consider_standby(&mut self, bin: &AdaptiveEncBin) {
         let imp = bin.imp();
         let (generation, running, caps) = match &lock(&imp.state).phase {
@@ -232,7 +238,7 @@ impl Supervisor {
         };
         // The first second belongs to the picture.
         let is_due = lock(&self.run.failover).running_for(self.run.flow.now()) >= STANDBY_AFTER;
-        if self.proving || self.standby == Some(generation) || !is_due {
+        if self.proving || self.standby == Some(generation) || !is_due || !running.hardware {
             return;
         }
         self.standby = Some(generation);

@@ -19,6 +19,7 @@ interface Measured {
   cpu: number;
   encoder?: string | null;
   encodeMs?: number;
+  limitation?: string;
   latencyMs?: { p50?: number; p95?: number };
 }
 
@@ -74,6 +75,7 @@ export async function encoders({ step, note }: Report, seconds: number): Promise
   }
 }
 
-function words({ framesPerSecond, cpu }: Measured): string {
-  return `${framesPerSecond.toFixed(1)} frames per second for ${cpu.toFixed(0)} % of a core`;
+function words({ framesPerSecond, cpu, limitation = "none" }: Measured): string {
+  const limited = limitation === "none" ? "" : `, limited by ${limitation}`;
+  return `${framesPerSecond.toFixed(1)} frames per second for ${cpu.toFixed(0)} % of a core${limited}`;
 }

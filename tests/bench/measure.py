@@ -58,7 +58,9 @@ def measure(seconds, description):
         }
         if encoder is not None:
             result["encoder"] = encoder.get_property("active-encoder")
-            result["encodeMs"] = nanoseconds(encoder.get_property("stats"), "encode-time").get("encode-time")
+            stats = encoder.get_property("stats")
+            result["encodeMs"] = nanoseconds(stats, "encode-time").get("encode-time")
+            result["limitation"] = stats.get_value("quality-limitation-reason")
         if latency is not None:
             result["latencyMs"] = nanoseconds(latency.get_property("stats"), "p50", "p95")
         return result

@@ -74,7 +74,8 @@ describe("with fewer bits than the picture needs", () => {
     await until("the panel to say so", 5_000, async () => {
       assert.equal(await part(viewer, "qualityLabel"), "Limited by");
       assert.match((await part(viewer, "quality")) ?? "", /^bandwidth, for /);
-      assert.match((await part(viewer, "picture")) ?? "", / of 1280 × 720 · H264$/);
+      assert.match((await part(viewer, "encoder")) ?? "", /^H264 · /);
+      assert.match((await part(viewer, "picture")) ?? "", / of 1280 × 720$/);
       return true;
     });
     await viewer.page.keyboard.press("Control+Shift+M");

@@ -35,13 +35,17 @@ impl TestStream {
         Self::launch(&Self::video(width, height, framerate), |_| {})
     }
 
+    /// From a source of the test's own, which ends in `sink.`
+    pub fn of(source: &str) -> Self {
+        Self::launch(source, |_| {})
+    }
+
     /// What `adaptiveencbin` makes of a test picture in this codec.
     pub fn of_codec(codec: &str) -> Self {
-        let source = format!(
+        Self::of(&format!(
             "videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=30/1 \
              ! adaptiveencbin codec={codec} encoder-policy=software bitrate=1000 ! sink."
-        );
-        Self::launch(&source, |_| {})
+        ))
     }
 
     pub fn with_audio(configure: impl FnOnce(&gst::Element)) -> Self {

@@ -116,8 +116,9 @@ export class Overlay {
     const told = quality !== null && quality.encoder !== "";
     const encoder = told ? quality.encoder : (media?.encoder ?? "");
     const kind = told ? (quality.hardware ? "hardware" : "software") : encoderKind(encoder);
-    this.#say("encoder", encoder !== "" ? `${encoder}${kind ? ` · ${words[kind]}` : ""}` : words.unknown);
-    this.#say("picture", this.#picture(size, facts.display, media?.codec ?? ""));
+    const codec = told ? quality.codec : (media?.codec ?? "");
+    this.#say("encoder", [codec, encoder, kind && words[kind]].filter(Boolean).join(" · ") || words.unknown);
+    this.#say("picture", this.#picture(size, facts.display));
     const rate = stats ? `${Math.round(stats.framesPerSecond)} fps` : words.unknown;
     this.#say("frameRate", stats && quality && quality.maxFramerate > 0 ? words.atMost(rate, Math.round(quality.maxFramerate)) : rate);
     this.#showLimitation(quality, facts.limitedSeconds);
@@ -136,11 +137,11 @@ export class Overlay {
     soundButton.setAttribute("aria-pressed", String(facts.sound === "playing"));
   }
 
-  #picture(size: Size, desktop: Size | null, codec: string): string {
+  #picture(size: Size, desktop: Size | null): string {
     if (size.width === 0) return words.unknown;
     const picture = `${size.width} × ${size.height}`;
     const scaled = desktop && (desktop.width !== size.width || desktop.height !== size.height);
-    return [scaled ? words.pictureOf(picture, `${desktop.width} × ${desktop.height}`) : picture, codec].filter(Boolean).join(" · ");
+    return scaled ? words.pictureOf(picture, `${desktop.width} × ${desktop.height}`) : picture;
   }
 
   #showLimitation(quality: Quality | null, seconds: number): void {

@@ -94,8 +94,8 @@ describe("the panel", () => {
     );
     expect(shown).toEqual([
       "Live",
-      "x264enc · software",
-      "1920 × 1080 · H264",
+      "H264 · x264enc · software",
+      "1920 × 1080",
       "60 fps",
       "7.9 Mbit/s",
       "4 packets, 1 frame",
@@ -121,8 +121,8 @@ describe("the panel", () => {
     };
     overlay.show({ ...facts, size: { width: 1280, height: 720 }, quality, limitedSeconds: 185 });
     expect(["encoder", "picture", "qualityLabel", "quality", "frameRate"].map((name) => part(byId("panel"), name).textContent)).toEqual([
-      "nvh264enc · hardware",
-      "1280 × 720 of 1920 × 1080 · H264",
+      "H264 · nvh264enc · hardware",
+      "1280 × 720 of 1920 × 1080",
       "Limited by",
       "bandwidth, for 3\u00a0min",
       "60 fps, at most 30",
@@ -131,7 +131,7 @@ describe("the panel", () => {
     expect(byId("handle").title).toContain("limited by bandwidth");
     overlay.show({ ...facts, quality: { ...quality, reason: "none", maxFramerate: 0 } });
     expect(["picture", "qualityLabel", "quality", "frameRate"].map((name) => part(byId("panel"), name).textContent)).toEqual([
-      "1920 × 1080 · H264",
+      "1920 × 1080",
       "Quality",
       "full",
       "60 fps",

@@ -96,6 +96,11 @@ impl Ladder {
         self.rungs[0]
     }
 
+    /// What comes in.
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
     /// Frames per second that come in.
     pub fn source_fps(&self) -> f64 {
         self.source.frame_rate.per_second()

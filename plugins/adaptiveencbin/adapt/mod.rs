@@ -118,6 +118,10 @@ impl Adaptation {
 
     /// Other frames come in. They begin at full size; what is known of consumers and processors stays.
     pub fn set_source(&mut self, source: Source, now: Duration) {
+        // Caps that say the same again, or differ in colours only.
+        if source == self.ladder.source() {
+            return;
+        }
         self.ladder = Ladder::new(source, self.classifier.content(self.limits.content_hint));
         self.latency.restart();
         self.encode_time = None;

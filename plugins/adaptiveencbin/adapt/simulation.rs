@@ -257,6 +257,10 @@ fn other_frames_begin_at_full_size_and_keep_what_is_known_of_rate_and_load() {
     assert_eq!((target.shape.width, target.shape.height), (1280, 720));
     assert_eq!((target.bitrate.kbps(), target.shape.max_fps), (950, Some(30)));
     assert_eq!(world.adaptation.resolution_changes(), before);
+    world.run(10);
+    let target = world.adaptation.target();
+    world.adaptation.set_source(smaller, world.now);
+    assert_eq!(world.adaptation.target(), target, "the same again is nothing new");
 }
 
 #[test]

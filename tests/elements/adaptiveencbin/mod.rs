@@ -1,5 +1,6 @@
 //! `adaptiveencbin` from outside: which encoder it takes and why, and what comes out of it.
 
+mod adaptation;
 mod choice;
 mod codecs;
 mod failover;
