@@ -40,6 +40,8 @@ const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for the pages to take their leave.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// Time for the reason of a failure to reach the pages on their data channels, which end with the good-bye.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 /// Time for a part to end; after that the process ends without it.
 const PART_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -354,6 +356,9 @@ impl Parts {
     async fn end(mut self, inbox: &mut mpsc::Receiver<media::Event>) -> Result<(), Error> {
         self.input.set_controller(None);
         let reason = self.session.message().unwrap_or_else(|| "the session has ended".into());
+        if self.session.phase() == Phase::Failed && self.pages.count().1 > 0 {
+            tokio::time::sleep(LAST_WORDS).await;
+        }
         for page in self.pages.ids() {
             self.media.close_page(page, &reason);
         }

@@ -354,6 +354,15 @@ describe("what the server says of the session", () => {
     expect(sockets.length).toBeGreaterThan(1);
   });
 
+  it("a second good-bye, to a page that tried again while the session went down, leaves the reason there too", async () => {
+    const { control } = await stream();
+    control.say(session({ phase: "Failed", reason: "ENCODER_UNAVAILABLE", message: "three encoders failed" }));
+    socket().say({ type: "bye", reason: "three encoders failed" });
+    await clock.pass(60_000);
+    socket().say({ type: "bye", reason: "the stream has ended" });
+    expect(connection.state).toMatchObject({ name: "failed", cause: { reason: "ENCODER_UNAVAILABLE" }, retrying: true });
+  });
+
   it("a session that recovers streams again without a new connection", async () => {
     const { control } = await stream();
     control.say(session({ phase: "Failed", reason: "DESKTOP_FAILED" }));

@@ -239,8 +239,9 @@ export class Connection {
     if (lasted >= GOOD_STREAM_MS) this.#attempt = 0;
     this.#session = null;
     this.stats = null;
-    // A session that failed takes its leave as well, and may come back like one that was lost.
-    const farewell = cause.kind === "bye" && this.#failure !== null;
+    // A session that failed takes its leave as well, and may come back like one that was lost. A page that tries again
+    // at once may meet it while it is still going down.
+    const farewell = cause.kind === "bye" && (this.#failure !== null || this.#state.name === "failed");
     switch (farewell ? "retry" : consequence(cause)) {
       case "end":
         this.#become({ name: "ended", message: cause.kind === "bye" ? cause.message : "" });
