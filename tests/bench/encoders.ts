@@ -43,7 +43,7 @@ async function measure(env: { DISPLAY: string }, seconds: number, pipeline: stri
 async function known(): Promise<string[]> {
   const child = Launcher.spawn({ flags: ["--encoder", "none-of-these"], desktop: [] });
   await within("the launcher to refuse", 10_000, child.ended);
-  const [, names = ""] = /accepted is auto, (.*)/.exec(child.stderr) ?? [];
+  const [, names = ""] = /accepted is auto, ([a-z0-9, ]+)/.exec(child.stderr) ?? [];
   if (!names.includes(DEFAULT_ENCODER)) throw new Error(`no list of encoders in: ${child.stderr}`);
   return names.trim().split(", ");
 }
@@ -58,9 +58,9 @@ export async function encoders({ step, note }: Report, seconds: number): Promise
     const perFrame = naive.cpu / naive.framesPerSecond;
     const works: string[] = [];
     for (const encoder of present) {
-      const measured = await measure(stage.env, seconds, ours(encoder, seconds)).catch((error: unknown) => String(error));
+      const measured = await measure(stage.env, seconds, ours(encoder, seconds)).catch(lastWords);
       if (typeof measured === "string" || measured.encoder !== encoder) {
-        step(`  ${encoder} is not on this machine`);
+        step(`  ${encoder} does not work on this machine${typeof measured === "string" ? `: ${measured}` : ""}`);
         continue;
       }
       works.push(encoder);
@@ -73,6 +73,12 @@ export async function encoders({ step, note }: Report, seconds: number): Promise
     await stage.strike();
     present = works;
   }
+}
+
+/** The last line of a process that failed. */
+function lastWords(error: unknown): string {
+  const { stderr = String(error) } = error as { stderr?: string };
+  return stderr.trim().split("\n").at(-1) ?? "";
 }
 
 function words({ framesPerSecond, cpu, limitation = "none" }: Measured): string {

@@ -5,6 +5,7 @@
 #   measure.py SECONDS PIPELINE      The pipeline has a fakesink `sink`, and may have an `encoder` and a `latency`.
 
 import json
+import re
 import sys
 import time
 
@@ -40,6 +41,13 @@ def nanoseconds(structure, *fields):
     return {field: value / 1e6 for field, value in found.items()}
 
 
+def rejection(encoder, factory):
+    """Why it was not taken. PyGObject reads no structure within another, so this reads its text."""
+    words = encoder.get_property("rejections").to_string()
+    found = re.search(factory + r"=.*?reason[^a-z]+string[^a-z]+([a-z-]+)", words)
+    return found[1] if found else "rejected"
+
+
 def measure(seconds, description):
     pipeline = Gst.parse_launch(description)
     encoder, latency = pipeline.get_by_name("encoder"), pipeline.get_by_name("latency")
@@ -48,6 +56,9 @@ def measure(seconds, description):
         wait(pipeline, FIRST_FRAME_S, lambda: frames(pipeline) > 0)
         if frames(pipeline) == 0:
             raise RuntimeError(f"no frame within {FIRST_FRAME_S} s")
+        if encoder is not None and encoder.get_property("active-encoder") != encoder.get_property("encoder"):
+            # Software stands behind hardware; it is not what was to be measured.
+            raise RuntimeError(rejection(encoder, encoder.get_property("encoder")))
         wait(pipeline, WARM_UP_S, lambda: False)
         at, cpu, count = time.monotonic(), time.process_time(), frames(pipeline)
         wait(pipeline, seconds, lambda: False)

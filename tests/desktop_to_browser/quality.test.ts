@@ -113,7 +113,7 @@ describe("with fewer bits than the picture needs", () => {
 });
 
 describe("every codec", () => {
-  for (const [codec, name] of [["vp8", "VP8"], ["vp9", "VP9"]] as const) {
+  for (const [codec, name] of [["vp8", "VP8"], ["vp9", "VP9"], ["av1", "AV1"]] as const) {
     test(`${name} is decoded, shown and named`, async () => {
       const launcher = await Launcher.start({ flags: ["--display-size", "640x480", "--codec", codec], desktop: ["xterm", "-geometry", "60x20+40+40"] });
       const viewer = await chromium.open(launcher);
