@@ -38,6 +38,8 @@ const QUEUE: usize = 1024;
 const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time for an X server to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for the reason of a failure to reach the pages: it goes by the data channel, and the farewell by another way.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Time for the pages to take their leave.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// Time for a part to end; after that the process ends without it.
@@ -354,6 +356,9 @@ impl Parts {
     async fn end(mut self, inbox: &mut mpsc::Receiver<media::Event>) -> Result<(), Error> {
         self.input.set_controller(None);
         let reason = self.session.message().unwrap_or_else(|| "the session has ended".into());
+        if self.session.phase() == Phase::Failed && self.pages.count().1 > 0 {
+            tokio::time::sleep(LAST_WORDS).await;
+        }
         for page in self.pages.ids() {
             self.media.close_page(page, &reason);
         }
