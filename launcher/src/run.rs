@@ -38,6 +38,8 @@ const QUEUE: usize = 1024;
 const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time for an X server to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for the reason of a failure to reach the pages: it goes by the data channel, and the farewell by another way.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Time for the pages to take their leave.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// Time for the reason of a failure to reach the pages on their data channels, which end with the good-bye.
