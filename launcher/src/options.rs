@@ -102,8 +102,8 @@ pub struct MediaOptions {
     /// What is given up first when the bit rate is short: `text` keeps the resolution, `motion` keeps the frame rate, `auto` looks at the stream.
     #[arg(long, env = "SELKIES_CONTENT_HINT", default_value = "auto", value_name = "HINT")]
     pub content_hint: String,
-    /// Time in ms after which a hardware encoder that has frames and gives none is replaced, 50 to 10000; software gets ten times as long.
-    #[arg(long, env = "SELKIES_STALL_TIMEOUT", default_value = "150", value_name = "MS")]
+    /// Time in ms after which a hardware encoder that has frames and gives none is replaced, 50 to 10000; software gets thirty times as long.
+    #[arg(long, env = "SELKIES_STALL_TIMEOUT", default_value = "100", value_name = "MS")]
     pub stall_timeout: String,
     /// Bit rate of the sound in bit/s, 6000 to 510000.
     #[arg(long, env = "SELKIES_AUDIO_BITRATE", default_value = "128000", value_name = "BIT/S")]

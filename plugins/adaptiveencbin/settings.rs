@@ -221,7 +221,7 @@ pub fn properties() -> Vec<glib::ParamSpec> {
         ms(
             "stall-timeout",
             "Stall time-out",
-            "A running hardware encoder that has frames and gives none for so many ms has stalled; software gets ten times as long",
+            "A running hardware encoder that has frames and gives none for so many ms has stalled; software gets thirty times as long",
             DEFAULT_STALL_TIMEOUT_MS,
         ),
         ms(

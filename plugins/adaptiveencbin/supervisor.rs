@@ -20,7 +20,7 @@ use super::{
     quality::{Told, Unproven},
     select::{Reason, Rejection},
     table::Row,
-    watchdog::{LOOK_EVERY, Look, Watchdog},
+    watchdog::{LOOK_EVERY, Look, Watchdog, stall_limit},
 };
 
 /// How often to look when no frame is on its way.
@@ -192,7 +192,7 @@ impl Supervisor {
             Some(watched) if watched.generation == generation => watched,
             slot => {
                 let settings = lock(&imp.settings);
-                let limit = proof::limit(row, settings.stall_timeout);
+                let limit = stall_limit(row, settings.stall_timeout);
                 let grace = proof::limit(row, settings.proof_timeout);
                 slot.insert(Watched { generation, renewals, watchdog: Watchdog::new(limit, grace) })
             }

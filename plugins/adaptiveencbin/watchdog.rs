@@ -2,6 +2,7 @@
 //! only sign. A machine that starves looks the same, and replacing its encoder would make it worse, so what counts is
 //! not the clock but the looks that were taken in time.
 
+use super::table::Row;
 use std::time::Duration;
 
 /// How often to look while frames are on their way.
@@ -23,6 +24,15 @@ pub struct Look {
     pub is_giving: bool,
     /// How long the slower frames of the last second took, if any came out.
     pub usual: Option<Duration>,
+}
+
+/// Software that gives nothing is slow and not hung, whatever else the machine does: it may take so many times as long
+/// as hardware.
+const SOFTWARE_PATIENCE: u32 = 30;
+
+/// How long a frame may take where hardware may take `limit`.
+pub fn stall_limit(row: &Row, limit: Duration) -> Duration {
+    if row.hardware { limit } else { limit.saturating_mul(SOFTWARE_PATIENCE) }
 }
 
 /// An encoder that is slow is not hung: it may take so many times as long as it did lately.
