@@ -42,8 +42,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Time for the pages to take their leave.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// Time for the reason of a failure to reach the pages on their data channels, which end with the good-bye.
-const LAST_WORDS: Duration = Duration::from_millis(250);
 /// Time for a part to end; after that the process ends without it.
 const PART_TIMEOUT: Duration = Duration::from_secs(3);
 

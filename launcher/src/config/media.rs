@@ -244,7 +244,7 @@ mod tests {
             let video = resolve(words).unwrap().video;
             (video.max_latency_ms, video.max_cpu_percent, video.content_hint, video.stall_timeout_ms)
         };
-        assert_eq!(limits(&[]), (100, 80, ContentHint::Auto, 150));
+        assert_eq!(limits(&[]), (100, 80, ContentHint::Auto, 100));
         let set = ["--max-latency=0", "--max-cpu=0", "--content-hint=text", "--stall-timeout=1000"];
         assert_eq!(limits(&set), (0, 0, ContentHint::Text, 1000));
         let err = resolve(&["--max-cpu=101", "--content-hint=film", "--codec=mpeg2"]).unwrap_err();
