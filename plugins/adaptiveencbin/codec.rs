@@ -45,6 +45,11 @@ impl Codec {
         }
     }
 
+    /// The first that is among these caps.
+    pub fn first_in(caps: &gst::Caps) -> Option<Self> {
+        Self::ALL.into_iter().find(|codec| caps.can_intersect(&codec.caps(&[])))
+    }
+
     /// Everything that can leave the bin.
     pub fn any_caps() -> gst::Caps {
         let mut caps = gst::Caps::new_empty();
@@ -85,9 +90,12 @@ impl fmt::Display for Codec {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstVdiCodec")]
 pub enum CodecChoice {
-    /// That of the named encoder, else H.264.
+    /// That of the named encoder, else H.264, or the first that downstream takes if it takes no H.264.
     #[default]
-    #[enum_value(name = "The codec of a named encoder, else H.264", nick = "auto")]
+    #[enum_value(
+        name = "The codec of a named encoder, else the first that downstream takes, H.264 before others",
+        nick = "auto"
+    )]
     Auto,
     /// H.264.
     #[enum_value(name = "H.264", nick = "h264")]
@@ -104,6 +112,18 @@ pub enum CodecChoice {
     /// H.265.
     #[enum_value(name = "H.265", nick = "h265")]
     H265,
+}
+
+impl From<Codec> for CodecChoice {
+    fn from(codec: Codec) -> Self {
+        match codec {
+            Codec::H264 => Self::H264,
+            Codec::Vp8 => Self::Vp8,
+            Codec::Vp9 => Self::Vp9,
+            Codec::Av1 => Self::Av1,
+            Codec::H265 => Self::H265,
+        }
+    }
 }
 
 impl CodecChoice {

@@ -252,7 +252,19 @@ impl Guard {
             gst::EventView::Caps(caps) => gst::event::Caps::new(&canonical(self.row, caps.caps())),
             _ => event,
         };
-        gst::Pad::event_default(pad, parent, event)
+        let refused = match event.view() {
+            gst::EventView::Caps(caps) => {
+                format!("whoever comes after the bin does not take {}", caps.caps())
+            }
+            _ => return gst::Pad::event_default(pad, parent, event),
+        };
+        let is_taken = gst::Pad::event_default(pad, parent, event);
+        if !is_taken && !self.is_retired.load(Relaxed) {
+            gst::error!(CAT, obj = pad, "{refused}");
+            // The encoder will answer its next frame so, and it is not its fault.
+            *lock(&self.refused) = Some(gst::FlowError::NotNegotiated);
+        }
+        is_taken
     }
 }
 

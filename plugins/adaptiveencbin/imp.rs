@@ -77,6 +77,8 @@ pub struct State {
     pub last: Option<gst::Buffer>,
     /// Whether the source goes on whatever becomes of its frames.
     pub is_live: bool,
+    /// The first codec that whoever comes after the bin takes.
+    pub codec: Option<Codec>,
     /// Thins the frames that come in.
     pub pacer: Pacer,
     /// The last fail-over or return.

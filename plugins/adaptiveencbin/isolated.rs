@@ -36,6 +36,9 @@ const MAX_WORDS_BYTES: u64 = 16 << 10;
 /// Between two looks at the child.
 const POLL: Duration = Duration::from_millis(10);
 
+/// A child that has failed may take so long to end.
+const CLEAN_UP: Duration = Duration::from_secs(2);
+
 /// Seconds of processor time after which the kernel ends a child that outlived this process.
 const CPU_LIMIT_SECONDS: u32 = 120;
 
@@ -86,22 +89,38 @@ fn encode_with(
         .stderr(stderr)
         .spawn()
         .map_err(|error| unproven("no child process to prove it in", &error))?;
-    let status = wait(child, timeout, is_wanted)?;
+    let has_failed = || said_error(&read(&words, MAX_WORDS_BYTES)).is_some();
+    let status = wait(child, timeout, is_wanted, has_failed)?;
     verdict_of(launcher, status, &read(&words, MAX_WORDS_BYTES))?;
     Ok(units(chain, folder.path()))
 }
 
+/// Waits for the end of the child, and how it ended; `None` is a child that has said what its failure was and does not
+/// end: `gst-launch-1.0` may hang in its own clean-up.
 #[expect(clippy::disallowed_methods, reason = "a shell: the child's time is real time")]
-fn wait(mut child: Child, timeout: Duration, is_wanted: impl Fn() -> bool) -> Result<ExitStatus, Rejection> {
+fn wait(
+    mut child: Child,
+    timeout: Duration,
+    is_wanted: impl Fn() -> bool,
+    has_failed: impl Fn() -> bool,
+) -> Result<Option<ExitStatus>, Rejection> {
     let start = Instant::now();
+    let mut failed_at: Option<Instant> = None;
     loop {
         match child.try_wait() {
-            Ok(Some(status)) => return Ok(status),
-            Ok(None) if start.elapsed() < timeout && is_wanted() => thread::sleep(POLL),
+            Ok(Some(status)) => return Ok(Some(status)),
+            Ok(None) if start.elapsed() < timeout && is_wanted() => {
+                if failed_at.is_none() && has_failed() {
+                    failed_at = Some(Instant::now());
+                }
+                if failed_at.is_some_and(|at| at.elapsed() > CLEAN_UP) {
+                    end(&mut child);
+                    return Ok(None);
+                }
+                thread::sleep(POLL);
+            }
             Ok(None) => {
-                // It may have ended meanwhile; waiting for it takes no time either way.
-                let _ = child.kill();
-                let _ = child.wait();
+                end(&mut child);
                 let text = format!("{FRAMES} frames were not done within {} ms", timeout.as_millis());
                 return Err(Rejection::new(Reason::TimeOut, text));
             }
@@ -110,28 +129,36 @@ fn wait(mut child: Child, timeout: Duration, is_wanted: impl Fn() -> bool) -> Re
     }
 }
 
+fn end(child: &mut Child) {
+    // It may have ended meanwhile; waiting for it takes no time either way.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// The error that the child has told, as in "ERROR: from element /GstPipeline:pipeline0/GstX:x0: what the element says".
+fn said_error(words: &str) -> Option<String> {
+    let rest = words.lines().find_map(|line| line.strip_prefix("ERROR: from element "))?;
+    Some(rest.split_once(": ")?.1.trim().to_owned())
+}
+
 /// What a child's end means, given the last that it said.
-fn verdict_of(launcher: &str, status: ExitStatus, words: &str) -> Result<(), Rejection> {
+fn verdict_of(launcher: &str, status: Option<ExitStatus>, words: &str) -> Result<(), Rejection> {
     const NOT_FOUND: i32 = 127;
-    let line = |wanted: &str| {
-        words.lines().find_map(|line| line.strip_prefix(wanted)).map(|rest| rest.trim().to_owned())
-    };
-    if status.success() {
+    if status.is_some_and(|status| status.success()) {
         return Ok(());
     }
-    if let Some(signal) = status.signal() {
+    if let Some(signal) = status.and_then(|status| status.signal()) {
         let last = words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
         let text = format!("it ended its process with signal {signal}: {}", last.trim());
         return Err(Rejection::new(Reason::Crashed, text.trim_end_matches(": ")));
     }
-    if status.code() == Some(NOT_FOUND) {
+    if status.and_then(|status| status.code()) == Some(NOT_FOUND) {
         let text = format!("{launcher}, in which it would be proven, is not installed");
         return Err(Rejection::new(Reason::Unproven, text));
     }
-    // "ERROR: from element /GstPipeline:pipeline0/GstX:x0: what the element says"
-    let said = line("ERROR: from element ").and_then(|rest| Some(rest.split_once(": ")?.1.to_owned()));
-    let said =
-        said.or_else(|| line("WARNING: erroneous pipeline: ")).unwrap_or_else(|| words.trim().to_owned());
+    let erroneous = || words.lines().find_map(|line| line.strip_prefix("WARNING: erroneous pipeline: "));
+    let said = said_error(words).or_else(|| Some(erroneous()?.trim().to_owned()));
+    let said = said.unwrap_or_else(|| words.trim().to_owned());
     Err(Rejection::new(verdict::of_words(words).unwrap_or(Reason::EncodeError), said))
 }
 
@@ -309,10 +336,11 @@ mod tests {
         let sleep = || Command::new("sleep").arg("1000").spawn().unwrap();
         let child = sleep();
         let process = format!("/proc/{}", child.id());
-        let late = wait(child, Duration::from_millis(20), || true).unwrap_err();
+        let late = wait(child, Duration::from_millis(20), || true, || false).unwrap_err();
         assert_eq!(late.reason, Reason::TimeOut);
         assert!(!Path::new(&process).exists());
-        assert_eq!(wait(sleep(), LONG, || false).unwrap_err().reason, Reason::TimeOut);
+        assert_eq!(wait(sleep(), LONG, || false, || false).unwrap_err().reason, Reason::TimeOut);
+        assert_eq!(wait(sleep(), LONG, || true, || true), Ok(None), "it has failed and does not end");
     }
 
     #[test]

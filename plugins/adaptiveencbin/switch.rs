@@ -8,13 +8,14 @@ use vdi_protocol::reason::FailureReason;
 
 use super::{
     CAT,
+    codec::{Codec, CodecChoice},
     failover::FAILURES_IN_A_ROW,
     guard::lock,
     imp::{AdaptiveEncBin, Phase, Work},
     input::ProvenSizes,
     proof::{self, Outcome},
     rate::Writer,
-    select::{EncoderPolicy, Reason, Rejection, Selection, SettingsError},
+    select::{AUTO, EncoderPolicy, Reason, Rejection, Selection, SettingsError},
     supervisor::{News, Run},
     table::Row,
     worker::{Shape, Start, Worker},
@@ -87,8 +88,11 @@ fn structure_of(rejection: &Rejection) -> gst::Structure {
 
 impl AdaptiveEncBin {
     pub fn new_selection(&self) -> Result<Selection, SettingsError> {
+        let taken = lock(&self.state).codec;
         let settings = lock(&self.settings);
-        Selection::new(settings.table, &settings.encoder, settings.codec, settings.policy)
+        let is_free = settings.codec == CodecChoice::Auto && settings.encoder == AUTO;
+        let codec = taken.filter(|_| is_free).map_or(settings.codec, CodecChoice::from);
+        Selection::new(settings.table, &settings.encoder, codec, settings.policy)
     }
 
     pub fn prove(&self, row: &'static Row, caps: &gst::Caps) -> Outcome {
@@ -104,11 +108,21 @@ impl AdaptiveEncBin {
         let before = self.take_out(false);
         let mut latency = gst::query::Latency::new();
         let is_live = self.sink_pad.peer_query(&mut latency) && latency.result().0;
-        lock(&self.state).is_live = is_live;
+        let taken = self.src_pad.peer_query_caps(None);
+        let codec = Codec::first_in(&taken);
+        {
+            let mut state = lock(&self.state);
+            state.is_live = is_live;
+            state.codec = codec;
+        }
         let mut selection = match self.new_selection() {
             Ok(selection) => selection,
             Err(error) => return self.fail(FailureReason::ConfigInvalid, &error.to_string()),
         };
+        if !taken.can_intersect(&selection.codec().caps(&[])) {
+            let text = format!("The encoder is to make {}, and downstream takes {taken}.", selection.codec());
+            return self.fail(FailureReason::PipelineError, &text);
+        }
         lock(&self.state).rejections = None;
         let candidates = selection.candidates().to_vec();
         match self.put_in_first(run, &candidates, caps, info, |_, rejection| selection.reject(rejection)) {

@@ -294,6 +294,52 @@ fn a_source_that_waits_for_a_hung_encoder_is_set_free() {
     watched.stop();
 }
 
+/// The bin between a source and a receiver that takes only these caps.
+fn before(caps: &str) -> Session {
+    let bin = bin(&["x264enc", "openh264enc", "vp8enc"]);
+    let session = Session::new(&bin, LIVE);
+    let filter = gst::ElementFactory::make("capsfilter").property_from_str("caps", caps).build().unwrap();
+    session.pipeline.add(&filter).unwrap();
+    let sink = bin.static_pad("src").unwrap().peer().unwrap();
+    bin.static_pad("src").unwrap().unlink(&sink).unwrap();
+    bin.link(&filter).unwrap();
+    filter.static_pad("src").unwrap().link(&sink).unwrap();
+    session
+}
+
+#[test]
+fn the_codec_is_one_that_the_receiver_takes() {
+    let session = before("video/x-vp8");
+    session.play();
+    let deadline = Instant::now() + LIMIT;
+    while session.units.lock().unwrap().is_empty() {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(session.bin.property::<String>("active-encoder"), "vp8enc");
+    session.pipeline.set_state(gst::State::Null).unwrap();
+}
+
+#[test]
+fn a_receiver_that_takes_another_codec_is_not_blamed_on_the_encoder() {
+    let session = before("video/x-vp8");
+    session.bin.set_property_from_str("codec", "h264");
+    session.play();
+    assert_eq!(session.end(), gst::MessageType::Error);
+    let said = session.said.lock().unwrap().clone();
+    let errors: Vec<_> = said
+        .iter()
+        .filter_map(|message| match message.view() {
+            gst::MessageView::Error(error) => Some(error.error().message().to_owned()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("H.264") && errors[0].contains("video/x-vp8"), "{errors:?}");
+    assert!(!said.iter().any(|message| message.type_() == gst::MessageType::Warning));
+    session.pipeline.set_state(gst::State::Null).unwrap();
+}
+
 #[test]
 fn a_receiver_that_fails_is_not_blamed_on_the_encoder() {
     let (bin, _) = mortals(2, None);
