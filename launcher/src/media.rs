@@ -126,7 +126,6 @@ impl Media {
             )
             .build()
             .map_err(failed)?;
-        sendable(video, &sink)?;
         let chain = [
             source.clone(),
             gst::ElementFactory::make("capsfilter").property("caps", &caps).build().map_err(failed)?,
@@ -315,31 +314,6 @@ fn failure(error: &gst::message::Error) -> Error {
 /// Whether an encoder runs on a GPU, by its factory name.
 pub fn is_hardware(factory: &str) -> bool {
     gstvdi::adaptiveencbin::table::ENCODERS.iter().any(|row| row.hardware && row.factory == factory)
-}
-
-/// Refuses a codec that the sink has no way to send, before the encoder is blamed for it.
-fn sendable(video: &config::Video, sink: &gst::Element) -> Result<(), Error> {
-    let rows = gstvdi::adaptiveencbin::table::ENCODERS;
-    let wanted = rows.iter().find(|row| match video.encoder.as_str() {
-        "auto" => row.codec.name().eq_ignore_ascii_case(video.codec.nick()),
-        encoder => row.factory == encoder,
-    });
-    let Some(template) = sink.pad_template("video_%u") else { return Ok(()) };
-    let travels = |media_type: &str| gst::Caps::new_empty_simple(media_type).can_intersect(template.caps());
-    let Some(row) = wanted.filter(|row| !travels(row.codec.media_type())) else { return Ok(()) };
-    let mut names: Vec<_> = rows
-        .iter()
-        .map(|row| row.codec)
-        .filter(|codec| travels(codec.media_type()))
-        .map(|codec| codec.name())
-        .collect();
-    names.dedup();
-    let words = format!(
-        "{} cannot be sent to browsers by this version; what can: {}",
-        row.codec.name(),
-        names.join(", ")
-    );
-    Err(Error::new(FailureReason::ConfigInvalid, words))
 }
 
 /// The captured size as the stream shows it: 4:2:0 has no odd last line or column.

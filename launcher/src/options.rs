@@ -75,7 +75,7 @@ pub struct MediaOptions {
     /// Video encoder: `auto`, or the name of one. `auto` proves those of the codec in order, hardware first, and takes the first that works.
     #[arg(long, env = "SELKIES_ENCODER", default_value = "auto", value_name = "ENCODER")]
     pub encoder: String,
-    /// Video codec: `auto`, `h264`, `vp8`, `vp9`, `av1` or `h265`. `auto` is the codec of a named encoder, else H.264. One that this version cannot send to browsers is refused.
+    /// Video codec: `auto`, `h264`, `vp8`, `vp9`, `av1` or `h265`. `auto` is the codec of a named encoder, else H.264. Few browsers show H.265, and Chromium on Linux is none of them.
     #[arg(long, env = "SELKIES_CODEC", default_value = "auto", value_name = "CODEC")]
     pub codec: String,
     /// What happens when no hardware encoder works: `prefer-hardware` warns and uses software, `require-hardware` fails, `software` does not look for one.

@@ -85,16 +85,6 @@ fn required_hardware_that_is_missing_fails_with_its_reason() {
 }
 
 #[test]
-fn codec_that_cannot_be_sent_is_refused_before_an_encoder_is_blamed_for_it() {
-    for wanted in ["--codec=h265", "--encoder=x265enc"] {
-        let (code, log, message) = fails("codec", &["--port=0", wanted, "--", "sleep", "100"]);
-        assert_eq!(code, 2, "{log}");
-        assert!(message.starts_with("CONFIG_INVALID: H265 cannot be sent"), "{message}");
-        assert!(message.contains("H264, VP8, VP9"), "{message}");
-    }
-}
-
-#[test]
 fn options_without_effect_get_one_notice() {
     let (_, log, _) = fails("notice", &["--enable-resize", "--gpu-id=0", "--port=0"]);
     let notices: Vec<_> = log.lines().filter(|line| line.contains("without effect")).collect();
