@@ -26,10 +26,13 @@ for (const [how, end] of [
 ] as const) {
   test(`a desktop with terminal, clock and sound is streamed, and ${how} leaves nothing behind`, { timeout: 120_000 }, async () => {
     const temporary = mkdtempSync(join(tmpdir(), "vdi-run-"));
+    // What is known of encoders is kept until the next boot, and that is no leftover.
+    const runtime = mkdtempSync(join(tmpdir(), "vdi-runtime-"));
     const child = Child.start(resolve(root, "scripts/run.sh"), [], {
       env: {
         VDI_LAUNCHER: built("vdi-launcher"),
         TMPDIR: temporary,
+        XDG_RUNTIME_DIR: runtime,
         SELKIES_ADDR: "127.0.0.1",
         SELKIES_PORT: "0",
         SELKIES_DISPLAY_SIZE: "1280x720",
@@ -60,7 +63,8 @@ for (const [how, end] of [
     const left = family.filter(({ pid }) => isAlive(pid));
     assert.deepEqual(left, [], "processes are left behind");
     assert.deepEqual(readdirSync(temporary), [], "files are left behind");
-    rmSync(temporary, { recursive: true });
+    assert.deepEqual(readdirSync(join(runtime, "gst-vdi")), ["encoder-proofs"], "and nothing but that is kept");
+    for (const folder of [temporary, runtime]) rmSync(folder, { recursive: true });
     await until("the page to notice", 10_000, async () => (await viewer.state()) !== "streaming");
     await viewer.close();
   });
