@@ -28,7 +28,7 @@ const NAIVE = "ximagesrc use-damage=false ! video/x-raw,framerate=60/1 ! videoco
 /** As the launcher has it, without the limits that would lower the frame rate under the measurement. */
 function ours(encoder: string, seconds: number): string {
   const bin = `adaptiveencbin name=encoder encoder=${encoder} bitrate=8000 max-cpu=0 max-latency=0`;
-  return `ximagesrc use-damage=false ! video/x-raw,framerate=60/1 ! queue max-size-buffers=1 leaky=downstream ! ${bin} ! latencystats name=latency window=${seconds * 1000} ! fakesink name=sink sync=false`;
+  return `ximagesrc use-damage=false ! video/x-raw,framerate=60/1 ! ${bin} ! latencystats name=latency window=${seconds * 1000} ! fakesink name=sink sync=false`;
 }
 
 async function measure(env: { DISPLAY: string }, seconds: number, pipeline: string): Promise<Measured> {
@@ -43,9 +43,9 @@ async function measure(env: { DISPLAY: string }, seconds: number, pipeline: stri
 async function known(): Promise<string[]> {
   const child = Launcher.spawn({ flags: ["--encoder", "none-of-these"], desktop: [] });
   await within("the launcher to refuse", 10_000, child.ended);
-  const [, names = ""] = /accepted is auto, ([a-z0-9, ]+)/.exec(child.stderr) ?? [];
+  const [, names = ""] = /accepted is auto, ((?:[a-z0-9]+, )*[a-z0-9]+)/.exec(child.stderr) ?? [];
   if (!names.includes(DEFAULT_ENCODER)) throw new Error(`no list of encoders in: ${child.stderr}`);
-  return names.trim().split(", ");
+  return names.split(", ");
 }
 
 export async function encoders({ step, note }: Report, seconds: number): Promise<void> {
