@@ -327,7 +327,7 @@ impl ObjectImpl for AdaptiveEncBin {
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         lock(&self.settings).set(pspec.name(), value);
-        if quality::is_limit(pspec.name()) {
+        if settings::is_limit(pspec.name()) {
             self.limits_changed();
         }
     }

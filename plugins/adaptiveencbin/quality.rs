@@ -1,7 +1,7 @@
 //! Shell: carries out what the adaptation decides (bit rate, frame rate, size), hands it what consumers say and what the
 //! bin sees of itself, and tells the application.
 
-use gst::{glib, prelude::*, subclass::prelude::*};
+use gst::{prelude::*, subclass::prelude::*};
 use gst_video::VideoInfo;
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -285,24 +285,4 @@ pub fn src_pad(template: &gst::PadTemplate) -> gst::GhostPad {
             !is_news || gst::Pad::event_default(pad, parent, event)
         })
         .build()
-}
-
-/// The properties that bound the adaptation.
-pub fn is_limit(property: &str) -> bool {
-    property.ends_with("bitrate") || ["max-latency", "max-cpu", "content-hint"].contains(&property)
-}
-
-/// A percentage, and none for "no limit".
-pub fn share(per_cent: u32) -> Option<f64> {
-    (per_cent > 0).then(|| f64::from(per_cent) / 100.0)
-}
-
-/// Milliseconds, and none for "no limit".
-pub fn time(ms: u32) -> Option<Duration> {
-    (ms > 0).then(|| Duration::from_millis(ms.into()))
-}
-
-/// Back again, for whoever reads the property.
-pub fn per_cent(share: Option<f64>) -> glib::Value {
-    share.map_or(0, |share| (share * 100.0).round() as u32).to_value()
 }

@@ -186,15 +186,6 @@ pub enum SettingsError {
     },
 }
 
-/// What to do next.
-#[derive(Debug)]
-pub enum Step {
-    /// Prove this candidate.
-    Prove(&'static Row),
-    /// Nothing is left.
-    Fail(FailureReason),
-}
-
 /// One choice in progress.
 #[derive(Debug)]
 pub struct Selection {
@@ -268,25 +259,9 @@ impl Selection {
         &self.candidates
     }
 
-    /// What to do next.
-    pub fn next(&self) -> Step {
-        match self.candidates.get(self.rejections.len()) {
-            Some(row) => Step::Prove(row),
-            None if self.policy == EncoderPolicy::RequireHardware => Step::Fail(FailureReason::GpuInitError),
-            None => Step::Fail(FailureReason::EncoderUnavailable),
-        }
-    }
-
-    /// The candidate that [`Self::next`] named does not work.
-    pub fn reject(&mut self, rejection: Rejection) {
-        if let Some(row) = self.candidates.get(self.rejections.len()) {
-            self.rejections.push((row, rejection));
-        }
-    }
-
-    /// Who was not taken, and why, in the order they were tried.
-    pub fn rejections(&self) -> &[(&'static Row, Rejection)] {
-        &self.rejections
+    /// This candidate does not work.
+    pub fn reject(&mut self, row: &'static Row, rejection: Rejection) {
+        self.rejections.push((row, rejection));
     }
 
     /// The sentence that a user must see if `chosen` is taken: software although hardware was preferred.
@@ -329,17 +304,8 @@ mod tests {
 
     /// The names that are tried when nothing works, and how that ends.
     fn order(encoder: &str, policy: EncoderPolicy) -> (Vec<&'static str>, FailureReason) {
-        let mut selection = Selection::new(ENCODERS, encoder, CodecChoice::Auto, policy).unwrap();
-        let mut tried = Vec::new();
-        loop {
-            match selection.next() {
-                Step::Prove(row) => {
-                    tried.push(row.factory);
-                    selection.reject(Rejection::new(Reason::NoFactory, "not installed"));
-                }
-                Step::Fail(reason) => return (tried, reason),
-            }
-        }
+        let selection = Selection::new(ENCODERS, encoder, CodecChoice::Auto, policy).unwrap();
+        (selection.candidates().iter().map(|row| row.factory).collect(), policy.failure())
     }
 
     const HARDWARE: [&str; 5] =
@@ -405,10 +371,8 @@ mod tests {
     #[test]
     fn encoders_that_fail_for_the_same_reason_are_told_together() {
         let mut selection = Selection::new(ENCODERS, AUTO, CodecChoice::Auto, PreferHardware).unwrap();
-        for (reason, message) in
-            [(Reason::NoDevice, "no GPU"), (Reason::NoDevice, "no GPU"), (Reason::NoDevice, "no render node")]
-        {
-            selection.reject(Rejection::new(reason, message));
+        for (n, message) in ["no GPU", "no GPU", "no render node"].into_iter().enumerate() {
+            selection.reject(selection.candidates()[n], Rejection::new(Reason::NoDevice, message));
         }
         assert_eq!(
             selection.summary(true),
@@ -419,8 +383,8 @@ mod tests {
     #[test]
     fn the_warning_names_every_hardware_encoder_and_why() {
         let mut selection = Selection::new(ENCODERS, "nvh264enc", CodecChoice::Auto, PreferHardware).unwrap();
-        selection.reject(Rejection::new(Reason::TimeOut, "no frame within 2 s"));
-        let Step::Prove(x264enc) = selection.next() else { panic!("software is left") };
+        let [nvh264enc, x264enc] = [0, 1].map(|n| selection.candidates()[n]);
+        selection.reject(nvh264enc, Rejection::new(Reason::TimeOut, "no frame within 2 s"));
         assert_eq!(
             selection.warning(x264enc).as_deref(),
             Some(

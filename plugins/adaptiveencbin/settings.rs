@@ -6,7 +6,6 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     adapt::{ContentHint, Limits},
     codec::CodecChoice,
-    quality,
     rate::{Bitrate, Request},
     select::{AUTO, EncoderPolicy},
     table::{ENCODERS, Row},
@@ -68,8 +67,8 @@ impl Default for Settings {
                     min: Bitrate::from_kbps(DEFAULT_MIN_BITRATE_KBPS),
                     max: Bitrate::from_kbps(DEFAULT_MAX_BITRATE_KBPS),
                 },
-                max_latency: quality::time(DEFAULT_MAX_LATENCY_MS),
-                max_cpu: quality::share(DEFAULT_MAX_CPU_PER_CENT),
+                max_latency: time(DEFAULT_MAX_LATENCY_MS),
+                max_cpu: share(DEFAULT_MAX_CPU_PER_CENT),
                 content_hint: ContentHint::default(),
             },
             proof_timeout: Duration::from_millis(DEFAULT_PROOF_TIMEOUT_MS.into()),
@@ -101,8 +100,8 @@ impl Settings {
             "bitrate" => self.limits.rate.target = kbps(),
             "min-bitrate" => self.limits.rate.min = kbps(),
             "max-bitrate" => self.limits.rate.max = kbps(),
-            "max-latency" => self.limits.max_latency = quality::time(number()),
-            "max-cpu" => self.limits.max_cpu = quality::share(number()),
+            "max-latency" => self.limits.max_latency = time(number()),
+            "max-cpu" => self.limits.max_cpu = share(number()),
             "content-hint" => self.limits.content_hint = value.get().unwrap_or_default(),
             "stall-timeout" => self.stall_timeout = ms(),
             "cool-down" => self.cool_down = ms(),
@@ -124,13 +123,33 @@ impl Settings {
             "min-bitrate" => self.limits.rate.min.kbps().to_value(),
             "max-bitrate" => self.limits.rate.max.kbps().to_value(),
             "max-latency" => ms(self.limits.max_latency.unwrap_or_default()),
-            "max-cpu" => quality::per_cent(self.limits.max_cpu),
+            "max-cpu" => per_cent(self.limits.max_cpu),
             "content-hint" => self.limits.content_hint.to_value(),
             "stall-timeout" => ms(self.stall_timeout),
             "cool-down" => ms(self.cool_down),
             _ => ms(self.proof_timeout),
         }
     }
+}
+
+/// The properties that bound the adaptation.
+pub fn is_limit(property: &str) -> bool {
+    property.ends_with("bitrate") || ["max-latency", "max-cpu", "content-hint"].contains(&property)
+}
+
+/// A percentage, and none for "no limit".
+fn share(per_cent: u32) -> Option<f64> {
+    (per_cent > 0).then(|| f64::from(per_cent) / 100.0)
+}
+
+/// Milliseconds, and none for "no limit".
+fn time(ms: u32) -> Option<Duration> {
+    (ms > 0).then(|| Duration::from_millis(ms.into()))
+}
+
+/// Back again, for whoever reads the property.
+fn per_cent(share: Option<f64>) -> glib::Value {
+    share.map_or(0, |share| (share * 100.0).round() as u32).to_value()
 }
 
 /// All properties of the element, the read-only ones too.

@@ -125,7 +125,9 @@ impl AdaptiveEncBin {
         }
         lock(&self.state).rejections = None;
         let candidates = selection.candidates().to_vec();
-        match self.put_in_first(run, &candidates, caps, info, |_, rejection| selection.reject(rejection)) {
+        match self
+            .put_in_first(run, &candidates, caps, info, |row, rejection| selection.reject(row, rejection))
+        {
             Ok(row) => {
                 self.announce(row, &before.map_or(Cause::Start, Cause::Renegotiation));
                 if let Some(text) = selection.warning(row) {
