@@ -14,6 +14,7 @@
 pub mod adaptiveencbin;
 pub mod latencystats;
 pub mod rtphdrextplayoutdelay;
+pub mod stage;
 pub mod wswebrtcsink;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
