@@ -180,10 +180,15 @@ fn note_arrivals(pad: &gst::Pad) {
     pad.add_probe(gst::PadProbeType::BUFFER, |pad, info| {
         let now = pad.parent_element().and_then(|appsink| appsink.current_clock_time());
         if let (Some(now), Some(buffer)) = (now, info.buffer_mut()) {
-            gst::ReferenceTimestampMeta::add(buffer.make_mut(), &ARRIVAL, now, gst::ClockTime::NONE);
+            set_arrival(buffer.make_mut(), now);
         }
         gst::PadProbeReturn::Ok
     });
+}
+
+/// A frame came into the sink then.
+pub fn set_arrival(buffer: &mut gst::BufferRef, at: gst::ClockTime) {
+    gst::ReferenceTimestampMeta::add(buffer, &ARRIVAL, at, gst::ClockTime::NONE);
 }
 
 /// When a frame came into the sink, on the sink's clock.

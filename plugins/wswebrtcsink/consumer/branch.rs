@@ -187,3 +187,86 @@ pub fn apply_playout_delay(extension: &gst::Element, min: Duration, max: Duratio
     extension.set_property("min-delay", ms(min));
     extension.set_property("max-delay", ms(max));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    /// A branch that ends in a sink: what came through it, and how often it asked for a key frame.
+    struct Bench {
+        pipeline: gst::Pipeline,
+        appsrc: gst_app::AppSrc,
+        passed: mpsc::Receiver<u64>,
+        asked: mpsc::Receiver<()>,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            gst::init().unwrap();
+            let pipeline = gst::Pipeline::new();
+            let appsrc = gst_app::AppSrc::builder().format(gst::Format::Time).is_live(true).build();
+            let sink = gst::ElementFactory::make("fakesink")
+                .property("sync", false)
+                .property("async", false)
+                .build()
+                .unwrap();
+            pipeline.add_many([appsrc.upcast_ref(), &sink]).unwrap();
+            appsrc.link(&sink).unwrap();
+            let (sender, asked) = mpsc::channel();
+            let pad = appsrc.static_pad("src").unwrap();
+            pad.add_probe(gst::PadProbeType::EVENT_UPSTREAM, move |_, info| {
+                let event =
+                    info.event().filter(|event| gst_video::UpstreamForceKeyUnitEvent::parse(event).is_ok());
+                if event.is_some() {
+                    sender.send(()).unwrap();
+                }
+                gst::PadProbeReturn::Ok
+            });
+            send_in_time(&appsrc, None);
+            let (sender, passed) = mpsc::channel();
+            sink.static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+                sender.send(info.buffer().unwrap().offset()).unwrap();
+                gst::PadProbeReturn::Ok
+            });
+            pipeline.set_state(gst::State::Playing).unwrap();
+            pipeline.state(gst::ClockTime::from_seconds(20)).0.unwrap();
+            Self { pipeline, appsrc, passed, asked }
+        }
+
+        /// A frame that came so many milliseconds ago.
+        fn push(&self, number: u64, is_key: bool, ago_ms: u64) {
+            let mut buffer = gst::Buffer::with_size(8).unwrap();
+            let writable = buffer.make_mut();
+            writable.set_offset(number);
+            if !is_key {
+                writable.set_flags(gst::BufferFlags::DELTA_UNIT);
+            }
+            let came =
+                self.pipeline.clock().unwrap().time().saturating_sub(gst::ClockTime::from_mseconds(ago_ms));
+            producer::set_arrival(writable, came);
+            self.appsrc.push_buffer(buffer).unwrap();
+        }
+    }
+
+    impl Drop for Bench {
+        fn drop(&mut self) {
+            let _ = self.pipeline.set_state(gst::State::Null);
+        }
+    }
+
+    #[test]
+    fn a_frame_that_has_waited_too_long_is_dropped_up_to_the_next_key_frame() {
+        let bench = Bench::new();
+        // A minute, which no machine is slow by.
+        for (number, is_key, ago_ms) in
+            [(1, true, 0), (2, false, 60_000), (3, false, 0), (4, true, 60_000), (5, true, 0)]
+        {
+            bench.push(number, is_key, ago_ms);
+        }
+        let passed: Vec<_> =
+            (0..3).map(|_| bench.passed.recv_timeout(Duration::from_secs(20)).unwrap()).collect();
+        assert_eq!(passed, [1, 4, 5]);
+        assert_eq!(bench.asked.try_iter().count(), 1);
+    }
+}
