@@ -268,7 +268,9 @@ impl Parts {
                 tracing::info!(page, "a page takes control");
                 self.pages.take_control(page);
             }
-            Ok(FromPage::Ping { .. } | FromPage::Stats(_) | FromPage::RequestKeyFrame) => {}
+            Ok(
+                FromPage::Ping { .. } | FromPage::Stats(_) | FromPage::Frames(_) | FromPage::RequestKeyFrame,
+            ) => {}
             Err(error) => {
                 tracing::debug!(page, "{error}");
                 self.bad_message(page);
