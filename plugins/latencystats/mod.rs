@@ -11,7 +11,7 @@
 //!
 //! ## Example pipeline
 //! ```bash
-//! gst-launch-1.0 -v ximagesrc use-damage=false ! adaptiveencbin ! latencystats silent=false ! fakesink
+//! gst-launch-1.0 -v xdamagesrc ! adaptiveencbin ! latencystats silent=false ! fakesink
 //! ```
 
 use gst::{glib, prelude::*};
