@@ -16,6 +16,7 @@ pub mod latencystats;
 pub mod rtphdrextplayoutdelay;
 pub mod stage;
 pub mod wswebrtcsink;
+pub mod xdamagesrc;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
     adaptiveencbin::register(plugin)?;
