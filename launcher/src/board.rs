@@ -110,6 +110,7 @@ impl Board {
             last_input_seconds_ago: last_input,
             display: Some(sources.display.clone()),
             encoder: snapshot.encoder,
+            latency: None,
             audio: sources.audio.borrow().clone(),
             gpu,
             consumers: snapshot.consumers,

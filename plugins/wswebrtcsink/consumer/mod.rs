@@ -216,7 +216,8 @@ impl Reports for Reporter {
                     if !self.consumer.pings.swap(true, Ordering::Relaxed) {
                         self.consumer.input(Input::Pings);
                     }
-                    self.consumer.send_data(channel, &json(&ToPage::Pong { id }));
+                    self.consumer
+                        .send_data(channel, &json(&ToPage::Pong { id, received_us: None, sent_us: None }));
                     return;
                 }
                 Ok(FromPage::Stats(stats)) => {
@@ -227,6 +228,8 @@ impl Reports for Reporter {
                     self.hub.request_key_frame();
                     return;
                 }
+                // Nothing is made of them yet.
+                Ok(FromPage::Frames(_)) => return,
                 // An application may have messages of its own.
                 Ok(FromPage::TakeControl) | Err(_) => {}
             }
