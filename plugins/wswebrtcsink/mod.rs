@@ -32,9 +32,9 @@
 //!          keyframes                      consumer/negotiation (pure) ◀── messages ── host │ dial │ application
 //! ```
 
-mod ages;
 mod consumer;
 mod dial;
+mod frames;
 mod host;
 mod hub;
 mod ice_servers;
