@@ -69,7 +69,7 @@ export const words = {
   panel: "Session",
   openPanel: "Show session panel",
   closePanel: "Hide session panel",
-  latencyLabel: { measured: "Latency", estimated: "Latency, estimated", browser: "Response" } satisfies Record<Source, string>,
+  latencyLabel: { measured: "Latency", estimated: "Latency (estimated)", browser: "Response" } satisfies Record<Source, string>,
   latencyHint: {
     measured: "From a change on the desktop until it is on your screen: half of the pictures took no longer than this.",
     estimated:
@@ -79,13 +79,13 @@ export const words = {
   p95: (ms: string) => `p95 ${ms}\u00a0ms`,
   ms: (ms: string) => `${ms}\u00a0ms`,
   slowest: (stage: string, ms: string) => `Slowest: ${stage}, ${ms}\u00a0ms`,
-  uncertainty: (ms: string) => `The clocks of server and browser agree to ±\u00a0${ms}\u00a0ms.`,
+  uncertainty: (ms: string) => `±\u00a0${ms}\u00a0ms between the two clocks`,
   notExact: {
     measured: "",
-    estimated: "Estimated: this browser does not say when it shows a picture.",
-    browser: "Only this browser’s part of the way.",
+    estimated: "This browser does not tell when it shows a picture",
+    browser: "Only this browser’s part of the way",
   } satisfies Record<Source, string>,
-  lastChange: (seconds: number) => (seconds < 60 ? `Nothing has changed for ${seconds}\u00a0s.` : `Nothing has changed for ${Math.floor(seconds / 60)}\u00a0min.`),
+  lastChange: (seconds: number) => (seconds < 60 ? `Nothing has changed for ${seconds}\u00a0s` : `Nothing has changed for ${Math.floor(seconds / 60)}\u00a0min`),
   waterfall: "Time that each stage of the way takes, in milliseconds",
   median: "Median: half of the pictures took no longer.",
   percentile: "Of a hundred pictures, 95 took no longer.",
