@@ -5,6 +5,7 @@ use crate::{
     gpu::Gpu,
     http::{auth::Guard, metrics::Figures},
     input::Input,
+    latency::told::Ways,
 };
 use gst::prelude::*;
 use std::{
@@ -54,6 +55,8 @@ pub struct Sources {
     pub frames: Arc<AtomicU64>,
     /// The element that knows the age of frames.
     pub latency: gst::Element,
+    /// What frames' ways to the pages take.
+    pub ways: watch::Receiver<Ways>,
     /// The keeper of the door.
     pub guard: Arc<Mutex<Guard>>,
     /// Messages that could not be read.
@@ -110,7 +113,7 @@ impl Board {
             last_input_seconds_ago: last_input,
             display: Some(sources.display.clone()),
             encoder: snapshot.encoder,
-            latency: None,
+            latency: sources.ways.borrow().worst.clone(),
             audio: sources.audio.borrow().clone(),
             gpu,
             consumers: snapshot.consumers,
@@ -125,6 +128,7 @@ impl Board {
             frames: sources.frames.load(Relaxed),
             frames_per_second: self.rate().per_second,
             latency: latency(&sources.latency),
+            ways: sources.ways.borrow().histograms.clone(),
             switches: sources.snapshot.borrow().switches.clone(),
             input: vec![
                 ("accepted", counters.accepted.load(Relaxed)),

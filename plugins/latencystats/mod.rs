@@ -16,7 +16,7 @@
 //!
 //! ## Example pipeline
 //! ```bash
-//! gst-launch-1.0 -v ximagesrc use-damage=false ! adaptiveencbin ! latencystats silent=false ! fakesink
+//! gst-launch-1.0 -v xdamagesrc ! adaptiveencbin ! latencystats silent=false ! fakesink
 //! ```
 //! ```bash
 //! gst-launch-1.0 -v xdamagesrc ! latencystats stage=captured silent=false ! adaptiveencbin \

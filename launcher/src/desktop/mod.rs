@@ -9,7 +9,7 @@ use crate::{config, error::Error, session::Event};
 use cookie::Cookie;
 use nix::unistd::Pid;
 use restart::{Next, RestartPolicy};
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 use tokio::{
     process::Child,
     sync::{mpsc, oneshot},
@@ -39,6 +39,7 @@ struct Programme {
     display: String,
     authority: PathBuf,
     pulse_server: Option<String>,
+    size: config::Size,
 }
 
 impl Desktop {
@@ -51,7 +52,7 @@ impl Desktop {
     ) -> Result<Self, Error> {
         match (config, cookie) {
             (config::Desktop::Virtual { size, command }, Some(cookie)) => {
-                let xvfb = xvfb::start(*size, cookie.path()).await?;
+                let xvfb = xvfb::start(*size, cookie.path(), None).await?;
                 let display = xvfb.display.clone();
                 tracing::info!(%size, "the virtual display {} is up", xvfb.display);
                 let programme = Programme {
@@ -59,6 +60,7 @@ impl Desktop {
                     display: display.clone(),
                     authority: cookie.path().to_owned(),
                     pulse_server,
+                    size: *size,
                 };
                 let (stop, stopped) = oneshot::channel();
                 let task = tokio::spawn(supervise(xvfb, programme, events, stopped));
@@ -88,7 +90,10 @@ impl Desktop {
 /// The command as it runs just now.
 type Running = Option<(Child, Option<Pid>)>;
 
-/// Keeps the command running until it ends well, cannot be helped, or the display dies; then ends both.
+/// Time in which the death of a display explains the end of the command on it.
+const SAME_DEATH: Duration = Duration::from_millis(500);
+
+/// Keeps the command running until it ends well or cannot be helped, and the display under it; then ends both.
 async fn supervise(
     mut xvfb: Xvfb,
     programme: Programme,
@@ -96,16 +101,43 @@ async fn supervise(
     mut stopped: oneshot::Receiver<()>,
 ) {
     let mut running: Running = None;
-    let outcome = tokio::select! {
-        status = xvfb.child.wait() => Some(Event::Failed(Error::display(match status {
+    let mut policy = RestartPolicy::default();
+    let epoch = Instant::now();
+    let outcome = loop {
+        let died = tokio::select! {
+            status = xvfb.child.wait() => status,
+            event = run_command(&programme, &mut running) => {
+                // Programs end with their display, some of them with success.
+                match tokio::time::timeout(SAME_DEATH, xvfb.child.wait()).await {
+                    Ok(status) => status,
+                    Err(_) => break Some(event),
+                }
+            }
+            _ = &mut stopped => break None,
+        };
+        if let Some((mut child, group)) = running.take() {
+            process::end(&mut child, group).await;
+        }
+        let error = Error::display(match died {
             Ok(status) => format!("the X display {} has died ({status})", xvfb.display),
             Err(err) => format!("the X display {} is lost: {err}", xvfb.display),
-        }))),
-        event = run_command(&programme, &mut running) => Some(event),
-        _ = &mut stopped => None,
+        });
+        let Next::RestartAfter(pause) = policy.ended(false, epoch.elapsed()) else {
+            break Some(Event::Failed(error));
+        };
+        tracing::warn!("{}; it is started again", error.message);
+        // If nobody listens any more, the session is ending anyway.
+        let _ = events.send(Event::DisplayLost(error)).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = &mut stopped => break None,
+        }
+        match xvfb::start(programme.size, &programme.authority, Some(&xvfb.display)).await {
+            Ok(next) => xvfb = next,
+            Err(error) => break Some(Event::Failed(error)),
+        }
     };
     if let Some(event) = outcome {
-        // If nobody listens any more, the session is ending anyway.
         let _ = events.send(event).await;
         let _ = stopped.await;
     }
