@@ -2,6 +2,7 @@
 //! nothing.
 
 use crate::{
+    desktop::DisplayName,
     gpu::Gpu,
     http::{auth::Guard, metrics::Figures},
     input::Input,
@@ -43,7 +44,7 @@ pub struct Sources {
     /// When the process began.
     pub began: Instant,
     /// The display.
-    pub display: String,
+    pub display: DisplayName,
     /// What the owner publishes.
     pub snapshot: watch::Receiver<Snapshot>,
     /// The sound.
@@ -108,7 +109,7 @@ impl Board {
             message: snapshot.message,
             uptime_seconds: sources.began.elapsed().as_secs_f64(),
             last_input_seconds_ago: last_input,
-            display: Some(sources.display.clone()),
+            display: Some(sources.display.get()),
             encoder: snapshot.encoder,
             latency: None,
             audio: sources.audio.borrow().clone(),
