@@ -6,6 +6,7 @@ use crate::{
     gpu::Gpu,
     http::{auth::Guard, metrics::Figures},
     input::Input,
+    latency::told::Ways,
 };
 use gst::prelude::*;
 use std::{
@@ -55,6 +56,8 @@ pub struct Sources {
     pub frames: Arc<AtomicU64>,
     /// The element that knows the age of frames.
     pub latency: gst::Element,
+    /// What frames' ways to the pages take.
+    pub ways: watch::Receiver<Ways>,
     /// The keeper of the door.
     pub guard: Arc<Mutex<Guard>>,
     /// Messages that could not be read.
@@ -111,7 +114,7 @@ impl Board {
             last_input_seconds_ago: last_input,
             display: Some(sources.display.get()),
             encoder: snapshot.encoder,
-            latency: None,
+            latency: sources.ways.borrow().worst.clone(),
             audio: sources.audio.borrow().clone(),
             gpu,
             consumers: snapshot.consumers,
@@ -126,6 +129,7 @@ impl Board {
             frames: sources.frames.load(Relaxed),
             frames_per_second: self.rate().per_second,
             latency: latency(&sources.latency),
+            ways: sources.ways.borrow().histograms.clone(),
             switches: sources.snapshot.borrow().switches.clone(),
             input: vec![
                 ("accepted", counters.accepted.load(Relaxed)),

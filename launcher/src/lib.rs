@@ -21,6 +21,7 @@ pub mod error;
 pub mod gpu;
 pub mod http;
 pub mod input;
+pub mod latency;
 pub mod media;
 pub mod options;
 pub mod options_table;

@@ -11,6 +11,7 @@ use crate::{
     error::Error,
     http::{self, Server, auth},
     input::{self, Input, InputThread},
+    latency,
     media::{self, Media},
     pages::{News, Pages},
     runtime_folder,
@@ -142,6 +143,7 @@ impl Parts {
             input: input.clone(),
             frames: media.frames(),
             latency: media.latency(),
+            ways: latency::watch(media.sink()),
             guard: guard.clone(),
             bad_messages,
         });

@@ -16,6 +16,7 @@ use std::sync::{
 use vdi_protocol::{
     control::{FromPage, PageStats, ToPage},
     latency::{FrameReport, FrameReports, Latency, Leg},
+    limits::MAX_FRAME_REPORTS,
 };
 
 const MS: u64 = 1_000_000;
@@ -288,4 +289,41 @@ fn frames_of_a_desktop_that_is_silent_for_seconds_cost_no_key_frames() {
     let keys = consumer.key_frames.load(Ordering::SeqCst);
     consumer.wait_for_frames(6);
     assert_eq!(consumer.key_frames.load(Ordering::SeqCst), keys);
+}
+
+#[test]
+fn a_consumer_behind_a_queue_is_sent_nothing_until_it_has_run_dry_and_then_a_key_frame() {
+    init();
+    let stream = TestStream::of(&format!("{SOURCE} ! sink."));
+    let application = Application::new(&stream);
+    let consumer = application.connect("alice");
+    consumer.wait_for_frames(10);
+    // This is as quick as the network gets.
+    report_one(&consumer, 3_000);
+    let keys = consumer.key_frames.load(Ordering::SeqCst);
+    let began = now();
+    let batch: Vec<_> = consumer.wait_for("frames of 300 ms", |seen| {
+        let came = |(_, came): &&(u32, gst::ClockTime)| *came > began;
+        let batch: Vec<_> = seen.arrivals.iter().filter(came).copied().collect();
+        let span = batch.last()?.1 - batch.first()?.1;
+        (span >= gst::ClockTime::from_mseconds(300)).then_some(batch)
+    });
+    assert_eq!(consumer.key_frames.load(Ordering::SeqCst), keys);
+    // Says the page: they all came 400 ms later than they did.
+    let late = gst::ClockTime::from_mseconds(400);
+    let last = batch.last().unwrap().1 + late;
+    consumer.wait_for("the time at which that can be said", |_| (now() > last).then_some(()));
+    let told = |(rtp_timestamp, came): &(u32, gst::ClockTime)| FrameReport {
+        rtp_timestamp: *rtp_timestamp,
+        received_us: Some((*came + late).useconds()),
+        decoded_us: None,
+        presented_us: (*came + late).useconds(),
+    };
+    let frames: Vec<_> = batch.iter().map(told).collect();
+    for frames in frames.chunks(MAX_FRAME_REPORTS) {
+        let reports = FrameReports { uncertainty_us: 500, frames: frames.to_vec() };
+        consumer.send_text("control", &page(&FromPage::Frames(reports)));
+    }
+    consumer.wait_for("a key frame", |_| (consumer.key_frames.load(Ordering::SeqCst) > keys).then_some(()));
+    consumer.wait_for_frames(10);
 }

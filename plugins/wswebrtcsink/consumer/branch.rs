@@ -155,6 +155,7 @@ fn send_in_time(appsrc: &gst_app::AppSrc, frames: Option<&Arc<Watch>>) {
         let turn = Turn {
             is_key: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
             follows_gap: buffer.flags().contains(gst::BufferFlags::DISCONT),
+            paused: frames.as_ref().is_some_and(|frames| frames.is_paused()),
             waited: arrived.map(|arrived| now.saturating_sub(arrived).into()),
         };
         let verdict = lateness.lock().unwrap_or_else(PoisonError::into_inner).judge(turn, now.into());

@@ -2,7 +2,7 @@
 //! up to a fresh key frame, so that latency which has risen is gone within a second, rather than borne for ever.
 //!
 //! ```text
-//!              late for long, or very late, or a gap in the stream: ask for a key frame
+//!     late for long, or very late, or a gap in the stream: ask for a key frame; or a pause
 //!   Sending ────────────────────────────────────────────────────────▶ Skipping
 //!      ▲                                                                 │
 //!      └───────────────────────── a key frame ───────────────────────────┘
@@ -27,6 +27,8 @@ pub struct Turn {
     pub is_key: bool,
     /// Something before it is missing.
     pub follows_gap: bool,
+    /// Nothing is to be sent now: what was sent before stands in a queue on the way.
+    pub paused: bool,
     /// For how long it has waited; `None` if that is not known.
     pub waited: Option<Duration>,
 }
@@ -54,6 +56,11 @@ pub struct Lateness {
 impl Lateness {
     /// What becomes of the frame whose turn it is.
     pub fn judge(&mut self, turn: Turn, now: Duration) -> Verdict {
+        if turn.paused {
+            // Whoever paused asks for the key frame when it is over.
+            *self = Self { skipping: true, late_since: None };
+            return Verdict::Drop;
+        }
         if turn.is_key {
             // Also a late one: nothing better is under way, and what waits behind it is judged by itself.
             self.skipping = false;
@@ -85,10 +92,10 @@ mod tests {
     }
 
     fn delta(waited_ms: u64) -> Turn {
-        Turn { is_key: false, follows_gap: false, waited: Some(ms(waited_ms)) }
+        Turn { is_key: false, follows_gap: false, paused: false, waited: Some(ms(waited_ms)) }
     }
 
-    const KEY: Turn = Turn { is_key: true, follows_gap: false, waited: Some(Duration::ZERO) };
+    const KEY: Turn = Turn { is_key: true, follows_gap: false, paused: false, waited: Some(Duration::ZERO) };
 
     #[test]
     fn a_burst_passes() {
@@ -136,6 +143,16 @@ mod tests {
     }
 
     #[test]
+    fn after_a_pause_it_goes_on_with_a_key_frame_of_its_own() {
+        let mut lateness = Lateness::default();
+        let during = |turn| Turn { paused: true, ..turn };
+        let turns = [KEY, during(delta(0)), during(KEY), delta(0), KEY, delta(0)];
+        let judged: Vec<_> = turns.into_iter().map(|turn| lateness.judge(turn, ms(0))).collect();
+        use Verdict::{Drop, Send};
+        assert_eq!(judged, [Send, Drop, Drop, Drop, Send, Send]);
+    }
+
+    #[test]
     fn without_a_clock_nothing_is_late() {
         let mut lateness = Lateness::default();
         let unknown = Turn { waited: None, ..delta(0) };
@@ -153,7 +170,7 @@ mod tests {
             let is_key = key_due.is_some_and(|due| came >= due);
             let turn_at = came.max(link_free);
             let waited = turn_at - came;
-            let turn = Turn { is_key, follows_gap: false, waited: Some(ms(waited)) };
+            let turn = Turn { is_key, follows_gap: false, paused: false, waited: Some(ms(waited)) };
             match lateness.judge(turn, ms(turn_at)) {
                 Verdict::Send => {
                     worst = worst.max(waited);

@@ -27,6 +27,7 @@ use std::{
 use tokio::{sync::mpsc, task::JoinHandle};
 use vdi_protocol::{
     control::{FromPage, PageStats, ToPage},
+    latency::FrameReports,
     parse,
     signalling::{ErrorCode, ToConsumer},
 };
@@ -210,6 +211,18 @@ impl Reporter {
             self.consumer.send_data("control", &json(&ToPage::Latency(view.message(codec))));
         }
     }
+
+    /// The page tells of frames.
+    fn shown(&self, reports: &FrameReports) {
+        let pause = self.consumer.frames.get().and_then(|frames| frames.reported(reports));
+        let Some(pause) = pause else { return };
+        gst::info!(CAT, "consumer {} is behind: nothing is sent to it for {pause:?}", self.consumer.id);
+        let hub = self.hub.clone();
+        super::runtime::runtime().spawn(async move {
+            tokio::time::sleep(pause).await;
+            hub.request_key_frame();
+        });
+    }
 }
 
 impl Reports for Reporter {
@@ -255,9 +268,7 @@ impl Reports for Reporter {
                     return;
                 }
                 Ok(FromPage::Frames(reports)) => {
-                    if let Some(frames) = self.consumer.frames.get() {
-                        frames.reported(&reports);
-                    }
+                    self.shown(&reports);
                     return;
                 }
                 // An application may have messages of its own.

@@ -6,6 +6,7 @@
 //!   entered    packetised (last packet)    sent (last packet)    reported, over the control channel
 //! ```
 
+mod backlog;
 mod packet;
 mod sight;
 #[cfg(test)]
@@ -18,16 +19,17 @@ use crate::{
     latency::totals::{BOUNDS_NS, Totals},
     stage::{Stage, Stamps},
 };
+use backlog::{Backlog, Crossing};
 use gst::prelude::*;
 use sight::Sight;
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
-use table::Frames;
+use table::{Frames, Shown};
 use vdi_protocol::latency::FrameReports;
 
 /// The histograms of all consumers.
@@ -37,6 +39,7 @@ pub type SharedTotals = Arc<Mutex<Totals>>;
 struct State {
     frames: Frames,
     sight: Sight,
+    backlog: Backlog,
 }
 
 /// The frames of one consumer's video, on their way.
@@ -51,6 +54,8 @@ pub struct Watch {
     damage_is_told: Arc<AtomicBool>,
     totals: SharedTotals,
     state: Mutex<State>,
+    /// Nothing is to be sent before, in nanoseconds of the clock.
+    paused_until: AtomicU64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -72,6 +77,7 @@ impl Watch {
             damage_is_told,
             totals,
             state: Mutex::default(),
+            paused_until: AtomicU64::new(0),
         })
     }
 
@@ -160,23 +166,37 @@ impl Watch {
         });
     }
 
-    /// The page tells of frames.
-    pub fn reported(&self, reports: &FrameReports) {
+    /// Whether nothing is to be sent now, so that the network's queue runs dry.
+    pub fn is_paused(&self) -> bool {
+        self.now().nseconds() < self.paused_until.load(Relaxed)
+    }
+
+    /// The page tells of frames. If what is on the way stands in a queue, nothing is sent for the time that is given, and
+    /// a key frame is wanted after it.
+    pub fn reported(&self, reports: &FrameReports) -> Option<Duration> {
         let now = self.now();
-        let ways = {
+        let uncertainty = Duration::from_micros(reports.uncertainty_us);
+        let (shown, pause) = {
             let mut state = lock(&self.state);
-            let ways = state.frames.reported(reports, now);
-            if !ways.is_empty() {
-                state.sight.shown(&ways, Duration::from_micros(reports.uncertainty_us), now.into());
+            let shown = state.frames.reported(reports, now);
+            if !shown.is_empty() {
+                state.sight.shown(shown.iter().map(|one| one.way), uncertainty, now.into());
             }
-            ways
+            let crossings = shown.iter().filter_map(|one| crossing(one, uncertainty));
+            let pauses = crossings.filter_map(|one| state.backlog.crossed(one, now.into()));
+            let pause = pauses.last();
+            (shown, pause)
         };
+        if let Some(pause) = pause {
+            self.paused_until.store(now.nseconds() + pause.as_nanos() as u64, Relaxed);
+        }
         let mut totals = lock(&self.totals);
-        for way in &ways {
+        for Shown { way, .. } in &shown {
             // The legs up to the network were counted when it was sent, shown or not.
             totals.record_legs(self.codec, way.legs().filter(|(stage, _)| *stage > Stage::Sent));
             totals.record_whole(self.codec, way);
         }
+        pause
     }
 
     /// What can be said of the latency of the last `window`.
@@ -184,6 +204,13 @@ impl Watch {
         let now = self.now();
         lock(&self.state).sight.view(beyond, window, now.into())
     }
+}
+
+/// A frame's way over the network, where the page tells when it came.
+fn crossing(shown: &Shown, uncertainty: Duration) -> Option<Crossing> {
+    let sent = shown.stamps.get(Stage::Sent)?;
+    let took = shown.stamps.get(Stage::Received)?.saturating_sub(sent);
+    Some(Crossing { sent: sent.into(), took: took.into(), uncertainty })
 }
 
 /// The field `latency-histograms` of the sink's `stats`.

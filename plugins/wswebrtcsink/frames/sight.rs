@@ -73,10 +73,10 @@ impl Sight {
     }
 
     /// Frames came to the screen.
-    pub fn shown(&mut self, ways: &[Way], uncertainty: Duration, now: Duration) {
+    pub fn shown(&mut self, ways: impl Iterator<Item = Way>, uncertainty: Duration, now: Duration) {
         self.uncertainty = uncertainty;
         for way in ways {
-            self.shown.record(*way, now);
+            self.shown.record(way, now);
         }
     }
 
@@ -193,7 +193,7 @@ mod tests {
         let mut sight = Sight::default();
         sight.sent(way(&[(Stage::Captured, 0), (Stage::Sent, 20)]), ms(100));
         let shown = way(&[(Stage::Captured, 0), (Stage::Sent, 20), (Stage::Presented, 31)]);
-        sight.shown(&[shown], Duration::from_micros(900), ms(300));
+        sight.shown([shown].into_iter(), Duration::from_micros(900), ms(300));
         let view = sight.view(Beyond::of(&page()), SECOND, ms(300)).unwrap();
         assert_eq!(
             (view.estimated, view.median(), view.uncertainty),

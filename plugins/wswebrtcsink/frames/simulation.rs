@@ -72,7 +72,7 @@ fn watch_for_a_minute(page: &Page) -> Vec<(u64, u64)> {
             let uncertainty_us = uncertainty.ceil() as u64;
             let reports = FrameReports { uncertainty_us, frames: std::mem::take(&mut unreported) };
             let told = frames.reported(&reports, gst::ClockTime::from_useconds(now_us));
-            ways.extend(told.into_iter().map(|way| (way.total_ns() / 1000, uncertainty_us)));
+            ways.extend(told.into_iter().map(|one| (one.way.total_ns() / 1000, uncertainty_us)));
         }
     }
     let truth_us = UNTIL_SENT_US + page.down_us + page.decode_us + page.present_us;

@@ -34,6 +34,15 @@ struct Frame {
     told: bool,
 }
 
+/// A frame that a page has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// When it was where; what the page told is held to what can be.
+    pub stamps: Stamps,
+    /// From the first of them to the last.
+    pub way: Way,
+}
+
 /// The last frames on their way to one consumer.
 #[derive(Debug, Default)]
 pub struct Frames {
@@ -76,8 +85,8 @@ impl Frames {
         Way::of(&frame.stamps).filter(|_| frame.counts)
     }
 
-    /// The page tells of frames. The ways of those that are believed and count, to the screen.
-    pub fn reported(&mut self, reports: &FrameReports, now: gst::ClockTime) -> Vec<Way> {
+    /// The page tells of frames. Those that are believed and count.
+    pub fn reported(&mut self, reports: &FrameReports, now: gst::ClockTime) -> Vec<Shown> {
         let uncertainty = time(reports.uncertainty_us);
         if uncertainty > MAX_UNCERTAINTY {
             return Vec::new();
@@ -86,7 +95,7 @@ impl Frames {
             let frame = self.find(report.rtp_timestamp)?;
             let stamps = (!frame.told).then(|| held(&frame.stamps, report, uncertainty, now)).flatten()?;
             frame.told = true;
-            Way::of(&stamps).filter(|_| frame.counts)
+            Way::of(&stamps).filter(|_| frame.counts).map(|way| Shown { stamps, way })
         };
         reports.frames.iter().take(MAX_FRAME_REPORTS).filter_map(believed).collect()
     }
@@ -154,8 +163,8 @@ mod tests {
         FrameReport { rtp_timestamp, presented_us: at_ms * 1000, ..FrameReport::default() }
     }
 
-    fn totals(ways: &[Way]) -> Vec<u64> {
-        ways.iter().map(|way| way.total_ns() / 1_000_000).collect()
+    fn totals(shown: &[Shown]) -> Vec<u64> {
+        shown.iter().map(|one| one.way.total_ns() / 1_000_000).collect()
     }
 
     #[test]
@@ -169,8 +178,8 @@ mod tests {
             decoded_us: Some(116_500),
             presented_us: 121_500,
         };
-        let ways = frames.reported(&told(&[report]), ms(300));
-        let legs: Vec<_> = ways[0].legs().map(|(stage, ns)| (stage.leg().unwrap(), ns / 1000)).collect();
+        let way = frames.reported(&told(&[report]), ms(300))[0].way;
+        let legs: Vec<_> = way.legs().map(|(stage, ns)| (stage.leg().unwrap(), ns / 1000)).collect();
         let expected = [
             ("encode", 8_000),
             ("packetise", 1_000),
@@ -180,7 +189,7 @@ mod tests {
             ("present", 5_000),
         ];
         assert_eq!(legs, expected);
-        assert_eq!(ways[0].total_ns(), 21_500_000);
+        assert_eq!(way.total_ns(), 21_500_000);
     }
 
     #[test]
@@ -261,7 +270,7 @@ mod tests {
             decoded_us: Some(u64::MAX),
             presented_us: 120_000,
         };
-        let way = frames.reported(&told(&[report]), ms(300))[0];
+        let way = frames.reported(&told(&[report]), ms(300))[0].way;
         assert_eq!(way.leg(Stage::Received), Some(0));
         assert_eq!((way.leg(Stage::Decoded), way.leg(Stage::Presented)), (Some(10_000_000), Some(0)));
     }
