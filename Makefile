@@ -64,4 +64,4 @@ test-web:
 test-plugin:
 	scripts/test-install.sh
 test-browser:
-	$(NODE_TEST) tests/bench/*.test.ts tests/desktop_to_browser/*.test.ts
+	$(NODE_TEST) tests/bench/*.test.ts tests/bench/latency/*.test.ts tests/desktop_to_browser/*.test.ts
