@@ -22,7 +22,8 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
     adaptiveencbin::register(plugin)?;
     latencystats::register(plugin)?;
     rtphdrextplayoutdelay::register(plugin)?;
-    wswebrtcsink::register(plugin)
+    wswebrtcsink::register(plugin)?;
+    xdamagesrc::register(plugin)
 }
 
 /// What the macro defines needs no words of ours: the plugin's entry points.
