@@ -6,7 +6,7 @@ use crate::{
     audio::Audio,
     board::{Board, Snapshot, Sources},
     config::Config,
-    desktop::{Desktop, cookie::Cookie},
+    desktop::{Desktop, DisplayName, cookie::Cookie},
     encoder::{self, Story, words},
     error::Error,
     http::{self, Server, auth},
@@ -113,7 +113,7 @@ struct Parts {
 impl Parts {
     async fn start(
         config: &Config,
-        display: &str,
+        display: &DisplayName,
         listener: tokio::net::TcpListener,
         began: Instant,
         events: &mpsc::Sender<media::Event>,
@@ -137,7 +137,7 @@ impl Parts {
         let (snapshot, watched) = watch::channel(Snapshot::default());
         let board = Board::new(Sources {
             began,
-            display: display.to_owned(),
+            display: display.clone(),
             snapshot: watched,
             audio: audio.status.clone(),
             input: input.clone(),
@@ -449,16 +449,17 @@ async fn bounded(what: &str, end: impl FnOnce() + Send + 'static) {
 }
 
 async fn connect_input(
-    display: &str,
+    display: &DisplayName,
     failures: mpsc::Sender<session::Event>,
 ) -> Result<(Input, InputThread), Error> {
-    let name = display.to_owned();
+    let name = display.get();
     let tell = {
-        let name = name.clone();
+        let display = display.clone();
         move |news| {
             let event = match news {
                 input::News::Lost(err) => session::Event::DisplayLost(Error::display(format!(
-                    "the X display {name} is lost: {err}"
+                    "the X display {} is lost: {err}",
+                    display.get()
                 ))),
                 input::News::Reached => session::Event::DisplayReached,
             };
@@ -466,8 +467,8 @@ async fn connect_input(
         }
     };
     let start = {
-        let name = name.clone();
-        tokio::task::spawn_blocking(move || input::start(&name, tell))
+        let display = display.clone();
+        tokio::task::spawn_blocking(move || input::start(&display, tell))
     };
     match tokio::time::timeout(CONNECT_TIMEOUT, start).await {
         Ok(Ok(Ok((input, thread, (width, height))))) => {

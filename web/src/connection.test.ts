@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection, type ConnectionEvent } from "./connection";
-import { refusedVideo } from "./session";
+import { QUICK_PROBE_MS, refusedVideo } from "./session";
 import { FakeChannel, FakePeer, FakeSocket, ManualClock, settle } from "./testing";
 
 const OFFER = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 H264/90000\r\n";
@@ -398,10 +398,18 @@ describe("a page that stood still", () => {
   it("for long looks whether the server is still there, and begins anew if it is not", async () => {
     await stream();
     await clock.stall(60_000);
-    await clock.pass(999);
+    await clock.pass(QUICK_PROBE_MS - 1);
     expect(connection.state.name).toBe("streaming");
     await clock.pass(1);
     expect(connection.state.name).toBe("reconnecting");
+  });
+
+  it("for long goes on with a server that is still there", async () => {
+    const { control } = await stream();
+    await clock.stall(60_000);
+    pong(control, (control.sent as { type: string; id: number }[]).findLast(({ type }) => type === "ping")?.id ?? 0);
+    await clock.pass(2000);
+    expect(connection.state.name).toBe("streaming");
   });
 
   it("because it was hidden is asked when it is seen again, not before", async () => {

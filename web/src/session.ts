@@ -50,8 +50,11 @@ export const CONNECT_TIMEOUT_MS = 20_000;
 export const DISCONNECTED_MS = 1000;
 /** How long the answer to a probing ping may take. */
 export const PROBE_MS = 1000;
-/** A path that nobody used for longer than this may be gone, and is asked for its life before anything is awaited of it. */
-export const LONG_GAP_MS = 10_000;
+/** After standing still for longer than this, the server has most likely given the page up: it waits for ten seconds. */
+export const LONG_GAP_MS = 8000;
+/** How long the answer to a ping may take after that, or this many round trips. To begin anew takes half a second. */
+export const QUICK_PROBE_MS = 300;
+const QUICK_PROBE_ROUND_TRIPS = 3;
 /** Bytes waiting on the pointer channel above which a motion is left out: the next one says where the pointer is. */
 const MAX_POINTER_BACKLOG_BYTES = 4096;
 
@@ -120,12 +123,12 @@ export class Session {
   }
 
   /** Asks whether the server is still there; without an answer in time the session is over. */
-  probe(): void {
+  probe(limitMs = PROBE_MS): void {
     const pings = this.#pings;
     if (!pings || this.#probe || !this.#connected) return;
     const askedMs = this.#world.clock.nowMs();
     pings.ping();
-    this.#probe = this.#world.clock.after(PROBE_MS, () => {
+    this.#probe = this.#world.clock.after(limitMs, () => {
       this.#probe = null;
       const answered = pings.answeredAtMs;
       if (answered === null || answered < askedMs) this.#finish({ kind: "lost" });
@@ -343,11 +346,14 @@ export class Session {
     this.#watch = watchfulFrom;
     this.#frames.forget();
     this.#pings?.anew();
-    if (!this.#connected) return;
+    if (!this.#connected || !this.#pings) return;
     // Lets the decoder skip what has piled up, and brings the present picture where nothing changes any more.
     this.send("control", { type: "requestKeyFrame" });
     this.#callback({ type: "resumed" });
-    if (gap >= LONG_GAP_MS) this.probe();
+    if (gap < LONG_GAP_MS) return;
+    this.#probe?.();
+    this.#probe = null;
+    this.probe(Math.max(QUICK_PROBE_MS, QUICK_PROBE_ROUND_TRIPS * this.#pings.roundTripMs));
   }
 
   #waited(waitedMs: number): void {
