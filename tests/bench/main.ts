@@ -15,6 +15,7 @@ import { encoders } from "./encoders.js";
 import { failover } from "./failover.js";
 import { figure, median, table, type Bound, type Figure } from "./figures.js";
 import { latency, plannedSeconds } from "./latency/main.js";
+import { BUSY_CORES, machine } from "./machine.js";
 import { Progress } from "./progress.js";
 import { Stage, type Content } from "./stage.js";
 
@@ -128,7 +129,7 @@ const PARTS: Record<string, Part> = {
     words: null,
     seconds: plannedSeconds(SECONDS, CASES),
     run: async (chromium) => {
-      for (const judged of await latency(chromium, progress, SECONDS, CASES)) figures.push(judged);
+      for (const judged of await latency(chromium, progress, host, SECONDS, CASES)) figures.push(judged);
     },
   },
   "first-frame": { words: "time to the first frame", seconds: 2 * LOADS + 5, run: firstFrame },
@@ -157,7 +158,11 @@ function chosen(names: string): Part[] {
 }
 
 const parts = chosen((process.env["VDI_BENCH_PARTS"] ?? "").trim());
+const host = await machine();
 const progress = new Progress(parts.reduce((sum, { seconds }) => sum + seconds, 0));
+if (host.busyCores > BUSY_CORES) {
+  step(`this machine is busy with something else, ${host.busyCores} of ${host.cores} cores: what follows says less about gst-vdi than about that`);
+}
 const chromium = await Chromium.start();
 try {
   for (const { words, seconds, run } of parts) {
