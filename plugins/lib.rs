@@ -12,16 +12,19 @@
 //! statically with [`plugin_register_static`] and mounts the same HTTP routes.
 
 pub mod adaptiveencbin;
+pub mod latency;
 pub mod latencystats;
 pub mod rtphdrextplayoutdelay;
 pub mod stage;
 pub mod wswebrtcsink;
+pub mod xdamagesrc;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
     adaptiveencbin::register(plugin)?;
     latencystats::register(plugin)?;
     rtphdrextplayoutdelay::register(plugin)?;
-    wswebrtcsink::register(plugin)
+    wswebrtcsink::register(plugin)?;
+    xdamagesrc::register(plugin)
 }
 
 /// What the macro defines needs no words of ours: the plugin's entry points.

@@ -6,16 +6,16 @@ use crate::{
     audio::Audio,
     board::{Board, Snapshot, Sources},
     config::Config,
-    desktop::{Desktop, cookie::Cookie},
+    desktop::{Desktop, DisplayName, cookie::Cookie},
     encoder::{self, Story, words},
     error::Error,
     http::{self, Server, auth},
     input::{self, Input, InputThread},
+    latency,
     media::{self, Media},
     pages::{News, Pages},
     runtime_folder,
     session::{self, Action, Session},
-    xlib,
 };
 use std::{
     net::SocketAddr,
@@ -30,7 +30,13 @@ use tokio::{
     sync::{mpsc, watch},
     time::Instant,
 };
-use vdi_protocol::{control::FromPage, limits::MAX_DATA_BYTES, parse, phase::Phase};
+use vdi_protocol::{
+    control::{Cursor, FromPage, NoticeLevel},
+    limits::MAX_DATA_BYTES,
+    parse,
+    phase::Phase,
+    reason::FailureReason,
+};
 
 /// Events that may wait for the session; input does not go this way.
 const QUEUE: usize = 1024;
@@ -38,6 +44,8 @@ const QUEUE: usize = 1024;
 const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time for an X server to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time between a capture that failed and the next try.
+const RECAPTURE_PAUSE: Duration = Duration::from_millis(300);
 /// Time for the reason of a failure to reach the pages: it goes by the data channel, and the farewell by another way.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Time for the pages to take their leave.
@@ -86,6 +94,10 @@ struct Parts {
     pages: Pages,
     encoder: Story,
     display: Option<(u32, u32)>,
+    cursor: Option<Cursor>,
+    enable_cursors: bool,
+    /// When the session began to start, the last time.
+    starting_since: Duration,
     snapshot: watch::Sender<Snapshot>,
     board: Board,
     media: Arc<Media>,
@@ -101,14 +113,13 @@ struct Parts {
 impl Parts {
     async fn start(
         config: &Config,
-        display: &str,
+        display: &DisplayName,
         listener: tokio::net::TcpListener,
         began: Instant,
         events: &mpsc::Sender<media::Event>,
         failures: mpsc::Sender<session::Event>,
     ) -> Result<Self, Error> {
         let (input, input_thread) = connect_input(display, failures.clone()).await?;
-        guard_xlib(display, failures.clone());
         let media = Arc::new(Media::new(config, display, proofs(config).as_deref())?);
         let bad_messages = Arc::new(AtomicU64::new(0));
         media.connect(deliver(input.clone(), events.clone(), bad_messages.clone()));
@@ -126,12 +137,13 @@ impl Parts {
         let (snapshot, watched) = watch::channel(Snapshot::default());
         let board = Board::new(Sources {
             began,
-            display: display.to_owned(),
+            display: display.clone(),
             snapshot: watched,
             audio: audio.status.clone(),
             input: input.clone(),
             frames: media.frames(),
             latency: media.latency(),
+            ways: latency::watch(media.sink()),
             guard: guard.clone(),
             bad_messages,
         });
@@ -142,10 +154,13 @@ impl Parts {
         Ok(Self {
             began,
             name: access::session_name()?,
-            session: Session::new(config.idle_after),
+            session: Session::new(config.idle_after, config.display_timeout),
             pages: Pages::default(),
             encoder: Story::default(),
             display: None,
+            cursor: None,
+            enable_cursors: config.video.enable_cursors,
+            starting_since: Duration::ZERO,
             snapshot,
             board,
             media,
@@ -195,6 +210,10 @@ impl Parts {
                 self.display = Some((width, height));
                 return None;
             }
+            media::Event::Cursor(cursor) => {
+                self.cursor = Some(cursor);
+                return None;
+            }
             media::Event::Encoder(choice) => {
                 self.chosen(choice);
                 return None;
@@ -211,6 +230,15 @@ impl Parts {
             media::Event::Warning(text) => {
                 tracing::warn!("{text}");
                 return None;
+            }
+            media::Event::Failed(error) if error.reason == FailureReason::DisplayUnavailable => {
+                // The display itself may be well: a look at it tells, and begins the next try.
+                let input = self.input.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(RECAPTURE_PAUSE).await;
+                    input.look();
+                });
+                return Some(session::Event::DisplayLost(error));
             }
             media::Event::Failed(error) => return Some(session::Event::Failed(error)),
             media::Event::PageAdded(page) => {
@@ -268,7 +296,9 @@ impl Parts {
                 tracing::info!(page, "a page takes control");
                 self.pages.take_control(page);
             }
-            Ok(FromPage::Ping { .. } | FromPage::Stats(_) | FromPage::RequestKeyFrame) => {}
+            Ok(
+                FromPage::Ping { .. } | FromPage::Stats(_) | FromPage::Frames(_) | FromPage::RequestKeyFrame,
+            ) => {}
             Err(error) => {
                 tracing::debug!(page, "{error}");
                 self.bad_message(page);
@@ -287,7 +317,8 @@ impl Parts {
         let now = self.now();
         self.board.tick();
         self.pages.tick(now);
-        if self.session.phase() == Phase::Starting && now >= FIRST_FRAME_TIMEOUT {
+        let waits = self.session.phase() == Phase::Starting && self.session.lost_since().is_none();
+        if waits && now >= self.starting_since + FIRST_FRAME_TIMEOUT {
             let words = format!("no encoded frame came within {} s", FIRST_FRAME_TIMEOUT.as_secs());
             return session::Event::Failed(Error::pipeline(words));
         }
@@ -305,16 +336,39 @@ impl Parts {
         let before = self.session.phase();
         let actions = event.map(|event| self.session.handle(event, now)).unwrap_or_default();
         for action in &actions {
-            if let Action::Media(flowing) = action {
-                self.media.set_flowing(*flowing);
-                self.audio.set_wanted(*flowing);
+            match action {
+                Action::Media(flowing) => {
+                    self.media.set_flowing(*flowing);
+                    self.audio.set_wanted(*flowing);
+                }
+                Action::Recapture => {
+                    tracing::info!("the display answers; it is captured anew");
+                    let media = self.media.clone();
+                    tokio::task::spawn_blocking(move || media.recapture());
+                }
+                Action::Announce | Action::Drain => {}
             }
         }
-        if self.session.phase() != before {
-            tracing::info!("{} after {}", self.session.phase().as_str(), before.as_str());
+        let after = self.session.phase();
+        if after != before {
+            let message = self.session.message();
+            tracing::info!(message, "{} after {}", after.as_str(), before.as_str());
+            self.tell_of_the_display(after, before);
         }
         self.publish();
         actions.contains(&Action::Drain)
+    }
+
+    /// Pages keep their last picture while the display is gone, and are told why it stands still.
+    fn tell_of_the_display(&mut self, after: Phase, before: Phase) {
+        if after == Phase::Starting {
+            self.starting_since = self.now();
+            let text = format!("{}.", self.session.message().unwrap_or_default());
+            self.pages.notice(NoticeLevel::Warning, text);
+        } else if before == Phase::Starting && after != Phase::Failed && self.starting_since > Duration::ZERO
+        {
+            self.pages.notice(NoticeLevel::Info, "The desktop is back.".into());
+        }
     }
 
     /// Brings watchers, pages and the input thread up to date.
@@ -324,12 +378,14 @@ impl Parts {
             self.input.set_controller(controller.as_deref());
             self.controller = controller;
         }
+        self.media.draw_pointer(!self.enable_cursors || self.pages.count().1 > 1);
         let news = News {
             phase: self.session.phase(),
             reason: self.session.reason(),
             message: self.session.message(),
             display: self.display,
             quality: self.encoder.quality(self.now()),
+            cursor: self.cursor.clone(),
         };
         for (page, message) in self.pages.tell(&news) {
             match serde_json::to_string(&message) {
@@ -393,20 +449,26 @@ async fn bounded(what: &str, end: impl FnOnce() + Send + 'static) {
 }
 
 async fn connect_input(
-    display: &str,
+    display: &DisplayName,
     failures: mpsc::Sender<session::Event>,
 ) -> Result<(Input, InputThread), Error> {
-    let name = display.to_owned();
-    let lost = {
-        let name = name.clone();
-        move |err| {
-            let error = Error::display(format!("the X display {name} is lost: {err}"));
-            let _ = failures.blocking_send(session::Event::Failed(error));
+    let name = display.get();
+    let tell = {
+        let display = display.clone();
+        move |news| {
+            let event = match news {
+                input::News::Lost(err) => session::Event::DisplayLost(Error::display(format!(
+                    "the X display {} is lost: {err}",
+                    display.get()
+                ))),
+                input::News::Reached => session::Event::DisplayReached,
+            };
+            let _ = failures.blocking_send(event);
         }
     };
     let start = {
-        let name = name.clone();
-        tokio::task::spawn_blocking(move || input::start(&name, lost))
+        let display = display.clone();
+        tokio::task::spawn_blocking(move || input::start(&display, tell))
     };
     match tokio::time::timeout(CONNECT_TIMEOUT, start).await {
         Ok(Ok(Ok((input, thread, (width, height))))) => {
@@ -419,17 +481,6 @@ async fn connect_input(
             "the X display {name} does not answer within {} s",
             CONNECT_TIMEOUT.as_secs()
         ))),
-    }
-}
-
-fn guard_xlib(display: &str, failures: mpsc::Sender<session::Event>) {
-    let name = display.to_owned();
-    let lost = move || {
-        let error = Error::display(format!("the X display {name} has died"));
-        let _ = failures.try_send(session::Event::Failed(error));
-    };
-    if let Err(err) = xlib::on_display_lost(lost) {
-        tracing::debug!("Xlib is not guarded: {err}");
     }
 }
 
