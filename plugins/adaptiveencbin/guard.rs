@@ -2,7 +2,8 @@
 //! the supervisor and not upstream; behind, what it makes is brought into the form and onto the clock of the stream that
 //! began before it.
 
-use gst::glib;
+use crate::stage::{self, Stage};
+use gst::{glib, prelude::*};
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -216,6 +217,9 @@ impl Guard {
         self.flow.key_frames_encoded.fetch_add(u64::from(is_key), Relaxed);
         self.flow.bytes_encoded.fetch_add(buffer.size() as u64, Relaxed);
         self.put_on_the_clock(&mut buffer);
+        if let Some(now) = clock_time(parent) {
+            stage::stamp(buffer.make_mut(), Stage::Encoded, now);
+        }
         self.is_giving.store(true, Relaxed);
         let result = gst::ProxyPad::chain_default(pad, parent, buffer);
         self.is_giving.store(false, Relaxed);
@@ -266,6 +270,12 @@ impl Guard {
         }
         is_taken
     }
+}
+
+/// The time of the pipeline's clock; `ghost` is the pad behind the encoder.
+fn clock_time(ghost: Option<&gst::Object>) -> Option<gst::ClockTime> {
+    let worker = ghost?.parent()?.downcast::<gst::Element>().ok()?;
+    Some(worker.clock()?.time())
 }
 
 /// What was told of the stream, by whatever encoder: the same is not said again.

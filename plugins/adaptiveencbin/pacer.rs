@@ -11,12 +11,14 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// The most frames per second to let through; `None` for all.
-    pub fn limit(&mut self, max_fps: Option<u32>) {
-        if self.max_fps != max_fps {
+    /// The most frames per second to let through; `None` for all. Returns whether that is another limit than before.
+    pub fn limit(&mut self, max_fps: Option<u32>) -> bool {
+        let is_other = self.max_fps != max_fps;
+        if is_other {
             self.max_fps = max_fps;
             self.due = None;
         }
+        is_other
     }
 
     /// Whether the frame of this running time is encoded.

@@ -154,8 +154,8 @@ impl AdaptiveEncBin {
             _ => return None,
         };
         let mut shape = self.shape(run, &info);
-        let mut state = lock(&self.state);
-        let state = &mut *state;
+        let mut guard = lock(&self.state);
+        let state = &mut *guard;
         let Phase::Working(work) = &mut state.phase else { return None };
         let mut unproven = None;
         let scaled = input::scaled(&work.info, shape.size);
@@ -166,14 +166,37 @@ impl AdaptiveEncBin {
                 .map(|caps| Unproven { generation: work.generation, caps });
             shape.size = work.shape.size;
         }
-        state.pacer.limit(shape.max_fps);
-        if work.shape == shape {
-            return unproven;
+        let is_paced_anew = state.pacer.limit(shape.max_fps);
+        let is_resized = work.shape.size != shape.size;
+        if work.shape != shape {
+            work.shape = shape;
+            work.renewals += 1;
+            work.worker.reshape(shape, &work.caps);
         }
-        work.shape = shape;
-        work.renewals += 1;
-        work.worker.reshape(shape, &work.caps);
+        drop(guard);
+        if is_paced_anew {
+            self.throttle_source(shape.max_fps);
+        }
+        if is_resized {
+            self.wake_source();
+        }
         unproven
+    }
+
+    /// Tells the source how many frames are wanted, so that it captures no more. One that does not listen is thinned out
+    /// by the pacer.
+    pub fn throttle_source(&self, max_fps: Option<u32>) {
+        let interval = max_fps
+            .filter(|&fps| fps > 0)
+            .map_or(0, |fps| gst::ClockTime::SECOND.nseconds() / u64::from(fps));
+        let interval = i64::try_from(interval).unwrap_or(0);
+        let now = self.obj().current_running_time().unwrap_or_default();
+        self.sink_pad.push_event(gst::event::Qos::new(gst::QOSType::Throttle, 1.0, interval, now));
+    }
+
+    /// Asks the source for its present frame, which a source that only wakes on damage would not give by itself.
+    pub fn wake_source(&self) {
+        self.sink_pad.push_event(gst_video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build());
     }
 
     /// The running encoder was proven at another size, or not.
@@ -276,8 +299,17 @@ pub fn src_pad(template: &gst::PadTemplate) -> gst::GhostPad {
     }
     gst::GhostPad::builder_from_template(template)
         .event_function(|pad, parent, event| {
-            let is_ours = bin(parent).is_some_and(|bin| bin.imp().hear(&event));
-            is_ours || gst::Pad::event_default(pad, parent, event)
+            let bin = bin(parent);
+            if bin.as_ref().is_some_and(|bin| bin.imp().hear(&event)) {
+                return true;
+            }
+            let wants_frame = gst_video::UpstreamForceKeyUnitEvent::parse(&event).is_ok();
+            let is_taken = gst::Pad::event_default(pad, parent, event);
+            // Encoders keep this event to themselves, and without a frame there is nothing to make a key frame of.
+            if let Some(bin) = bin.filter(|_| wants_frame) {
+                bin.imp().wake_source();
+            }
+            is_taken
         })
         .proxy_pad_event_function(|pad, parent, event| {
             let ghost = parent.and_then(|ghost| ghost.parent());

@@ -281,7 +281,9 @@ impl AdaptiveEncBin {
         let wanted = self.shape(run, info);
         let size = if row.hardware { Shape::full(info).size } else { wanted.size };
         let shape = Shape { size, ..wanted };
-        lock(&self.state).pacer.limit(shape.max_fps);
+        if lock(&self.state).pacer.limit(shape.max_fps) {
+            self.throttle_source(shape.max_fps);
+        }
         let start = Start { row, info: info.clone(), shape, rate: self.rate(), is_live, generation };
         Worker::start(start, limit, &run.flow, report)
     }
@@ -377,6 +379,8 @@ impl AdaptiveEncBin {
             lock(&run.flow.journal).came_in(running_time, run.flow.now());
             let _ = gst::ProxyPad::chain_default(&self.sink_pad, Some(&*self.obj()), last);
         }
+        // Whoever begins begins coarsely; a source that has fallen silent gives the frames that sharpen it.
+        self.wake_source();
         if self.sink_pad.sticky_event::<gst::event::Eos>(0).is_some() {
             gst::Pad::event_default(&self.sink_pad, Some(&*self.obj()), gst::event::Eos::new());
         }

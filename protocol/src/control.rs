@@ -1,9 +1,14 @@
 //! The wire: the reliable channel `control` between page and server: pings, statistics, state.
 
-use crate::{phase::Phase, reason::FailureReason, status::QualityLimitationReason};
+use crate::{
+    latency::{FrameReports, Latency},
+    phase::Phase,
+    reason::FailureReason,
+    status::QualityLimitationReason,
+};
 use serde::{Deserialize, Serialize};
 
-/// What the page sends. `ping`, `stats` and `requestKeyFrame` are the sink's; the rest is the application's.
+/// What the page sends. `ping`, `stats`, `frames` and `requestKeyFrame` are the sink's; the rest is the application's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum FromPage {
@@ -14,6 +19,8 @@ pub enum FromPage {
     },
     /// What the browser sees, once a second, in W3C webrtc-stats terms.
     Stats(PageStats),
+    /// When single frames came, were decoded and were shown.
+    Frames(FrameReports),
     /// The picture is missing or frozen although data arrives.
     RequestKeyFrame,
     /// The user wants control of keyboard and pointer.
@@ -28,6 +35,8 @@ pub struct PageStats {
     pub frames_decoded: u64,
     /// Frames dropped since the start.
     pub frames_dropped: u64,
+    /// Frames put on the screen since the start; 0 where the browser does not tell.
+    pub frames_presented: u64,
     /// Frames per second.
     pub frames_per_second: f64,
     /// Video bits per second received.
@@ -48,7 +57,7 @@ pub struct PageStats {
     pub freeze_count: u64,
 }
 
-/// What the server sends. `pong` and `media` come from the sink; the rest from the application.
+/// What the server sends. `pong`, `media` and `latency` come from the sink; the rest from the application.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ToPage {
@@ -56,7 +65,15 @@ pub enum ToPage {
     Pong {
         /// The ping's.
         id: u32,
+        /// The server's clock when the ping came, in microseconds; absent where the server has none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        received_us: Option<u64>,
+        /// The server's clock when the answer went, in microseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sent_us: Option<u64>,
     },
+    /// How long the way of the page's frames took, once a second while frames are shown.
+    Latency(Latency),
     /// What is being sent; on connect and at every change.
     Media(Media),
     /// State of the session; on connect and at every change.
@@ -95,6 +112,24 @@ pub enum ToPage {
         /// Rows.
         height: u32,
     },
+    /// The pointer's shape, for pages into whose picture it is not drawn; on connect and at every change.
+    Cursor(Cursor),
+}
+
+/// The pointer's shape.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Cursor {
+    /// Columns, at most [`crate::limits::MAX_CURSOR_PX`]; 0 for a pointer that is invisible.
+    pub width: u32,
+    /// Rows, at most as many.
+    pub height: u32,
+    /// Column of the point that points.
+    pub hotspot_x: u32,
+    /// Row of the point that points.
+    pub hotspot_y: u32,
+    /// The picture as PNG in base64; empty for a pointer that is invisible.
+    pub png: String,
 }
 
 /// The media on its way to the page.

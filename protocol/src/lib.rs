@@ -31,6 +31,7 @@ pub mod broker;
 pub mod control;
 pub mod environment;
 pub mod input;
+pub mod latency;
 pub mod limits;
 pub mod parse;
 pub mod phase;

@@ -14,3 +14,9 @@ pub const MAX_BAD_MESSAGES: u32 = 16;
 
 /// Keys that one consumer may hold at once; keyboards report at most about 20.
 pub const MAX_HELD_KEYS: usize = 64;
+
+/// Frames in one report of a page: four reports a second have room for 128 frames, twice what is captured.
+pub const MAX_FRAME_REPORTS: usize = 32;
+
+/// Columns and rows of a pointer's shape. Browsers show no CSS cursor that is larger.
+pub const MAX_CURSOR_PX: u32 = 128;

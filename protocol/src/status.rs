@@ -1,6 +1,6 @@
 //! The wire: `GET /status`, what a process says of its session. The operator reads it, and so do people.
 
-use crate::{control::Role, phase::Phase, reason::FailureReason};
+use crate::{control::Role, latency::Leg, phase::Phase, reason::FailureReason};
 use serde::{Deserialize, Serialize};
 
 /// The body of `/status`.
@@ -23,6 +23,8 @@ pub struct Status {
     pub display: Option<String>,
     /// The encoder at work; `null` before the first frame.
     pub encoder: Option<EncoderStatus>,
+    /// How long frames take to the screen; `null` while none are shown.
+    pub latency: Option<LatencyStatus>,
     /// The sound.
     pub audio: AudioStatus,
     /// NVIDIA devices seen by NVML.
@@ -81,6 +83,47 @@ pub struct EncoderStatus {
     pub last_switch: Option<EncoderSwitch>,
     /// Encoders that were tried before it and why each was rejected.
     pub rejections: Vec<Rejection>,
+}
+
+/// How long frames took over the last seconds, from the damage in the X server to the screen of the page that is worst off.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LatencyStatus {
+    /// The server's name for the page.
+    pub consumer: String,
+    /// Put together from what the server knows, because the page tells of no frames.
+    pub estimated: bool,
+    /// Frames that are counted.
+    pub frames: u64,
+    /// How wrong the figures that cross the network may be, in seconds; 0 if estimated.
+    pub uncertainty_seconds: f64,
+    /// The whole way.
+    pub glass_to_glass: LatencyFigures,
+    /// Its legs, in order; those that are not known are absent, and their time is in the next.
+    pub stages: Vec<StageLatencyStatus>,
+}
+
+/// Percentiles of a time, in seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LatencyFigures {
+    /// What half of the frames did not exceed.
+    pub p50_seconds: f64,
+    /// What 95 of 100 frames did not exceed.
+    pub p95_seconds: f64,
+    /// What 99 of 100 frames did not exceed.
+    pub p99_seconds: f64,
+}
+
+/// How long one leg of the way took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageLatencyStatus {
+    /// The leg.
+    pub stage: Leg,
+    /// Its figures.
+    #[serde(flatten)]
+    pub figures: LatencyFigures,
 }
 
 /// What holds quality back: the words of W3C webrtc-stats (RTCQualityLimitationReason), and `latency`.

@@ -8,14 +8,15 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Debug, path::Path};
 use vdi_protocol::{
     broker::{FromBroker, ToBroker},
-    control::{FromPage, Media, NoticeLevel, PageStats, Quality, Role, ToPage},
+    control::{Cursor, FromPage, Media, NoticeLevel, PageStats, Quality, Role, ToPage},
     input::{Input, Motion},
+    latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
     phase::Phase,
     reason::FailureReason,
     signalling::{ErrorCode, FromConsumer, IceCandidate, IceServer, IceTransportPolicy, ToConsumer},
     status::{
-        ConsumerStatus, EncoderStatus, EncoderSwitch, QualityLimitationDurations, QualityLimitationReason,
-        Rejection, Status,
+        ConsumerStatus, EncoderStatus, EncoderSwitch, LatencyFigures, LatencyStatus,
+        QualityLimitationDurations, QualityLimitationReason, Rejection, StageLatencyStatus, Status,
     },
 };
 
@@ -126,6 +127,7 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             FromPage::Stats(PageStats {
                 frames_decoded: 600,
                 frames_dropped: 1,
+                frames_presented: 598,
                 frames_per_second: 59.5,
                 bitrate_bps: 7_900_000.0,
                 jitter_ms: 1.5,
@@ -136,6 +138,22 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 round_trip_ms: 1.25,
                 freeze_count: 0,
             }),
+            FromPage::Frames(FrameReports {
+                uncertainty_us: 900,
+                frames: vec![
+                    FrameReport {
+                        rtp_timestamp: 90_000,
+                        received_us: Some(123_456_789),
+                        decoded_us: Some(123_459_000),
+                        presented_us: 123_461_500,
+                    },
+                    FrameReport {
+                        rtp_timestamp: 91_500,
+                        presented_us: 123_478_000,
+                        ..FrameReport::default()
+                    },
+                ],
+            }),
             FromPage::RequestKeyFrame,
             FromPage::TakeControl,
         ],
@@ -143,7 +161,8 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
     check(
         "control.toPage",
         &[
-            ToPage::Pong { id: 3 },
+            ToPage::Pong { id: 3, received_us: Some(123_456_789), sent_us: Some(123_456_790) },
+            ToPage::Pong { id: 4, received_us: None, sent_us: None },
             ToPage::Media(Media {
                 codec: "H264".into(),
                 encoder: "x264enc".into(),
@@ -188,6 +207,37 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 bitrate_bps: 1_500_000,
             }),
             ToPage::Display { width: 1920, height: 1080 },
+            ToPage::Latency(Latency {
+                codec: "H264".into(),
+                estimated: false,
+                frames: 60,
+                uncertainty_us: 900,
+                glass_to_glass: Percentiles { p50_us: 21_000, p95_us: 33_500 },
+                stages: Leg::ALL
+                    .into_iter()
+                    .zip([2_000, 1_500, 6_000, 150, 100, 1_250, 4_000, 6_000])
+                    .map(|(stage, p50_us)| StageLatency { stage, p50_us, p95_us: 2 * p50_us })
+                    .collect(),
+            }),
+            ToPage::Latency(Latency {
+                codec: "VP8".into(),
+                estimated: true,
+                frames: 58,
+                uncertainty_us: 0,
+                glass_to_glass: Percentiles { p50_us: 24_000, p95_us: 36_000 },
+                stages: vec![
+                    StageLatency { stage: Leg::Encode, p50_us: 9_000, p95_us: 12_000 },
+                    StageLatency { stage: Leg::Network, p50_us: 5_000, p95_us: 5_000 },
+                ],
+            }),
+            ToPage::Cursor(Cursor {
+                width: 24,
+                height: 24,
+                hotspot_x: 3,
+                hotspot_y: 2,
+                png: "iVBORw0KGgo=".into(),
+            }),
+            ToPage::Cursor(Cursor::default()),
         ],
     );
 }
@@ -238,6 +288,17 @@ fn status_stands_on_the_wire_as_in_the_golden_file() {
                     encoder: "nvcudah264enc".into(),
                     reason: "no-factory".into(),
                     message: "GStreamer has no element nvcudah264enc".into(),
+                }],
+            }),
+            latency: Some(LatencyStatus {
+                consumer: "c1".into(),
+                estimated: false,
+                frames: 300,
+                uncertainty_seconds: 0.0009,
+                glass_to_glass: LatencyFigures { p50_seconds: 0.021, p95_seconds: 0.0335, p99_seconds: 0.04 },
+                stages: vec![StageLatencyStatus {
+                    stage: Leg::Encode,
+                    figures: LatencyFigures { p50_seconds: 0.006, p95_seconds: 0.009, p99_seconds: 0.012 },
                 }],
             }),
             consumers: vec![ConsumerStatus { id: "c1".into(), role: Role::Controller, connected: true }],

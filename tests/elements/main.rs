@@ -9,6 +9,7 @@
 mod adaptiveencbin;
 mod broker;
 mod consumer;
+mod latency;
 mod latencystats;
 mod nvenc;
 mod rtphdrextplayoutdelay;

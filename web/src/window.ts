@@ -3,7 +3,7 @@ import type { Connection, State } from "./connection";
 import type { Size } from "./geometry";
 import type { Keyboard } from "./keyboard";
 import type { Media, Sound } from "./media";
-import type { MediaInfo, PageStats, Quality, Role } from "./protocol";
+import type { CursorShape, Latency, MediaInfo, PageStats, Quality, Role } from "./protocol";
 
 export interface Vdi {
   /** As on `<html data-state>`. */
@@ -26,6 +26,10 @@ export interface Vdi {
   readonly sound: Sound;
   /** The report of the last second. */
   readonly stats: PageStats | null;
+  /** How long frames take to the screen, as the server told it last. */
+  readonly latency: Latency | null;
+  /** The pointer's shape, if it is not drawn into the picture. */
+  readonly cursor: CursorShape | null;
   /** Keysyms held now. */
   readonly held: readonly number[];
   readonly peer: RTCPeerConnection | null;
@@ -71,6 +75,12 @@ export function publish(connection: Connection, media: Media, keyboard: Keyboard
     },
     get stats() {
       return connection.stats;
+    },
+    get latency() {
+      return connection.latency;
+    },
+    get cursor() {
+      return connection.cursor;
     },
     get held() {
       return keyboard.held;

@@ -7,6 +7,7 @@ mod failover;
 mod faults;
 mod mortal;
 mod quality;
+mod source;
 mod stream;
 
 use gst::prelude::*;
