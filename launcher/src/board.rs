@@ -2,6 +2,7 @@
 //! nothing.
 
 use crate::{
+    desktop::DisplayName,
     gpu::Gpu,
     http::{auth::Guard, metrics::Figures},
     input::Input,
@@ -44,7 +45,7 @@ pub struct Sources {
     /// When the process began.
     pub began: Instant,
     /// The display.
-    pub display: String,
+    pub display: DisplayName,
     /// What the owner publishes.
     pub snapshot: watch::Receiver<Snapshot>,
     /// The sound.
@@ -111,7 +112,7 @@ impl Board {
             message: snapshot.message,
             uptime_seconds: sources.began.elapsed().as_secs_f64(),
             last_input_seconds_ago: last_input,
-            display: Some(sources.display.clone()),
+            display: Some(sources.display.get()),
             encoder: snapshot.encoder,
             latency: sources.ways.borrow().worst.clone(),
             audio: sources.audio.borrow().clone(),

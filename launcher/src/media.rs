@@ -10,6 +10,7 @@
 
 use crate::{
     audio, config, cursor,
+    desktop::DisplayName,
     encoder::told::{self, Change, Choice},
     error::Error,
 };
@@ -82,6 +83,7 @@ pub struct Media {
     latency: gst::Element,
     sound: gst_app::AppSrc,
     source: gst::Element,
+    display: DisplayName,
     captured: gst::Pad,
     gate: Gate,
     frames: Arc<AtomicU64>,
@@ -92,12 +94,12 @@ pub struct Media {
 impl Media {
     /// Builds the pipeline; nothing runs yet.
     /// `proofs` is the file in which encoders' proofs are kept for later sessions.
-    pub fn new(config: &config::Config, display: &str, proofs: Option<&Path>) -> Result<Self, Error> {
+    pub fn new(config: &config::Config, display: &DisplayName, proofs: Option<&Path>) -> Result<Self, Error> {
         let failed = |err: glib::BoolError| Error::pipeline(format!("the pipeline cannot be built: {err}"));
         let video = &config.video;
         let source = gst::ElementFactory::make("xdamagesrc")
             .name(CAPTURE)
-            .property("display-name", display)
+            .property("display-name", display.get())
             .property("show-pointer", !video.enable_cursors)
             .property("cursor-messages", video.enable_cursors)
             .build()
@@ -159,6 +161,7 @@ impl Media {
         Ok(Self {
             gate: Gate::new(pad.clone()),
             source,
+            display: display.clone(),
             captured: pad,
             pipeline,
             sink,
@@ -282,6 +285,7 @@ impl Media {
     pub fn recapture(&self) {
         let _ = self.source.set_state(gst::State::Null);
         self.proven.store(false, Relaxed);
+        self.source.set_property("display-name", self.display.get());
         // What goes wrong is told on the bus.
         let _ = self.source.sync_state_with_parent();
     }

@@ -129,7 +129,9 @@ impl Session {
                 return self.fail(error);
             }
             Event::DisplayLost(error) if self.phase != Phase::Draining && self.lost.is_none() => {
-                self.message = Some(format!("{}; waiting for it to come back", error.message));
+                // What to do about it, which may follow, is being done.
+                let what = error.message.split_once(". ").map_or(error.message.as_str(), |(what, _)| what);
+                self.message = Some(format!("{what}; waiting for it to come back"));
                 self.lost = Some((error, now));
                 self.phase = Phase::Starting;
                 // It is proven anew, whether somebody watches or not.
@@ -278,7 +280,7 @@ mod tests {
     #[test]
     fn display_that_comes_back_is_captured_anew_and_the_session_goes_on() {
         let mut session = streaming();
-        let lost = session.handle(Event::DisplayLost(Error::display("gone")), s(5));
+        let lost = session.handle(Event::DisplayLost(Error::display("gone. Start it again")), s(5));
         assert_eq!(lost, [Action::Announce, Action::Media(true)]);
         assert_eq!((session.phase(), session.reason()), (Phase::Starting, None));
         assert_eq!(session.message().as_deref(), Some("gone; waiting for it to come back"));

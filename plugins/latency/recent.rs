@@ -10,7 +10,7 @@ use std::{collections::VecDeque, time::Duration};
 const MAX_WAYS: usize = 600;
 
 /// The ways of the last frames. Times are durations since any fixed moment.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Recent {
     /// When each was told, and what it was.
     ways: VecDeque<(Duration, Way)>,

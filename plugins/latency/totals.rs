@@ -46,7 +46,7 @@ impl Histogram {
 }
 
 /// Histograms by codec and leg. There are as many as codecs can be sent, times the legs.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Totals(BTreeMap<(&'static str, &'static str), Histogram>);
 
 impl Totals {

@@ -113,7 +113,7 @@ describe("a display that dies while a page watches", () => {
     const xvfb = descendants(launcher.pid).find(({ command }) => command.includes("Xvfb"));
     assert.ok(xvfb);
     process.kill(xvfb.pid, "SIGKILL");
-    await launcher.statusWhere("it waits for the display", ({ phase, message }) => phase === "Starting" && /died|lost/.test(message ?? ""), 5_000);
+    await launcher.statusWhere("it waits for the display", ({ phase, message }) => phase === "Starting" && /died|lost|gone/.test(message ?? ""), 5_000);
     await until("the page to say so", 10_000, async () => {
       assert.match(await viewer.words(), /X display :\d+ (has died|is lost|is gone)/);
       return true;

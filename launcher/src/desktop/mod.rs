@@ -9,7 +9,12 @@ use crate::{config, error::Error, session::Event};
 use cookie::Cookie;
 use nix::unistd::Pid;
 use restart::{Next, RestartPolicy};
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::{
     process::Child,
     sync::{mpsc, oneshot},
@@ -18,11 +23,32 @@ use tokio::{
 };
 use xvfb::Xvfb;
 
+/// Name of the display, such as `:0`. A virtual display that is started again may find its number taken by another
+/// session, and then has another one; whoever connects asks first.
+#[derive(Debug, Clone)]
+pub struct DisplayName(Arc<Mutex<String>>);
+
+impl DisplayName {
+    /// A display of this name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(Arc::new(Mutex::new(name.into())))
+    }
+
+    /// What it is called now.
+    pub fn get(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, name: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = name.to_owned();
+    }
+}
+
 /// A desktop that is there.
 #[derive(Debug)]
 pub struct Desktop {
-    /// The display, such as `:0`.
-    pub display: String,
+    /// The display.
+    pub display: DisplayName,
     supervisor: Option<Supervisor>,
 }
 
@@ -36,7 +62,7 @@ struct Supervisor {
 #[derive(Debug, Clone)]
 struct Programme {
     command: Vec<OsString>,
-    display: String,
+    display: DisplayName,
     authority: PathBuf,
     pulse_server: Option<String>,
     size: config::Size,
@@ -53,7 +79,7 @@ impl Desktop {
         match (config, cookie) {
             (config::Desktop::Virtual { size, command }, Some(cookie)) => {
                 let xvfb = xvfb::start(*size, cookie.path(), None).await?;
-                let display = xvfb.display.clone();
+                let display = DisplayName::new(&xvfb.display);
                 tracing::info!(%size, "the virtual display {} is up", xvfb.display);
                 let programme = Programme {
                     command: command.clone(),
@@ -73,7 +99,7 @@ impl Desktop {
                 "there is no display to stream: DISPLAY is not set; set it, or give a command as in `vdi-launcher -- xterm`",
             )),
             (config::Desktop::Existing { display }, _) => {
-                Ok(Self { display: display.clone(), supervisor: None })
+                Ok(Self { display: DisplayName::new(display), supervisor: None })
             }
         }
     }
@@ -132,10 +158,18 @@ async fn supervise(
             () = tokio::time::sleep(pause) => {}
             _ = &mut stopped => break None,
         }
-        match xvfb::start(programme.size, &programme.authority, Some(&xvfb.display)).await {
+        let (size, authority) = (programme.size, &programme.authority);
+        let next = match xvfb::start(size, authority, Some(&xvfb.display)).await {
+            Ok(next) => Ok(next),
+            // Another session has taken the number while it was free.
+            Err(_) => xvfb::start(size, authority, None).await,
+        };
+        match next {
             Ok(next) => xvfb = next,
             Err(error) => break Some(Event::Failed(error)),
         }
+        programme.display.set(&xvfb.display);
+        tracing::info!("the virtual display {} is up again", xvfb.display);
     };
     if let Some(event) = outcome {
         let _ = events.send(event).await;
@@ -190,7 +224,7 @@ fn command(programme: &Programme) -> std::process::Command {
     let mut command = std::process::Command::new(words.next().cloned().unwrap_or_default());
     command
         .args(words)
-        .env("DISPLAY", &programme.display)
+        .env("DISPLAY", programme.display.get())
         .env("XAUTHORITY", &programme.authority)
         .stdout(process::stderr())
         .stderr(process::stderr());

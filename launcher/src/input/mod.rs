@@ -10,6 +10,7 @@ pub mod keymap;
 pub mod pointer;
 pub mod x11;
 
+use crate::desktop::DisplayName;
 use keyboard::{Keyboard, State};
 use pointer::Pointer;
 use std::{
@@ -95,10 +96,10 @@ pub enum News {
 
 /// Connects to the display and starts the thread, which tells of the display from then on.
 pub fn start(
-    display: &str,
+    display: &DisplayName,
     tell: impl Fn(News) + Send + 'static,
 ) -> Result<(Input, InputThread, (u16, u16)), X11Error> {
-    let x11 = X11::connect(display)?;
+    let x11 = X11::connect(&display.get())?;
     let keyboard = Keyboard::new(x11.keymap()?);
     let size = x11.size();
     let (queue, reports) = sync_channel(QUEUE);
@@ -111,10 +112,10 @@ pub fn start(
         shared: shared.clone(),
         tell: Box::new(tell),
     };
-    let name = display.to_owned();
+    let display = display.clone();
     let thread = std::thread::Builder::new()
         .name("input".into())
-        .spawn(move || thread.live(&name, &reports))
+        .spawn(move || thread.live(&display, &reports))
         .map_err(|err| X11Error::Connect(err.into()))?;
     Ok((Input { queue, shared }, InputThread(thread), size))
 }
@@ -198,10 +199,10 @@ struct Thread {
 
 impl Thread {
     /// Works until it is told to stop, with as many connections as that takes.
-    fn live(mut self, name: &str, reports: &Receiver<Command>) {
+    fn live(mut self, display: &DisplayName, reports: &Receiver<Command>) {
         while let Err(error) = self.run(reports) {
             (self.tell)(News::Lost(error));
-            if !self.reconnect(name, reports) {
+            if !self.reconnect(display, reports) {
                 return;
             }
             (self.tell)(News::Reached);
@@ -210,9 +211,10 @@ impl Thread {
 
     /// Tries until the display is there again; false if told to stop. Nothing reaches a display that is gone, but who is
     /// in control is not forgotten.
-    fn reconnect(&mut self, name: &str, reports: &Receiver<Command>) -> bool {
+    fn reconnect(&mut self, display: &DisplayName, reports: &Receiver<Command>) -> bool {
         loop {
-            let connected = X11::connect(name).and_then(|x11| Ok((Keyboard::new(x11.keymap()?), x11)));
+            let name = display.get();
+            let connected = X11::connect(&name).and_then(|x11| Ok((Keyboard::new(x11.keymap()?), x11)));
             match connected {
                 Ok((keyboard, x11)) => {
                     (self.keyboard, self.x11, self.pointer) = (keyboard, x11, Pointer::default());

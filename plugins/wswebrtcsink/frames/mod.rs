@@ -202,7 +202,9 @@ impl Watch {
     /// What can be said of the latency of the last `window`.
     pub fn view(&self, beyond: Beyond, window: Duration) -> Option<View> {
         let now = self.now();
-        lock(&self.state).sight.view(beyond, window, now.into())
+        // Of a copy: sorting takes longer than a streaming thread may be kept from its lock.
+        let sight = lock(&self.state).sight.clone();
+        sight.view(beyond, window, now.into())
     }
 }
 
@@ -215,7 +217,8 @@ fn crossing(shown: &Shown, uncertainty: Duration) -> Option<Crossing> {
 
 /// The field `latency-histograms` of the sink's `stats`.
 pub fn histograms(totals: &SharedTotals) -> gst::Array {
-    let totals = lock(totals);
+    // Of a copy: streaming threads count in it.
+    let totals = lock(totals).clone();
     gst::Array::from_values(totals.iter().map(|(codec, leg, histogram)| {
         gst::Structure::builder("application/x-vdi-histogram")
             .field("stage", leg)

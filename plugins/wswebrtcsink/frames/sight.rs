@@ -45,7 +45,7 @@ fn delay(ms: f64) -> Duration {
 }
 
 /// What is known of the ways of one consumer's last frames.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sight {
     /// As far as the network.
     sent: Recent,

@@ -3,6 +3,7 @@
 import { built } from "../../desktop_to_browser/support/launcher.js";
 import { Child } from "../../desktop_to_browser/support/child.js";
 import { Display, type Picture } from "../../desktop_to_browser/support/x11.js";
+import { Hopeless, until } from "../../desktop_to_browser/support/wait.js";
 import type { Geometry } from "./marker.js";
 
 export const CONTENTS = ["static", "typing", "text", "motion"] as const;
@@ -41,8 +42,11 @@ export class Desktop {
   /** Says what to do to the client; the answer is the number of the last frame. */
   async tell(command: "go" | "hold" | "once"): Promise<number> {
     this.client.stdin.write(`${command}\n`);
-    this.answers++;
-    const [, number] = await this.client.says(new RegExp(`^(?:[^]*?^at (\\d+)$){${this.answers}}`, "m"), ANSWER_MS);
+    const wanted = ++this.answers;
+    const number = await until(`the client to do "${command}"`, ANSWER_MS, () => {
+      if (this.client.ending) throw new Hopeless(`the client has ended: ${this.client.stderr}`);
+      return [...this.client.stdout.matchAll(/^at (\d+)$/gm)][wanted - 1]?.[1];
+    });
     return Number(number);
   }
 

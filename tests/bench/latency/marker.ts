@@ -17,8 +17,36 @@ export interface Mark {
   timeUs: number;
 }
 
+/** Where the marker is in a stream whose frames are larger or smaller than the display by these factors: even pixels. */
+export interface Scale {
+  across: number;
+  down: number;
+}
+
+/**
+ * The mean brightness of each cell, row by row, from rows of one byte a pixel that begin with the marker. It runs in the
+ * browser's page too, so it uses nothing from around it.
+ */
+export function brightnessOf(pixels: ArrayLike<number>, offset: number, stride: number, { cellPx, columns, rows }: Geometry, { across, down }: Scale): number[] {
+  // The middle of the cell, a half of it in each direction: its border is blurred.
+  const wide = Math.max(1, Math.floor((cellPx / 2) * across));
+  const high = Math.max(1, Math.floor((cellPx / 2) * down));
+  return Array.from({ length: columns * rows }, (_, cell) => {
+    const left = Math.round(((cell % columns) + 0.25) * cellPx * across);
+    const top = Math.round((Math.floor(cell / columns) + 0.25) * cellPx * down);
+    let sum = 0;
+    for (let y = top; y < top + high; y++) {
+      for (let x = left; x < left + wide; x++) sum += pixels[offset + y * stride + x] ?? 0;
+    }
+    return Math.round(sum / (wide * high));
+  });
+}
+
 const NUMBER_BITS = 20;
 const PAYLOAD_BYTES = 8;
+/** Numbers and times begin anew after so many. */
+export const NUMBERS = 2 ** NUMBER_BITS;
+export const TIMES_US = 2 ** (PAYLOAD_BYTES * 8 - NUMBER_BITS);
 const BYTES = 10;
 
 /** The least difference between black and white that counts as one: a quarter of what was drawn. */

@@ -2,7 +2,7 @@
 // the browser's times and the brightness of the marker's cells. It decodes nothing: that would cost the page time.
 
 import type { Page } from "playwright-core";
-import type { Geometry } from "./marker.js";
+import { brightnessOf, type Geometry } from "./marker.js";
 
 /** A frame that the page has shown; times in milliseconds on the page's clock. */
 export interface Seen {
@@ -28,9 +28,10 @@ interface Reader {
 /** In the page. */
 function install([geometry, width, height]: [Geometry, number, number]): void {
   const reader: Reader = { seen: [], replaced: 0, failure: null };
-  (globalThis as unknown as { reader: Reader }).reader = reader;
+  const page = globalThis as unknown as { reader: Reader; brightnessOf: typeof brightnessOf };
+  page.reader = reader;
   const { cellPx, columns, rows } = geometry;
-  const brightness = new Uint8Array(columns * cellPx * rows * cellPx * 4);
+  const pixels = new Uint8Array(columns * cellPx * rows * cellPx * 4);
 
   const cellsOf = async (frame: VideoFrame): Promise<number[]> => {
     // A stream may be smaller than the display.
@@ -42,21 +43,9 @@ function install([geometry, width, height]: [Geometry, number, number]): void {
       width: even(columns * cellPx * across),
       height: even(rows * cellPx * down),
     };
-    const [luma] = await frame.copyTo(brightness, { rect });
+    const [luma] = await frame.copyTo(pixels, { rect });
     if (!luma) throw new Error("the frame has no planes");
-    const cells: number[] = [];
-    for (let cell = 0; cell < columns * rows; cell++) {
-      // The middle of the cell, a half of it in each direction: its border is blurred.
-      const left = Math.round(((cell % columns) + 0.25) * cellPx * across);
-      const top = Math.round((Math.floor(cell / columns) + 0.25) * cellPx * down);
-      const [wide, high] = [across, down].map((scale) => Math.max(1, Math.floor((cellPx / 2) * scale)));
-      let sum = 0;
-      for (let y = top; y < top + (high ?? 1); y++) {
-        for (let x = left; x < left + (wide ?? 1); x++) sum += brightness[luma.offset + y * luma.stride + x] ?? 0;
-      }
-      cells.push(Math.round(sum / ((wide ?? 1) * (high ?? 1))));
-    }
-    return cells;
+    return page.brightnessOf(pixels, luma.offset, luma.stride, geometry, { across, down });
   };
 
   const watch = (video: HTMLVideoElement): void => {
@@ -88,6 +77,7 @@ function install([geometry, width, height]: [Geometry, number, number]): void {
 
 /** Begins to keep what the page's video shows. */
 export async function read(page: Page, geometry: Geometry, size: { width: number; height: number }): Promise<void> {
+  await page.evaluate(`globalThis.brightnessOf = ${brightnessOf.toString()}`);
   await page.evaluate(install, [geometry, size.width, size.height] as [Geometry, number, number]);
 }
 

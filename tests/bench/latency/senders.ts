@@ -8,6 +8,7 @@ import type { Chromium, Viewer } from "../../desktop_to_browser/support/browser.
 import { Child, descendants } from "../../desktop_to_browser/support/child.js";
 import { Launcher, built, targetFolder } from "../../desktop_to_browser/support/launcher.js";
 import { until } from "../../desktop_to_browser/support/wait.js";
+import { hearken } from "./told.js";
 
 /** `plain` is ximagesrc ! videoconvert ! x264enc ! webrtcbin as everyone writes it, `playout-delay` the same with that header extension at 0. */
 export const SENDERS = ["plain", "playout-delay", "ours"] as const;
@@ -34,7 +35,10 @@ export async function start(name: SenderName, chromium: Chromium, env: { DISPLAY
 async function ours(chromium: Chromium, env: { DISPLAY: string }): Promise<Sender> {
   const flags = ["--framerate", String(FRAMES_PER_S), "--video-bitrate", String(KBIT_PER_S)];
   const launcher = await Launcher.start({ flags, desktop: [], env });
-  const viewer = await chromium.open(launcher, { viewport: VIEWPORT });
+  const viewer = await chromium.prepare(launcher, { viewport: VIEWPORT });
+  await hearken(viewer.page);
+  await viewer.page.goto(launcher.url);
+  await viewer.connected();
   return {
     page: viewer.page,
     pids: family(launcher.pid),
@@ -89,6 +93,15 @@ async function end(viewer: Viewer, child: Child, web: Server): Promise<void> {
 async function listening(server: Server): Promise<string> {
   await new Promise<void>((listens) => server.listen(0, "127.0.0.1", listens));
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
+
+/** Bytes of video that the page has received. */
+export async function receivedBytes(page: Page): Promise<number> {
+  return page.evaluate(async () => {
+    const known = globalThis as unknown as { peer?: RTCPeerConnection; vdi?: { peer: RTCPeerConnection | null } };
+    const reports = [...((await (known.peer ?? known.vdi?.peer)?.getStats())?.values() ?? [])] as { type: string; kind?: string; bytesReceived?: number }[];
+    return reports.find(({ type, kind }) => type === "inbound-rtp" && kind === "video")?.bytesReceived ?? 0;
+  });
 }
 
 /** In the page: one message of the sender. */

@@ -1,12 +1,5 @@
 //! Shell: how long colour conversion takes, ours against GStreamer's own, in turn in the same run. Judges nothing: times
-//! depend on the machine, ratios less so. Run it with `cargo bench -p gst-plugin-vdi --bench convert`.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a program for people, whose output is its result"
-)]
-#![expect(clippy::disallowed_methods, reason = "it measures time")]
+//! depend on the machine, ratios less so.
 
 use std::time::Instant;
 
@@ -32,8 +25,8 @@ fn microseconds(work: &mut dyn FnMut()) -> f64 {
     start.elapsed().as_secs_f64() * 1e6
 }
 
-fn main() {
-    gst::init().unwrap();
+/// Prints the times.
+pub fn run() {
     let (width, height) = (1920, 1080);
     let colorimetry = "bt709".parse::<VideoColorimetry>().unwrap();
     let from = VideoInfo::builder(VideoFormat::Bgrx, width, height).build().unwrap();
