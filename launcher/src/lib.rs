@@ -32,5 +32,6 @@ mod runtime_folder;
 pub mod session;
 pub mod telemetry;
 pub mod termination;
+mod wiring;
 
 pub use run::run;

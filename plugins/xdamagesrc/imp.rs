@@ -130,7 +130,9 @@ impl XDamageSrc {
                 gst::info!(CAT, imp = self, "captures {width}x{height} of display {}", capture.name());
                 for shortcoming in capture.shortcomings() {
                     let text = format!("the X display {} {shortcoming}", capture.name());
-                    gst::element_imp_warning!(self, gst::ResourceError::Settings, ["{text}"]);
+                    gst::warning!(CAT, imp = self, "{text}");
+                    let warning = gst::message::Warning::builder(gst::ResourceError::Settings, &text);
+                    let _ = self.obj().post_message(warning.src(&*self.obj()).build());
                 }
                 *lock(&self.facts) =
                     Facts { size: Some((width, height)), stats: capture.stats(), ..Facts::default() };

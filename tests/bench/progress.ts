@@ -4,6 +4,8 @@ const BAR_CELLS = 24;
 /** A step that takes longer than planned never looks finished. */
 const MOST_OF_A_STEP = 0.97;
 const REDRAW_MS = 1000;
+/** For a terminal that does not know its width. */
+const USUAL_COLUMNS = 80;
 
 /** How far: seconds as planned, and as they were. */
 export interface Way {
@@ -85,6 +87,6 @@ export class Progress {
   private draw(): void {
     if (!this.out.isTTY) return;
     this.way.stepTookSeconds = (performance.now() - this.since) / 1000;
-    this.out.write(`\r\u001b[K${bar(this.words, ahead(this.way), this.out.columns)}`);
+    this.out.write(`\r\u001b[K${bar(this.words, ahead(this.way), this.out.columns || USUAL_COLUMNS)}`);
   }
 }

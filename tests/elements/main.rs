@@ -15,6 +15,7 @@ mod nvenc;
 mod rtphdrextplayoutdelay;
 mod sink;
 mod wswebrtcsink;
+mod xdamagesrc;
 
 /// Starts GStreamer and registers the plugin once per process.
 fn init() {

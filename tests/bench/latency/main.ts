@@ -10,6 +10,7 @@ import type { Chromium } from "../../desktop_to_browser/support/browser.js";
 import { residentBytes } from "../../desktop_to_browser/support/child.js";
 import { targetFolder } from "../../desktop_to_browser/support/launcher.js";
 import { mean, type Figure } from "../figures.js";
+import type { Machine } from "../machine.js";
 import type { Progress } from "../progress.js";
 import { Desktop } from "./display.js";
 import { goals, type Memory } from "./goals.js";
@@ -50,7 +51,7 @@ export function plannedSeconds(seconds: number, wanted: string): number {
   return visits * (windowSeconds(seconds) + VISIT_S) + MEMORY_S;
 }
 
-export async function latency(chromium: Chromium, progress: Progress, seconds: number, wanted: string): Promise<Figure[]> {
+export async function latency(chromium: Chromium, progress: Progress, host: Machine, seconds: number, wanted: string): Promise<Figure[]> {
   const outcomes: Outcome[] = [];
   const window = windowSeconds(seconds);
   for (const one of casesOf(wanted)) {
@@ -68,7 +69,7 @@ export async function latency(chromium: Chromium, progress: Progress, seconds: n
   progress.enter("memory of a session of 1920x1080@60 text", MEMORY_S);
   const memory = await watchMemory(chromium);
   const figures = goals(outcomes, memory);
-  save(outcomes, memory, figures);
+  save(host, outcomes, memory, figures);
   return figures;
 }
 
@@ -88,10 +89,10 @@ async function watchMemory(chromium: Chromium): Promise<Memory> {
   return { mostMb: Math.max(...megabytes), growthMb: mean(megabytes.slice(-part)) - mean(megabytes.slice(part, 2 * part)) };
 }
 
-function save(outcomes: readonly Outcome[], memory: Memory, figures: readonly Figure[]): void {
+function save(host: Machine, outcomes: readonly Outcome[], memory: Memory, figures: readonly Figure[]): void {
   const folder = resolve(targetFolder, "bench");
   mkdirSync(folder, { recursive: true });
-  writeFileSync(resolve(folder, "latency.json"), `${JSON.stringify({ outcomes, memory, goals: figures }, null, 1)}\n`);
+  writeFileSync(resolve(folder, "latency.json"), `${JSON.stringify({ machine: host, outcomes, memory, goals: figures }, null, 1)}\n`);
   writeFileSync(resolve(folder, "latency.txt"), `${words(outcomes)}\n`);
   for (const [name, svg] of plots(outcomes)) writeFileSync(resolve(folder, `${name}.svg`), svg);
   process.stdout.write(`\n${words(outcomes)}\n`);
