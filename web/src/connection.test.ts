@@ -1,101 +1,26 @@
 // @vitest-environment happy-dom
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { Connection, type ConnectionEvent } from "./connection";
-import { QUICK_PROBE_MS, refusedVideo } from "./session";
-import { FakeChannel, FakePeer, FakeSocket, ManualClock, settle } from "./testing";
+import type { Connection, ConnectionEvent } from "./connection";
+import { OFFER, Page, WELCOME } from "./fixture";
+import { refusedVideo } from "./session";
+import { settle, type FakePeer, type FakeSocket, type ManualClock } from "./testing";
 
-const OFFER = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 H264/90000\r\n";
-const WELCOME = { type: "welcome", version: 1, consumer: "c1", iceServers: [{ urls: ["stun:s"] }], iceTransportPolicy: "relay" };
-
+let page: Page;
 let clock: ManualClock;
 let sockets: FakeSocket[];
 let peers: FakePeer[];
 let events: ConnectionEvent[];
 let connection: Connection;
-let hidden: boolean;
-
-const socket = (): FakeSocket => sockets.at(-1) ?? fail();
-const peer = (): FakePeer => peers.at(-1) ?? fail();
-function fail(): never {
-  throw new Error("nothing was opened yet");
-}
 
 beforeEach(() => {
-  clock = new ManualClock();
-  sockets = [];
-  peers = [];
-  events = [];
-  hidden = false;
-  const world = {
-    clock,
-    random: () => 0,
-    isHidden: () => hidden,
-    openSocket(url: string, protocol: string) {
-      const opened = new FakeSocket(url, protocol);
-      sockets.push(opened);
-      return opened as unknown as WebSocket;
-    },
-    createPeer(config: RTCConfiguration) {
-      const created = new FakePeer(config);
-      peers.push(created);
-      return created as unknown as RTCPeerConnection;
-    },
-  };
-  connection = new Connection("ws://host/ws", world, (event) => events.push(event));
-  connection.start();
+  page = new Page();
+  ({ clock, sockets, peers, events, connection } = page);
 });
 
-/** Brings the present session to a connected media path. */
-async function connect(): Promise<{ control: FakeChannel; input: FakeChannel; pointer: FakeChannel }> {
-  socket().open();
-  socket().say(WELCOME);
-  socket().say({ type: "offer", sdp: OFFER });
-  await settle();
-  peer().become("connected");
-  const [control, input, pointer] = (["control", "input", "pointer"] as const).map((label) => {
-    const channel = new FakeChannel(label);
-    peer().announce(channel);
-    channel.open();
-    return channel;
-  }) as [FakeChannel, FakeChannel, FakeChannel];
-  return { control, input, pointer };
-}
-
-async function stream(): ReturnType<typeof connect> {
-  const channels = await connect();
-  connection.pictureShown();
-  return channels;
-}
-
-/** The server's clock is 100 s ahead of the page's. */
-function pong(control: FakeChannel, id: number): void {
-  const nowUs = (clock.nowMs() + 100_000) * 1000;
-  control.say({ type: "pong", id, receivedUs: nowUs, sentUs: nowUs });
-}
-
-/** The stream goes on for a while, with a server that answers pings. */
-async function goOn(control: FakeChannel, seconds: number, perSecond: { bytes: number; frames: number }): Promise<void> {
-  for (let i = 0; i < seconds; i++) {
-    const before = (peer().report[0]?.[1] ?? { timestamp: 0, bytesReceived: 0, framesDecoded: 0 }) as Record<string, number>;
-    peer().report = [
-      [
-        "V",
-        {
-          type: "inbound-rtp",
-          kind: "video",
-          timestamp: (before.timestamp ?? 0) + 1000,
-          bytesReceived: (before.bytesReceived ?? 0) + perSecond.bytes,
-          framesDecoded: (before.framesDecoded ?? 0) + perSecond.frames,
-        },
-      ],
-    ];
-    await clock.pass(1000);
-    for (const ping of control.sent.splice(0) as { type: string; id: number }[]) {
-      if (ping.type === "ping") pong(control, ping.id);
-      else if (ping.type !== "stats") control.sent.push(ping);
-    }
-  }
-}
+const socket = (): FakeSocket => page.socket;
+const peer = (): FakePeer => page.peer;
+const stream = (): ReturnType<Page["connect"]> => page.stream();
+const goOn: Page["goOn"] = (...how) => page.goOn(...how);
 
 describe("the way to a stream", () => {
   it("goes through its stages and streams with the first picture, not before", async () => {
@@ -318,157 +243,6 @@ describe("the watchdog", () => {
       await clock.pass(1000);
     }
     expect(connection.state.name).toBe("reconnecting");
-  });
-});
-
-describe("what the page tells of frames", () => {
-  const frame = (rtpTimestamp: number, more: object = {}): Parameters<Connection["frameSeen"]>[0] => ({
-    presentationTime: clock.nowMs(),
-    rtpTimestamp,
-    receiveTime: clock.nowMs() - 4,
-    processingDuration: 0.001,
-    presentedFrames: 5,
-    ...more,
-  });
-  const ofType = (control: FakeChannel, type: string): Record<string, unknown>[] =>
-    (control.sent as { type: string }[]).filter((message) => message.type === type);
-
-  it("is on the server's clock, four times a second, and nothing before there is one", async () => {
-    const { control } = await stream();
-    connection.frameSeen(frame(1));
-    await clock.pass(250);
-    expect(ofType(control, "frames")).toEqual([]);
-    pong(control, (ofType(control, "ping").at(-1) as { id: number }).id);
-    for (let i = 2; i < 14; i++) {
-      connection.frameSeen(frame(i));
-      await clock.pass(125);
-    }
-    const reports = ofType(control, "frames") as unknown as { frames: { rtpTimestamp: number; receivedUs: number; presentedUs: number }[] }[];
-    expect(reports).toHaveLength(6);
-    expect(reports.flatMap(({ frames }) => frames.map(({ rtpTimestamp }) => rtpTimestamp))).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
-    const [first] = reports[0]?.frames ?? [];
-    expect((first?.presentedUs ?? 0) - (first?.receivedUs ?? 0)).toBe(4000);
-    // A few milliseconds of the fake round trip are unknown.
-    expect(Math.abs((first?.presentedUs ?? 0) - 101_250_000)).toBeLessThan(20_000);
-  });
-
-  it("how many were shown is in the report of each second", async () => {
-    const { control } = await stream();
-    connection.frameSeen(frame(1, { presentedFrames: 77 }));
-    await goOn(control, 3, { bytes: 1000, frames: 30 });
-    expect(connection.stats?.framesPresented).toBe(77);
-  });
-});
-
-describe("a page that stood still", () => {
-  const requests = (control: FakeChannel): number => (control.sent as { type: string }[]).filter(({ type }) => type === "requestKeyFrame").length;
-
-  it("asks at once for a key frame, drops what it knew of clocks, and stays connected", async () => {
-    const { control } = await stream();
-    await goOn(control, 3, { bytes: 1000, frames: 30 });
-    expect(requests(control)).toBe(0);
-    await clock.stall(5000);
-    expect(requests(control)).toBe(1);
-    expect(events.filter(({ type }) => type === "resumed")).toHaveLength(1);
-    // Frames that were seen with the old clock in mind are not told.
-    connection.frameSeen({ presentationTime: clock.nowMs(), rtpTimestamp: 7 });
-    await clock.pass(250);
-    expect((control.sent as { type: string }[]).filter(({ type }) => type === "frames")).toEqual([]);
-    await goOn(control, 3, { bytes: 0, frames: 0 });
-    expect(requests(control)).toBe(1);
-    expect(connection.state.name).toBe("streaming");
-  });
-
-  it("is not taken for a server that owes an answer", async () => {
-    const { control } = await stream();
-    await goOn(control, 2, { bytes: 1000, frames: 30 });
-    await clock.pass(1000); // A ping goes out, and the page stands still before its answer is read.
-    await clock.stall(8000);
-    await goOn(control, 2, { bytes: 1000, frames: 30 });
-    expect(connection.state.name).toBe("streaming");
-  });
-
-  it("asks after a sleep that its own clock has not seen", async () => {
-    const { control } = await stream();
-    clock.wallAheadMs += 3_600_000;
-    await clock.pass(250);
-    expect(requests(control)).toBe(1);
-  });
-
-  it("for long looks whether the server is still there, and begins anew if it is not", async () => {
-    await stream();
-    await clock.stall(60_000);
-    await clock.pass(QUICK_PROBE_MS - 1);
-    expect(connection.state.name).toBe("streaming");
-    await clock.pass(1);
-    expect(connection.state.name).toBe("reconnecting");
-  });
-
-  it("for long goes on with a server that is still there", async () => {
-    const { control } = await stream();
-    await clock.stall(60_000);
-    pong(control, (control.sent as { type: string; id: number }[]).findLast(({ type }) => type === "ping")?.id ?? 0);
-    await clock.pass(2000);
-    expect(connection.state.name).toBe("streaming");
-  });
-
-  it("because it was hidden is asked when it is seen again, not before", async () => {
-    const { control } = await stream();
-    hidden = true;
-    await clock.pass(250);
-    await clock.stall(8000);
-    expect(requests(control)).toBe(0);
-    await clock.pass(250);
-    await clock.stall(0);
-    hidden = false;
-    connection.wake();
-    expect(requests(control)).toBe(0); // Its timers had just come.
-  });
-
-  it("before there is a stream asks nobody", async () => {
-    await clock.stall(3000);
-    expect(events.filter(({ type }) => type === "resumed")).toEqual([]);
-    expect(connection.state.name).toBe("connecting");
-  });
-});
-
-describe("frames that pile up in the browser", () => {
-  const requests = (control: FakeChannel): number => (control.sent as { type: string }[]).filter(({ type }) => type === "requestKeyFrame").length;
-  let rtpTimestamp: number;
-
-  /** Frames that waited so long in the browser before they were shown. */
-  async function shown(seconds: number, waitedMs: number): Promise<void> {
-    for (let i = 0; i < 30 * seconds; i++) {
-      connection.frameSeen({ presentationTime: clock.nowMs(), receiveTime: clock.nowMs() - waitedMs, processingDuration: 0, rtpTimestamp: rtpTimestamp++ });
-      await clock.pass(1000 / 30);
-    }
-  }
-
-  beforeEach(() => {
-    rtpTimestamp = 0;
-  });
-
-  it("ask for a key frame, which lets the decoder skip them", async () => {
-    const { control } = await stream();
-    await shown(2, 5);
-    expect(requests(control)).toBe(0);
-    await shown(0.7, 400);
-    expect(requests(control)).toBe(1);
-    await shown(2, 5);
-    expect(requests(control)).toBe(1);
-  });
-
-  it("are seen in the mean of each second where the browser tells no more", async () => {
-    const { control } = await stream();
-    let buffered = 0;
-    for (let second = 1; second <= 6; second++) {
-      buffered += (second < 4 ? 0.01 : 0.5) * 30;
-      const entry = { type: "inbound-rtp", kind: "video", timestamp: second * 1000, bytesReceived: second, framesDecoded: 30 * second };
-      peer().report = [["V", { ...entry, jitterBufferDelay: buffered, jitterBufferEmittedCount: 30 * second }]];
-      await clock.pass(1000);
-      pong(control, (control.sent as { type: string; id: number }[]).findLast(({ type }) => type === "ping")?.id ?? 0);
-    }
-    expect(requests(control)).toBe(2);
   });
 });
 

@@ -3,6 +3,7 @@
 //
 //   connecting ──▶ streaming ◀──▶ reconnecting          failed: the user is told why, and may try again
 //        └─────────────┴──────────────┴──▶ failed, ended   ended: the server closed the session as asked
+import type { Aligned } from "./alignment";
 import { retryDelayMs } from "./backoff";
 import { consequence, type Cause } from "./cause";
 import type { Cancel } from "./clock";
@@ -84,6 +85,11 @@ export class Connection {
   /** How old the figures of latency are: there are none while nothing changes on the desktop. */
   get latencySeconds(): number {
     return this.latency ? (this.#world.clock.nowMs() - this.#latencyAtMs) / 1000 : 0;
+  }
+
+  /** How the page's clock is aligned with the server's. */
+  get aligned(): Aligned | null {
+    return this.#session?.aligned ?? null;
   }
 
   get peer(): RTCPeerConnection | null {

@@ -1,5 +1,6 @@
 // Shell: one session: one WebSocket, one RTCPeerConnection with its data channels, watched by the statistics. It ends
 // once, with a cause, and is not used again; whether another one follows is connection.ts's decision.
+import type { Aligned } from "./alignment";
 import { backlog, noBacklog, type Backlog } from "./backlog";
 import { isFatal, type Cause } from "./cause";
 import type { Cancel, Clock } from "./clock";
@@ -100,6 +101,11 @@ export class Session {
 
   get peer(): RTCPeerConnection | null {
     return this.#peer;
+  }
+
+  /** How the page's clock is aligned with the server's; `null` while that is not known. */
+  get aligned(): Aligned | null {
+    return this.#pings?.aligned ?? null;
   }
 
   /** Sends on a data channel; `false` if it is not open (or the motion is left out). */

@@ -1,4 +1,5 @@
 // Shell: `window.vdi`, a read-only view of the page for tests and for people at the browser's console.
+import type { Aligned } from "./alignment";
 import type { Connection, State } from "./connection";
 import type { Size } from "./geometry";
 import type { Keyboard } from "./keyboard";
@@ -28,6 +29,8 @@ export interface Vdi {
   readonly stats: PageStats | null;
   /** How long frames take to the screen, as the server told it last. */
   readonly latency: Latency | null;
+  /** What added to `performance.now()`, in microseconds, is the server's clock, and how wrong that may be. */
+  readonly aligned: Aligned | null;
   /** The pointer's shape, if it is not drawn into the picture. */
   readonly cursor: CursorShape | null;
   /** Keysyms held now. */
@@ -78,6 +81,9 @@ export function publish(connection: Connection, media: Media, keyboard: Keyboard
     },
     get latency() {
       return connection.latency;
+    },
+    get aligned() {
+      return connection.aligned;
     },
     get cursor() {
       return connection.cursor;
