@@ -10,6 +10,10 @@ TARGET := $(abspath $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target))
 NODE_TEST := node --import tsx --test --test-concurrency=1 --test-reporter=spec
 # Minutes that the viewers' test of `make soak` watches.
 SOAK_MINUTES ?= 10
+# Parts of `make bench` (latency first-frame costs failover encoders), and cases of its latency part by what their names
+# have in them, such as BENCH=latency CASES="1920x1080@60 text, typing"; all if empty. VDI_BENCH_SECONDS is the window.
+BENCH ?=
+CASES ?=
 # Options for the launcher of `make run`, such as RUN="--framerate 30".
 RUN ?=
 
@@ -36,9 +40,9 @@ check: setup page ## The same checks as CI: formats, lints, licences, types, tid
 	cargo test --quiet --package gst-plugin-vdi --test tidy
 
 .PHONY: bench
-bench: setup page ## Time to first frame, CPU, memory, encoders, fail-over: a table and target/bench/summary.json
+bench: setup page ## Latency to the glass beside two naive senders, CPU, memory, encoders, fail-over: tables and plots in target/bench/
 	cargo build --release --workspace
-	VDI_PROFILE=release node --import tsx tests/bench/main.ts
+	VDI_PROFILE=release VDI_BENCH_PARTS="$(BENCH)" VDI_BENCH_CASES="$(CASES)" node --import tsx tests/bench/main.ts
 
 .PHONY: soak
 soak: setup page build ## The viewers' test for SOAK_MINUTES (10)
@@ -64,4 +68,4 @@ test-web:
 test-plugin:
 	scripts/test-install.sh
 test-browser:
-	$(NODE_TEST) tests/bench/*.test.ts tests/desktop_to_browser/*.test.ts
+	$(NODE_TEST) tests/bench/*.test.ts tests/bench/latency/*.test.ts tests/desktop_to_browser/*.test.ts

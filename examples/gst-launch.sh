@@ -13,7 +13,7 @@ case ${1:-} in
     exec gst-launch-1.0 videotestsrc is-live=true ! adaptiveencbin ! latencystats ! wswebrtcsink listen="$listen"
     ;;
   desktop) # The X display in $DISPLAY, 30 times a second, with the age of each frame at the sink on the console (-v).
-    exec gst-launch-1.0 -v ximagesrc use-damage=false ! video/x-raw,framerate=30/1 \
+    exec gst-launch-1.0 -v xdamagesrc ! video/x-raw,framerate=30/1 \
       ! adaptiveencbin bitrate=4000 max-bitrate=8000 ! latencystats silent=false ! wswebrtcsink listen="$listen"
     ;;
   sound) # Picture and sound: two streams into one sink, one peer connection per browser.

@@ -12,6 +12,7 @@
 //! statically with [`plugin_register_static`] and mounts the same HTTP routes.
 
 pub mod adaptiveencbin;
+pub mod latency;
 pub mod latencystats;
 pub mod rtphdrextplayoutdelay;
 pub mod stage;

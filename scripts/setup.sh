@@ -22,7 +22,8 @@ run_packages=(
   pulseaudio pulseaudio-utils
 )
 test_packages=(
-  chromium xdotool meson ninja-build python3 python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
+  chromium firefox-esr xdotool meson ninja-build python3 python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
+  gir1.2-gst-plugins-bad-1.0
 )
 
 say() { printf 'setup: %s\n' "$*"; }

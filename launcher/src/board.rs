@@ -2,9 +2,11 @@
 //! nothing.
 
 use crate::{
+    desktop::DisplayName,
     gpu::Gpu,
     http::{auth::Guard, metrics::Figures},
     input::Input,
+    latency::told::Ways,
 };
 use gst::prelude::*;
 use std::{
@@ -43,7 +45,7 @@ pub struct Sources {
     /// When the process began.
     pub began: Instant,
     /// The display.
-    pub display: String,
+    pub display: DisplayName,
     /// What the owner publishes.
     pub snapshot: watch::Receiver<Snapshot>,
     /// The sound.
@@ -54,6 +56,8 @@ pub struct Sources {
     pub frames: Arc<AtomicU64>,
     /// The element that knows the age of frames.
     pub latency: gst::Element,
+    /// What frames' ways to the pages take.
+    pub ways: watch::Receiver<Ways>,
     /// The keeper of the door.
     pub guard: Arc<Mutex<Guard>>,
     /// Messages that could not be read.
@@ -108,9 +112,9 @@ impl Board {
             message: snapshot.message,
             uptime_seconds: sources.began.elapsed().as_secs_f64(),
             last_input_seconds_ago: last_input,
-            display: Some(sources.display.clone()),
+            display: Some(sources.display.get()),
             encoder: snapshot.encoder,
-            latency: None,
+            latency: sources.ways.borrow().worst.clone(),
             audio: sources.audio.borrow().clone(),
             gpu,
             consumers: snapshot.consumers,
@@ -125,6 +129,7 @@ impl Board {
             frames: sources.frames.load(Relaxed),
             frames_per_second: self.rate().per_second,
             latency: latency(&sources.latency),
+            ways: sources.ways.borrow().histograms.clone(),
             switches: sources.snapshot.borrow().switches.clone(),
             input: vec![
                 ("accepted", counters.accepted.load(Relaxed)),

@@ -1,7 +1,7 @@
 //! vdi-launcher: the process beside one X display: desktop supervision, HTTP, input, audio, metrics.
 //!
 //! ```text
-//! desktop (Xvfb + command) ──▶ media: ximagesrc ─▶ adaptiveencbin ─▶ latencystats ─▶ wswebrtcsink ══▶ pages
+//! desktop (Xvfb + command) ──▶ media: xdamagesrc ─▶ adaptiveencbin ─▶ latencystats ─▶ wswebrtcsink ══▶ pages
 //!      ▲                       audio: pulsesrc ─▶ opusenc ─────────────────────────────▲               │
 //!      └── input (XTEST) ◀── roles (who may act) ◀── signals of the sink ◀═════════════════════════════┘
 //!                  session (one state machine) ─▶ http: page, /ws, /status, /metrics, /healthz, /readyz
@@ -14,12 +14,14 @@ mod access;
 pub mod audio;
 pub mod board;
 pub mod config;
+mod cursor;
 pub mod desktop;
 pub mod encoder;
 pub mod error;
 pub mod gpu;
 pub mod http;
 pub mod input;
+pub mod latency;
 pub mod media;
 pub mod options;
 pub mod options_table;
@@ -30,6 +32,6 @@ mod runtime_folder;
 pub mod session;
 pub mod telemetry;
 pub mod termination;
-mod xlib;
+mod wiring;
 
 pub use run::run;

@@ -1,7 +1,7 @@
 //! Shell: the main pipeline, from the X display to the sink, and what it tells.
 //!
 //! ```text
-//! ximagesrc ─▶ gate ─▶ adaptiveencbin (newest frame wins) ─▶ latencystats ─▶ wswebrtcsink
+//! xdamagesrc ─▶ gate ─▶ adaptiveencbin (newest frame wins) ─▶ latencystats ─▶ wswebrtcsink
 //!                                                              appsrc (sound) ──────────────▲
 //! ```
 //!
@@ -9,7 +9,8 @@
 //! open at the start until the first encoded frame has come out: that is the proof behind "ready".
 
 use crate::{
-    audio, config,
+    audio, config, cursor,
+    desktop::DisplayName,
     encoder::told::{self, Change, Choice},
     error::Error,
 };
@@ -22,7 +23,7 @@ use std::sync::{
 };
 use std::{path::Path, time::Duration};
 use tokio::sync::{Notify, mpsc};
-use vdi_protocol::{reason::FailureReason, status::EncoderStatus};
+use vdi_protocol::{control::Cursor, reason::FailureReason, status::EncoderStatus};
 
 /// What the pipeline tells.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub enum Event {
     FirstFrame,
     /// The desktop is this large, in columns and rows.
     Display(u32, u32),
+    /// The pointer has this shape.
+    Cursor(Cursor),
     /// An encoder has been chosen.
     Encoder(Choice),
     /// Size, frame rate limit or limitation has changed.
@@ -79,22 +82,26 @@ pub struct Media {
     encoder: gst::Element,
     latency: gst::Element,
     sound: gst_app::AppSrc,
+    source: gst::Element,
+    display: DisplayName,
     captured: gst::Pad,
     gate: Gate,
     frames: Arc<AtomicU64>,
+    /// An encoded frame has come since capture began.
+    proven: Arc<AtomicBool>,
 }
 
 impl Media {
     /// Builds the pipeline; nothing runs yet.
     /// `proofs` is the file in which encoders' proofs are kept for later sessions.
-    pub fn new(config: &config::Config, display: &str, proofs: Option<&Path>) -> Result<Self, Error> {
+    pub fn new(config: &config::Config, display: &DisplayName, proofs: Option<&Path>) -> Result<Self, Error> {
         let failed = |err: glib::BoolError| Error::pipeline(format!("the pipeline cannot be built: {err}"));
         let video = &config.video;
-        let source = gst::ElementFactory::make("ximagesrc")
+        let source = gst::ElementFactory::make("xdamagesrc")
             .name(CAPTURE)
-            .property("display-name", display)
-            .property("use-damage", false)
-            .property("show-pointer", true)
+            .property("display-name", display.get())
+            .property("show-pointer", !video.enable_cursors)
+            .property("cursor-messages", video.enable_cursors)
             .build()
             .map_err(failed)?;
         let framerate = gst::Fraction::new(i32::try_from(video.framerate).unwrap_or(60), 1);
@@ -144,10 +151,17 @@ impl Media {
         let sink = sink
             .downcast::<WsWebRtcSink>()
             .map_err(|_| Error::pipeline("another plugin's wswebrtcsink is registered in this process"))?;
-        let pad = source.static_pad("src").ok_or_else(|| Error::pipeline("ximagesrc has no source pad"))?;
+        let pad = source.static_pad("src").ok_or_else(|| Error::pipeline("xdamagesrc has no source pad"))?;
+        // A source that fails ends its stream; the stream goes on when the display does.
+        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, info| match info.event() {
+            Some(event) if event.type_() == gst::EventType::Eos => gst::PadProbeReturn::Handled,
+            _ => gst::PadProbeReturn::Ok,
+        });
         let frames = Arc::new(AtomicU64::new(0));
         Ok(Self {
             gate: Gate::new(pad.clone()),
+            source,
+            display: display.clone(),
             captured: pad,
             pipeline,
             sink,
@@ -155,6 +169,7 @@ impl Media {
             latency,
             sound,
             frames,
+            proven: Arc::default(),
         })
     }
 
@@ -185,11 +200,12 @@ impl Media {
 
     /// Lets everything that happens go to `tell`, which must not block: it is called from streaming threads.
     pub fn connect(&self, tell: impl Fn(Event) + Clone + Send + Sync + 'static) {
-        let frames = self.frames.clone();
+        let (frames, proven) = (self.frames.clone(), self.proven.clone());
         if let Some(pad) = self.latency.static_pad("src") {
             let tell = tell.clone();
             pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-                if frames.fetch_add(1, Relaxed) == 0 {
+                frames.fetch_add(1, Relaxed);
+                if !proven.swap(true, Relaxed) {
                     tell(Event::FirstFrame);
                 }
                 gst::PadProbeReturn::Ok
@@ -241,6 +257,8 @@ impl Media {
                         Event::Encoder(choice)
                     } else if let Some(change) = told::change(structure) {
                         Event::Quality(change)
+                    } else if let Some(cursor) = cursor::from_message(structure) {
+                        Event::Cursor(cursor)
                     } else {
                         continue;
                     }
@@ -261,6 +279,22 @@ impl Media {
     /// Starts the pipeline. May take as long as an encoder's proof. A failure is told on the bus, with its reason.
     pub fn play(&self) -> bool {
         self.pipeline.set_state(gst::State::Playing).is_ok()
+    }
+
+    /// Begins to capture anew; everything behind the source goes on. May take as long as a display's answer.
+    pub fn recapture(&self) {
+        let _ = self.source.set_state(gst::State::Null);
+        self.proven.store(false, Relaxed);
+        self.source.set_property("display-name", self.display.get());
+        // What goes wrong is told on the bus.
+        let _ = self.source.sync_state_with_parent();
+    }
+
+    /// Draws the pointer into the picture, or leaves it out.
+    pub fn draw_pointer(&self, drawn: bool) {
+        if self.source.property::<bool>("show-pointer") != drawn {
+            self.source.set_property("show-pointer", drawn);
+        }
     }
 
     /// Ends the pipeline. May never return if a driver or the X server hangs.

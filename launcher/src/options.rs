@@ -105,6 +105,9 @@ pub struct MediaOptions {
     /// Time in ms after which a hardware encoder that has frames and gives none is replaced, 50 to 10000; software gets thirty times as long.
     #[arg(long, env = "SELKIES_STALL_TIMEOUT", default_value = "100", value_name = "MS")]
     pub stall_timeout: String,
+    /// Whether the page draws the desktop's pointer, which then follows the hand without delay; `false` draws it into the picture. With several pages it is drawn into the picture too, so that everybody sees it.
+    #[arg(long, env = "SELKIES_ENABLE_CURSORS", default_value = "true", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub enable_cursors: String,
     /// Bit rate of the sound in bit/s, 6000 to 510000.
     #[arg(long, env = "SELKIES_AUDIO_BITRATE", default_value = "128000", value_name = "BIT/S")]
     pub audio_bitrate: String,
@@ -162,6 +165,9 @@ pub struct DesktopOptions {
     /// Seconds without input after which the session counts as idle; 0 never does.
     #[arg(long, env = "SELKIES_IDLE_AFTER", default_value = "300", value_name = "SECONDS")]
     pub idle_after: String,
+    /// Seconds for which an X display that has died is waited for; 0 ends the session at once.
+    #[arg(long, env = "SELKIES_DISPLAY_TIMEOUT", default_value = "30", value_name = "SECONDS")]
+    pub display_timeout: String,
     /// Form of the log on stderr: `text` or `json`.
     #[arg(long, env = "SELKIES_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     pub log_format: String,
@@ -240,9 +246,6 @@ pub struct AcceptedOptions {
     /// Whether the page may resize the display.
     #[arg(long, env = "SELKIES_ENABLE_RESIZE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub enable_resize: Option<String>,
-    /// Whether the page draws the cursor.
-    #[arg(long, env = "SELKIES_ENABLE_CURSORS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    pub enable_cursors: Option<String>,
     /// Whether cursors are logged.
     #[arg(long, env = "SELKIES_DEBUG_CURSORS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub debug_cursors: Option<String>,

@@ -3,7 +3,7 @@
 use crate::roles::Roles;
 use std::{collections::BTreeMap, time::Duration};
 use vdi_protocol::{
-    control::{NoticeLevel, Quality, ToPage},
+    control::{Cursor, NoticeLevel, Quality, ToPage},
     limits::MAX_BAD_MESSAGES,
     phase::Phase,
     reason::FailureReason,
@@ -23,6 +23,8 @@ pub struct News {
     pub display: Option<(u32, u32)>,
     /// What is encoded, once there is an encoder.
     pub quality: Option<Quality>,
+    /// The pointer's shape, if pages draw it.
+    pub cursor: Option<Cursor>,
 }
 
 #[derive(Debug, Default)]
@@ -168,8 +170,9 @@ impl Pages {
             };
             let display = news.display.map(|(width, height)| ToPage::Display { width, height });
             let quality = news.quality.clone().map(ToPage::Quality);
+            let cursor = news.cursor.clone().map(ToPage::Cursor);
             messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
-            for message in [Some(session), display, quality].into_iter().flatten() {
+            for message in [Some(session), display, quality, cursor].into_iter().flatten() {
                 if page.is_news(&message) {
                     messages.push((id.clone(), message));
                 }

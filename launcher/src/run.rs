@@ -6,38 +6,40 @@ use crate::{
     audio::Audio,
     board::{Board, Snapshot, Sources},
     config::Config,
-    desktop::{Desktop, cookie::Cookie},
+    desktop::{Desktop, DisplayName, cookie::Cookie},
     encoder::{self, Story, words},
     error::Error,
     http::{self, Server, auth},
-    input::{self, Input, InputThread},
+    input::{Input, InputThread},
+    latency,
     media::{self, Media},
     pages::{News, Pages},
-    runtime_folder,
     session::{self, Action, Session},
-    xlib,
+    wiring::{connect_input, deliver, play, proofs},
 };
 use std::{
     net::SocketAddr,
-    path::PathBuf,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, atomic::AtomicU64},
     time::Duration,
 };
 use tokio::{
     sync::{mpsc, watch},
     time::Instant,
 };
-use vdi_protocol::{control::FromPage, limits::MAX_DATA_BYTES, parse, phase::Phase};
+use vdi_protocol::{
+    control::{Cursor, FromPage, NoticeLevel},
+    limits::MAX_DATA_BYTES,
+    parse,
+    phase::Phase,
+    reason::FailureReason,
+};
 
 /// Events that may wait for the session; input does not go this way.
 const QUEUE: usize = 1024;
 /// Time from the start until the first encoded frame; proving every encoder of the table takes half of it at worst.
 const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(60);
-/// Time for an X server to accept a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time between a capture that failed and the next try.
+const RECAPTURE_PAUSE: Duration = Duration::from_millis(300);
 /// Time for the reason of a failure to reach the pages: it goes by the data channel, and the farewell by another way.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Time for the pages to take their leave.
@@ -86,6 +88,10 @@ struct Parts {
     pages: Pages,
     encoder: Story,
     display: Option<(u32, u32)>,
+    cursor: Option<Cursor>,
+    enable_cursors: bool,
+    /// When the session began to start, the last time.
+    starting_since: Duration,
     snapshot: watch::Sender<Snapshot>,
     board: Board,
     media: Arc<Media>,
@@ -101,14 +107,13 @@ struct Parts {
 impl Parts {
     async fn start(
         config: &Config,
-        display: &str,
+        display: &DisplayName,
         listener: tokio::net::TcpListener,
         began: Instant,
         events: &mpsc::Sender<media::Event>,
         failures: mpsc::Sender<session::Event>,
     ) -> Result<Self, Error> {
         let (input, input_thread) = connect_input(display, failures.clone()).await?;
-        guard_xlib(display, failures.clone());
         let media = Arc::new(Media::new(config, display, proofs(config).as_deref())?);
         let bad_messages = Arc::new(AtomicU64::new(0));
         media.connect(deliver(input.clone(), events.clone(), bad_messages.clone()));
@@ -126,12 +131,13 @@ impl Parts {
         let (snapshot, watched) = watch::channel(Snapshot::default());
         let board = Board::new(Sources {
             began,
-            display: display.to_owned(),
+            display: display.clone(),
             snapshot: watched,
             audio: audio.status.clone(),
             input: input.clone(),
             frames: media.frames(),
             latency: media.latency(),
+            ways: latency::watch(media.sink()),
             guard: guard.clone(),
             bad_messages,
         });
@@ -142,10 +148,13 @@ impl Parts {
         Ok(Self {
             began,
             name: access::session_name()?,
-            session: Session::new(config.idle_after),
+            session: Session::new(config.idle_after, config.display_timeout),
             pages: Pages::default(),
             encoder: Story::default(),
             display: None,
+            cursor: None,
+            enable_cursors: config.video.enable_cursors,
+            starting_since: Duration::ZERO,
             snapshot,
             board,
             media,
@@ -195,6 +204,10 @@ impl Parts {
                 self.display = Some((width, height));
                 return None;
             }
+            media::Event::Cursor(cursor) => {
+                self.cursor = Some(cursor);
+                return None;
+            }
             media::Event::Encoder(choice) => {
                 self.chosen(choice);
                 return None;
@@ -211,6 +224,15 @@ impl Parts {
             media::Event::Warning(text) => {
                 tracing::warn!("{text}");
                 return None;
+            }
+            media::Event::Failed(error) if error.reason == FailureReason::DisplayUnavailable => {
+                // The display itself may be well: a look at it tells, and begins the next try.
+                let input = self.input.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(RECAPTURE_PAUSE).await;
+                    input.look();
+                });
+                return Some(session::Event::DisplayLost(error));
             }
             media::Event::Failed(error) => return Some(session::Event::Failed(error)),
             media::Event::PageAdded(page) => {
@@ -268,7 +290,9 @@ impl Parts {
                 tracing::info!(page, "a page takes control");
                 self.pages.take_control(page);
             }
-            Ok(FromPage::Ping { .. } | FromPage::Stats(_) | FromPage::RequestKeyFrame) => {}
+            Ok(
+                FromPage::Ping { .. } | FromPage::Stats(_) | FromPage::Frames(_) | FromPage::RequestKeyFrame,
+            ) => {}
             Err(error) => {
                 tracing::debug!(page, "{error}");
                 self.bad_message(page);
@@ -287,7 +311,8 @@ impl Parts {
         let now = self.now();
         self.board.tick();
         self.pages.tick(now);
-        if self.session.phase() == Phase::Starting && now >= FIRST_FRAME_TIMEOUT {
+        let waits = self.session.phase() == Phase::Starting && self.session.lost_since().is_none();
+        if waits && now >= self.starting_since + FIRST_FRAME_TIMEOUT {
             let words = format!("no encoded frame came within {} s", FIRST_FRAME_TIMEOUT.as_secs());
             return session::Event::Failed(Error::pipeline(words));
         }
@@ -305,16 +330,39 @@ impl Parts {
         let before = self.session.phase();
         let actions = event.map(|event| self.session.handle(event, now)).unwrap_or_default();
         for action in &actions {
-            if let Action::Media(flowing) = action {
-                self.media.set_flowing(*flowing);
-                self.audio.set_wanted(*flowing);
+            match action {
+                Action::Media(flowing) => {
+                    self.media.set_flowing(*flowing);
+                    self.audio.set_wanted(*flowing);
+                }
+                Action::Recapture => {
+                    tracing::info!("the display answers; it is captured anew");
+                    let media = self.media.clone();
+                    tokio::task::spawn_blocking(move || media.recapture());
+                }
+                Action::Announce | Action::Drain => {}
             }
         }
-        if self.session.phase() != before {
-            tracing::info!("{} after {}", self.session.phase().as_str(), before.as_str());
+        let after = self.session.phase();
+        if after != before {
+            let message = self.session.message();
+            tracing::info!(message, "{} after {}", after.as_str(), before.as_str());
+            self.tell_of_the_display(after, before);
         }
         self.publish();
         actions.contains(&Action::Drain)
+    }
+
+    /// Pages keep their last picture while the display is gone, and are told why it stands still.
+    fn tell_of_the_display(&mut self, after: Phase, before: Phase) {
+        if after == Phase::Starting {
+            self.starting_since = self.now();
+            let text = format!("{}.", self.session.message().unwrap_or_default());
+            self.pages.notice(NoticeLevel::Warning, text);
+        } else if before == Phase::Starting && after != Phase::Failed && self.starting_since > Duration::ZERO
+        {
+            self.pages.notice(NoticeLevel::Info, "The desktop is back.".into());
+        }
     }
 
     /// Brings watchers, pages and the input thread up to date.
@@ -324,12 +372,14 @@ impl Parts {
             self.input.set_controller(controller.as_deref());
             self.controller = controller;
         }
+        self.media.draw_pointer(!self.enable_cursors || self.pages.count().1 > 1);
         let news = News {
             phase: self.session.phase(),
             reason: self.session.reason(),
             message: self.session.message(),
             display: self.display,
             quality: self.encoder.quality(self.now()),
+            cursor: self.cursor.clone(),
         };
         for (page, message) in self.pages.tell(&news) {
             match serde_json::to_string(&message) {
@@ -389,97 +439,5 @@ impl Parts {
 async fn bounded(what: &str, end: impl FnOnce() + Send + 'static) {
     if tokio::time::timeout(PART_TIMEOUT, tokio::task::spawn_blocking(end)).await.is_err() {
         tracing::warn!("{what} did not end in time; the process ends without it");
-    }
-}
-
-async fn connect_input(
-    display: &str,
-    failures: mpsc::Sender<session::Event>,
-) -> Result<(Input, InputThread), Error> {
-    let name = display.to_owned();
-    let lost = {
-        let name = name.clone();
-        move |err| {
-            let error = Error::display(format!("the X display {name} is lost: {err}"));
-            let _ = failures.blocking_send(session::Event::Failed(error));
-        }
-    };
-    let start = {
-        let name = name.clone();
-        tokio::task::spawn_blocking(move || input::start(&name, lost))
-    };
-    match tokio::time::timeout(CONNECT_TIMEOUT, start).await {
-        Ok(Ok(Ok((input, thread, (width, height))))) => {
-            tracing::info!(width, height, "the display {name} is reached");
-            Ok((input, thread))
-        }
-        Ok(Ok(Err(err))) => Err(Error::display(format!("the X display {name} cannot be used: {err}"))),
-        Ok(Err(err)) => Err(Error::display(format!("the X display {name} cannot be used: {err}"))),
-        Err(_) => Err(Error::display(format!(
-            "the X display {name} does not answer within {} s",
-            CONNECT_TIMEOUT.as_secs()
-        ))),
-    }
-}
-
-fn guard_xlib(display: &str, failures: mpsc::Sender<session::Event>) {
-    let name = display.to_owned();
-    let lost = move || {
-        let error = Error::display(format!("the X display {name} has died"));
-        let _ = failures.try_send(session::Event::Failed(error));
-    };
-    if let Err(err) = xlib::on_display_lost(lost) {
-        tracing::debug!("Xlib is not guarded: {err}");
-    }
-}
-
-/// The file in which proofs of encoders are kept for later sessions; without one each session proves for itself.
-fn proofs(config: &Config) -> Option<PathBuf> {
-    match runtime_folder::create(config.runtime_folder.as_deref()) {
-        Ok(folder) => Some(folder.join("encoder-proofs")),
-        Err(err) => {
-            tracing::debug!("proofs of encoders are not kept: {err}");
-            None
-        }
-    }
-}
-
-/// Starts the pipeline on a thread of its own, since proving encoders takes its time.
-fn play(media: Arc<Media>, failures: mpsc::Sender<session::Event>) {
-    tokio::spawn(async move {
-        let played = tokio::task::spawn_blocking(move || media.play()).await;
-        if !matches!(played, Ok(true)) {
-            // The bus tells the reason; this is only in case that it does not.
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            let error = Error::pipeline("the pipeline cannot be started");
-            let _ = failures.send(session::Event::Failed(error)).await;
-        }
-    });
-}
-
-/// Where the pipeline's events go. Input goes straight to its thread; nothing here waits.
-fn deliver(
-    input: Input,
-    events: mpsc::Sender<media::Event>,
-    bad_messages: Arc<AtomicU64>,
-) -> impl Fn(media::Event) + Clone + Send + Sync + 'static {
-    move |event| {
-        let event = match event {
-            media::Event::Message { page, channel, text } if channel != "control" => {
-                let read = match channel.as_str() {
-                    "input" => {
-                        parse::message(&text, MAX_DATA_BYTES).map(|report| input.report(&page, report))
-                    }
-                    _ => parse::message(&text, MAX_DATA_BYTES).map(|motion| input.motion(&page, motion)),
-                };
-                let Err(error) = read else { return };
-                bad_messages.fetch_add(1, Relaxed);
-                media::Event::BadMessage { page, error: error.to_string() }
-            }
-            event => event,
-        };
-        if events.try_send(event).is_err() {
-            tracing::warn!("an event is lost: the session is busy or ending");
-        }
     }
 }

@@ -5,7 +5,7 @@
 //! Starting ─────────▶ Ready ─────────▶ Streaming ─────────▶ Idle
 //!     │                 ▲                │    ▲               │ │
 //!     │                 └────────────────┘    └───── input ───┘ │   the last page leaves: Ready
-//!     │                                                         │
+//!     │◀── the display is gone: wait for it, capture it again ──┤
 //!     ├──── stop asked, or the desktop's command has ended ─────┴──▶ Draining ─▶ Ended
 //!     └──── a failure, from any phase but the last three ──────────▶ Failed{reason}
 //! ```
@@ -30,6 +30,10 @@ pub enum Event {
     Input,
     /// Time has passed.
     Tick,
+    /// The X display has died, or cannot be captured any more.
+    DisplayLost(Error),
+    /// The X display answers.
+    DisplayReached,
     /// Somebody asked for the end, and why.
     Stop(String),
     /// Something without which there is no session has failed.
@@ -45,6 +49,8 @@ pub enum Action {
     Announce,
     /// Let frames flow, or stop capture and encoding.
     Media(bool),
+    /// Begin to capture anew: the display is another one behind the same name.
+    Recapture,
     /// Begin the end: pages, keys, children, sockets.
     Drain,
 }
@@ -60,11 +66,17 @@ pub struct Session {
     media: bool,
     last_input: Duration,
     idle_after: Option<Duration>,
+    /// How long a display that is gone is waited for.
+    patience: Duration,
+    /// The display is gone: why, and since when.
+    lost: Option<(Error, Duration)>,
+    /// It has worked once.
+    proven: bool,
 }
 
 impl Session {
     /// A session that starts. Media flow until it is proven.
-    pub fn new(idle_after: Option<Duration>) -> Self {
+    pub fn new(idle_after: Option<Duration>, patience: Duration) -> Self {
         Self {
             phase: Phase::Starting,
             failure: None,
@@ -74,7 +86,15 @@ impl Session {
             media: true,
             last_input: Duration::ZERO,
             idle_after,
+            patience,
+            lost: None,
+            proven: false,
         }
+    }
+
+    /// Since when the display has been gone.
+    pub fn lost_since(&self) -> Option<Duration> {
+        self.lost.as_ref().map(|(_, since)| *since)
     }
 
     /// Where it stands.
@@ -103,11 +123,26 @@ impl Session {
             return Vec::new();
         }
         match event {
-            Event::Failed(error) if self.phase != Phase::Draining => {
-                self.message = Some(error.message.clone());
-                self.failure = Some(error);
-                self.phase = Phase::Failed;
-                return vec![Action::Announce, Action::Drain];
+            Event::Failed(error) if self.phase != Phase::Draining => return self.fail(error),
+            // What has never worked is not going to come back.
+            Event::DisplayLost(error) if !self.proven && self.phase != Phase::Draining => {
+                return self.fail(error);
+            }
+            Event::DisplayLost(error) if self.phase != Phase::Draining && self.lost.is_none() => {
+                // What to do about it, which may follow, is being done.
+                let what = error.message.split_once(". ").map_or(error.message.as_str(), |(what, _)| what);
+                self.message = Some(format!("{what}; waiting for it to come back"));
+                self.lost = Some((error, now));
+                self.phase = Phase::Starting;
+                // It is proven anew, whether somebody watches or not.
+                self.media = true;
+                return vec![Action::Announce, Action::Media(true)];
+            }
+            Event::DisplayReached if self.lost.is_some() => return vec![Action::Recapture],
+            Event::Tick if self.has_waited_enough(now) => {
+                if let Some((error, _)) = self.lost.take() {
+                    return self.fail(error);
+                }
             }
             Event::Stop(why) if self.phase != Phase::Draining => {
                 self.message = Some(why);
@@ -118,7 +153,12 @@ impl Session {
                 self.phase = Phase::Ended;
                 return vec![Action::Announce];
             }
-            Event::Proven if self.phase == Phase::Starting => self.phase = Phase::Ready,
+            Event::Proven if self.phase == Phase::Starting => {
+                self.phase = Phase::Ready;
+                self.proven = true;
+                self.lost = None;
+                self.message = None;
+            }
             Event::Pages { present, connected } => {
                 if connected > self.connected {
                     self.last_input = now;
@@ -129,6 +169,17 @@ impl Session {
             _ => {}
         }
         self.settle(now)
+    }
+
+    fn fail(&mut self, error: Error) -> Vec<Action> {
+        self.message = Some(error.message.clone());
+        self.failure = Some(error);
+        self.phase = Phase::Failed;
+        vec![Action::Announce, Action::Drain]
+    }
+
+    fn has_waited_enough(&self, now: Duration) -> bool {
+        self.lost_since().is_some_and(|since| now.saturating_sub(since) >= self.patience)
     }
 
     /// Ready, Streaming and Idle follow from the pages and the last input; media follow from all of it.
@@ -164,7 +215,7 @@ mod tests {
     }
 
     fn ready() -> Session {
-        let mut session = Session::new(Some(s(300)));
+        let mut session = Session::new(Some(s(300)), s(30));
         session.handle(Event::Proven, s(1));
         session
     }
@@ -178,7 +229,7 @@ mod tests {
 
     #[test]
     fn capture_stops_once_proven_and_starts_with_the_first_page() {
-        let mut session = Session::new(None);
+        let mut session = Session::new(None, s(30));
         assert_eq!(session.handle(Event::Proven, s(1)), [Action::Media(false)]);
         assert_eq!(session.phase(), Phase::Ready);
         assert_eq!(session.handle(Event::Pages { present: 1, connected: 0 }, s(2)), [Action::Media(true)]);
@@ -213,7 +264,7 @@ mod tests {
 
     #[test]
     fn failure_ends_it_from_any_live_phase_and_the_first_reason_stays() {
-        for mut session in [Session::new(None), ready(), streaming()] {
+        for mut session in [Session::new(None, s(30)), ready(), streaming()] {
             let actions = session.handle(Event::Failed(Error::display("gone")), s(5));
             assert_eq!(actions, [Action::Announce, Action::Drain]);
             session.handle(Event::Failed(Error::pipeline("later")), s(6));
@@ -224,6 +275,35 @@ mod tests {
             );
             assert_eq!(session.outcome(), Err(Error::display("gone")));
         }
+    }
+
+    #[test]
+    fn display_that_comes_back_is_captured_anew_and_the_session_goes_on() {
+        let mut session = streaming();
+        let lost = session.handle(Event::DisplayLost(Error::display("gone. Start it again")), s(5));
+        assert_eq!(lost, [Action::Announce, Action::Media(true)]);
+        assert_eq!((session.phase(), session.reason()), (Phase::Starting, None));
+        assert_eq!(session.message().as_deref(), Some("gone; waiting for it to come back"));
+        assert!(session.handle(Event::DisplayLost(Error::display("again")), s(6)).is_empty());
+        assert_eq!(session.handle(Event::DisplayReached, s(7)), [Action::Recapture]);
+        // It is not proven before a frame has come.
+        assert_eq!(session.phase(), Phase::Starting);
+        assert_eq!(session.handle(Event::Proven, s(8)), [Action::Announce]);
+        assert_eq!((session.phase(), session.message()), (Phase::Streaming, None));
+        assert!(session.handle(Event::DisplayReached, s(9)).is_empty(), "nothing was lost");
+    }
+
+    #[test]
+    fn display_that_stays_away_fails_the_session_and_one_that_never_worked_at_once() {
+        let mut session = streaming();
+        session.handle(Event::DisplayLost(Error::display("gone")), s(5));
+        session.handle(Event::DisplayReached, s(20));
+        assert!(session.handle(Event::Tick, s(34)).is_empty());
+        assert_eq!(session.handle(Event::Tick, s(35)), [Action::Announce, Action::Drain]);
+        assert_eq!(session.outcome(), Err(Error::display("gone")));
+        let mut session = Session::new(None, s(30));
+        session.handle(Event::DisplayLost(Error::display("gone")), s(5));
+        assert_eq!(session.outcome(), Err(Error::display("gone")));
     }
 
     #[test]

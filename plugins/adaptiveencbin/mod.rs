@@ -18,12 +18,15 @@
 //! `max-bitrate`, `max-latency` and `max-cpu`, which apply while frames flow. `stats` and the element message
 //! `vdi-quality` say which limit holds.
 //!
+//! The source is told what is wanted: a force-key-unit event goes on to it, so that one that only wakes on damage gives
+//! its present frame, and a limit of the frame rate goes to it as a QoS event of the type throttle.
+//!
 //! Force-key-unit events give an IDR picture with its parameter sets; there are no others than those asked for, except
 //! with NVENC, VA and av1enc.
 //!
 //! ## Example pipeline
 //! ```bash
-//! gst-launch-1.0 -m ximagesrc use-damage=false ! video/x-raw,framerate=60/1 ! adaptiveencbin bitrate=8000 \
+//! gst-launch-1.0 -m xdamagesrc ! video/x-raw,framerate=60/1 ! adaptiveencbin bitrate=8000 \
 //!     ! h264parse ! matroskamux ! filesink location=desktop.mkv
 //! ```
 

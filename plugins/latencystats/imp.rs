@@ -8,9 +8,13 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    cadence::Cadence,
-    window::{Figures, Window},
+use super::{cadence::Cadence, legs::Legs};
+use crate::{
+    latency::{
+        figures::Figures,
+        window::{Precision, Window},
+    },
+    stage::Stamps,
 };
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -31,6 +35,8 @@ struct Settings {
     window: Duration,
     interval: Duration,
     silent: bool,
+    /// What the application calls the element's place.
+    stage: Option<String>,
 }
 
 impl Default for Settings {
@@ -39,12 +45,15 @@ impl Default for Settings {
             window: Duration::from_millis(DEFAULT_WINDOW_MS.into()),
             interval: Duration::from_millis(DEFAULT_INTERVAL_MS.into()),
             silent: true,
+            stage: None,
         }
     }
 }
 
 struct State {
     window: Window,
+    /// The ways behind the buffers.
+    legs: Legs,
     /// When the next report is due.
     cadence: Cadence,
     /// Running time of the last counted buffer: `stats` answers for this moment when the clock is gone.
@@ -58,7 +67,8 @@ struct State {
 impl State {
     fn new(window: Duration) -> Self {
         Self {
-            window: Window::new(window),
+            window: Window::new(window, Precision::PerMille),
+            legs: Legs::new(window),
             cadence: Cadence::default(),
             last_seen: Duration::ZERO,
             unreported: false,
@@ -76,31 +86,51 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn structure(name: &str, figures: &Figures, window: Duration) -> gst::Structure {
-    gst::Structure::builder(name)
-        .field("count", figures.count)
-        .field("min", figures.min_ns)
-        .field("mean", figures.mean_ns)
-        .field("p50", figures.p50_ns)
-        .field("p95", figures.p95_ns)
-        .field("p99", figures.p99_ns)
-        .field("max", figures.max_ns)
-        .field("window", u64::try_from(window.as_nanos()).unwrap_or(u64::MAX))
-        .build()
+/// What is told of the window at one moment.
+struct Report {
+    /// The element's place.
+    stage: Option<String>,
+    /// Ages of the buffers.
+    age: Figures,
+    /// Legs of the ways behind them.
+    legs: Vec<(&'static str, Figures)>,
+    window: Duration,
 }
 
-fn words(figures: &Figures, window: Duration) -> String {
-    let ms = |ns: u64| ns as f64 / 1e6;
-    format!(
-        "latency of {} buffers in {:.1} s: p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms, max {:.1} ms, mean {:.1} ms",
-        figures.count,
-        window.as_secs_f64(),
-        ms(figures.p50_ns),
-        ms(figures.p95_ns),
-        ms(figures.p99_ns),
-        ms(figures.max_ns),
-        ms(figures.mean_ns),
-    )
+impl Report {
+    fn structure(&self, name: &str) -> gst::Structure {
+        let mut stages = gst::Structure::builder("application/x-vdi-latency-stages");
+        for (name, figures) in &self.legs {
+            stages = stages.field(*name, figures.structure("figures"));
+        }
+        self.age
+            .fields(gst::Structure::builder(name))
+            .field("window", u64::try_from(self.window.as_nanos()).unwrap_or(u64::MAX))
+            .field_if_some("stage", self.stage.as_ref())
+            .field("stages", stages.build())
+            .build()
+    }
+
+    fn words(&self) -> String {
+        let ms = |ns: u64| ns as f64 / 1e6;
+        let (age, place) = (&self.age, self.stage.as_ref().map(|stage| format!(" at {stage}")));
+        let mut words = format!(
+            "latency{} of {} buffers in {:.1} s: p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms, max {:.1} ms, mean {:.1} ms",
+            place.unwrap_or_default(),
+            age.count,
+            self.window.as_secs_f64(),
+            ms(age.p50_ns),
+            ms(age.p95_ns),
+            ms(age.p99_ns),
+            ms(age.max_ns),
+            ms(age.mean_ns),
+        );
+        for (n, (leg, figures)) in self.legs.iter().enumerate() {
+            let before = if n == 0 { "; p50/p95 of the legs: " } else { ", " };
+            words += &format!("{before}{leg} {:.1}/{:.1} ms", ms(figures.p50_ns), ms(figures.p95_ns));
+        }
+        words
+    }
 }
 
 impl LatencyStats {
@@ -109,27 +139,38 @@ impl LatencyStats {
         self.obj().current_running_time().map(Into::into)
     }
 
-    fn figures(&self) -> (Figures, Duration) {
-        let now = self.running_time();
+    /// What the window holds at `now`.
+    fn look(&self, state: &mut State, stage: Option<String>, now: Duration) -> Report {
+        Report {
+            stage,
+            age: state.window.figures(now),
+            legs: state.legs.figures(now),
+            window: state.window.length(),
+        }
+    }
+
+    fn look_now(&self) -> Report {
+        let (now, stage) = (self.running_time(), lock(&self.settings).stage.clone());
         let mut state = lock(&self.state);
         let now = now.unwrap_or(state.last_seen).max(state.last_seen);
-        (state.window.figures(now), state.window.length())
+        self.look(&mut state, stage, now)
     }
 
     /// Tells the application what the window holds at `now`.
     fn report(&self, now: Duration, silent: bool) {
-        let (figures, window) = {
+        let stage = lock(&self.settings).stage.clone();
+        let report = {
             let mut state = lock(&self.state);
             state.unreported = false;
-            let (figures, window) = (state.window.figures(now), state.window.length());
-            state.last_message = Some(words(&figures, window));
-            (figures, window)
+            let report = self.look(&mut state, stage, now);
+            state.last_message = Some(report.words());
+            report
         };
-        gst::debug!(CAT, imp = self, "{}", words(&figures, window));
+        gst::debug!(CAT, imp = self, "{}", report.words());
         if !silent {
             self.obj().notify("last-message");
         }
-        let message = structure("vdi-latency-stats", &figures, window);
+        let message = report.structure("vdi-latency-stats");
         let _ = self.obj().post_message(gst::message::Element::builder(message).src(&*self.obj()).build());
     }
 
@@ -191,8 +232,13 @@ impl ObjectImpl for LatencyStats {
                     .build(),
                 glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
                     .nick("Statistics")
-                    .blurb("count, min, mean, p50, p95, p99, max and window now, in ns (count: buffers)")
+                    .blurb("count, min, mean, p50, p95, p99, max and window now, in ns (count: buffers); stages: the same of each leg of the ways behind the buffers, as far as they are stamped")
                     .read_only()
+                    .build(),
+                glib::ParamSpecString::builder("stage")
+                    .nick("Stage")
+                    .blurb("Name of the element's place, for messages and last-message")
+                    .mutable_playing()
                     .build(),
             ]
         });
@@ -206,10 +252,13 @@ impl ObjectImpl for LatencyStats {
             "window" => {
                 if let Ok(window) = ms() {
                     settings.window = window;
-                    lock(&self.state).window = Window::new(window);
+                    let mut state = lock(&self.state);
+                    state.window = Window::new(window, Precision::PerMille);
+                    state.legs = Legs::new(window);
                 }
             }
             "interval" => settings.interval = ms().unwrap_or(settings.interval),
+            "stage" => settings.stage = value.get().unwrap_or_default(),
             _ => settings.silent = value.get().unwrap_or(settings.silent),
         }
     }
@@ -221,10 +270,8 @@ impl ObjectImpl for LatencyStats {
             "interval" => ms(lock(&self.settings).interval),
             "silent" => lock(&self.settings).silent.to_value(),
             "last-message" => lock(&self.state).last_message.to_value(),
-            _ => {
-                let (figures, window) = self.figures();
-                structure("application/x-vdi-latency-stats", &figures, window).to_value()
-            }
+            "stage" => lock(&self.settings).stage.to_value(),
+            _ => self.look_now().structure("application/x-vdi-latency-stats").to_value(),
         }
     }
 }
@@ -277,9 +324,14 @@ impl BaseTransformImpl for LatencyStats {
             let settings = lock(&self.settings);
             (settings.interval, settings.silent)
         };
+        let stamps = Stamps::of(buffer);
+        let here = self.obj().current_clock_time();
         let due = {
             let mut state = lock(&self.state);
             state.window.record(now, age);
+            if let Some(here) = here {
+                state.legs.record(&stamps, here, now);
+            }
             state.last_seen = now;
             state.unreported = true;
             state.cadence.is_due(now, interval)
@@ -309,6 +361,7 @@ impl BaseTransformImpl for LatencyStats {
             gst::EventView::FlushStop(_) => {
                 let mut state = lock(&self.state);
                 state.window.clear();
+                state.legs.clear();
                 state.cadence = Cadence::default();
                 state.last_seen = Duration::ZERO;
                 state.unreported = false;

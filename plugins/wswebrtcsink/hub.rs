@@ -10,6 +10,7 @@ use super::{
         negotiation::{Input, Terms},
         pipeline::Plan,
     },
+    frames::{self, SharedTotals},
     ice_servers,
     payload::Kind,
     producer::Producer,
@@ -59,6 +60,8 @@ pub struct Hub {
     playout_delay: watch::Sender<(Duration, Duration)>,
     next_id: AtomicU64,
     opened_total: AtomicU64,
+    /// What the ways of all frames to all consumers took.
+    totals: SharedTotals,
 }
 
 #[derive(Default)]
@@ -80,6 +83,7 @@ impl Hub {
             playout_delay: watch::Sender::new((Duration::ZERO, Duration::ZERO)),
             next_id: AtomicU64::new(1),
             opened_total: AtomicU64::new(0),
+            totals: SharedTotals::default(),
         })
     }
 
@@ -135,9 +139,9 @@ impl Hub {
         }
     }
 
-    /// How old frames are when they leave; `None` while none leave.
-    pub fn age(&self) -> Option<Duration> {
-        self.producers().iter().filter_map(Producer::age).max()
+    /// The time that pages align their clocks with, in microseconds; `None` while the sink has no clock.
+    pub fn clock_us(&self) -> Option<u64> {
+        self.element()?.clock().map(|clock| clock.time().useconds())
     }
 
     /// Tells the encoders of the video what a consumer sees.
@@ -213,6 +217,7 @@ impl Hub {
             turn_servers: settings.turn_servers.clone(),
             ice_transport_policy: settings.ice_transport_policy,
             playout_delay: settings.playout_delay,
+            totals: self.totals.clone(),
         })
     }
 
@@ -294,6 +299,7 @@ impl Hub {
             .field("bytes-encoded", bytes)
             .field("consumers-total", self.opened_total.load(Ordering::Relaxed))
             .field("consumers", gst::Array::from_values(consumers))
+            .field("latency-histograms", frames::histograms(&self.totals))
             .build()
     }
 

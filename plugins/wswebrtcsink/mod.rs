@@ -17,7 +17,7 @@
 //! ```
 //! Open http://127.0.0.1:8080/ in a browser: the test picture, and nothing else was needed.
 //! ```bash
-//! gst-launch-1.0 ximagesrc use-damage=false ! video/x-raw,framerate=60/1 ! adaptiveencbin ! wswebrtcsink name=sink \
+//! gst-launch-1.0 xdamagesrc ! video/x-raw,framerate=60/1 ! adaptiveencbin ! wswebrtcsink name=sink \
 //!   pulsesrc ! audioconvert ! opusenc frame-size=10 ! sink.
 //! ```
 //! The desktop with sound.
@@ -32,9 +32,9 @@
 //!          keyframes                      consumer/negotiation (pure) ◀── messages ── host │ dial │ application
 //! ```
 
-mod ages;
 mod consumer;
 mod dial;
+mod frames;
 mod host;
 mod hub;
 mod ice_servers;

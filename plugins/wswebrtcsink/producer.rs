@@ -4,7 +4,6 @@
 //! only as many key-frame requests up to the encoder as [`Debounce`] allows. What consumers report goes up the same way.
 
 use super::{
-    ages::Ages,
     keyframes::{Debounce, Verdict},
     payload::{Kind, Payload, payload_for},
     runtime::runtime,
@@ -12,10 +11,11 @@ use super::{
 use crate::adaptiveencbin::feedback::Feedback;
 use gst::prelude::*;
 use gst_utils::{StreamProducer, streamproducer::ProducerSettings};
+use once_cell::sync::Lazy;
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -45,7 +45,8 @@ pub struct Producer {
     fan_out: StreamProducer,
     stream: watch::Receiver<Stream>,
     bytes: Arc<AtomicU64>,
-    ages: Arc<Mutex<Ages>>,
+    /// Whether its frames tell when they were damaged.
+    damage_is_told: Arc<AtomicBool>,
 }
 
 impl Producer {
@@ -71,12 +72,11 @@ impl Producer {
         let pad = appsink.static_pad("sink").expect("appsink has a sink pad");
         watch_stream(&pad, sender, changed);
         count_bytes(&pad, bytes.clone());
-        let ages = Arc::default();
         if kind == Kind::Video {
             debounce_key_frames(&pad, key_frame_interval);
-            measure_ages(&pad, Arc::clone(&ages));
+            note_arrivals(&pad);
         }
-        Self { kind, appsink, fan_out, stream, bytes, ages }
+        Self { kind, appsink, fan_out, stream, bytes, damage_is_told: Arc::default() }
     }
 
     /// Video or audio.
@@ -109,10 +109,9 @@ impl Producer {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// How old frames are when they leave for the consumers: the median of the last second.
-    pub fn age(&self) -> Option<Duration> {
-        let now = self.appsink.current_running_time()?;
-        self.ages.lock().unwrap_or_else(PoisonError::into_inner).median(now.into())
+    /// Whether its frames tell when they were damaged; whoever sees such a frame sets it.
+    pub fn damage_is_told(&self) -> Arc<AtomicBool> {
+        self.damage_is_told.clone()
     }
 
     /// Tells the encoder what a consumer sees.
@@ -172,21 +171,30 @@ fn count_bytes(pad: &gst::Pad, bytes: Arc<AtomicU64>) {
     });
 }
 
-/// Measures from capture to here, as `latencystats` does: by the segment, since encoders shift timestamps.
-fn measure_ages(pad: &gst::Pad, ages: Arc<Mutex<Ages>>) {
-    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-        let age = || {
-            let segment = pad.sticky_event::<gst::event::Segment>(0)?;
-            let segment = segment.segment().downcast_ref::<gst::ClockTime>()?;
-            let captured = segment.to_running_time_full(info.buffer()?.pts()?)?.positive()?;
-            let now = pad.parent_element()?.current_running_time()?;
-            Some((now.saturating_sub(captured), now))
-        };
-        if let Some((age, now)) = age() {
-            ages.lock().unwrap_or_else(PoisonError::into_inner).record(age.into(), now.into());
+/// Reference of the stamp that tells when a frame came into the sink. It is between the sink's own parts: `Stage` names
+/// the points that statistics know.
+static ARRIVAL: Lazy<gst::Caps> = Lazy::new(|| gst::Caps::new_empty_simple("timestamp/x-vdi-arrival"));
+
+/// Stamps frames with their time of arrival: from then on they wait for consumers.
+fn note_arrivals(pad: &gst::Pad) {
+    pad.add_probe(gst::PadProbeType::BUFFER, |pad, info| {
+        let now = pad.parent_element().and_then(|appsink| appsink.current_clock_time());
+        if let (Some(now), Some(buffer)) = (now, info.buffer_mut()) {
+            set_arrival(buffer.make_mut(), now);
         }
         gst::PadProbeReturn::Ok
     });
+}
+
+/// A frame came into the sink then.
+pub fn set_arrival(buffer: &mut gst::BufferRef, at: gst::ClockTime) {
+    gst::ReferenceTimestampMeta::add(buffer, &ARRIVAL, at, gst::ClockTime::NONE);
+}
+
+/// When a frame came into the sink, on the sink's clock.
+pub fn arrival(buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
+    let mut stamps = buffer.iter_meta::<gst::ReferenceTimestampMeta>();
+    stamps.find(|meta| meta.reference() == ARRIVAL.as_ref()).map(|meta| meta.timestamp())
 }
 
 fn debounce_key_frames(pad: &gst::Pad, interval: impl Fn() -> Duration + Send + Sync + 'static) {

@@ -33,8 +33,8 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 /// Most frames a second where caps leave it open.
 const DEFAULT_FRAMERATE: gst::Fraction = gst::Fraction::new_raw(60, 1);
 const DEFAULT_INTERVAL: Duration = Duration::from_nanos(1_000_000_000 / 60);
-/// Above that nothing is won, and half of an interval is less than damage takes to settle.
-const MAX_FRAMERATE: gst::Fraction = gst::Fraction::new_raw(240, 1);
+/// Beyond that each frame costs more than what it shows is worth, on any machine.
+const MAX_FRAMERATE: gst::Fraction = gst::Fraction::new_raw(1000, 1);
 /// Longest time between two frames that a consumer may ask for, in seconds.
 const MAX_INTERVAL_S: f64 = 3600.0;
 /// Lines from which on video is taken for high definition, and so for BT.709.
@@ -130,7 +130,9 @@ impl XDamageSrc {
                 gst::info!(CAT, imp = self, "captures {width}x{height} of display {}", capture.name());
                 for shortcoming in capture.shortcomings() {
                     let text = format!("the X display {} {shortcoming}", capture.name());
-                    gst::element_imp_warning!(self, gst::ResourceError::Settings, ["{text}"]);
+                    gst::warning!(CAT, imp = self, "{text}");
+                    let warning = gst::message::Warning::builder(gst::ResourceError::Settings, &text);
+                    let _ = self.obj().post_message(warning.src(&*self.obj()).build());
                 }
                 *lock(&self.facts) =
                     Facts { size: Some((width, height)), stats: capture.stats(), ..Facts::default() };

@@ -39,6 +39,7 @@ mod cursor;
 mod error;
 mod imp;
 mod pace;
+mod picture;
 pub mod pixels;
 mod requests;
 mod schedule;

@@ -6,24 +6,28 @@
 
 use std::time::Duration;
 
-/// How far the frames that have left have used up the rate.
+/// How far the frames that have left have used up the rate. The interval is an argument, since it may change at any time.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Pace {
-    /// When the next frame would be due if all came exactly at the rate.
-    due: Option<Duration>,
+    /// When the last frame left, and when it would have if all came exactly at the rate.
+    last: Option<(Duration, Duration)>,
 }
 
 impl Pace {
+    fn due(&self, interval: Duration) -> Option<Duration> {
+        // One that left before it was allowed, since somebody demanded it, makes the next wait no longer than others do.
+        let (left, counted) = self.last?;
+        Some(counted.min(left + interval / 2) + interval)
+    }
+
     /// From when on the next frame may leave.
     pub fn allowed(&self, interval: Duration) -> Duration {
-        self.due.map_or(Duration::ZERO, |due| due.saturating_sub(interval / 2))
+        self.due(interval).map_or(Duration::ZERO, |due| due - interval / 2)
     }
 
     /// A frame has left.
     pub fn left(&mut self, now: Duration, interval: Duration) {
-        // One that left before it was allowed, since somebody demanded it, makes the next wait no longer than others do.
-        let due = self.due.map_or(now, |due| due.clamp(now, now + interval / 2));
-        self.due = Some(due + interval);
+        self.last = Some((now, self.due(interval).map_or(now, |due| due.max(now))));
     }
 }
 

@@ -305,3 +305,6 @@ impl Schedule {
         Action::Wait(wake)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
-// Shell: `make bench`: what a viewer waits for, what the sender and each encoder cost, and how long the picture stands
-// still when an encoder fails, in a release build, beside a naive pipeline.
+// Shell: `make bench`: latency to the glass, what a viewer waits for, what the sender and each encoder cost, and how long
+// the picture stands still when an encoder fails, in a release build, beside a naive pipeline.
 //
 // Each figure is measured while nothing else is; each ratio compares two runs of the same minutes on the same display.
-// A goal is the most that is acceptable. `VDI_BENCH_SECONDS` (10) sets how long each cost is measured.
+// `VDI_BENCH_SECONDS` (10) sets how long each cost is measured; `VDI_BENCH_PARTS` names the parts to run, all if
+// empty, and `VDI_BENCH_CASES` the cases of the latency part, by what their names have in them.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
@@ -12,23 +13,27 @@ import { Launcher, targetFolder } from "../desktop_to_browser/support/launcher.j
 import { delay } from "../desktop_to_browser/support/wait.js";
 import { encoders } from "./encoders.js";
 import { failover } from "./failover.js";
-import { median, table, type Figure } from "./figures.js";
+import { figure, median, table, type Bound, type Figure } from "./figures.js";
+import { latency, plannedSeconds } from "./latency/main.js";
+import { BUSY_CORES, machine } from "./machine.js";
+import { Progress } from "./progress.js";
 import { Stage, type Content } from "./stage.js";
 
 const SECONDS = Number(process.env["VDI_BENCH_SECONDS"] ?? 10);
+const CASES = process.env["VDI_BENCH_CASES"] ?? "";
 /** Page loads for the time to the first frame; the median counts. */
 const LOADS = 9;
 
 const figures: Figure[] = [];
 
-function note(name: string, value: number, unit: string, goal: number | null): void {
-  const rounded = Number(value.toPrecision(3));
-  figures.push({ name, value: rounded, unit, goal, met: goal === null ? null : rounded <= goal });
-  process.stderr.write(`  ${name}: ${rounded} ${unit}\n`);
+function note(name: string, value: number, unit: string, goal: number | null, bound?: Bound): void {
+  const noted = figure(name, value, unit, goal, bound);
+  figures.push(noted);
+  step(`  ${name}: ${noted.value} ${unit}`);
 }
 
 function step(words: string): void {
-  process.stderr.write(`${words}\n`);
+  progress.say(words);
 }
 
 /** Processor time of one process over the window, in per cent of one core. */
@@ -38,7 +43,7 @@ async function load(pid: number): Promise<number> {
   return ((cpuSeconds(pid) - from) / ((performance.now() - fromMs) / 1000)) * 100;
 }
 
-/** What a pipeline costs while it does what. On a busy machine both fall together; their quotient stays. */
+/** What a pipeline costs while it does what. */
 interface Cost {
   cpu: number;
   framesPerSecond: number;
@@ -87,7 +92,8 @@ async function costs(chromium: Chromium, size: string, framerate: number, conten
   await delay(3000);
   const one = await launcherCost(launcher, first);
   note(`sender CPU, ${name}`, one.cpu, "% of a core", framerate > 30 ? 100 : 50);
-  note(`sender CPU per frame against naive pipeline, ${name}`, one.cpu / one.framesPerSecond / (naive.cpu / naive.framesPerSecond), "ratio", 1.4);
+  // For the same display in the same time: the launcher sends a frame where something has changed, the other as often as it can.
+  note(`sender CPU against naive pipeline, ${name}`, one.cpu / naive.cpu, "ratio", content === "static" ? 0.1 : 1.4);
   const words = ({ cpu, framesPerSecond }: Cost): string => `${framesPerSecond.toFixed(1)} frames per second for ${cpu.toFixed(0)} % of a core`;
   step(`  (launcher, to a viewer on this machine: ${words(one)}; naive pipeline: ${words(naive)})`);
   if (viewers > 1) {
@@ -101,8 +107,7 @@ async function costs(chromium: Chromium, size: string, framerate: number, conten
   await stage.strike();
 }
 
-const chromium = await Chromium.start();
-try {
+async function firstFrame(chromium: Chromium): Promise<void> {
   step(`time to the first frame: ${LOADS} page loads`);
   const stage = await Stage.set("1280x720", "static");
   const launcher = await Launcher.start({ desktop: [], env: stage.env });
@@ -111,17 +116,64 @@ try {
   note("time to first frame, slowest", Math.max(...times), "ms", 2000);
   await launcher.stop();
   await stage.strike();
+}
 
-  await costs(chromium, "1280x720", 30, "static", 1);
-  await costs(chromium, "1280x720", 30, "text", 3);
-  await costs(chromium, "1920x1080", 60, "static", 1);
-  await costs(chromium, "1920x1080", 60, "text", 1);
-  await failover({ step, note }, chromium);
+/** A part of the whole, and about how long it takes, in seconds. Parts that tell of their own steps have no words. */
+interface Part {
+  words: string | null;
+  seconds: number;
+  run: (chromium: Chromium) => Promise<void>;
+}
+
+const PARTS: Record<string, Part> = {
+  latency: {
+    words: null,
+    seconds: plannedSeconds(SECONDS, CASES),
+    run: async (chromium) => {
+      for (const judged of await latency(chromium, progress, host, SECONDS, CASES)) figures.push(judged);
+    },
+  },
+  "first-frame": { words: "time to the first frame", seconds: 2 * LOADS + 5, run: firstFrame },
+  costs: {
+    words: "what the sender costs",
+    seconds: 4 * (2 * SECONDS + 12) + SECONDS,
+    run: async (chromium) => {
+      await costs(chromium, "1280x720", 30, "static", 1);
+      await costs(chromium, "1280x720", 30, "text", 3);
+      await costs(chromium, "1920x1080", 60, "static", 1);
+      await costs(chromium, "1920x1080", 60, "text", 1);
+    },
+  },
+  failover: { words: "fail-over", seconds: 45, run: (chromium) => failover({ step, note }, chromium) },
+  // Six or so work on a machine without a GPU. The browser rests meanwhile.
+  encoders: { words: "encoders", seconds: 3 * 7 * (SECONDS + 4), run: () => encoders({ step, note }, SECONDS) },
+};
+
+function chosen(names: string): Part[] {
+  const known = Object.keys(PARTS);
+  return (names === "" ? known : names.split(/[\s,]+/)).map((name) => {
+    const part = PARTS[name];
+    if (!part) throw new Error(`there is no part "${name}"; known are ${known.join(", ")}`);
+    return part;
+  });
+}
+
+const parts = chosen((process.env["VDI_BENCH_PARTS"] ?? "").trim());
+const host = await machine();
+const progress = new Progress(parts.reduce((sum, { seconds }) => sum + seconds, 0));
+if (host.busyCores > BUSY_CORES) {
+  step(`this machine is busy with something else, ${host.busyCores} of ${host.cores} cores: what follows says less about gst-vdi than about that`);
+}
+const chromium = await Chromium.start();
+try {
+  for (const { words, seconds, run } of parts) {
+    if (words !== null) progress.enter(words, seconds);
+    await run(chromium);
+  }
 } finally {
+  progress.end();
   await chromium.stop();
 }
-// Without a browser in the way.
-await encoders({ step, note }, SECONDS);
 
 const folder = resolve(targetFolder, "bench");
 mkdirSync(folder, { recursive: true });

@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { Chromium, type Viewer } from "./support/browser.js";
 import { SimulatedDriver } from "./support/driver.js";
 import { Launcher } from "./support/launcher.js";
+import { assertSamePeer, keepPeer } from "./support/peer.js";
 import { until, within } from "./support/wait.js";
 
 /** Text that scrolls, so that there are frames to encode. */
@@ -15,32 +16,6 @@ const desktop = ["xterm", "-geometry", "100x30+0+0", "-e", "sh", "-c", 'i=0; whi
 const flags = ["--display-size", "640x480", "--max-cpu", "0", "--max-latency", "0", "--stall-timeout", "1000"];
 
 const FIRST = "nvautogpuh264enc";
-
-/** What a page keeps only if it is not reloaded, and counts if it is offered anything anew. */
-interface Kept {
-  keptPeer: RTCPeerConnection | null;
-  offers: number;
-}
-
-/** Runs in the page. */
-function keepPeer(): void {
-  const page = globalThis as unknown as Kept & { vdi: { peer: RTCPeerConnection | null } };
-  const peer = page.vdi.peer;
-  page.keptPeer = peer;
-  page.offers = 0;
-  peer?.addEventListener("signalingstatechange", () => {
-    if (peer.signalingState === "have-remote-offer") page.offers++;
-  });
-}
-
-/** The page is the same page, its peer the same peer, and nobody has offered it anything. */
-async function assertSamePeer(viewer: Viewer): Promise<void> {
-  const kept = await viewer.page.evaluate(() => {
-    const page = globalThis as unknown as Partial<Kept> & { vdi: { peer: RTCPeerConnection | null } };
-    return { same: page.keptPeer !== undefined && page.keptPeer === page.vdi.peer, offers: page.offers };
-  });
-  assert.deepEqual(kept, { same: true, offers: 0 });
-}
 
 let chromium: Chromium;
 

@@ -3,7 +3,7 @@
 use gst::{glib, prelude::*};
 use gst_webrtc::{WebRTCDataChannel, WebRTCSDPType, WebRTCSessionDescription};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Condvar, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -15,6 +15,9 @@ use vdi_protocol::signalling::{FromConsumer, IceCandidate, ToConsumer};
 /// Longest wait for anything; a busy two-core machine needs seconds at times.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Frames whose arrival is remembered.
+const ARRIVALS: usize = 64;
+
 /// What a consumer has seen so far.
 #[derive(Debug, Default)]
 pub struct Seen {
@@ -23,6 +26,8 @@ pub struct Seen {
     pub bye: Option<String>,
     /// First RTP packets of the video, whole.
     pub video_packets: Vec<Vec<u8>>,
+    /// RTP timestamps of the last frames, and the system clock's time when their last packet came.
+    pub arrivals: VecDeque<(u32, gst::ClockTime)>,
     /// Bytes of header extension 5, one after the other, as they changed.
     pub playout_delays: Vec<Vec<u8>>,
     /// Whether the first decoded access unit was a key frame.
@@ -160,6 +165,13 @@ impl Consumer {
                 let mut seen = seen.0.lock().unwrap();
                 if seen.video_packets.len() < 50 {
                     seen.video_packets.push(map.to_vec());
+                }
+                if map[1] & 0x80 != 0 {
+                    let rtp_timestamp = u32::from_be_bytes([map[4], map[5], map[6], map[7]]);
+                    seen.arrivals.push_back((rtp_timestamp, gst::SystemClock::obtain().time()));
+                    if seen.arrivals.len() > ARRIVALS {
+                        seen.arrivals.pop_front();
+                    }
                 }
                 if let Some(value) = one_byte_extension(&map, 5)
                     && seen.playout_delays.last() != Some(&value)

@@ -9,11 +9,13 @@
 mod adaptiveencbin;
 mod broker;
 mod consumer;
+mod latency;
 mod latencystats;
 mod nvenc;
 mod rtphdrextplayoutdelay;
 mod sink;
 mod wswebrtcsink;
+mod xdamagesrc;
 
 /// Starts GStreamer and registers the plugin once per process.
 fn init() {

@@ -5,6 +5,8 @@ export type Cancel = () => void;
 export interface Clock {
   /** Milliseconds on a clock that never goes back. */
   nowMs(): number;
+  /** Milliseconds on the wall: a clock that may be set, and that goes on while the machine sleeps. */
+  wallMs(): number;
   after(ms: number, then: () => void): Cancel;
   every(ms: number, then: () => void): Cancel;
   /** Before the next frame is painted. */
@@ -13,6 +15,7 @@ export interface Clock {
 
 export const browserClock: Clock = {
   nowMs: () => performance.now(),
+  wallMs: () => Date.now(),
   after(ms, then) {
     const id = window.setTimeout(then, ms);
     return () => {

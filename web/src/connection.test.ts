@@ -1,95 +1,26 @@
 // @vitest-environment happy-dom
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { Connection, type ConnectionEvent } from "./connection";
+import type { Connection, ConnectionEvent } from "./connection";
+import { OFFER, Page, WELCOME } from "./fixture";
 import { refusedVideo } from "./session";
-import { FakeChannel, FakePeer, FakeSocket, ManualClock, settle } from "./testing";
+import { settle, type FakePeer, type FakeSocket, type ManualClock } from "./testing";
 
-const OFFER = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 H264/90000\r\n";
-const WELCOME = { type: "welcome", version: 1, consumer: "c1", iceServers: [{ urls: ["stun:s"] }], iceTransportPolicy: "relay" };
-
+let page: Page;
 let clock: ManualClock;
 let sockets: FakeSocket[];
 let peers: FakePeer[];
 let events: ConnectionEvent[];
 let connection: Connection;
-let hidden: boolean;
-
-const socket = (): FakeSocket => sockets.at(-1) ?? fail();
-const peer = (): FakePeer => peers.at(-1) ?? fail();
-function fail(): never {
-  throw new Error("nothing was opened yet");
-}
 
 beforeEach(() => {
-  clock = new ManualClock();
-  sockets = [];
-  peers = [];
-  events = [];
-  hidden = false;
-  const world = {
-    clock,
-    random: () => 0,
-    isHidden: () => hidden,
-    openSocket(url: string, protocol: string) {
-      const opened = new FakeSocket(url, protocol);
-      sockets.push(opened);
-      return opened as unknown as WebSocket;
-    },
-    createPeer(config: RTCConfiguration) {
-      const created = new FakePeer(config);
-      peers.push(created);
-      return created as unknown as RTCPeerConnection;
-    },
-  };
-  connection = new Connection("ws://host/ws", world, (event) => events.push(event));
-  connection.start();
+  page = new Page();
+  ({ clock, sockets, peers, events, connection } = page);
 });
 
-/** Brings the present session to a connected media path. */
-async function connect(): Promise<{ control: FakeChannel; input: FakeChannel; pointer: FakeChannel }> {
-  socket().open();
-  socket().say(WELCOME);
-  socket().say({ type: "offer", sdp: OFFER });
-  await settle();
-  peer().become("connected");
-  const [control, input, pointer] = (["control", "input", "pointer"] as const).map((label) => {
-    const channel = new FakeChannel(label);
-    peer().announce(channel);
-    channel.open();
-    return channel;
-  }) as [FakeChannel, FakeChannel, FakeChannel];
-  return { control, input, pointer };
-}
-
-async function stream(): ReturnType<typeof connect> {
-  const channels = await connect();
-  connection.pictureShown();
-  return channels;
-}
-
-/** The stream goes on for a while, with a server that answers pings. */
-async function goOn(control: FakeChannel, seconds: number, perSecond: { bytes: number; frames: number }): Promise<void> {
-  for (let i = 0; i < seconds; i++) {
-    const before = (peer().report[0]?.[1] ?? { timestamp: 0, bytesReceived: 0, framesDecoded: 0 }) as Record<string, number>;
-    peer().report = [
-      [
-        "V",
-        {
-          type: "inbound-rtp",
-          kind: "video",
-          timestamp: (before.timestamp ?? 0) + 1000,
-          bytesReceived: (before.bytesReceived ?? 0) + perSecond.bytes,
-          framesDecoded: (before.framesDecoded ?? 0) + perSecond.frames,
-        },
-      ],
-    ];
-    await clock.pass(1000);
-    for (const ping of control.sent.splice(0) as { type: string; id: number }[]) {
-      if (ping.type === "ping") control.say({ type: "pong", id: ping.id });
-      else if (ping.type !== "stats") control.sent.push(ping);
-    }
-  }
-}
+const socket = (): FakeSocket => page.socket;
+const peer = (): FakePeer => page.peer;
+const stream = (): ReturnType<Page["connect"]> => page.stream();
+const goOn: Page["goOn"] = (...how) => page.goOn(...how);
 
 describe("the way to a stream", () => {
   it("goes through its stages and streams with the first picture, not before", async () => {
@@ -379,8 +310,15 @@ describe("what the server says of the session", () => {
     expect(connection.quality).toMatchObject({ reason: "cpu", encoder: "x264enc", hardware: false });
     await clock.pass(2500);
     expect(connection.limitedSeconds).toBe(6.5);
+    control.say({ type: "latency", codec: "H264", estimated: false, frames: 3, uncertaintyUs: 9, glassToGlass: { p50Us: 1, p95Us: 2 }, stages: [] });
+    control.say({ type: "cursor", width: 8, height: 8, hotspotX: 1, hotspotY: 2, png: "x" });
+    await clock.pass(1500);
+    expect(connection.latency).toMatchObject({ frames: 3, glassToGlass: { p95Us: 2 } });
+    expect(connection.latencySeconds).toBe(1.5);
+    expect(connection.cursor).toMatchObject({ width: 8, hotspotY: 2 });
     connection.start();
     expect([connection.display, connection.quality, connection.limitedSeconds]).toEqual([null, null, 0]);
+    expect([connection.latency, connection.latencySeconds, connection.cursor]).toEqual([null, 0, null]);
   });
 
   it("a notice is passed on, and nonsense is not", async () => {

@@ -3,11 +3,13 @@
 //
 //   connecting ──▶ streaming ◀──▶ reconnecting          failed: the user is told why, and may try again
 //        └─────────────┴──────────────┴──▶ failed, ended   ended: the server closed the session as asked
+import type { Aligned } from "./alignment";
 import { retryDelayMs } from "./backoff";
 import { consequence, type Cause } from "./cause";
 import type { Cancel } from "./clock";
+import type { FrameMetadata } from "./frames";
 import type { Size } from "./geometry";
-import type { Input, MediaInfo, Motion, NoticeLevel, PageStats, Quality, Role, SessionInfo, ToPage } from "./protocol";
+import type { CursorShape, Input, Latency, MediaInfo, Motion, NoticeLevel, PageStats, Quality, Role, SessionInfo, ToPage } from "./protocol";
 import { Session, type ChannelName, type Outgoing, type SessionEvent, type World } from "./session";
 
 /** How far a session has come. */
@@ -29,6 +31,8 @@ export type ConnectionEvent =
   | { type: "begun" }
   /** The present session is about to end: the last moment at which its picture is there. */
   | { type: "ending" }
+  /** The page stood still, and goes on. */
+  | { type: "resumed" }
   | { type: "track"; track: MediaStreamTrack; receiver: RTCRtpReceiver }
   | { type: "notice"; level: NoticeLevel; text: string; once?: string };
 
@@ -57,6 +61,11 @@ export class Connection {
   quality: Quality | null = null;
   #qualityAtMs = 0;
   stats: PageStats | null = null;
+  /** How long frames take to the screen, if the server told it. */
+  latency: Latency | null = null;
+  #latencyAtMs = 0;
+  /** The pointer's shape, if it is not drawn into the picture. */
+  cursor: CursorShape | null = null;
 
   constructor(url: string, world: World & { random(): number }, callback: (event: ConnectionEvent) => void) {
     this.#url = url;
@@ -71,6 +80,16 @@ export class Connection {
   /** For how long what limits quality has done so, in seconds. */
   get limitedSeconds(): number {
     return this.quality ? this.quality.seconds + (this.#world.clock.nowMs() - this.#qualityAtMs) / 1000 : 0;
+  }
+
+  /** How old the figures of latency are: there are none while nothing changes on the desktop. */
+  get latencySeconds(): number {
+    return this.latency ? (this.#world.clock.nowMs() - this.#latencyAtMs) / 1000 : 0;
+  }
+
+  /** How the page's clock is aligned with the server's. */
+  get aligned(): Aligned | null {
+    return this.#session?.aligned ?? null;
   }
 
   get peer(): RTCPeerConnection | null {
@@ -108,7 +127,7 @@ export class Connection {
       this.#attempt = 0;
       this.#begin();
     } else {
-      this.#session?.probe();
+      this.#session?.wake();
     }
   }
 
@@ -117,6 +136,11 @@ export class Connection {
     if (!this.#session || this.#shownAtMs !== null) return;
     this.#shownAtMs = this.#world.clock.nowMs();
     this.#showProgress("frame");
+  }
+
+  /** A frame of the present session is on the screen. */
+  frameSeen(frame: FrameMetadata): void {
+    this.#session?.frameSeen(frame);
   }
 
   sendInput(message: Input): boolean {
@@ -146,6 +170,8 @@ export class Connection {
     this.display = null;
     this.quality = null;
     this.stats = null;
+    this.latency = null;
+    this.cursor = null;
     if (this.#state.name === "reconnecting") this.#become({ ...this.#state, retryAtMs: null });
     this.#callback({ type: "begun" });
     const session: Session = new Session(this.#url, this.#world, (event) => {
@@ -168,6 +194,7 @@ export class Connection {
         break;
       case "track":
       case "ending":
+      case "resumed":
         this.#callback(event);
         break;
       case "stats":
@@ -192,6 +219,15 @@ export class Connection {
       case "quality":
         this.quality = message;
         this.#qualityAtMs = this.#world.clock.nowMs();
+        this.#callback({ type: "changed" });
+        break;
+      case "latency":
+        this.latency = message;
+        this.#latencyAtMs = this.#world.clock.nowMs();
+        this.#callback({ type: "changed" });
+        break;
+      case "cursor":
+        this.cursor = message;
         this.#callback({ type: "changed" });
         break;
       case "display":

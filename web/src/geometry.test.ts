@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { contain, toDesktop } from "./geometry";
+import { contain, cursorSize, scaleOf, toDesktop } from "./geometry";
 
 const box = { left: 0, top: 0, width: 1000, height: 1000 };
 const wide = { width: 1920, height: 1080 };
@@ -42,4 +42,23 @@ it("a place on a bar is the nearest pixel, and said to be outside", () => {
 it("there is no pixel before the first picture, nor in a box without room", () => {
   expect(toDesktop({ x: 1, y: 1 }, box, { width: 0, height: 0 }, wide)).toBeNull();
   expect(toDesktop({ x: 1, y: 1 }, { ...box, width: 0 }, wide, wide)).toBeNull();
+});
+
+it("a pixel of the desktop is as large as the picture makes it, however small the picture was sent", () => {
+  expect(scaleOf(box, wide, wide)).toBeCloseTo(1000 / 1920, 10);
+  expect(scaleOf(box, { width: 960, height: 540 }, wide)).toBeCloseTo(1000 / 1920, 10);
+  expect(scaleOf(box, { width: 0, height: 0 }, wide)).toBe(1);
+});
+
+it("a cursor is as large as it would be in the picture, in the pixels of the screen, and points where it did", () => {
+  const shape = { width: 24, height: 32, hotspotX: 12, hotspotY: 31 };
+  expect(cursorSize(shape, 1, 1)).toEqual({ width: 24, height: 32, density: 1, hotspotX: 12, hotspotY: 31 });
+  expect(cursorSize(shape, 0.5, 1)).toEqual({ width: 12, height: 16, density: 1, hotspotX: 6, hotspotY: 16 });
+  expect(cursorSize(shape, 0.5, 2)).toEqual({ width: 24, height: 32, density: 2, hotspotX: 6, hotspotY: 16 });
+  expect(cursorSize(shape, 0.01, 1)).toEqual({ width: 1, height: 1, density: 1, hotspotX: 0, hotspotY: 0 });
+});
+
+it("a cursor is never larger than browsers show", () => {
+  const size = cursorSize({ width: 64, height: 96, hotspotX: 32, hotspotY: 96 }, 3, 2);
+  expect(size).toEqual({ width: 171, height: 256, density: 2, hotspotX: 43, hotspotY: 128 });
 });

@@ -1,4 +1,5 @@
-// Decision: from a place on the page to a pixel of the desktop, for a video drawn with `object-fit: contain`.
+// Decision: from a place on the page to a pixel of the desktop and how large a pixel of the desktop is on the page, for a
+// video drawn with `object-fit: contain`.
 
 export interface Size {
   readonly width: number;
@@ -35,4 +36,34 @@ export function toDesktop(place: Place, box: Rect, picture: Size, desktop: Size)
   const inX = Math.min(Math.max(x, 0), desktop.width - 1);
   const inY = Math.min(Math.max(y, 0), desktop.height - 1);
   return { x: inX, y: inY, inside: x === inX && y === inY };
+}
+
+/** How large a pixel of the desktop is drawn, in CSS pixels; 1 while there is no picture, or no room for it. */
+export function scaleOf(box: Rect, picture: Size, desktop: Size): number {
+  if ([picture, desktop, box].some(({ width, height }) => width <= 0 || height <= 0)) return 1;
+  return contain(box, picture).width / desktop.width;
+}
+
+export interface CursorSize extends Size {
+  /** Pixels of the picture, which is `width` by `height` of them, in one CSS pixel. */
+  readonly density: number;
+  /** In CSS pixels. */
+  readonly hotspotX: number;
+  readonly hotspotY: number;
+}
+
+/** Browsers show no cursor that is larger than this in either direction, in CSS pixels. */
+const MAX_CURSOR_CSS_PX = 128;
+
+/** The picture of a cursor for a desktop that is drawn at `scale` on a screen with `density` pixels in a CSS pixel. */
+export function cursorSize(shape: Size & { readonly hotspotX: number; readonly hotspotY: number }, scale: number, density: number): CursorSize {
+  const fits = Math.min(scale, MAX_CURSOR_CSS_PX / Math.max(shape.width, shape.height));
+  const pixels = (length: number): number => Math.max(1, Math.round(length * fits * density));
+  return {
+    width: pixels(shape.width),
+    height: pixels(shape.height),
+    density,
+    hotspotX: Math.round(shape.hotspotX * fits),
+    hotspotY: Math.round(shape.hotspotY * fits),
+  };
 }

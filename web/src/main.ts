@@ -3,8 +3,10 @@
 import "./style.css";
 import { browserClock } from "./clock";
 import { Connection } from "./connection";
+import { Cursor } from "./cursor";
 import { Curtain, missing, say } from "./curtain";
 import { Fullscreen } from "./fullscreen";
+import { scaleOf } from "./geometry";
 import { Keyboard } from "./keyboard";
 import type { Platform } from "./keysyms";
 import { Media } from "./media";
@@ -55,6 +57,9 @@ const connection = new Connection(
       case "ending":
         media.freeze();
         break;
+      case "resumed":
+        media.hurry();
+        break;
       case "track":
         media.play(event.track, event.receiver);
         break;
@@ -69,6 +74,11 @@ const connection = new Connection(
 );
 
 const media = new Media(stage, find<HTMLAudioElement>("sound"), (event) => {
+  if (event.type === "frame") {
+    // Sixty times a second, and nothing of it is shown.
+    connection.frameSeen(event.frame);
+    return;
+  }
   if (event.type === "shown") connection.pictureShown();
   refresh();
 });
@@ -81,6 +91,8 @@ const pointer = new Pointer(stage, { clock, box: () => media.box, picture: () =>
   if (event.channel === "input") connection.sendInput(event.message);
   else connection.sendMotion(event.message);
 });
+
+const cursor = new Cursor(stage);
 
 const wheel = new Wheel(stage, clock, (message) => {
   connection.sendInput(message);
@@ -158,7 +170,8 @@ function refresh(): void {
 
   unmute.hidden = state.name !== "streaming" || media.sound !== "blocked";
   watching.hidden = state.name !== "streaming" || connection.role !== "viewer";
-  const { media: info, display, quality, limitedSeconds, stats, role, consumers } = connection;
+  const { media: info, display, quality, limitedSeconds, stats, latency, latencySeconds, role, consumers } = connection;
+  cursor.show(connection.cursor, scaleOf(media.box, media.size, display ?? media.size), window.devicePixelRatio);
   overlay.show({
     state: state.name,
     media: info,
@@ -167,6 +180,8 @@ function refresh(): void {
     quality,
     limitedSeconds,
     stats,
+    latency,
+    latencySeconds,
     role,
     consumers,
     sound: media.sound,
@@ -208,6 +223,8 @@ window.addEventListener("focus", () => {
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") connection.wake();
 });
+// The picture is drawn in another size, and the pointer with it.
+window.addEventListener("resize", refresh);
 window.addEventListener("online", () => {
   connection.wake();
 });

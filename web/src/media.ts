@@ -1,5 +1,6 @@
 // Shell: shows the picture and plays the sound. Video and audio are played by elements and streams of their own, so
 // that sound can never hold the picture back. While a new session has no picture yet, the last one stays on the screen.
+import type { FrameMetadata } from "./frames";
 import type { Size } from "./geometry";
 
 /** `none`: no sound is sent. `blocked`: the browser wants a gesture first. */
@@ -9,6 +10,8 @@ export type MediaEvent =
   /** The first picture of a new track is on the screen. */
   | { type: "shown" }
   | { type: "resized"; size: Size }
+  /** A frame of the newest track is on the screen. */
+  | { type: "frame"; frame: FrameMetadata }
   | { type: "sound"; sound: Sound };
 
 /** Gestures after which browsers allow sound. */
@@ -24,6 +27,7 @@ export class Media {
   #still: HTMLCanvasElement | null = null;
   #sound: Sound = "none";
   #muted = false;
+  #receivers: RTCRtpReceiver[] = [];
 
   constructor(stage: HTMLElement, audio: HTMLAudioElement, callback: (event: MediaEvent) => void) {
     this.#stage = stage;
@@ -53,11 +57,15 @@ export class Media {
   }
 
   play(track: MediaStreamTrack, receiver: RTCRtpReceiver): void {
-    // Both ask for the shortest wait; what the network needs is added by the browser as it measures.
-    if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
-    else if ("playoutDelayHint" in receiver) (receiver as { playoutDelayHint: number }).playoutDelayHint = 0;
+    this.#receivers.push(receiver);
+    wantNoDelay(receiver);
     if (track.kind === "video") this.#playVideo(track);
     else this.#playAudio(track);
+  }
+
+  /** What the browser has learnt of delays while the page stood still is of no use for what comes now. */
+  hurry(): void {
+    for (const receiver of this.#receivers) wantNoDelay(receiver);
   }
 
   /** Keeps the present picture, since browsers show black once a track has ended. */
@@ -75,6 +83,7 @@ export class Media {
   reset(): void {
     this.#coming?.remove();
     this.#coming = null;
+    this.#receivers = [];
     this.#audio.srcObject = null;
     this.#become("none");
   }
@@ -121,13 +130,25 @@ export class Media {
       this.#callback({ type: "shown" });
     };
     // The first tells of a painted frame, the second comes on hidden pages too.
-    if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(shown);
+    if ("requestVideoFrameCallback" in video) {
+      video.requestVideoFrameCallback(shown);
+      this.#watchFrames(video);
+    }
     video.addEventListener("loadeddata", shown, { once: true });
     video.srcObject = new MediaStream([track]);
     this.#stage.prepend(video);
     video.play().catch((error: unknown) => {
       // A muted video may always play; it is only interrupted when the next session replaces it.
       if (video === this.#video || video === this.#coming) console.warn("gst-vdi: the video does not play:", error);
+    });
+  }
+
+  /** Reports each frame of a video until another one takes its place. */
+  #watchFrames(video: HTMLVideoElement): void {
+    video.requestVideoFrameCallback((_, frame) => {
+      if (video !== (this.#coming ?? this.#video)) return;
+      this.#watchFrames(video);
+      this.#callback({ type: "frame", frame });
     });
   }
 
@@ -167,4 +188,10 @@ export class Media {
     this.#sound = sound;
     this.#callback({ type: "sound", sound });
   }
+}
+
+/** Asks for the shortest wait; what the network needs is added by the browser as it measures. */
+function wantNoDelay(receiver: RTCRtpReceiver): void {
+  if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
+  else if ("playoutDelayHint" in receiver) (receiver as { playoutDelayHint: number }).playoutDelayHint = 0;
 }

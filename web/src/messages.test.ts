@@ -3,7 +3,8 @@ import type { Cause } from "./cause";
 import type { State } from "./connection";
 import { encoderKind } from "./encoders";
 import { announce } from "./messages";
-import { bitRate, curve, milliseconds } from "./overlay";
+import { bitRate } from "./overlay";
+import { curve, milliseconds } from "./waterfall";
 
 const failed = (cause: Cause, retrying = false): State => ({ name: "failed", cause, retrying });
 

@@ -2,6 +2,7 @@
 import type { Cause } from "./cause";
 import type { Stage, State } from "./connection";
 import type { ErrorCode, FailureReason, Limitation } from "./protocol";
+import type { Source } from "./stages";
 
 export const words = {
   product: "gst-vdi",
@@ -68,12 +69,48 @@ export const words = {
   panel: "Session",
   openPanel: "Show session panel",
   closePanel: "Hide session panel",
-  latency: "Response",
-  latencyHint:
-    "Network there and back, waiting in the jitter buffer, and decoding, as this browser measures them. Capturing, encoding and the screen itself come on top.",
-  network: "Network",
-  buffer: "Buffer",
-  decode: "Decoding",
+  latencyLabel: { measured: "Latency", estimated: "Latency (estimated)", browser: "Response" } satisfies Record<Source, string>,
+  latencyHint: {
+    measured: "From a change on the desktop until it is on your screen: half of the pictures took no longer than this.",
+    estimated:
+      "From a change on the desktop to your screen, as far as it can be known: this browser does not say when it shows a picture. The screen itself comes on top.",
+    browser: "Network there and back, waiting in the jitter buffer, and decoding, as this browser measures them. Capturing, encoding and the screen itself come on top.",
+  } satisfies Record<Source, string>,
+  p95: (ms: string) => `p95 ${ms}\u00a0ms`,
+  ms: (ms: string) => `${ms}\u00a0ms`,
+  slowest: (stage: string, ms: string) => `Slowest: ${stage}, ${ms}\u00a0ms`,
+  uncertainty: (ms: string) => `±\u00a0${ms}\u00a0ms between the two clocks`,
+  notExact: {
+    measured: "",
+    estimated: "This browser does not tell when it shows a picture",
+    browser: "Only this browser’s part of the way",
+  } satisfies Record<Source, string>,
+  lastChange: (seconds: number) => (seconds < 60 ? `Nothing has changed for ${seconds}\u00a0s` : `Nothing has changed for ${Math.floor(seconds / 60)}\u00a0min`),
+  waterfall: "Time that each stage of the way takes, in milliseconds",
+  median: "Median: half of the pictures took no longer.",
+  percentile: "Of a hundred pictures, 95 took no longer.",
+  stageName: {
+    capture: "Capture",
+    convert: "Convert",
+    encode: "Encode",
+    packetise: "Packetise",
+    send: "Send",
+    network: "Network",
+    buffer: "Buffer",
+    decode: "Decode",
+    present: "Present",
+  },
+  stageHint: {
+    capture: "From the change on the desktop until its pixels are fetched.",
+    convert: "Until they have the colours that the encoder takes.",
+    encode: "Until the encoder has compressed them.",
+    packetise: "Until they are cut into packets.",
+    send: "Until the last packet is given to the network.",
+    network: "Until this browser has all of them.",
+    buffer: "Until the browser takes them out of its jitter buffer.",
+    decode: "Until the browser has decoded the picture.",
+    present: "Until the browser has put it on the screen.",
+  },
   encoder: "Encoder",
   hardware: "hardware",
   software: "software",

@@ -1,10 +1,11 @@
 // Shell: the panel at the edge: state, figures and buttons. It shows what it is given and reports what is pressed.
-import type { MediaInfo, PageStats, Quality, Role } from "./protocol";
+import type { Latency, MediaInfo, PageStats, Quality, Role } from "./protocol";
 import { missing, say } from "./curtain";
 import { encoderKind } from "./encoders";
 import type { Size } from "./geometry";
 import type { Sound } from "./media";
 import { words } from "./messages";
+import { Waterfall } from "./waterfall";
 
 /** Everything that the panel shows. */
 export interface Facts {
@@ -18,6 +19,9 @@ export interface Facts {
   readonly quality: Quality | null;
   readonly limitedSeconds: number;
   readonly stats: PageStats | null;
+  /** How long frames take to the screen, as the server told it so many seconds ago; `null` if it did not. */
+  readonly latency: Latency | null;
+  readonly latencySeconds: number;
   readonly role: Role | null;
   readonly consumers: number | null;
   readonly sound: Sound;
@@ -27,26 +31,9 @@ export interface Facts {
 /** `unfocused`: the panel opened or closed and does not want the keyboard. */
 export type OverlayAction = "fullscreen" | "sound" | "keyboard" | "unfocused";
 
-/** Seconds of response time in the little curve. */
-const HISTORY = 60;
-/** The curve's own units: wide as the history, high as this. */
-const CURVE_HEIGHT = 24;
-/** Response time that fills the curve when nothing was slower, so that a calm line looks calm. */
-const CALM_MS = 50;
-
-/** What this browser can measure of the time from an input to its effect on the screen. */
-export function responseMs(stats: PageStats): number {
-  return stats.roundTripMs + stats.jitterBufferDelayMs + stats.decodeMs;
-}
-
 export function bitRate(bps: number): string {
   if (bps >= 1e6) return `${(bps / 1e6).toFixed(1)} Mbit/s`;
   return `${Math.round(bps / 1e3)} kbit/s`;
-}
-
-/** One digit below ten, none above: more would be noise. */
-export function milliseconds(ms: number): string {
-  return ms < 9.95 ? ms.toFixed(1) : Math.round(ms).toFixed(0);
 }
 
 /** A span of time in its largest unit: seconds would only flicker after a minute. */
@@ -55,24 +42,17 @@ export function span(seconds: number): string {
   return seconds < 3600 ? words.minutes(Math.floor(seconds / 60)) : words.hours(Math.floor(seconds / 3600));
 }
 
-/** Points of a curve over the last seconds, newest at the right. */
-export function curve(values: readonly number[]): string {
-  const top = Math.max(CALM_MS, ...values);
-  const from = HISTORY - values.length;
-  return values.map((value, index) => `${from + index},${(CURVE_HEIGHT - 1 - (value / top) * (CURVE_HEIGHT - 2)).toFixed(1)}`).join(" ");
-}
-
 export class Overlay {
   #panel: HTMLElement;
   #handle: HTMLButtonElement;
   #callback: (action: OverlayAction) => void;
-  #history: number[] = [];
-  #counted: PageStats | null = null;
+  #waterfall: Waterfall;
 
   constructor(panel: HTMLElement, handle: HTMLButtonElement, callback: (action: OverlayAction) => void) {
     this.#panel = panel;
     this.#handle = handle;
     this.#callback = callback;
+    this.#waterfall = new Waterfall(this.#part("waterfall"));
     handle.addEventListener("click", (event) => {
       // A click by keyboard has no pointer and wants the focus inside; a mouse leaves it with the desktop.
       this.toggle(event.detail === 0);
@@ -128,7 +108,7 @@ export class Overlay {
     // A server without sessions of its own says nothing of roles.
     this.#row("role").hidden = facts.role === null;
     this.#say("role", facts.consumers === null ? who : `${who} · ${words.people(facts.consumers)}`);
-    this.#showResponse(stats);
+    this.#waterfall.show(facts.latency, facts.latencySeconds, stats);
     this.#say("fullscreenLabel", facts.fullscreen ? words.leaveFullscreen : words.fullscreen);
     const sound = { none: words.noSound, blocked: words.clickForSound, playing: words.soundOn, muted: words.soundOff }[facts.sound];
     this.#say("soundLabel", sound);
@@ -160,20 +140,6 @@ export class Overlay {
       this.#handle.title = hint;
       this.#handle.setAttribute("aria-label", hint);
     }
-  }
-
-  #showResponse(stats: PageStats | null): void {
-    if (stats && stats !== this.#counted) this.#history = [...this.#history, responseMs(stats)].slice(-HISTORY);
-    this.#counted = stats;
-    this.#say("latency", stats ? milliseconds(responseMs(stats)) : words.unknown);
-    for (const [part, value] of [
-      ["network", stats?.roundTripMs],
-      ["buffer", stats?.jitterBufferDelayMs],
-      ["decode", stats?.decodeMs],
-    ] as const) {
-      this.#say(part, value === undefined ? words.unknown : `${milliseconds(value)} ms`);
-    }
-    this.#part("curve").setAttribute("points", curve(this.#history));
   }
 
   #row(part: string): HTMLElement {

@@ -1,11 +1,14 @@
 // @vitest-environment happy-dom
 import { beforeEach, describe, expect, it } from "vitest";
 import html from "../index.html?raw";
+import { Cursor } from "./cursor";
 import { Curtain } from "./curtain";
 import { announce, words } from "./messages";
 import { MAX_NOTICES, Notices, STAY_MS, type Memory } from "./notices";
 import { Overlay, type Facts, type OverlayAction } from "./overlay";
+import type { CursorShape, Latency, PageStats } from "./protocol";
 import { ManualClock } from "./testing";
+import { Waterfall } from "./waterfall";
 
 function byId<E extends HTMLElement>(id: string): E {
   const found = document.getElementById(id);
@@ -64,6 +67,7 @@ describe("the panel", () => {
     stats: {
       framesDecoded: 600,
       framesDropped: 1,
+      framesPresented: 598,
       framesPerSecond: 59.7,
       bitrateBps: 7_900_000,
       jitterMs: 1,
@@ -74,6 +78,8 @@ describe("the panel", () => {
       roundTripMs: 3.25,
       freezeCount: 0,
     },
+    latency: null,
+    latencySeconds: 0,
     role: "controller",
     consumers: 3,
     sound: "playing",
@@ -89,7 +95,7 @@ describe("the panel", () => {
 
   it("says what is sent, how it arrives, and who is there", () => {
     overlay.show(facts);
-    const shown = ["state", "encoder", "picture", "frameRate", "bitRate", "losses", "role", "latency", "network", "buffer", "decode"].map(
+    const shown = ["state", "encoder", "picture", "frameRate", "bitRate", "losses", "role"].map(
       (name) => part(byId("panel"), name).textContent,
     );
     expect(shown).toEqual([
@@ -100,10 +106,6 @@ describe("the panel", () => {
       "7.9 Mbit/s",
       "4 packets, 1 frame",
       "in control · 3 connected",
-      "12", // 3.25 + 6.25 + 2.5
-      "3.3 ms",
-      "6.3 ms",
-      "2.5 ms",
     ]);
   });
 
@@ -150,12 +152,6 @@ describe("the panel", () => {
     expect(part(byId("panel"), "sound")).toMatchObject({ disabled: true });
   });
 
-  it("counts a second once, however often it is shown", () => {
-    for (let i = 0; i < 5; i++) overlay.show(facts);
-    overlay.show({ ...facts, stats: { ...facts.stats } as NonNullable<Facts["stats"]> });
-    expect(part(byId("panel"), "curve").getAttribute("points")?.split(" ")).toHaveLength(2);
-  });
-
   it("opened by the keyboard it takes the focus and Escape closes it; opened by a mouse it leaves the focus", () => {
     overlay.toggle(true);
     expect([overlay.open, document.activeElement]).toEqual([true, part(byId("panel"), "close")]);
@@ -169,6 +165,135 @@ describe("the panel", () => {
   it("reports its buttons", () => {
     for (const name of ["fullscreen", "sound", "keyboard"]) part(byId("panel"), name).click();
     expect(pressed).toEqual(["fullscreen", "sound", "keyboard"]);
+  });
+});
+
+describe("the waterfall", () => {
+  const latency: Latency = {
+    codec: "H264",
+    estimated: false,
+    frames: 60,
+    uncertaintyUs: 940,
+    glassToGlass: { p50Us: 21_000, p95Us: 33_500 },
+    stages: [
+      { stage: "capture", p50Us: 2000, p95Us: 4000 },
+      { stage: "encode", p50Us: 12_000, p95Us: 15_000 },
+      { stage: "network", p50Us: 1000, p95Us: 6000 },
+      { stage: "present", p50Us: 6000, p95Us: 9000 },
+    ],
+  };
+  const stats: PageStats = {
+    framesDecoded: 600,
+    framesDropped: 0,
+    framesPresented: 0,
+    framesPerSecond: 60,
+    bitrateBps: 0,
+    jitterMs: 0,
+    jitterBufferDelayMs: 6.25,
+    decodeMs: 2.5,
+    packetsReceived: 0,
+    packetsLost: 0,
+    roundTripMs: 3.25,
+    freezeCount: 0,
+  };
+  let root: HTMLElement;
+  let waterfall: Waterfall;
+  const texts = (...names: string[]): (string | null)[] => names.map((name) => part(root, name).textContent);
+  const rows = (): HTMLElement[] => [...part(root, "rows").children] as HTMLElement[];
+  const bars = (row: HTMLElement | undefined): string[] =>
+    [...(row?.querySelectorAll<HTMLElement>(".bar i") ?? [])].map(({ style }) => `${style.insetInlineStart} ${style.width}`);
+
+  beforeEach(() => {
+    root = part(byId("panel"), "waterfall");
+    waterfall = new Waterfall(root);
+  });
+
+  it("says how long the whole way takes, which stage takes longest, and how sure that is", () => {
+    waterfall.show(latency, 0.4, stats);
+    expect(texts("latencyLabel", "latency", "latencyP95", "slowest", "certainty")).toEqual([
+      "Latency",
+      "21",
+      "p95 34\u00a0ms",
+      "Slowest: encode, 12\u00a0ms",
+      "±\u00a00.9\u00a0ms between the two clocks",
+    ]);
+  });
+
+  it("is a table with a row for each stage, whose bars begin where the one before ends", () => {
+    waterfall.show(latency, 0, stats);
+    expect(rows().map((row) => [...row.children].map((cell) => cell.textContent))).toEqual([
+      ["Capture", "", "2.0", "4.0"],
+      ["Encode", "", "12", "15"],
+      ["Network", "", "1.0", "6.0"],
+      ["Present", "", "6.0", "9.0"],
+    ]);
+    // The axis ends at 30 ms: 15 ms before the last stage, and its 9 ms.
+    expect(texts("axisMiddle", "axisEnd")).toEqual(["15", "30\u00a0ms"]);
+    expect(bars(rows()[1])).toEqual(["6.67% 50.00%", "6.67% 40.00%"]);
+    expect(bars(rows()[3])).toEqual(["50.00% 30.00%", "50.00% 20.00%"]);
+    expect(rows().map((row) => row.dataset.slowest)).toEqual(["false", "true", "false", "false"]);
+    expect(rows().every((row) => row.querySelector("th")?.scope === "row" && row.title !== "")).toBe(true);
+  });
+
+  it("draws what came with the next second, and a stage that it does not know by its name", () => {
+    waterfall.show(latency, 0, stats);
+    const [first] = rows();
+    waterfall.show({ ...latency, stages: [{ stage: "teleport", p50Us: 1000, p95Us: 1000 }] }, 0, stats);
+    expect(rows().map((row) => row.firstChild?.textContent)).toEqual(["teleport"]);
+    expect(rows()[0]).toBe(first);
+    expect(texts("slowest")).toEqual(["Slowest: teleport, 1.0\u00a0ms"]);
+    waterfall.show({ ...latency, stages: [{ stage: "constructor", p50Us: 1000, p95Us: 1000 }] }, 0, stats);
+    expect(rows()[0]?.firstChild?.textContent).toBe("constructor");
+  });
+
+  it("marks what is estimated", () => {
+    waterfall.show({ ...latency, estimated: true, uncertaintyUs: 0 }, 0, stats);
+    expect(root.dataset.source).toBe("estimated");
+    expect(texts("latencyLabel", "certainty")).toEqual([words.latencyLabel.estimated, words.notExact.estimated]);
+  });
+
+  it("tells of figures that are old, since a still desktop makes no new ones", () => {
+    waterfall.show(latency, 12.7, stats);
+    expect(texts("latency", "certainty")).toEqual(["21", "Nothing has changed for 12\u00a0s"]);
+  });
+
+  it("shows the browser's own part where the server says nothing, and nothing before there is anything", () => {
+    waterfall.show(null, 0, null);
+    expect(texts("latency", "slowest", "certainty")).toEqual(["–", "", ""]);
+    expect(part(root, "table").hidden).toBe(true);
+    waterfall.show(null, 0, stats);
+    expect(texts("latencyLabel", "latency", "latencyP95")).toEqual(["Response", "12", ""]); // 3.25 + 6.25 + 2.5
+    expect(rows().map((row) => row.firstChild?.textContent)).toEqual(["Network", "Buffer", "Decode"]);
+    expect(part(root, "table").hidden).toBe(false);
+  });
+
+  it("counts a second once in its curve, however often it is shown, and begins anew with a session", () => {
+    const points = () => part(root, "curve").getAttribute("points")?.split(" ").filter(Boolean).length;
+    for (let i = 0; i < 5; i++) waterfall.show(latency, 0, stats);
+    waterfall.show({ ...latency }, 0, stats);
+    expect(points()).toBe(2);
+    waterfall.show(null, 0, null);
+    expect(points()).toBe(0);
+  });
+});
+
+describe("the pointer", () => {
+  const shape: CursorShape = { width: 24, height: 16, hotspotX: 3, hotspotY: 2, png: "iVBORw0KGgo=" };
+  const pointer = (): string => byId("stage").style.getPropertyValue("--pointer");
+
+  it("has the desktop's shape as soon as one is told, and is hidden where it is invisible", () => {
+    const cursor = new Cursor(byId("stage"));
+    cursor.show(null, 1, 1);
+    expect(pointer()).toBe("");
+    cursor.show(shape, 1, 1);
+    expect(pointer()).toBe('url("data:image/png;base64,iVBORw0KGgo=") 3 2, default');
+    // The same number of pixels on a screen with twice as many in a CSS pixel.
+    cursor.show(shape, 0.5, 2);
+    expect(pointer()).toBe('image-set(url("data:image/png;base64,iVBORw0KGgo=") 2x) 2 1, default');
+    cursor.show({ ...shape, width: 0, height: 0, png: "" }, 1, 1);
+    expect(pointer()).toBe("none");
+    cursor.show(null, 1, 1);
+    expect(pointer()).toBe("");
   });
 });
 

@@ -8,6 +8,10 @@ export const VERSION = 1;
 export const SUBPROTOCOL = "vdi.1";
 /** Keys that one page may hold at once. */
 export const MAX_HELD_KEYS = 64;
+/** Frames in one report. */
+export const MAX_FRAME_REPORTS = 32;
+/** Columns and rows of a pointer's shape. */
+export const MAX_CURSOR_PX = 128;
 
 const u8 = integer(0, 0xff);
 const u16 = integer(0, 0xffff);
@@ -92,6 +96,7 @@ export type Welcome = Extract<ToConsumer, { type: "welcome" }>;
 const pageStats = {
   framesDecoded: byDefault(count, 0),
   framesDropped: byDefault(count, 0),
+  framesPresented: byDefault(count, 0),
   framesPerSecond: byDefault(number, 0),
   bitrateBps: byDefault(number, 0),
   jitterMs: byDefault(number, 0),
@@ -133,10 +138,40 @@ export const qualityReader = struct(quality);
 /** What is encoded and what holds it back. */
 export type Quality = Read<typeof qualityReader>;
 
+const frameReport = struct({
+  rtpTimestamp: u32,
+  receivedUs: optional(count),
+  decodedUs: optional(count),
+  presentedUs: count,
+});
+/** When a frame that is on the screen came, was decoded and was shown, on the server's clock. */
+export type FrameReport = Read<typeof frameReport>;
+
+const percentiles = { p50Us: byDefault(count, 0), p95Us: byDefault(count, 0) };
+const latency = {
+  codec: byDefault(text, ""),
+  estimated: byDefault(flag, false),
+  frames: byDefault(count, 0),
+  uncertaintyUs: byDefault(count, 0),
+  glassToGlass: byDefault(struct(percentiles), { p50Us: 0, p95Us: 0 }),
+  // Named by text: a newer server may know of a stage that this page does not.
+  stages: byDefault(list(struct({ stage: text, p50Us: count, p95Us: count }), 32), []),
+};
+export const latencyReader = struct(latency);
+/** What the way of the page's frames took over the last second. */
+export type Latency = Read<typeof latencyReader>;
+
+const cursorPx = byDefault(integer(0, MAX_CURSOR_PX), 0);
+const cursor = { width: cursorPx, height: cursorPx, hotspotX: cursorPx, hotspotY: cursorPx, png: byDefault(text, "") };
+export const cursorReader = struct(cursor);
+/** The pointer's shape: a PNG in base64, or a width of 0 for a pointer that is invisible. */
+export type CursorShape = Read<typeof cursorReader>;
+
 /** Data channel `control`, page to server. */
 export const fromPage = tagged({
   ping: { id: u32 },
   stats: pageStats,
+  frames: { uncertaintyUs: count, frames: list(frameReport, MAX_FRAME_REPORTS) },
   requestKeyFrame: {},
   takeControl: {},
 });
@@ -144,7 +179,9 @@ export type FromPage = Read<typeof fromPage>;
 
 /** Data channel `control`, server to page. */
 export const toPage = tagged({
-  pong: { id: u32 },
+  pong: { id: u32, receivedUs: optional(count), sentUs: optional(count) },
+  latency,
+  cursor,
   media,
   session: { phase, reason: optional(failureReason), message: optional(text), role, consumers: u32 },
   notice: { level: noticeLevel, text, once: optional(text) },
@@ -153,6 +190,7 @@ export const toPage = tagged({
 });
 export type ToPage = Read<typeof toPage>;
 export type SessionInfo = Extract<ToPage, { type: "session" }>;
+export type Pong = Extract<ToPage, { type: "pong" }>;
 
 /** Data channel `input`, page to server. */
 export const input = tagged({
@@ -183,6 +221,8 @@ export const fromBroker = tagged({
   consumerRemoved: { consumer: text },
   refused: { reason: text },
 });
+
+const figuresOfLatency = { p50Seconds: number, p95Seconds: number, p99Seconds: number };
 
 /** The body of `GET /status`. */
 export const status = struct({
@@ -219,6 +259,19 @@ export const status = struct({
         switches: u32,
         lastSwitch: nullable(struct({ from: text, to: text, cause: text, message: text })),
         rejections: list(struct({ encoder: text, reason: text, message: text })),
+      }),
+    ),
+    null,
+  ),
+  latency: byDefault(
+    nullable(
+      struct({
+        consumer: text,
+        estimated: flag,
+        frames: count,
+        uncertaintySeconds: number,
+        glassToGlass: struct(figuresOfLatency),
+        stages: list(struct({ stage: text, ...figuresOfLatency })),
       }),
     ),
     null,

@@ -1,11 +1,16 @@
 // Shell: one session: one WebSocket, one RTCPeerConnection with its data channels, watched by the statistics. It ends
 // once, with a cause, and is not used again; whether another one follows is connection.ts's decision.
+import type { Aligned } from "./alignment";
+import { backlog, noBacklog, type Backlog } from "./backlog";
 import { isFatal, type Cause } from "./cause";
 import type { Cancel, Clock } from "./clock";
+import { Frames, type FrameMetadata } from "./frames";
+import { gapMs, PULSE_MS, type Pulse } from "./gap";
+import { Pings } from "./pings";
 import { toPage, VERSION, type FromPage, type Input, type Motion, type PageStats, type ToConsumer, type ToPage, type Welcome } from "./protocol";
 import { parse } from "./schema";
 import { Signalling, type SignallingEvent } from "./signalling";
-import { Stats, type StatsEvent } from "./stats";
+import { Stats, type StatsReport } from "./stats";
 import { watch, watchfulFrom, type Watch } from "./watchdog";
 
 /** What a session needs of the browser. */
@@ -24,6 +29,8 @@ export type SessionEvent =
   | { type: "track"; track: MediaStreamTrack; receiver: RTCRtpReceiver }
   | { type: "control"; message: ToPage }
   | { type: "stats"; stats: PageStats }
+  /** The page stood still, and goes on: whatever it keeps of before is stale. */
+  | { type: "resumed" }
   /** About to end: the last moment at which the picture is there. */
   | { type: "ending" }
   | { type: "over"; cause: Cause };
@@ -44,6 +51,11 @@ export const CONNECT_TIMEOUT_MS = 20_000;
 export const DISCONNECTED_MS = 1000;
 /** How long the answer to a probing ping may take. */
 export const PROBE_MS = 1000;
+/** After standing still for longer than this, the server has most likely given the page up: it waits for ten seconds. */
+export const LONG_GAP_MS = 8000;
+/** How long the answer to a ping may take after that, or this many round trips. To begin anew takes half a second. */
+export const QUICK_PROBE_MS = 300;
+const QUICK_PROBE_ROUND_TRIPS = 3;
 /** Bytes waiting on the pointer channel above which a motion is left out: the next one says where the pointer is. */
 const MAX_POINTER_BACKLOG_BYTES = 4096;
 
@@ -54,7 +66,13 @@ export class Session {
   #peer: RTCPeerConnection | null = null;
   #channels = new Map<string, RTCDataChannel>();
   #stats: Stats | null = null;
+  #pings: Pings | null = null;
+  #pulse: Pulse;
+  #pulsing: Cancel;
+  #frames = new Frames();
+  #decoderWaitMs = 0;
   #watch: Watch = watchfulFrom;
+  #backlog: Backlog = noBacklog;
   #negotiation = Promise.resolve();
   #connected = false;
   #over = false;
@@ -67,6 +85,10 @@ export class Session {
     this.#callback = callback;
     this.#deadline = world.clock.after(WELCOME_TIMEOUT_MS, () => {
       this.#finish({ kind: "timeout" });
+    });
+    this.#pulse = this.#moment();
+    this.#pulsing = world.clock.every(PULSE_MS, () => {
+      this.#beat();
     });
     this.#signalling = new Signalling(
       url,
@@ -81,6 +103,11 @@ export class Session {
     return this.#peer;
   }
 
+  /** How the page's clock is aligned with the server's; `null` while that is not known. */
+  get aligned(): Aligned | null {
+    return this.#pings?.aligned ?? null;
+  }
+
   /** Sends on a data channel; `false` if it is not open (or the motion is left out). */
   send<C extends ChannelName>(name: C, message: Outgoing[C]): boolean {
     const channel = this.#channels.get(name);
@@ -90,15 +117,27 @@ export class Session {
     return true;
   }
 
+  /** A frame of this session's video is on the screen. */
+  frameSeen(frame: FrameMetadata): void {
+    this.#frames.seen(frame);
+  }
+
+  /** The page may have been away: looks now, and not with the next beat, whether it has stood still. */
+  wake(): void {
+    this.#beat();
+    this.probe();
+  }
+
   /** Asks whether the server is still there; without an answer in time the session is over. */
-  probe(): void {
-    if (!this.#stats || this.#probe || !this.#connected) return;
+  probe(limitMs = PROBE_MS): void {
+    const pings = this.#pings;
+    if (!pings || this.#probe || !this.#connected) return;
     const askedMs = this.#world.clock.nowMs();
-    this.#stats.ping();
-    this.#probe = this.#world.clock.after(PROBE_MS, () => {
+    pings.ping();
+    this.#probe = this.#world.clock.after(limitMs, () => {
       this.#probe = null;
-      const answered = this.#stats?.answeredAtMs;
-      if (answered === null || answered === undefined || answered < askedMs) this.#finish({ kind: "lost" });
+      const answered = pings.answeredAtMs;
+      if (answered === null || answered < askedMs) this.#finish({ kind: "lost" });
     });
   }
 
@@ -108,6 +147,8 @@ export class Session {
     this.#deadline();
     this.#disconnected?.();
     this.#probe?.();
+    this.#pulsing();
+    this.#pings?.stop();
     this.#stats?.stop();
     this.#signalling.end();
     this.#peer?.close();
@@ -250,13 +291,29 @@ export class Session {
     channel.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
       this.#controlled(data);
     });
+    if (channel.readyState === "open") this.#measure();
+    else {
+      channel.addEventListener("open", () => {
+        this.#measure();
+      });
+    }
+  }
+
+  /** Begins to measure: the channel for it is open. */
+  #measure(): void {
     const peer = this.#peer;
-    if (!peer) return;
-    this.#stats ??= new Stats(
-      this.#world.clock,
+    if (!peer || this.#over || this.#pings) return;
+    const { clock } = this.#world;
+    const pings = new Pings(clock, (id) => {
+      this.send("control", { type: "ping", id });
+    });
+    this.#pings = pings;
+    this.#stats = new Stats(
+      clock,
       () => peer.getStats() as Promise<Iterable<readonly [string, unknown]>>,
-      (event) => {
-        this.#measured(event);
+      () => ({ roundTripMs: pings.roundTripMs, framesPresented: this.#frames.presented }),
+      (report) => {
+        this.#measured(report);
       },
     );
   }
@@ -270,24 +327,59 @@ export class Session {
       console.warn("gst-vdi: control message ignored:", error instanceof Error ? error.message : error);
       return;
     }
-    if (message.type === "pong") this.#stats?.pong(message.id);
+    if (message.type === "pong") this.#pings?.pong(message);
     else this.#callback({ type: "control", message });
   }
 
-  #measured(event: StatsEvent): void {
+  #moment(): Pulse {
+    const { clock } = this.#world;
+    return { nowMs: clock.nowMs(), wallMs: clock.wallMs(), hidden: this.#world.isHidden() };
+  }
+
+  #beat(): void {
+    const before = this.#pulse;
+    this.#pulse = this.#moment();
+    const gap = gapMs(before, this.#pulse);
+    if (gap > 0) this.#resume(gap);
+    const waitedMs = this.#frames.leastInBrowserMs;
+    if (waitedMs !== null) this.#waited(waitedMs);
+    const report = this.#frames.take(this.#pings?.aligned ?? null, this.#decoderWaitMs);
+    if (report) this.send("control", report);
+  }
+
+  /** The page has stood still for a while, and what came meanwhile has piled up, here or on the way. */
+  #resume(gap: number): void {
+    this.#watch = watchfulFrom;
+    this.#frames.forget();
+    this.#pings?.anew();
+    if (!this.#connected || !this.#pings) return;
+    // Lets the decoder skip what has piled up, and brings the present picture where nothing changes any more.
+    this.send("control", { type: "requestKeyFrame" });
+    this.#callback({ type: "resumed" });
+    if (gap < LONG_GAP_MS) return;
+    this.#probe?.();
+    this.#probe = null;
+    this.probe(Math.max(QUICK_PROBE_MS, QUICK_PROBE_ROUND_TRIPS * this.#pings.roundTripMs));
+  }
+
+  #waited(waitedMs: number): void {
+    const [next, ask] = backlog(this.#backlog, waitedMs, this.#world.clock.nowMs());
+    this.#backlog = next;
+    if (ask) this.send("control", { type: "requestKeyFrame" });
+  }
+
+  #measured({ stats, totals, decoderWaitMs }: StatsReport): void {
     if (this.#over) return;
-    if (event.type === "ping") {
-      this.send("control", event);
-      return;
-    }
-    const { stats, totals, unansweredSinceMs } = event;
+    this.#decoderWaitMs = decoderWaitMs;
+    // A browser that does not say when a frame was received still knows how long frames are kept.
+    if (!this.#frames.tellReceipt && stats.framesPerSecond > 0) this.#waited(stats.jitterBufferDelayMs);
     this.send("control", { type: "stats", ...stats });
     this.#callback({ type: "stats", stats });
     const [next, remedy] = watch(this.#watch, {
       nowMs: this.#world.clock.nowMs(),
       bytes: totals.bytesReceived,
       frames: totals.framesDecoded,
-      unansweredSinceMs,
+      unansweredSinceMs: this.#pings?.unansweredSinceMs ?? null,
       hidden: this.#world.isHidden(),
     });
     this.#watch = next;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { difference, Stats, totals, type StatsEvent, type Totals } from "./stats";
+import { decoderWaitMs, difference, Stats, totals, type StatsReport, type Totals } from "./stats";
 import { ManualClock } from "./testing";
 
 const start: Totals = {
@@ -14,25 +14,29 @@ const start: Totals = {
   jitterBufferDelaySeconds: 1,
   jitterBufferEmittedCount: 100,
   totalDecodeTimeSeconds: 0.25,
+  totalAssemblyTimeSeconds: 0.5,
+};
+
+const after: Totals = {
+  atMs: 12_000,
+  framesDecoded: 220,
+  framesDropped: 3,
+  bytesReceived: 3_000_000,
+  packetsReceived: 1900,
+  packetsLost: 5,
+  freezeCount: 1,
+  jitterSeconds: 0.0015,
+  jitterBufferDelaySeconds: 1.75,
+  jitterBufferEmittedCount: 220,
+  totalDecodeTimeSeconds: 0.55,
+  totalAssemblyTimeSeconds: 0.95,
 };
 
 it("rates and means are those of the time between two reports, counts those since the start", () => {
-  const after: Totals = {
-    atMs: 12_000,
+  expect(difference(start, after, { roundTripMs: 1.25, framesPresented: 118 })).toEqual({
     framesDecoded: 220,
     framesDropped: 3,
-    bytesReceived: 3_000_000,
-    packetsReceived: 1900,
-    packetsLost: 5,
-    freezeCount: 1,
-    jitterSeconds: 0.0015,
-    jitterBufferDelaySeconds: 1.75,
-    jitterBufferEmittedCount: 220,
-    totalDecodeTimeSeconds: 0.55,
-  };
-  expect(difference(start, after, 1.25)).toEqual({
-    framesDecoded: 220,
-    framesDropped: 3,
+    framesPresented: 118,
     framesPerSecond: 60, // 120 frames in 2 s
     bitrateBps: 8_000_000, // 2,000,000 bytes in 2 s
     jitterMs: 1.5,
@@ -46,8 +50,15 @@ it("rates and means are those of the time between two reports, counts those sinc
 });
 
 it("a second without a frame has no means, and divides by nothing", () => {
-  const still = difference(start, { ...start, atMs: 11_000 }, 0);
+  const still = difference(start, { ...start, atMs: 11_000 }, { roundTripMs: 0, framesPresented: 0 });
   expect([still.framesPerSecond, still.bitrateBps, still.jitterBufferDelayMs, still.decodeMs]).toEqual([0, 0, 0, 0]);
+  expect(decoderWaitMs(start, { ...start, atMs: 11_000 })).toBe(0);
+});
+
+it("the wait for the decoder is the time in the jitter buffer less that in which packets were still missing", () => {
+  expect(decoderWaitMs(start, after)).toBe(2.5); // 0.75 s in the buffer and 0.45 s of assembly, over 120 frames
+  // Browsers that count the two differently never make it negative.
+  expect(decoderWaitMs(start, { ...after, totalAssemblyTimeSeconds: 9 })).toBe(0);
 });
 
 it("the video's figures are picked out of a report, whatever the browser leaves out", () => {
@@ -61,32 +72,23 @@ it("the video's figures are picked out of a report, whatever the browser leaves 
   expect(totals(report)).toBeNull();
 });
 
-it("each second pings and reports; the answer to the ping is the round trip", async () => {
+it("each second is reported, with what the page knows besides", async () => {
   const clock = new ManualClock();
-  const events: StatsEvent[] = [];
+  const reports: StatsReport[] = [];
   let atMs = 0;
   const report = () => {
     atMs += 1000;
     return Promise.resolve(new Map([["V", { type: "inbound-rtp", kind: "video", timestamp: atMs, framesDecoded: atMs / 10 }]]));
   };
-  const stats = new Stats(clock, report, (event) => events.push(event));
+  const besides = () => ({ roundTripMs: 12, framesPresented: 70 });
+  const stats = new Stats(clock, report, besides, (event) => reports.push(event));
   await clock.pass(1000);
-  expect(events).toEqual([{ type: "ping", id: 1 }]); // one report alone has no difference
-  await clock.pass(12);
-  stats.pong(99); // never asked
-  expect(stats.answeredAtMs).toBeNull();
-  stats.pong(1);
-  await clock.pass(988);
-  expect(events.map((event) => event.type)).toEqual(["ping", "ping", "report"]);
-  expect(events[2]).toMatchObject({ stats: { roundTripMs: 12, framesPerSecond: 100 }, unansweredSinceMs: 3000 });
-  await clock.pass(3000);
-  expect(events.at(-1)).toMatchObject({ type: "report", unansweredSinceMs: 3000 }); // still the same one
-  stats.pong(5);
+  expect(reports).toEqual([]); // one look alone has no difference
   await clock.pass(1000);
-  expect(events.at(-1)).toMatchObject({ type: "report", unansweredSinceMs: 7000 }); // those lost before the answer do not count
+  expect(reports).toHaveLength(1);
+  expect(reports[0]).toMatchObject({ stats: { roundTripMs: 12, framesPresented: 70, framesPerSecond: 100 }, totals: { framesDecoded: 200 } });
   stats.stop();
-  const before = events.length;
   await clock.pass(5000);
-  expect(events).toHaveLength(before);
+  expect(reports).toHaveLength(1);
   expect(clock.armed).toBe(0);
 });

@@ -1,11 +1,9 @@
-// Shell around a pure difference: asks the browser once a second what it receives, pings the server, and reports both.
+// Shell around a pure difference: asks the browser once a second what it receives, and reports what that second brought.
 import type { Clock } from "./clock";
 import type { PageStats } from "./protocol";
 
 /** Time between two reports. */
 export const INTERVAL_MS = 1000;
-/** Pings whose answer is still waited for; older ones are forgotten. */
-const MAX_PENDING_PINGS = 16;
 
 /** Totals since the session began, as the browser counts them. */
 export interface Totals {
@@ -20,6 +18,8 @@ export interface Totals {
   readonly jitterBufferDelaySeconds: number;
   readonly jitterBufferEmittedCount: number;
   readonly totalDecodeTimeSeconds: number;
+  /** Between the first and the last packet of frames that had more than one. */
+  readonly totalAssemblyTimeSeconds: number;
 }
 
 /** The fields of `inbound-rtp` that are used; all are optional in some browser. */
@@ -37,6 +37,7 @@ interface InboundRtp {
   jitterBufferDelay?: number;
   jitterBufferEmittedCount?: number;
   totalDecodeTime?: number;
+  totalAssemblyTime?: number;
 }
 
 /** Picks the video's totals out of a report; `null` before there is video. */
@@ -56,6 +57,7 @@ export function totals(report: Iterable<readonly [string, unknown]>): Totals | n
       jitterBufferDelaySeconds: inbound.jitterBufferDelay ?? 0,
       jitterBufferEmittedCount: inbound.jitterBufferEmittedCount ?? 0,
       totalDecodeTimeSeconds: inbound.totalDecodeTime ?? 0,
+      totalAssemblyTimeSeconds: inbound.totalAssemblyTime ?? 0,
     };
   }
   return null;
@@ -66,15 +68,22 @@ function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;
 }
 
+/** What the page knows besides, of the same moment. */
+export interface Besides {
+  readonly roundTripMs: number;
+  /** Frames on the screen since the start; 0 if the browser does not tell. */
+  readonly framesPresented: number;
+}
+
 /** What happened between two reports: rates and means of that time, counts since the start. */
-export function difference(before: Totals, after: Totals, roundTripMs: number): PageStats {
+export function difference(before: Totals, after: Totals, { roundTripMs, framesPresented }: Besides): PageStats {
   const seconds = (after.atMs - before.atMs) / 1000;
   const frames = after.framesDecoded - before.framesDecoded;
   const emitted = after.jitterBufferEmittedCount - before.jitterBufferEmittedCount;
-  const per = (amount: number, count: number): number => (count > 0 ? rounded(amount / count) : 0);
   return {
     framesDecoded: after.framesDecoded,
     framesDropped: after.framesDropped,
+    framesPresented,
     framesPerSecond: per(frames, seconds),
     bitrateBps: per((after.bytesReceived - before.bytesReceived) * 8, seconds),
     jitterMs: rounded(after.jitterSeconds * 1000),
@@ -87,70 +96,45 @@ export function difference(before: Totals, after: Totals, roundTripMs: number): 
   };
 }
 
-export type StatsEvent =
-  | { type: "ping"; id: number }
-  | { type: "report"; stats: PageStats; totals: Totals; unansweredSinceMs: number | null };
+/** How long complete frames waited for the decoder between two reports, as the mean in ms. */
+export function decoderWaitMs(before: Totals, after: Totals): number {
+  const emitted = after.jitterBufferEmittedCount - before.jitterBufferEmittedCount;
+  const buffered = after.jitterBufferDelaySeconds - before.jitterBufferDelaySeconds;
+  const assembling = after.totalAssemblyTimeSeconds - before.totalAssemblyTimeSeconds;
+  return Math.max(0, per((buffered - assembling) * 1000, emitted));
+}
+
+function per(amount: number, count: number): number {
+  return count > 0 ? rounded(amount / count) : 0;
+}
+
+export interface StatsReport {
+  readonly stats: PageStats;
+  readonly totals: Totals;
+  readonly decoderWaitMs: number;
+}
 
 export class Stats {
-  #clock: Clock;
   #report: () => Promise<Iterable<readonly [string, unknown]>>;
-  #callback: (event: StatsEvent) => void;
+  #besides: () => Besides;
+  #callback: (report: StatsReport) => void;
   #stop: () => void;
   #stopped = false;
   #busy = false;
   #before: Totals | null = null;
-  #pings = new Map<number, number>();
-  #nextPing = 1;
-  #roundTripMs = 0;
-  #answeredAtMs: number | null = null;
 
-  constructor(clock: Clock, report: () => Promise<Iterable<readonly [string, unknown]>>, callback: (event: StatsEvent) => void) {
-    this.#clock = clock;
+  constructor(clock: Clock, report: () => Promise<Iterable<readonly [string, unknown]>>, besides: () => Besides, callback: (report: StatsReport) => void) {
     this.#report = report;
+    this.#besides = besides;
     this.#callback = callback;
     this.#stop = clock.every(INTERVAL_MS, () => {
-      this.ping();
       void this.#look();
     });
-  }
-
-  /** Sends a ping now, besides the one of each second. */
-  ping(): void {
-    const id = this.#nextPing;
-    this.#nextPing = (id + 1) >>> 0;
-    this.#pings.set(id, this.#clock.nowMs());
-    for (const old of this.#pings.keys()) {
-      if (this.#pings.size <= MAX_PENDING_PINGS) break;
-      this.#pings.delete(old);
-    }
-    this.#callback({ type: "ping", id });
-  }
-
-  /** The server has answered a ping. Answers to none of ours are ignored. */
-  pong(id: number): void {
-    const sentMs = this.#pings.get(id);
-    if (sentMs === undefined) return;
-    this.#pings.delete(id);
-    this.#answeredAtMs = this.#clock.nowMs();
-    this.#roundTripMs = this.#answeredAtMs - sentMs;
-  }
-
-  get answeredAtMs(): number | null {
-    return this.#answeredAtMs;
   }
 
   stop(): void {
     this.#stopped = true;
     this.#stop();
-  }
-
-  /** Since when the server owes an answer; `null` if it owes none, or never gave one. */
-  #unansweredSinceMs(): number | null {
-    const answeredAtMs = this.#answeredAtMs;
-    if (answeredAtMs === null) return null;
-    // Pings are kept in the order they went out; those from before the last answer were lost, which says nothing.
-    for (const sentMs of this.#pings.values()) if (sentMs > answeredAtMs) return sentMs;
-    return null;
   }
 
   async #look(): Promise<void> {
@@ -163,8 +147,7 @@ export class Stats {
       const before = this.#before;
       this.#before = after;
       if (before && after.atMs > before.atMs) {
-        const stats = difference(before, after, this.#roundTripMs);
-        this.#callback({ type: "report", stats, totals: after, unansweredSinceMs: this.#unansweredSinceMs() });
+        this.#callback({ stats: difference(before, after, this.#besides()), totals: after, decoderWaitMs: decoderWaitMs(before, after) });
       }
     } catch (error) {
       // The peer connection closed in between.

@@ -8,8 +8,15 @@ export class ManualClock implements Clock {
   #timers = new Map<number, { dueMs: number; everyMs: number | null; then: () => void }>();
   #frames = new Map<number, () => void>();
 
+  /** What the wall's clock is ahead of the other. */
+  wallAheadMs = 1_700_000_000_000;
+
   nowMs(): number {
     return this.#nowMs;
+  }
+
+  wallMs(): number {
+    return this.#nowMs + this.wallAheadMs;
   }
 
   after(ms: number, then: () => void): () => void {
@@ -43,6 +50,14 @@ export class ManualClock implements Clock {
       await settle();
     }
     this.#nowMs = endMs;
+  }
+
+  /** Stands still, as a page does whose thread is blocked: what comes due meanwhile runs once, afterwards. */
+  async stall(ms: number): Promise<void> {
+    this.#nowMs += ms;
+    const due = [...this.#timers.values()].filter((timer) => timer.dueMs <= this.#nowMs).sort((a, b) => a.dueMs - b.dueMs);
+    for (const timer of due) timer.dueMs = this.#nowMs;
+    await this.pass(0);
   }
 
   /** Paints one frame. */
@@ -189,4 +204,15 @@ export class FakePeer extends EventTarget {
     this.closed = true;
     this.connectionState = "closed";
   }
+}
+
+/** Random numbers from 0 to 1 that are the same in each run (mulberry32). */
+export function dice(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
 }

@@ -1,9 +1,10 @@
 // Shell: `window.vdi`, a read-only view of the page for tests and for people at the browser's console.
+import type { Aligned } from "./alignment";
 import type { Connection, State } from "./connection";
 import type { Size } from "./geometry";
 import type { Keyboard } from "./keyboard";
 import type { Media, Sound } from "./media";
-import type { MediaInfo, PageStats, Quality, Role } from "./protocol";
+import type { CursorShape, Latency, MediaInfo, PageStats, Quality, Role } from "./protocol";
 
 export interface Vdi {
   /** As on `<html data-state>`. */
@@ -26,6 +27,12 @@ export interface Vdi {
   readonly sound: Sound;
   /** The report of the last second. */
   readonly stats: PageStats | null;
+  /** How long frames take to the screen, as the server told it last. */
+  readonly latency: Latency | null;
+  /** What added to `performance.now()`, in microseconds, is the server's clock, and how wrong that may be. */
+  readonly aligned: Aligned | null;
+  /** The pointer's shape, if it is not drawn into the picture. */
+  readonly cursor: CursorShape | null;
   /** Keysyms held now. */
   readonly held: readonly number[];
   readonly peer: RTCPeerConnection | null;
@@ -71,6 +78,15 @@ export function publish(connection: Connection, media: Media, keyboard: Keyboard
     },
     get stats() {
       return connection.stats;
+    },
+    get latency() {
+      return connection.latency;
+    },
+    get aligned() {
+      return connection.aligned;
+    },
+    get cursor() {
+      return connection.cursor;
     },
     get held() {
       return keyboard.held;

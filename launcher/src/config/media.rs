@@ -125,6 +125,8 @@ pub struct Video {
     pub max_cpu_percent: u32,
     /// What is given up first.
     pub content_hint: ContentHint,
+    /// Whether pages draw the pointer, or it is in the picture.
+    pub enable_cursors: bool,
     /// After how long without a frame a hardware encoder is replaced, in ms.
     pub stall_timeout_ms: u32,
 }
@@ -193,6 +195,7 @@ pub(super) fn video(checks: &mut Checks, options: &Options, encoders: &[&str]) -
         max_latency_ms: checks.number("max-latency", &media.max_latency, (0, 10_000)),
         max_cpu_percent: checks.number("max-cpu", &media.max_cpu, (0, 100)),
         content_hint: checks.one_of("content-hint", &media.content_hint, &ContentHint::NICKS),
+        enable_cursors: checks.boolean("enable-cursors", &media.enable_cursors),
         stall_timeout_ms: checks.number("stall-timeout", &media.stall_timeout, (50, 10_000)),
     };
     (video, notes)

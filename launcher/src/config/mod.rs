@@ -101,6 +101,8 @@ pub struct Config {
     pub turn_server: Option<Secret>,
     /// Time without input after which the session is idle.
     pub idle_after: Option<Duration>,
+    /// How long a display that has died is waited for.
+    pub display_timeout: Duration,
     /// Form of the log.
     pub log_format: LogFormat,
     /// Whether the log tells details.
@@ -135,6 +137,11 @@ impl Config {
                 0 => None,
                 seconds => Some(Duration::from_secs(seconds)),
             },
+            display_timeout: Duration::from_secs(checks.number(
+                "display-timeout",
+                &options.desktop.display_timeout,
+                (0, 86_400),
+            )),
             log_format: checks.one_of(
                 "log-format",
                 &options.desktop.log_format,

@@ -9,7 +9,12 @@ use crate::{config, error::Error, session::Event};
 use cookie::Cookie;
 use nix::unistd::Pid;
 use restart::{Next, RestartPolicy};
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::{
     process::Child,
     sync::{mpsc, oneshot},
@@ -18,11 +23,32 @@ use tokio::{
 };
 use xvfb::Xvfb;
 
+/// Name of the display, such as `:0`. A virtual display that is started again may find its number taken by another
+/// session, and then has another one; whoever connects asks first.
+#[derive(Debug, Clone)]
+pub struct DisplayName(Arc<Mutex<String>>);
+
+impl DisplayName {
+    /// A display of this name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(Arc::new(Mutex::new(name.into())))
+    }
+
+    /// What it is called now.
+    pub fn get(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, name: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = name.to_owned();
+    }
+}
+
 /// A desktop that is there.
 #[derive(Debug)]
 pub struct Desktop {
-    /// The display, such as `:0`.
-    pub display: String,
+    /// The display.
+    pub display: DisplayName,
     supervisor: Option<Supervisor>,
 }
 
@@ -36,9 +62,10 @@ struct Supervisor {
 #[derive(Debug, Clone)]
 struct Programme {
     command: Vec<OsString>,
-    display: String,
+    display: DisplayName,
     authority: PathBuf,
     pulse_server: Option<String>,
+    size: config::Size,
 }
 
 impl Desktop {
@@ -51,14 +78,15 @@ impl Desktop {
     ) -> Result<Self, Error> {
         match (config, cookie) {
             (config::Desktop::Virtual { size, command }, Some(cookie)) => {
-                let xvfb = xvfb::start(*size, cookie.path()).await?;
-                let display = xvfb.display.clone();
+                let xvfb = xvfb::start(*size, cookie.path(), None).await?;
+                let display = DisplayName::new(&xvfb.display);
                 tracing::info!(%size, "the virtual display {} is up", xvfb.display);
                 let programme = Programme {
                     command: command.clone(),
                     display: display.clone(),
                     authority: cookie.path().to_owned(),
                     pulse_server,
+                    size: *size,
                 };
                 let (stop, stopped) = oneshot::channel();
                 let task = tokio::spawn(supervise(xvfb, programme, events, stopped));
@@ -71,7 +99,7 @@ impl Desktop {
                 "there is no display to stream: DISPLAY is not set; set it, or give a command as in `vdi-launcher -- xterm`",
             )),
             (config::Desktop::Existing { display }, _) => {
-                Ok(Self { display: display.clone(), supervisor: None })
+                Ok(Self { display: DisplayName::new(display), supervisor: None })
             }
         }
     }
@@ -88,7 +116,10 @@ impl Desktop {
 /// The command as it runs just now.
 type Running = Option<(Child, Option<Pid>)>;
 
-/// Keeps the command running until it ends well, cannot be helped, or the display dies; then ends both.
+/// Time in which the death of a display explains the end of the command on it.
+const SAME_DEATH: Duration = Duration::from_millis(500);
+
+/// Keeps the command running until it ends well or cannot be helped, and the display under it; then ends both.
 async fn supervise(
     mut xvfb: Xvfb,
     programme: Programme,
@@ -96,16 +127,51 @@ async fn supervise(
     mut stopped: oneshot::Receiver<()>,
 ) {
     let mut running: Running = None;
-    let outcome = tokio::select! {
-        status = xvfb.child.wait() => Some(Event::Failed(Error::display(match status {
+    let mut policy = RestartPolicy::default();
+    let epoch = Instant::now();
+    let outcome = loop {
+        let died = tokio::select! {
+            status = xvfb.child.wait() => status,
+            event = run_command(&programme, &mut running) => {
+                // Programs end with their display, some of them with success.
+                match tokio::time::timeout(SAME_DEATH, xvfb.child.wait()).await {
+                    Ok(status) => status,
+                    Err(_) => break Some(event),
+                }
+            }
+            _ = &mut stopped => break None,
+        };
+        if let Some((mut child, group)) = running.take() {
+            process::end(&mut child, group).await;
+        }
+        let error = Error::display(match died {
             Ok(status) => format!("the X display {} has died ({status})", xvfb.display),
             Err(err) => format!("the X display {} is lost: {err}", xvfb.display),
-        }))),
-        event = run_command(&programme, &mut running) => Some(event),
-        _ = &mut stopped => None,
+        });
+        let Next::RestartAfter(pause) = policy.ended(false, epoch.elapsed()) else {
+            break Some(Event::Failed(error));
+        };
+        tracing::warn!("{}; it is started again", error.message);
+        // If nobody listens any more, the session is ending anyway.
+        let _ = events.send(Event::DisplayLost(error)).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = &mut stopped => break None,
+        }
+        let (size, authority) = (programme.size, &programme.authority);
+        let next = match xvfb::start(size, authority, Some(&xvfb.display)).await {
+            Ok(next) => Ok(next),
+            // Another session has taken the number while it was free.
+            Err(_) => xvfb::start(size, authority, None).await,
+        };
+        match next {
+            Ok(next) => xvfb = next,
+            Err(error) => break Some(Event::Failed(error)),
+        }
+        programme.display.set(&xvfb.display);
+        tracing::info!("the virtual display {} is up again", xvfb.display);
     };
     if let Some(event) = outcome {
-        // If nobody listens any more, the session is ending anyway.
         let _ = events.send(event).await;
         let _ = stopped.await;
     }
@@ -158,7 +224,7 @@ fn command(programme: &Programme) -> std::process::Command {
     let mut command = std::process::Command::new(words.next().cloned().unwrap_or_default());
     command
         .args(words)
-        .env("DISPLAY", &programme.display)
+        .env("DISPLAY", programme.display.get())
         .env("XAUTHORITY", &programme.authority)
         .stdout(process::stderr())
         .stderr(process::stderr());

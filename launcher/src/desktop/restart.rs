@@ -1,5 +1,5 @@
-//! Decision: what happens when the desktop's command ends. Success ends the session, failure restarts it with back-off,
-//! too many failures in a short time give up.
+//! Decision: what happens when the desktop's command or its display ends. Success ends the session, failure restarts it
+//! with back-off, too many failures in a short time give up.
 
 use std::{collections::VecDeque, time::Duration};
 

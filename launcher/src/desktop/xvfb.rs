@@ -1,4 +1,5 @@
-//! Shell: starts Xvfb and sets its size. It chooses a free display number itself and tells it through a pipe.
+//! Shell: starts Xvfb and sets its size. It chooses a free display number itself, or takes the one of its predecessor,
+//! and tells it through a pipe.
 
 use super::process;
 use crate::{
@@ -35,10 +36,12 @@ pub struct Xvfb {
     pub group: Option<Pid>,
 }
 
-/// Starts it with the largest size, so that it can be resized later, and sets the size asked for.
-pub async fn start(size: Size, authority: &Path) -> Result<Xvfb, Error> {
+/// Starts it with the largest size, so that it can be resized later, and sets the size asked for. Without a `display` it
+/// takes a free one.
+pub async fn start(size: Size, authority: &Path, display: Option<&str>) -> Result<Xvfb, Error> {
     let mut command = std::process::Command::new("Xvfb");
     command
+        .args(display)
         .args(["-displayfd", "1", "-screen", "0", &format!("{MAX_DISPLAY}x24")])
         .args(["-noreset", "-nolisten", "tcp", "-auth"])
         .arg(authority)

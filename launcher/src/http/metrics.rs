@@ -1,6 +1,8 @@
 //! Decision: the numbers for Prometheus, rendered from one look at the session. Names of ours begin with `vdi_`; `fps`,
 //! `gpu_utilization` and `latency` are the names that dashboards for Selkies read.
 
+use super::histograms::Histograms;
+use crate::latency::told::Histogram;
 use prometheus_client::{
     encoding::text::encode,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -24,6 +26,8 @@ pub struct Figures {
     pub frames_per_second: f64,
     /// Age of encoded frames since capture: (quantile, seconds).
     pub latency: Vec<(&'static str, f64)>,
+    /// What frames' ways took.
+    pub ways: Vec<Histogram>,
     /// How often another encoder took over, by cause.
     pub switches: BTreeMap<String, u64>,
     /// Input reports by what became of them.
@@ -52,6 +56,7 @@ pub fn render(status: &Status, figures: &Figures) -> Result<String, fmt::Error> 
     registry.register("vdi_consumers", "Connected pages", consumers);
     encoder(&mut registry, status, figures);
     video(&mut registry, figures);
+    registry.register_collector(Box::new(Histograms(figures.ways.clone())));
     gpu(&mut registry, status);
     let audio: Gauge = Gauge::default();
     audio.set(i64::from(status.audio.running));
@@ -187,6 +192,7 @@ mod tests {
     use super::*;
     use vdi_protocol::{
         control::Role,
+        latency::Leg,
         status::{ConsumerStatus, QualityLimitationDurations},
     };
 
@@ -215,6 +221,15 @@ mod tests {
             frames: 600,
             frames_per_second: 59.5,
             latency: vec![("0.5", 0.012)],
+            ways: [Some(Leg::Encode), None]
+                .map(|leg| Histogram {
+                    leg,
+                    codec: "H264".into(),
+                    count: 6,
+                    sum_seconds: 0.042,
+                    buckets: vec![(0.0075, 5), (f64::INFINITY, 1)],
+                })
+                .into(),
             input: vec![("accepted", 7)],
             switches: [("time-out".into(), 2)].into(),
             ..Figures::default()
@@ -237,6 +252,12 @@ mod tests {
             "latency 12.0",
             r#"vdi_sender_latency_seconds{quantile="0.5"} 0.012"#,
             r#"vdi_input_reports_total{result="accepted"} 7"#,
+            "# TYPE vdi_latency_stage_seconds histogram",
+            r#"vdi_latency_stage_seconds_bucket{le="0.0075",stage="encode",codec="H264"} 5"#,
+            r#"vdi_latency_stage_seconds_bucket{le="+Inf",stage="encode",codec="H264"} 6"#,
+            r#"vdi_latency_stage_seconds_count{stage="encode",codec="H264"} 6"#,
+            "# TYPE vdi_glass_to_glass_latency_seconds histogram",
+            r#"vdi_glass_to_glass_latency_seconds_sum{codec="H264"} 0.042"#,
             "# EOF",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");

@@ -4,6 +4,7 @@
 //! password if there is one. Page and signalling are the sink's own routes.
 
 pub mod auth;
+pub mod histograms;
 pub mod limiter;
 pub mod metrics;
 

@@ -10,6 +10,7 @@ pub mod keymap;
 pub mod pointer;
 pub mod x11;
 
+use crate::desktop::DisplayName;
 use keyboard::{Keyboard, State};
 use pointer::Pointer;
 use std::{
@@ -29,6 +30,8 @@ use x11::{X11, X11Error};
 const QUEUE: usize = 1024;
 /// Pause after which the thread looks at the server's messages although nobody acts.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
+/// Time between two tries to reach a display that is gone.
+const RECONNECT_EVERY: Duration = Duration::from_millis(300);
 
 /// Counts for metrics.
 #[derive(Debug, Default)]
@@ -49,6 +52,8 @@ enum Command {
     Motion(String, Motion),
     /// This page acts from now on; what the one before it held goes up.
     Controller(Option<String>),
+    /// Somebody doubts that the display is there.
+    Look,
     Stop,
 }
 
@@ -80,25 +85,37 @@ impl InputThread {
     }
 }
 
-/// Connects to the display and starts the thread. `lost` is called once if the connection breaks later.
+/// What the thread tells of the display.
+#[derive(Debug)]
+pub enum News {
+    /// The connection is broken. It is tried again until it stands.
+    Lost(X11Error),
+    /// The display answers: again, or to [`Input::look`].
+    Reached,
+}
+
+/// Connects to the display and starts the thread, which tells of the display from then on.
 pub fn start(
-    display: &str,
-    lost: impl FnOnce(X11Error) + Send + 'static,
+    display: &DisplayName,
+    tell: impl Fn(News) + Send + 'static,
 ) -> Result<(Input, InputThread, (u16, u16)), X11Error> {
-    let x11 = X11::connect(display)?;
+    let x11 = X11::connect(&display.get())?;
     let keyboard = Keyboard::new(x11.keymap()?);
     let size = x11.size();
     let (queue, reports) = sync_channel(QUEUE);
     let shared = Arc::new(Shared::default());
-    let thread =
-        Thread { x11, keyboard, pointer: Pointer::default(), controller: None, shared: shared.clone() };
+    let thread = Thread {
+        x11,
+        keyboard,
+        pointer: Pointer::default(),
+        controller: None,
+        shared: shared.clone(),
+        tell: Box::new(tell),
+    };
+    let display = display.clone();
     let thread = std::thread::Builder::new()
         .name("input".into())
-        .spawn(move || {
-            if let Err(error) = thread.run(&reports) {
-                lost(error);
-            }
-        })
+        .spawn(move || thread.live(&display, &reports))
         .map_err(|err| X11Error::Connect(err.into()))?;
     Ok((Input { queue, shared }, InputThread(thread), size))
 }
@@ -119,6 +136,12 @@ impl Input {
         *self.shared.controller.lock().unwrap_or_else(PoisonError::into_inner) = page.map(str::to_owned);
         // A full queue belongs to the old controller, who is cut off; waiting for the thread is right, and short.
         let _ = self.queue.send(Command::Controller(page.map(str::to_owned)));
+    }
+
+    /// Asks the thread whether the display is there; it tells.
+    pub fn look(&self) {
+        // A queue that is full is being worked off, which shows as much.
+        let _ = self.queue.try_send(Command::Look);
     }
 
     /// Releases everything, gives the spare keycodes back and ends the thread.
@@ -171,10 +194,47 @@ struct Thread {
     pointer: Pointer,
     controller: Option<String>,
     shared: Arc<Shared>,
+    tell: Box<dyn Fn(News) + Send>,
 }
 
 impl Thread {
-    fn run(mut self, reports: &Receiver<Command>) -> Result<(), X11Error> {
+    /// Works until it is told to stop, with as many connections as that takes.
+    fn live(mut self, display: &DisplayName, reports: &Receiver<Command>) {
+        while let Err(error) = self.run(reports) {
+            (self.tell)(News::Lost(error));
+            if !self.reconnect(display, reports) {
+                return;
+            }
+            (self.tell)(News::Reached);
+        }
+    }
+
+    /// Tries until the display is there again; false if told to stop. Nothing reaches a display that is gone, but who is
+    /// in control is not forgotten.
+    fn reconnect(&mut self, display: &DisplayName, reports: &Receiver<Command>) -> bool {
+        loop {
+            let name = display.get();
+            let connected = X11::connect(&name).and_then(|x11| Ok((Keyboard::new(x11.keymap()?), x11)));
+            match connected {
+                Ok((keyboard, x11)) => {
+                    (self.keyboard, self.x11, self.pointer) = (keyboard, x11, Pointer::default());
+                    return true;
+                }
+                Err(error) => tracing::debug!(%error, "the X display {name} is not there yet"),
+            }
+            let until = Instant::now() + RECONNECT_EVERY;
+            loop {
+                match reports.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                    Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
+                    Ok(Command::Controller(page)) => self.controller = page,
+                    Ok(Command::Report(..) | Command::Motion(..) | Command::Look) => {}
+                    Err(RecvTimeoutError::Timeout) => break,
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, reports: &Receiver<Command>) -> Result<(), X11Error> {
         loop {
             let command = match reports.recv_timeout(LOOK_AROUND) {
                 Ok(command) => command,
@@ -208,6 +268,10 @@ impl Thread {
                     self.release_all()?;
                     self.pointer = Pointer::default();
                     self.controller = page;
+                }
+                Command::Look => {
+                    self.look_around()?;
+                    (self.tell)(News::Reached);
                 }
                 Command::Stop => {
                     self.release_all()?;

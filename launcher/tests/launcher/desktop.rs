@@ -1,11 +1,12 @@
 //! The desktop under supervision: it runs, restarts, ends, and takes nothing with it that should stay.
 
 use crate::{
-    program::{Folder, Program, children_of, eventually, is_alive},
+    program::{Access, Folder, Program, children_of, eventually, is_alive},
     xserver::XServer,
 };
 use nix::sys::signal::{Signal, kill};
 use std::{collections::HashMap, os::unix::fs::PermissionsExt};
+use vdi_protocol::{phase::Phase, status::Status};
 
 const PORT: &str = "--port=0";
 
@@ -74,21 +75,75 @@ fn command_that_does_not_exist_is_named() {
     assert!(program.log().contains("no-such-desktop cannot be started"), "{}", program.log());
 }
 
+/// The session's phase and what it says of it.
+fn phase(access: &Access) -> (Phase, Option<String>) {
+    let status: Status = serde_json::from_str(&access.get_authorized("/status").body).unwrap();
+    (status.phase, status.message)
+}
+
+fn frames(access: &Access) -> u64 {
+    let metrics = access.get_authorized("/metrics").body;
+    let line = metrics.lines().find_map(|line| line.strip_prefix("vdi_frames_encoded_total "));
+    line.expect("the metric is there").parse::<f64>().unwrap() as u64
+}
+
 #[test]
-fn death_of_the_virtual_display_is_a_failure_with_a_name() {
-    let (mut program, _) = Program::ready(&[PORT, "--", "sleep", "1000"], &[]);
-    let children = program.children();
+fn virtual_display_that_dies_is_started_again_with_its_command_and_captured_anew() {
+    let (program, access) = Program::ready(&[PORT, "--", "sleep", "1000"], &[]);
+    let (children, before) = (program.children(), frames(&access));
     kill(children["Xvfb"], Signal::SIGKILL).unwrap();
-    assert_eq!(program.wait().code(), Some(12), "{}", program.log());
+    let again = eventually("another Xvfb and another command", || {
+        let again = program.children();
+        let fresh = |name| again.get(name).is_some_and(|pid| *pid != children[name]);
+        (fresh("Xvfb") && fresh("sleep")).then_some(again)
+    });
+    eventually("ready", || (phase(&access) == (Phase::Ready, None)).then_some(()));
+    eventually("a frame of the new display", || (frames(&access) > before).then_some(()));
     assert!(!is_alive(children["sleep"]), "the command ends with its display");
+    assert!(is_alive(again["sleep"]));
+    assert!(program.log().contains("has died"), "{}", program.log());
+}
+
+#[test]
+fn virtual_display_that_keeps_dying_is_a_failure_with_a_name() {
+    let (mut program, access) = Program::ready(&[PORT, "--", "sleep", "1000"], &[]);
+    for round in 1..=3 {
+        let xvfb = program.children()["Xvfb"];
+        kill(xvfb, Signal::SIGKILL).unwrap();
+        if round < 3 {
+            eventually("another Xvfb", || {
+                program.children().get("Xvfb").filter(|pid| **pid != xvfb).copied()
+            });
+            eventually("ready", || (phase(&access).0 == Phase::Ready).then_some(()));
+        }
+    }
+    assert_eq!(program.wait().code(), Some(12), "{}", program.log());
+    assert!(program.children().is_empty());
+}
+
+#[test]
+fn existing_display_that_comes_back_is_streamed_again() {
+    let mut server = XServer::start();
+    let (program, access) = Program::ready(&[PORT], &[("DISPLAY", &server.display)]);
+    let before = frames(&access);
+    server.kill();
+    let message = eventually("the loss to be told", || match phase(&access) {
+        (Phase::Starting, message) => message,
+        _ => None,
+    });
+    assert!(message.contains(&server.display) && message.contains("waiting"), "{message}");
+    server.start_again();
+    eventually("ready", || (phase(&access) == (Phase::Ready, None)).then_some(()));
+    eventually("a frame of the new display", || (frames(&access) > before).then_some(()));
+    assert!(program.log().contains("captured anew"), "{}", program.log());
 }
 
 #[test]
 fn existing_display_is_streamed_and_its_death_is_told() {
     let mut server = XServer::start();
-    let (mut program, access) = Program::ready(&[PORT], &[("DISPLAY", &server.display)]);
-    let status: vdi_protocol::status::Status =
-        serde_json::from_str(&access.get_authorized("/status").body).unwrap();
+    let (mut program, access) =
+        Program::ready(&[PORT, "--display-timeout=1"], &[("DISPLAY", &server.display)]);
+    let status: Status = serde_json::from_str(&access.get_authorized("/status").body).unwrap();
     assert_eq!(status.display.as_ref(), Some(&server.display));
     assert!(program.children().is_empty(), "no display of our own is started");
     server.kill();

@@ -11,8 +11,19 @@ pub struct XServer {
 }
 
 impl XServer {
+    /// On a free display.
     pub fn start() -> Self {
+        Self::on(None)
+    }
+
+    /// On the display of one that is gone.
+    pub fn start_again(&mut self) {
+        *self = Self::on(Some(&self.display));
+    }
+
+    fn on(display: Option<&str>) -> Self {
         let mut child = Command::new("Xvfb")
+            .args(display)
             .args(["-displayfd", "1", "-screen", "0", "1280x720x24", "-noreset", "-nolisten", "tcp"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -1,20 +1,25 @@
 //! Shell: runs one consumer. A task owns its [`Negotiation`] and its pipeline, takes inputs from a bounded mailbox, and
 //! carries out what the negotiation decides.
 
+mod branch;
 pub mod channels;
+mod lateness;
 pub mod negotiation;
 pub mod pipeline;
 mod report;
 mod sdp;
 
-use super::hub::Hub;
+use super::{
+    frames::{Beyond, Watch},
+    hub::Hub,
+};
 use channels::Channels;
 use negotiation::{Action, Input, Negotiation, State, Terms};
 use pipeline::{ConsumerPipeline, Reports};
 use report::PageReports;
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -22,6 +27,7 @@ use std::{
 use tokio::{sync::mpsc, task::JoinHandle};
 use vdi_protocol::{
     control::{FromPage, PageStats, ToPage},
+    latency::FrameReports,
     parse,
     signalling::{ErrorCode, ToConsumer},
 };
@@ -36,6 +42,12 @@ const HEARD_EVERY: Duration = Duration::from_millis(500);
 
 /// The figures in `stats` are at most so old.
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
+
+/// The feedback and the page's view of the latency are of the time since the report before.
+const VIEW: Duration = Duration::from_secs(1);
+
+/// The latency in `stats` is of the last so many seconds, since nobody reads it more often than once a second.
+const STATS_VIEW: Duration = Duration::from_secs(5);
 
 /// Sends a message to the consumer, whatever carries it. Must not block.
 pub type Outgoing = Box<dyn Fn(ToConsumer) + Send + Sync>;
@@ -54,6 +66,8 @@ pub struct Consumer {
     page_stats: Mutex<Option<PageStats>>,
     /// What its reports mean for the encoder.
     page_reports: Mutex<PageReports>,
+    /// Its frames, on their way; from when its pipeline is up.
+    frames: OnceLock<Arc<Watch>>,
     /// Video units sent and dropped, as last looked at.
     units: (AtomicU64, AtomicU64),
     /// When this was opened.
@@ -78,6 +92,7 @@ impl Consumer {
             connected: AtomicBool::new(false),
             page_stats: Mutex::new(None),
             page_reports: Mutex::default(),
+            frames: OnceLock::new(),
             units: (AtomicU64::new(0), AtomicU64::new(0)),
             opened,
             heard_ms: AtomicU64::new(0),
@@ -135,9 +150,14 @@ impl Consumer {
             .field("age", gst::ClockTime::try_from(self.opened.elapsed()).unwrap_or(gst::ClockTime::MAX))
             .field("frames-sent", self.units.0.load(Ordering::Relaxed))
             .field("frames-dropped", self.units.1.load(Ordering::Relaxed));
+        let beyond = page.as_ref().map(Beyond::of).unwrap_or_default();
+        if let Some(view) = self.frames.get().and_then(|frames| frames.view(beyond, STATS_VIEW)) {
+            stats = stats.field("latency", view.structure());
+        }
         if let Some(page) = page {
             stats = stats
                 .field("frames-decoded", page.frames_decoded)
+                .field("frames-presented", page.frames_presented)
                 .field("frames-per-second", page.frames_per_second)
                 .field("bitrate", page.bitrate_bps)
                 .field("jitter-ms", page.jitter_ms)
@@ -174,17 +194,34 @@ struct Reporter {
 }
 
 impl Reporter {
-    /// The page tells what it sees: kept for `stats`, and passed on to the encoder.
+    /// The page tells what it sees: kept for `stats`, passed on to the encoder, and answered with what it makes of the
+    /// latency.
     fn reported(&self, stats: PageStats) {
         let (id, now) = (&self.consumer.id, self.consumer.opened.elapsed());
+        let frames = self.consumer.frames.get();
+        let view = frames.and_then(|frames| Some((frames.codec(), frames.view(Beyond::of(&stats), VIEW)?)));
         let feedback = {
             let mut reports = self.consumer.page_reports.lock().unwrap_or_else(PoisonError::into_inner);
-            reports.feedback(id, &stats, self.hub.age(), now)
+            reports.feedback(id, &stats, view.as_ref().map(|(_, view)| view.median()), now)
         };
         *self.consumer.page_stats.lock().unwrap_or_else(PoisonError::into_inner) = Some(stats);
-        if let Some(feedback) = feedback {
-            self.hub.send_feedback(&feedback);
+        let Some(feedback) = feedback else { return };
+        self.hub.send_feedback(&feedback);
+        if let Some((codec, view)) = view {
+            self.consumer.send_data("control", &json(&ToPage::Latency(view.message(codec))));
         }
+    }
+
+    /// The page tells of frames.
+    fn shown(&self, reports: &FrameReports) {
+        let pause = self.consumer.frames.get().and_then(|frames| frames.reported(reports));
+        let Some(pause) = pause else { return };
+        gst::info!(CAT, "consumer {} is behind: nothing is sent to it for {pause:?}", self.consumer.id);
+        let hub = self.hub.clone();
+        super::runtime::runtime().spawn(async move {
+            tokio::time::sleep(pause).await;
+            hub.request_key_frame();
+        });
     }
 }
 
@@ -204,6 +241,8 @@ impl Reports for Reporter {
     }
 
     fn text(&self, channel: &str, text: &str) {
+        // First of all: a page takes this for the moment at which its message came.
+        let received_us = self.hub.clock_us();
         self.consumer.note_heard();
         let limit = self.hub.max_message_size();
         if text.len() > limit {
@@ -216,8 +255,8 @@ impl Reports for Reporter {
                     if !self.consumer.pings.swap(true, Ordering::Relaxed) {
                         self.consumer.input(Input::Pings);
                     }
-                    self.consumer
-                        .send_data(channel, &json(&ToPage::Pong { id, received_us: None, sent_us: None }));
+                    let pong = ToPage::Pong { id, received_us, sent_us: self.hub.clock_us() };
+                    self.consumer.send_data(channel, &json(&pong));
                     return;
                 }
                 Ok(FromPage::Stats(stats)) => {
@@ -228,8 +267,10 @@ impl Reports for Reporter {
                     self.hub.request_key_frame();
                     return;
                 }
-                // Nothing is made of them yet.
-                Ok(FromPage::Frames(_)) => return,
+                Ok(FromPage::Frames(reports)) => {
+                    self.shown(&reports);
+                    return;
+                }
                 // An application may have messages of its own.
                 Ok(FromPage::TakeControl) | Err(_) => {}
             }
@@ -340,6 +381,9 @@ impl Task {
         match built {
             Some(Ok(pipeline)) => {
                 self.consumer.set_channels(Some(pipeline.channels().clone()));
+                if let Some(frames) = pipeline.frames() {
+                    let _ = self.consumer.frames.set(frames.clone());
+                }
                 // Only now, so that no answer can come before there is a pipeline to take it.
                 pipeline.create_offer(self.reporter());
                 self.pipeline = Some(pipeline);

@@ -4,26 +4,23 @@
 //! a stall or a slow teardown here cannot reach the producers or another consumer.
 
 use super::{
+    branch::{StreamBranch, apply_playout_delay},
     channels::{self, Channels},
     negotiation::Input,
 };
 use crate::wswebrtcsink::{
-    HeaderExtension,
-    payload::{Kind, Payload, offer_caps},
+    frames::{SharedTotals, Watch},
+    payload::{Kind, Payload},
     producer::Producer,
 };
 use gst::{glib, prelude::*};
-use gst_rtp::prelude::RTPHeaderExtensionExt;
-use gst_utils::{ConsumptionLink, streamproducer::ConsumerSettings};
+use gst_utils::ConsumptionLink;
 use gst_webrtc::{
-    WebRTCBundlePolicy, WebRTCICETransportPolicy, WebRTCPeerConnectionState, WebRTCRTPTransceiverDirection,
-    WebRTCSDPType, WebRTCSessionDescription,
+    WebRTCBundlePolicy, WebRTCICETransportPolicy, WebRTCPeerConnectionState, WebRTCSDPType,
+    WebRTCSessionDescription,
 };
 use std::{sync::Arc, time::Duration};
 use vdi_protocol::signalling::{ErrorCode, IceCandidate};
-
-/// Encoded media that may wait for one consumer; older units are dropped and a key frame is asked for.
-const MAX_QUEUED: gst::ClockTime = gst::ClockTime::from_mseconds(500);
 
 /// How long a teardown may take before its thread is given up.
 const TEARDOWN_LIMIT: Duration = Duration::from_secs(5);
@@ -45,6 +42,17 @@ pub struct Plan {
     pub ice_transport_policy: WebRTCICETransportPolicy,
     /// Bounds of the playout delay.
     pub playout_delay: (Duration, Duration),
+    /// Where the ways of frames are counted.
+    pub totals: SharedTotals,
+}
+
+impl Plan {
+    /// Follows the frames of the first video; without a clock nothing can be said of them.
+    fn watch(&self) -> Option<Arc<Watch>> {
+        let (producer, row, _) = self.streams.iter().find(|(_, row, _)| row.kind == Kind::Video)?;
+        let clock = self.clock.clone()?;
+        Some(Watch::new(clock, row.encoding_name, producer.damage_is_told(), self.totals.clone()))
+    }
 }
 
 /// Where a pipeline reports to: inputs of the negotiation, and messages of data channels.
@@ -70,6 +78,7 @@ pub struct ConsumerPipeline {
     links: Vec<(Kind, ConsumptionLink)>,
     producers: Vec<Producer>,
     playout_delay: Vec<gst::Element>,
+    frames: Option<Arc<Watch>>,
 }
 
 impl ConsumerPipeline {
@@ -83,19 +92,28 @@ impl ConsumerPipeline {
         }
         // The encoder's timestamps are the capture's, so every frame is late already; waiting for the clock would add
         // the latency that live sources promise on top.
-        pipeline.connect_deep_element_added(|_, _, element| {
-            if element.factory().is_some_and(|factory| factory.name() == "clocksync") {
-                element.set_property("sync", false);
+        let frames = plan.watch();
+        pipeline.connect_deep_element_added({
+            let frames = frames.clone();
+            move |_, _, element| match element.factory().as_ref().map(gst::ElementFactory::name).as_deref() {
+                Some("clocksync") => element.set_property("sync", false),
+                Some("nicesink") => frames.iter().for_each(|frames| frames.watch_network(element)),
+                _ => {}
             }
         });
-        let built = Self::assemble(plan, &pipeline, &reports);
+        let built = Self::assemble(plan, &pipeline, frames, &reports);
         if built.is_err() {
             let _ = pipeline.set_state(gst::State::Null);
         }
         built
     }
 
-    fn assemble(plan: &Plan, pipeline: &gst::Pipeline, reports: &Arc<dyn Reports>) -> Result<Self, String> {
+    fn assemble(
+        plan: &Plan,
+        pipeline: &gst::Pipeline,
+        frames: Option<Arc<Watch>>,
+        reports: &Arc<dyn Reports>,
+    ) -> Result<Self, String> {
         let webrtcbin = make("webrtcbin")?;
         webrtcbin.set_property("bundle-policy", WebRTCBundlePolicy::MaxBundle);
         webrtcbin.set_property("ice-transport-policy", plan.ice_transport_policy);
@@ -118,7 +136,10 @@ impl ConsumerPipeline {
         let mut links = Vec::new();
         let mut playout_delay = Vec::new();
         for (index, (producer, row, caps)) in plan.streams.iter().enumerate() {
-            let stream = StreamBranch { plan, pipeline, webrtcbin: &webrtcbin, index, producer, row, caps };
+            let is_first_video = plan.streams[..index].iter().all(|(_, row, _)| row.kind != Kind::Video);
+            let frames = frames.as_ref().filter(|_| row.kind == Kind::Video && is_first_video);
+            let stream =
+                StreamBranch { plan, pipeline, webrtcbin: &webrtcbin, index, producer, row, caps, frames };
             links.push((row.kind, stream.add(&mut playout_delay)?));
         }
         let channels = Channels::create(&webrtcbin, {
@@ -142,12 +163,18 @@ impl ConsumerPipeline {
             links,
             producers,
             playout_delay,
+            frames,
         })
     }
 
     /// The data channels.
     pub fn channels(&self) -> &Channels {
         &self.channels
+    }
+
+    /// The frames on their way.
+    pub fn frames(&self) -> Option<&Arc<Watch>> {
+        self.frames.as_ref()
     }
 
     /// Makes the offer, which comes as a report.
@@ -231,122 +258,8 @@ impl ConsumerPipeline {
     }
 }
 
-/// One stream's way from its producer into webrtcbin.
-struct StreamBranch<'a> {
-    plan: &'a Plan,
-    pipeline: &'a gst::Pipeline,
-    webrtcbin: &'a gst::Element,
-    index: usize,
-    producer: &'a Producer,
-    row: &'static Payload,
-    caps: &'a gst::Caps,
-}
-
-impl StreamBranch<'_> {
-    fn add(&self, playout_delay: &mut Vec<gst::Element>) -> Result<ConsumptionLink, String> {
-        let glib_error = |err: glib::BoolError| err.to_string();
-        let name = format!("{}{}", self.row.kind.as_str(), self.index);
-        let appsrc = gst_app::AppSrc::builder().name(&name).caps(self.caps).build();
-        let payloader = make(self.row.payloader)?;
-        for (property, value) in self.row.settings {
-            payloader.set_property_from_str(property, value);
-        }
-        payloader.set_property("pt", u32::try_from(self.row.payload_type).unwrap_or(96));
-
-        let mut extensions = Vec::new();
-        if self.row.kind == Kind::Video {
-            let element = make("rtphdrextplayoutdelay")?;
-            let (min, max) = self.plan.playout_delay;
-            apply_playout_delay(&element, min, max);
-            let extension = element
-                .downcast_ref::<gst_rtp::RTPHeaderExtension>()
-                .ok_or("rtphdrextplayoutdelay is no RTP header extension")?;
-            extension.set_id(u32::from(HeaderExtension::PLAYOUT_DELAY.id));
-            payloader.emit_by_name::<()>("add-extension", &[extension]);
-            playout_delay.push(element);
-            extensions.push(HeaderExtension::PLAYOUT_DELAY);
-        }
-
-        let ssrc = random_ssrc();
-        // As text: payloaders differ in the type.
-        payloader.set_property_from_str("ssrc", &ssrc.to_string());
-        let offered = offer_caps(self.row, self.caps, &extensions, ssrc);
-        self.pipeline.add_many([appsrc.upcast_ref(), &payloader]).map_err(glib_error)?;
-        appsrc.link(&payloader).map_err(glib_error)?;
-        let sink_pad = self.webrtcbin.request_pad_simple("sink_%u").ok_or("webrtcbin gave no pad")?;
-        // A stream of its own per track: browsers delay video for audio only within one stream.
-        if sink_pad.has_property("msid") {
-            sink_pad.set_property("msid", format!("vdi-{}", self.row.kind.as_str()));
-        }
-        let transceiver = sink_pad.property::<gst_webrtc::WebRTCRTPTransceiver>("transceiver");
-        transceiver.set_property("direction", WebRTCRTPTransceiverDirection::Sendonly);
-        transceiver.set_property("codec-preferences", &offered);
-        transceiver.set_property("do-nack", self.row.kind == Kind::Video);
-        let payloaded = payloader.static_pad("src").ok_or("the payloader has no source pad")?;
-        lift_level_limit(&payloaded);
-        payloaded.link(&sink_pad).map_err(|err| err.to_string())?;
-
-        let link = self
-            .producer
-            .fan_out()
-            .add_consumer_with(
-                &appsrc,
-                ConsumerSettings { max_time: MAX_QUEUED, ..ConsumerSettings::default() },
-            )
-            .map_err(|err| err.to_string())?;
-        link.set_discard(true);
-        if self.row.kind == Kind::Video {
-            recover_after_loss(&appsrc);
-        }
-        for element in [payloader, appsrc.upcast()] {
-            element.sync_state_with_parent().map_err(glib_error)?;
-        }
-        Ok(link)
-    }
-}
-
-/// Hides `profile-level-id` from the payloader. It is the browser's promise of what it decodes at least, 3.1; the
-/// payloader takes it for what may be sent at most, and would refuse 1080p.
-fn lift_level_limit(pad: &gst::Pad) {
-    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM | gst::PadProbeType::PULL, |_, info| {
-        if let Some(gst::QueryViewMut::Caps(query)) = info.query_mut().map(|query| query.view_mut())
-            && let Some(mut caps) = query.result_owned()
-        {
-            for structure in caps.make_mut().iter_mut() {
-                structure.remove_field("profile-level-id");
-            }
-            query.set_result(&caps);
-        }
-        gst::PadProbeReturn::Ok
-    });
-}
-
-/// After the queue of a slow consumer has overflowed, nothing is sent until the key frame that this asks for.
-fn recover_after_loss(appsrc: &gst_app::AppSrc) {
-    let Some(pad) = appsrc.static_pad("src") else { return };
-    let waiting = std::sync::atomic::AtomicBool::new(false);
-    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-        use std::sync::atomic::Ordering::Relaxed;
-        let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
-        let flags = buffer.flags();
-        if !flags.contains(gst::BufferFlags::DELTA_UNIT) {
-            waiting.store(false, Relaxed);
-        } else if flags.contains(gst::BufferFlags::DISCONT) && !waiting.swap(true, Relaxed) {
-            pad.send_event(gst_video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build());
-        }
-        if waiting.load(Relaxed) { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
-    });
-}
-
-/// Random, as RFC 3550, 8.1 asks: it is unique only within its session, so nothing more is needed.
-fn random_ssrc() -> u32 {
-    let mut bytes = [0; 4];
-    let _ = getrandom::fill(&mut bytes);
-    // rtpbin takes the largest value for "choose one".
-    u32::from_be_bytes(bytes).min(u32::MAX - 1)
-}
-
-fn make(factory: &str) -> Result<gst::Element, String> {
+/// Makes an element.
+pub fn make(factory: &str) -> Result<gst::Element, String> {
     gst::ElementFactory::make(factory)
         .build()
         .map_err(|_| format!("GStreamer has no element {factory}; a plugin package is missing"))
@@ -357,12 +270,6 @@ fn state(pipeline: &gst::Pipeline, state: gst::State) -> Result<(), String> {
         .set_state(state)
         .map(|_| ())
         .map_err(|_| format!("the consumer's pipeline did not reach {state:?}"))
-}
-
-fn apply_playout_delay(extension: &gst::Element, min: Duration, max: Duration) {
-    let ms = |delay: Duration| u32::try_from(delay.as_millis()).unwrap_or(u32::MAX);
-    extension.set_property("min-delay", ms(min));
-    extension.set_property("max-delay", ms(max));
 }
 
 /// Left alone, the agent offers no loopback address, and a browser on the same machine may then find no way. Once one

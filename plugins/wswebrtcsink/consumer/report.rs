@@ -1,15 +1,12 @@
 //! Decision: what a page's report means for the encoder. Pages belong to others: what they say is held to what can be,
 //! and is passed on so often at most. Refuses to know how anything travels.
 
-use crate::adaptiveencbin::feedback::Feedback;
+use crate::{adaptiveencbin::feedback::Feedback, wswebrtcsink::frames::Beyond};
 use std::time::Duration;
 use vdi_protocol::control::PageStats;
 
 /// Pages report once a second. More often nobody is listened to.
 const LEAST_INTERVAL: Duration = Duration::from_millis(500);
-
-/// The longest delay that is believed of a single stage.
-const MAX_STAGE_MS: f64 = 10_000.0;
 
 /// The most frames a second that a screen shows.
 const MAX_FRAMES_PER_SECOND: f64 = 240.0;
@@ -29,28 +26,24 @@ pub struct PageReports {
 }
 
 impl PageReports {
-    /// A report came. `age` is how old frames were when they left for the consumer.
+    /// A report came. `latency` is how long frames took to the consumer's screen.
     pub fn feedback(
         &mut self,
         consumer: &str,
         stats: &PageStats,
-        age: Option<Duration>,
+        latency: Option<Duration>,
         now: Duration,
     ) -> Option<Feedback> {
         if self.last.is_some_and(|last| now.saturating_sub(last) < LEAST_INTERVAL) {
             return None;
         }
         self.last = Some(now);
-        // The page's round trip is 0 until its first ping was answered.
-        let round_trip_time = Some(stage(stats.round_trip_ms)).filter(|time| !time.is_zero());
-        let at_the_page = stage(stats.jitter_buffer_delay_ms) + stage(stats.decode_ms);
-        let on_the_way = round_trip_time.unwrap_or_default() / 2;
         Some(Feedback {
             consumer: consumer.to_owned(),
             estimated_bitrate: None,
-            round_trip_time,
+            round_trip_time: Beyond::of(stats).network.map(|half| half * 2),
             packet_loss: self.packet_loss(stats),
-            latency: age.map(|age| age + on_the_way + at_the_page),
+            latency,
             frames_per_second: Some(stats.frames_per_second.clamp(0.0, MAX_FRAMES_PER_SECOND)),
         })
     }
@@ -68,17 +61,11 @@ impl PageReports {
     }
 }
 
-/// The time of one stage; nothing for what is no time.
-fn stage(ms: f64) -> Duration {
-    let ms = if ms > 0.0 { ms.min(MAX_STAGE_MS) } else { 0.0 };
-    Duration::from_secs_f64(ms / 1000.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const AGE: Option<Duration> = Some(Duration::from_millis(20));
+    const LATENCY: Option<Duration> = Some(Duration::from_millis(20));
 
     fn at(second: u64) -> Duration {
         Duration::from_secs(second)
@@ -92,27 +79,21 @@ mod tests {
                 packets_lost: *packets_lost,
                 ..PageStats::default()
             };
-            reports.feedback("a", &stats, AGE, at(i as u64)).unwrap().packet_loss
+            reports.feedback("a", &stats, LATENCY, at(i as u64)).unwrap().packet_loss
         };
         counts.iter().enumerate().map(loss).collect()
     }
 
     #[test]
-    fn latency_is_age_and_half_the_round_trip_and_the_time_at_the_page() {
-        let stats = PageStats {
-            frames_per_second: 59.5,
-            round_trip_ms: 30.0,
-            jitter_buffer_delay_ms: 6.0,
-            decode_ms: 2.5,
-            ..PageStats::default()
-        };
-        let feedback = PageReports::default().feedback("alice", &stats, AGE, at(0)).unwrap();
-        assert_eq!(feedback.consumer, "alice");
-        assert_eq!(feedback.latency, Some(Duration::from_micros(20_000 + 15_000 + 6000 + 2500)));
+    fn what_a_page_sees_is_passed_on() {
+        let stats = PageStats { frames_per_second: 59.5, round_trip_ms: 30.0, ..PageStats::default() };
+        let feedback = PageReports::default().feedback("alice", &stats, LATENCY, at(0)).unwrap();
+        assert_eq!((feedback.consumer.as_str(), feedback.latency), ("alice", LATENCY));
         assert_eq!(feedback.round_trip_time, Some(Duration::from_millis(30)));
         assert_eq!(feedback.frames_per_second, Some(59.5));
-        let silent = PageReports::default().feedback("alice", &stats, None, at(0)).unwrap();
-        assert_eq!(silent.latency, None, "no frames, no latency");
+        // The page's round trip is 0 until its first ping was answered.
+        let silent = PageReports::default().feedback("alice", &PageStats::default(), None, at(0)).unwrap();
+        assert_eq!((silent.latency, silent.round_trip_time), (None, None));
     }
 
     #[test]
@@ -130,17 +111,11 @@ mod tests {
 
     #[test]
     fn lies_are_held_to_what_can_be() {
-        let stats = PageStats {
-            frames_per_second: 1e300,
-            round_trip_ms: f64::INFINITY,
-            jitter_buffer_delay_ms: -1e300,
-            decode_ms: f64::NAN,
-            ..PageStats::default()
-        };
-        let feedback = PageReports::default().feedback("eve", &stats, AGE, at(0)).unwrap();
+        let stats =
+            PageStats { frames_per_second: 1e300, round_trip_ms: f64::INFINITY, ..PageStats::default() };
+        let feedback = PageReports::default().feedback("eve", &stats, LATENCY, at(0)).unwrap();
         assert_eq!(feedback.frames_per_second, Some(240.0));
         assert_eq!(feedback.round_trip_time, Some(at(10)));
-        assert_eq!(feedback.latency, Some(at(5) + Duration::from_millis(20)));
     }
 
     #[test]
@@ -148,15 +123,9 @@ mod tests {
         let mut reports = PageReports::default();
         let mut passed = 0;
         for ms in 0..10_000 {
-            let feedback = reports.feedback("eve", &PageStats::default(), AGE, Duration::from_millis(ms));
+            let feedback = reports.feedback("eve", &PageStats::default(), LATENCY, Duration::from_millis(ms));
             passed += u32::from(feedback.is_some());
         }
         assert_eq!(passed, 20);
-    }
-
-    #[test]
-    fn a_page_that_has_no_answer_to_its_ping_yet_has_no_round_trip() {
-        let feedback = PageReports::default().feedback("a", &PageStats::default(), AGE, at(0)).unwrap();
-        assert_eq!((feedback.round_trip_time, feedback.latency), (None, AGE));
     }
 }

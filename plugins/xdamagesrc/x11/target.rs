@@ -105,7 +105,7 @@ impl Target {
         self.is_root
     }
 
-    /// Asks anew for size and pixels; tells whether the size has changed.
+    /// Asks anew for size and pixels; tells whether its size has changed, or whether it is shown.
     pub fn refresh(&mut self, display: &Display) -> Result<bool, Error> {
         let connection = &display.connection;
         let gone = |window| {
@@ -122,6 +122,7 @@ impl Target {
         if let Some(pixmap) = self.pixmap.take() {
             connection.free_pixmap(pixmap)?;
         }
+        let was_shown = self.source.is_some();
         let is_shown = self.is_root || attributes.map_state == MapState::VIEWABLE;
         self.source = if !is_shown {
             None
@@ -141,7 +142,9 @@ impl Target {
             }
         };
         let size = (u32::from(geometry.width), u32::from(geometry.height));
-        Ok(std::mem::replace(&mut self.size, size) != size)
+        let has_changed = (self.size, was_shown) != (size, self.source.is_some());
+        self.size = size;
+        Ok(has_changed)
     }
 }
 

@@ -90,7 +90,7 @@ fn photograph(x: u32, y: u32, frame: u32) -> [u8; 3] {
         let angle = (x * a + y * b) as f32 / 900. + (shift + frame) as f32 / 12.;
         (angle.sin() * 90. + 128.) as u8
     };
-    let edge = if (x / 64 + y / 48) % 3 == 0 { 40 } else { 0 };
+    let edge = if (x / 64 + y / 48).is_multiple_of(3) { 40 } else { 0 };
     [wave(5, 3, 0), wave(2, 7, 9), wave(9, 4, 21)]
         .map(|value| value.saturating_sub(edge) / 2 * 2 + grain as u8)
 }

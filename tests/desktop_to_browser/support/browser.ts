@@ -3,7 +3,7 @@
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
-import { children, descendants } from "./child.js";
+import { children, descendants, isAlive } from "./child.js";
 import { targetFolder } from "./launcher.js";
 import { until, within } from "./wait.js";
 
@@ -84,6 +84,20 @@ export class Chromium {
       .map((one) => one.pid);
   }
 
+  /** The browser and everything that it has started stand still, as on a laptop that sleeps, while `meanwhile` lasts. */
+  async stopped(meanwhile: Promise<unknown>): Promise<void> {
+    const all = [this.pid, ...descendants(this.pid).map((one) => one.pid)];
+    const signal = (name: NodeJS.Signals): void => {
+      for (const pid of all) if (isAlive(pid)) process.kill(pid, name);
+    };
+    signal("SIGSTOP");
+    try {
+      await meanwhile;
+    } finally {
+      signal("SIGCONT");
+    }
+  }
+
   /** Opens the server's page in a profile of its own. */
   async open(server: Server, options: ViewerOptions = {}): Promise<Viewer> {
     const viewer = await this.prepare(server, options);
@@ -124,6 +138,30 @@ function markFirstFrame(): void {
     if (marks.firstFrameMs === undefined) requestAnimationFrame(watch);
   };
   watch();
+}
+
+/** In the page: what the video shows, on a grid of so many columns and rows. */
+export function look([columns, rows]: readonly [number, number]): Shown {
+  const video = document.querySelector("video");
+  if (!video) throw new Error("no video");
+  const canvas = new OffscreenCanvas(video.videoWidth || 1, video.videoHeight || 1);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  if (!context) throw new Error("no canvas");
+  context.drawImage(video, 0, 0);
+  const { data, width, height } = context.getImageData(0, 0, canvas.width, canvas.height);
+  const cells: [number, number, number][] = [];
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const at = (Math.floor(((row + 0.5) * height) / rows) * width + Math.floor(((column + 0.5) * width) / columns)) * 4;
+      cells.push([data[at] ?? 0, data[at + 1] ?? 0, data[at + 2] ?? 0]);
+    }
+  }
+  const colours = new Set<number>();
+  for (let at = 0; at < data.length; at += 4) {
+    // The upper four bits of each: what a lossy codec leaves alike is one colour.
+    colours.add(((data[at] ?? 0) >> 4) | (((data[at + 1] ?? 0) >> 4) << 4) | (((data[at + 2] ?? 0) >> 4) << 8));
+  }
+  return { width: video.videoWidth, height: video.videoHeight, cells, colours: colours.size };
 }
 
 export interface ViewerOptions {
@@ -192,31 +230,7 @@ export class Viewer {
 
   /** Looks at the pixels of the video, on a grid of `columns` by `rows`, each cell the pixel in its middle. */
   shown(columns = 32, rows = 18): Promise<Shown> {
-    return this.page.evaluate(
-      ([columns, rows]) => {
-        const video = document.querySelector("video");
-        if (!video) throw new Error("no video");
-        const canvas = new OffscreenCanvas(video.videoWidth || 1, video.videoHeight || 1);
-        const context = canvas.getContext("2d", { willReadFrequently: true });
-        if (!context) throw new Error("no canvas");
-        context.drawImage(video, 0, 0);
-        const { data, width, height } = context.getImageData(0, 0, canvas.width, canvas.height);
-        const cells: [number, number, number][] = [];
-        for (let row = 0; row < rows; row++) {
-          for (let column = 0; column < columns; column++) {
-            const at = (Math.floor(((row + 0.5) * height) / rows) * width + Math.floor(((column + 0.5) * width) / columns)) * 4;
-            cells.push([data[at] ?? 0, data[at + 1] ?? 0, data[at + 2] ?? 0]);
-          }
-        }
-        const colours = new Set<number>();
-        for (let at = 0; at < data.length; at += 4) {
-          // The upper four bits of each: what a lossy codec leaves alike is one colour.
-          colours.add(((data[at] ?? 0) >> 4) | (((data[at + 1] ?? 0) >> 4) << 4) | (((data[at + 2] ?? 0) >> 4) << 8));
-        }
-        return { width: video.videoWidth, height: video.videoHeight, cells, colours: colours.size };
-      },
-      [columns, rows] as const,
-    );
+    return this.page.evaluate(look, [columns, rows] as const);
   }
 
   /** The place in the viewport where a pixel of the video frame is shown, for a video that is letterboxed to fit. */

@@ -4,9 +4,12 @@
 use super::driver::until;
 use gst::prelude::*;
 use gst_check::Harness;
-use gstvdi::adaptiveencbin::{
-    AdaptiveEncBin,
-    table::{ENCODERS, Row},
+use gstvdi::{
+    adaptiveencbin::{
+        AdaptiveEncBin,
+        table::{ENCODERS, Row},
+    },
+    stage::{Stage, Stamps, stamp},
 };
 use std::{
     sync::{Arc, Mutex, MutexGuard, mpsc},
@@ -25,6 +28,8 @@ pub const PPS: u8 = 8;
 pub struct Unit {
     pub at: gst::ClockTime,
     pub bytes: Vec<u8>,
+    /// Points of its way that are stamped on it.
+    pub stamped: Vec<Stage>,
 }
 
 impl Unit {
@@ -91,6 +96,11 @@ impl Stream {
         pipeline.add_many(elements).unwrap();
         gst::Element::link_many(elements).unwrap();
 
+        bin.static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, |_, info| {
+            let buffer = info.buffer_mut().unwrap().make_mut();
+            stamp(buffer, Stage::Captured, gst::SystemClock::obtain().time());
+            gst::PadProbeReturn::Ok
+        });
         let record = Arc::new(Mutex::new(Record::default()));
         let units = Arc::clone(&record);
         let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
@@ -231,7 +241,8 @@ fn note(record: &mut Record, pad: &gst::Pad, info: &gst::PadProbeInfo) {
             let segment = pad.sticky_event::<gst::event::Segment>(0).unwrap();
             let segment = segment.segment().downcast_ref::<gst::ClockTime>().unwrap();
             let at = segment.to_running_time(buffer.pts()).expect("inside the segment");
-            record.units.push(Unit { at, bytes: buffer.map_readable().unwrap().to_vec() });
+            let stamped = Stamps::of(buffer).known().map(|(stage, _)| stage).collect();
+            record.units.push(Unit { at, bytes: buffer.map_readable().unwrap().to_vec(), stamped });
         }
         Some(gst::PadProbeData::Event(event)) => {
             if let gst::EventView::Caps(caps) = event.view() {

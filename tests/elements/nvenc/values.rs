@@ -5,6 +5,7 @@ use super::{
     stream::{IDR, LIMIT, Stream},
 };
 use gst::prelude::*;
+use gstvdi::stage::Stage;
 
 /// The properties as `gst-launch-1.0` would write them.
 fn values(element: &gst::Element, names: &[&str]) -> Vec<String> {
@@ -155,5 +156,19 @@ fn the_old_element_is_written_rarely_and_ends_at_the_last_target() {
         assert!(events.iter().all(|event| event.text("idr") == "1"), "each is a key frame here");
         assert!(events.len() <= 5, "25 targets were {} writes", events.len());
         stream.assert_whole();
+    });
+}
+
+#[test]
+fn what_is_stamped_on_frames_comes_out_of_every_element() {
+    under(Driver::with(""), |_| {
+        for factory in ["nvh264enc", "nvcudah264enc", "nvautogpuh264enc"] {
+            let stream = Stream::new(&[factory]);
+            stream.play();
+            let units = stream.units();
+            stream.stop();
+            let whole = [Stage::Captured, Stage::Encoded];
+            assert!(units.iter().all(|unit| unit.stamped == whole), "{factory}: {:?}", units[0].stamped);
+        }
     });
 }

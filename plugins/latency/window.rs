@@ -8,6 +8,7 @@
 //!   └── slides out ──────────────┘      9/10 and 10/10 of its length
 //! ```
 
+use super::figures::Figures;
 use hdrhistogram::Histogram;
 use std::time::Duration;
 
@@ -20,26 +21,23 @@ const LOWEST_NS: u64 = 1_000;
 /// Above one minute percentiles stop telling values apart; `max` stays exact.
 const HIGHEST_NS: u64 = 60_000_000_000;
 
-/// Significant decimal digits of the percentiles: 0.1 %.
-const DIGITS: u8 = 3;
+/// How exact percentiles are; each step costs ten times the memory, and the time to merge it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// To 1 %: 100 kB a window.
+    Percent,
+    /// To 0.1 %: 800 kB a window.
+    PerMille,
+}
 
-/// The figures of a window, in nanoseconds; all 0 when it is empty.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Figures {
-    /// Values in the window.
-    pub count: u64,
-    /// Smallest value, exact.
-    pub min_ns: u64,
-    /// Arithmetic mean, exact.
-    pub mean_ns: u64,
-    /// Median, to 0.1 %.
-    pub p50_ns: u64,
-    /// 95th percentile, to 0.1 %.
-    pub p95_ns: u64,
-    /// 99th percentile, to 0.1 %.
-    pub p99_ns: u64,
-    /// Largest value, exact.
-    pub max_ns: u64,
+impl Precision {
+    /// Significant decimal digits.
+    const fn digits(self) -> u8 {
+        match self {
+            Self::Percent => 2,
+            Self::PerMille => 3,
+        }
+    }
 }
 
 /// One sub-window.
@@ -72,13 +70,14 @@ pub struct Window {
 
 impl Window {
     /// A window over the last `length`, which is held to one millisecond at least.
-    pub fn new(length: Duration) -> Self {
+    pub fn new(length: Duration, precision: Precision) -> Self {
         let histogram = || {
             #[expect(
                 clippy::expect_used,
                 reason = "the bounds are constants that satisfy 2 * low <= high, digits <= 5"
             )]
-            Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, DIGITS).expect("constant bounds are valid")
+            Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, precision.digits())
+                .expect("constant bounds are valid")
         };
         let sub = || Sub { histogram: histogram(), min_ns: u64::MAX, max_ns: 0, sum_ns: 0 };
         Self {
@@ -168,7 +167,7 @@ mod tests {
 
     #[test]
     fn one_to_a_hundred_milliseconds() {
-        let mut window = Window::new(ms(5000));
+        let mut window = Window::new(ms(5000), Precision::PerMille);
         // Out of order on purpose: 37 is coprime to 100, so every value from 1 to 100 comes once.
         for n in 0..100 {
             window.record(ms(n), ms(n * 37 % 100 + 1));
@@ -185,7 +184,7 @@ mod tests {
 
     #[test]
     fn one_slow_frame_in_a_hundred_shows_in_the_maximum_and_not_in_p99() {
-        let mut window = Window::new(ms(5000));
+        let mut window = Window::new(ms(5000), Precision::PerMille);
         for n in 0..100 {
             window.record(ms(n), if n == 50 { ms(400) } else { ms(20) });
         }
@@ -197,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_single_value_is_every_figure_exactly() {
-        let mut window = Window::new(ms(5000));
+        let mut window = Window::new(ms(5000), Precision::PerMille);
         window.record(ms(7), Duration::from_nanos(12_345_678));
         let n = 12_345_678;
         assert_eq!(
@@ -208,12 +207,12 @@ mod tests {
 
     #[test]
     fn an_empty_window_is_all_zero() {
-        assert_eq!(Window::new(ms(5000)).figures(ms(123)), Figures::default());
+        assert_eq!(Window::new(ms(5000), Precision::PerMille).figures(ms(123)), Figures::default());
     }
 
     #[test]
     fn old_values_slide_out_a_tenth_of_the_window_at_a_time() {
-        let mut window = Window::new(ms(1000));
+        let mut window = Window::new(ms(1000), Precision::PerMille);
         window.record(ms(50), ms(500));
         window.record(ms(150), ms(10));
         assert_eq!(window.figures(ms(999)).max_ns, 500_000_000);
@@ -225,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_pause_longer_than_the_window_empties_it() {
-        let mut window = Window::new(ms(1000));
+        let mut window = Window::new(ms(1000), Precision::PerMille);
         for n in 0..1000 {
             window.record(ms(n), ms(30));
         }
@@ -234,7 +233,7 @@ mod tests {
 
     #[test]
     fn values_over_the_top_are_counted_and_their_maximum_is_exact() {
-        let mut window = Window::new(ms(5000));
+        let mut window = Window::new(ms(5000), Precision::PerMille);
         window.record(ms(0), Duration::from_secs(600));
         let figures = window.figures(ms(1));
         assert_eq!((figures.count, figures.max_ns), (1, 600_000_000_000));
@@ -247,14 +246,14 @@ mod tests {
 
     #[test]
     fn zero_is_a_value() {
-        let mut window = Window::new(ms(5000));
+        let mut window = Window::new(ms(5000), Precision::PerMille);
         window.record(ms(0), Duration::ZERO);
         assert_eq!(window.figures(ms(0)), Figures { count: 1, ..Figures::default() });
     }
 
     #[test]
     fn time_that_jumps_back_starts_anew() {
-        let mut window = Window::new(ms(1000));
+        let mut window = Window::new(ms(1000), Precision::PerMille);
         window.record(ms(90_000), ms(300));
         window.record(ms(0), ms(20));
         let figures = window.figures(ms(1));
@@ -266,7 +265,7 @@ mod tests {
         fn agrees_with_sorting_what_is_in_the_window(
             values in proptest::collection::vec((0u64..200, 0u64..2_000_000_000), 1..300)
         ) {
-            let mut window = Window::new(ms(1000));
+            let mut window = Window::new(ms(1000), Precision::PerMille);
             let mut now = 0;
             let mut all = Vec::new();
             for (gap, value) in values {

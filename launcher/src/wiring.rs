@@ -1,0 +1,112 @@
+//! Shell: how the parts of a session are joined at its start: the display to the input thread, the pipeline's events to
+//! whoever they are for. It decides nothing and keeps nothing.
+
+use crate::{
+    config::Config,
+    desktop::DisplayName,
+    error::Error,
+    input::{self, Input, InputThread},
+    media::{self, Media},
+    runtime_folder, session,
+};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::sync::mpsc;
+use vdi_protocol::{limits::MAX_DATA_BYTES, parse};
+
+/// Time for an X server to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connects keyboard and pointer to the display; what becomes of the display goes to `failures`.
+pub async fn connect_input(
+    display: &DisplayName,
+    failures: mpsc::Sender<session::Event>,
+) -> Result<(Input, InputThread), Error> {
+    let name = display.get();
+    let tell = {
+        let display = display.clone();
+        move |news| {
+            let event = match news {
+                input::News::Lost(err) => session::Event::DisplayLost(Error::display(format!(
+                    "the X display {} is lost: {err}",
+                    display.get()
+                ))),
+                input::News::Reached => session::Event::DisplayReached,
+            };
+            let _ = failures.blocking_send(event);
+        }
+    };
+    let start = {
+        let display = display.clone();
+        tokio::task::spawn_blocking(move || input::start(&display, tell))
+    };
+    match tokio::time::timeout(CONNECT_TIMEOUT, start).await {
+        Ok(Ok(Ok((input, thread, (width, height))))) => {
+            tracing::info!(width, height, "the display {name} is reached");
+            Ok((input, thread))
+        }
+        Ok(Ok(Err(err))) => Err(Error::display(format!("the X display {name} cannot be used: {err}"))),
+        Ok(Err(err)) => Err(Error::display(format!("the X display {name} cannot be used: {err}"))),
+        Err(_) => Err(Error::display(format!(
+            "the X display {name} does not answer within {} s",
+            CONNECT_TIMEOUT.as_secs()
+        ))),
+    }
+}
+
+/// The file in which proofs of encoders are kept for later sessions; without one each session proves for itself.
+pub fn proofs(config: &Config) -> Option<PathBuf> {
+    match runtime_folder::create(config.runtime_folder.as_deref()) {
+        Ok(folder) => Some(folder.join("encoder-proofs")),
+        Err(err) => {
+            tracing::debug!("proofs of encoders are not kept: {err}");
+            None
+        }
+    }
+}
+
+/// Starts the pipeline on a thread of its own, since proving encoders takes its time.
+pub fn play(media: Arc<Media>, failures: mpsc::Sender<session::Event>) {
+    tokio::spawn(async move {
+        let played = tokio::task::spawn_blocking(move || media.play()).await;
+        if !matches!(played, Ok(true)) {
+            // The bus tells the reason; this is only in case that it does not.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let error = Error::pipeline("the pipeline cannot be started");
+            let _ = failures.send(session::Event::Failed(error)).await;
+        }
+    });
+}
+
+/// Where the pipeline's events go. Input goes straight to its thread; nothing here waits.
+pub fn deliver(
+    input: Input,
+    events: mpsc::Sender<media::Event>,
+    bad_messages: Arc<AtomicU64>,
+) -> impl Fn(media::Event) + Clone + Send + Sync + 'static {
+    move |event| {
+        let event = match event {
+            media::Event::Message { page, channel, text } if channel != "control" => {
+                let read = match channel.as_str() {
+                    "input" => {
+                        parse::message(&text, MAX_DATA_BYTES).map(|report| input.report(&page, report))
+                    }
+                    _ => parse::message(&text, MAX_DATA_BYTES).map(|motion| input.motion(&page, motion)),
+                };
+                let Err(error) = read else { return };
+                bad_messages.fetch_add(1, Relaxed);
+                media::Event::BadMessage { page, error: error.to_string() }
+            }
+            event => event,
+        };
+        if events.try_send(event).is_err() {
+            tracing::warn!("an event is lost: the session is busy or ending");
+        }
+    }
+}
