@@ -18,9 +18,9 @@ use x11rb::{
     utils::RawFdContainer,
 };
 
-/// A server that is silent for so long is taken for dead. The longest that a living one was seen to be busy with one request of
-/// another client is a fraction of a second.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// A server that is silent for so long is taken for dead. A living one is busy with one request of another client for a fraction of
+/// a second, but window managers of old grab it while a window is dragged.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Wakes the streaming thread out of its waits.
 #[derive(Debug)]

@@ -63,6 +63,14 @@ impl Desktop {
         Self::connect(server, display, screen.to_owned(), args)
     }
 
+    /// Starts one under a number that those who take the first free one do not come to, so that it can be started again under it.
+    pub fn start_to_restart(screen: &str) -> Self {
+        crate::init();
+        let display = format!(":{}", 20_000 + std::process::id() % 20_000);
+        let (server, display) = spawn(Some(&display), screen, &[]);
+        Self::connect(server, display, screen.to_owned(), Vec::new())
+    }
+
     fn connect(server: Child, display: String, screen: String, args: Vec<String>) -> Self {
         let (x, number) = x11rb::connect(Some(&display)).unwrap();
         let root = x.setup().roots[number].root;

@@ -208,3 +208,30 @@ fn a_pause_ends_the_wait_for_changes_and_play_shows_the_current_picture() {
         });
     }
 }
+
+#[test]
+fn damage_that_waited_for_the_frame_before_is_dated_back_to_when_it_was_drawn() {
+    let desktop = Desktop::start("320x240x24", &[]);
+    let stream = Stream::start(&desktop, &format!("{QUIET} sharpen-frames=0"), "video/x-raw,framerate=240/1");
+    // Some at leisure, from which the server's clock is learned.
+    for n in 0..20 {
+        desktop.fill(desktop.root, 0x0001_0203 * n, &[(0, 0, 50, 50)]);
+        stream.frame();
+    }
+    // More than the sink takes: the source stands in its push.
+    let clock = stream.src.clock().unwrap();
+    let mut drawn_by = gst::ClockTime::ZERO;
+    for n in 0..8 {
+        desktop.fill(desktop.root, 0x0003_0201 * n, &[(0, 0, 60, 60)]);
+        drawn_by = clock.time();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(SILENCE);
+    let released = clock.time();
+    let last = std::iter::from_fn(|| stream.frame_within(SILENCE)).last().unwrap();
+    let stamps = Stamps::of(last.buffer().unwrap());
+    let (damaged, captured) = (stamps.get(Stage::Damage).unwrap(), stamps.get(Stage::Captured).unwrap());
+    assert!(captured >= released, "the last frame was captured at {captured}, before {released}");
+    let slack = 200 * gst::ClockTime::MSECOND;
+    assert!(damaged <= drawn_by + slack, "{damaged}, drawn by {drawn_by}");
+}

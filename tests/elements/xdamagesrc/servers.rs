@@ -80,7 +80,7 @@ fn without_xfixes_a_silent_screen_still_costs_nothing() {
 
 #[test]
 fn a_server_that_dies_is_one_reason_and_the_next_one_is_captured_from_null() {
-    let mut desktop = Desktop::start("320x240x24", &[]);
+    let mut desktop = Desktop::start_to_restart("320x240x24");
     let stream = Stream::start(&desktop, OPTIONS, BGRX);
     for _ in 0..3 {
         follow(&desktop, &stream);
