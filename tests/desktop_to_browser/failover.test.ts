@@ -4,13 +4,14 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Chromium, type Viewer } from "./support/browser.js";
+import { scrolling } from "./support/desktops.js";
 import { SimulatedDriver } from "./support/driver.js";
 import { Launcher } from "./support/launcher.js";
 import { assertSamePeer, keepPeer } from "./support/peer.js";
 import { until, within } from "./support/wait.js";
 
 /** Text that scrolls, so that there are frames to encode. */
-const desktop = ["xterm", "-geometry", "100x30+0+0", "-e", "sh", "-c", 'i=0; while :; do i=$((i+1)); echo "line $i"; sleep 0.05; done'];
+const desktop = scrolling("100x30+0+0");
 
 /** Neither a busy machine nor its latency may limit anything here, and only a real stall may look like one. */
 const flags = ["--display-size", "640x480", "--max-cpu", "0", "--max-latency", "0", "--stall-timeout", "1000"];

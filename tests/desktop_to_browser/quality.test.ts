@@ -4,12 +4,13 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Chromium, type Viewer } from "./support/browser.js";
+import { scrolling } from "./support/desktops.js";
 import { Launcher } from "./support/launcher.js";
 import { until } from "./support/wait.js";
 import type { Display } from "./support/x11.js";
 
 /** Text that scrolls without end: a picture that needs bits. */
-const scrolling = ["xterm", "-geometry", "200x60+0+0", "-e", "sh", "-c", 'i=0; while :; do i=$((i+1)); echo "$i: the quick brown fox jumps over the lazy dog, again and again"; sleep 0.05; done'];
+const crowded = ["xterm", "-geometry", "200x60+0+0", "-e", "sh", "-c", 'i=0; while :; do i=$((i+1)); echo "$i: the quick brown fox jumps over the lazy dog, again and again"; sleep 0.05; done'];
 
 interface Page {
   quality: { reason: string; encoder: string; width: number; height: number; maxFramerate: number } | null;
@@ -43,7 +44,7 @@ describe("with fewer bits than the picture needs", () => {
   before(async () => {
     // What moves gives up resolution first.
     const flags = ["--min-bitrate", "100", "--max-bitrate", "300", "--content-hint", "motion"];
-    launcher = await Launcher.start({ flags: ["--display-size", "1280x720", ...flags], desktop: scrolling });
+    launcher = await Launcher.start({ flags: ["--display-size", "1280x720", ...flags], desktop: crowded });
     display = await launcher.openDisplay();
     viewer = await chromium.open(launcher);
   });
@@ -115,7 +116,7 @@ describe("with fewer bits than the picture needs", () => {
 describe("every codec", () => {
   for (const [codec, name] of [["vp8", "VP8"], ["vp9", "VP9"], ["av1", "AV1"]] as const) {
     test(`${name} is decoded, shown and named`, async () => {
-      const launcher = await Launcher.start({ flags: ["--display-size", "640x480", "--codec", codec], desktop: ["xterm", "-geometry", "60x20+40+40"] });
+      const launcher = await Launcher.start({ flags: ["--display-size", "640x480", "--codec", codec], desktop: scrolling("60x20+40+40") });
       const viewer = await chromium.open(launcher);
       const { encoder } = await launcher.status();
       assert.equal(encoder?.codec, name);

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Chromium, type Viewer } from "./support/browser.js";
+import { scrolling } from "./support/desktops.js";
 import { Launcher } from "./support/launcher.js";
 import { Pulse } from "./support/pulse.js";
 import { delay, until } from "./support/wait.js";
@@ -14,7 +15,7 @@ let viewer: Viewer;
 
 before(async () => {
   pulse = await Pulse.start();
-  launcher = await Launcher.start({ flags: ["--display-size", "640x480"], desktop: ["xclock", "-update", "1"], env: { PULSE_SERVER: pulse.server } });
+  launcher = await Launcher.start({ flags: ["--display-size", "640x480"], desktop: scrolling("60x20+40+40"), env: { PULSE_SERVER: pulse.server } });
   chromium = await Chromium.start();
   viewer = await chromium.open(launcher);
   await launcher.statusWhere("sound is captured", (status) => status.audio.running);

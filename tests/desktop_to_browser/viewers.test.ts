@@ -7,6 +7,7 @@ import { execFileSync } from "node:child_process";
 import { after, before, test } from "node:test";
 import { Chromium, type Viewer } from "./support/browser.js";
 import { fdCount, residentBytes, threadCount } from "./support/child.js";
+import { scrolling } from "./support/desktops.js";
 import { Launcher } from "./support/launcher.js";
 import { delay, until } from "./support/wait.js";
 
@@ -18,7 +19,7 @@ let browsers: [Chromium, Chromium, Chromium];
 let env: Record<string, string>;
 
 before(async () => {
-  launcher = await Launcher.start({ flags: ["--display-size", "640x480"], desktop: ["xclock", "-update", "1", "-geometry", "200x200+400+200"] });
+  launcher = await Launcher.start({ flags: ["--display-size", "640x480"], desktop: scrolling("30x12+400+200") });
   env = await launcher.desktopEnvironment();
   browsers = [await Chromium.start(), await Chromium.start(), await Chromium.start()];
 });
