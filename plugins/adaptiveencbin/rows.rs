@@ -140,7 +140,10 @@ const X264: Row = Row {
         // A slice per thread.
         ("sliced-threads", Fixed("true")),
         ("threads", Threads),
-        ("pass", Fixed("cbr")),
+        // Constant quality as far as the bit rate allows, which is the buffer's: with `cbr` a still desktop is refined
+        // without end at full rate, and motion gets less than it may have (docs/latency.md).
+        ("pass", Fixed("qual")),
+        ("quantizer", Fixed("20")),
         ("key-int-max", KeyInterval),
         ("bframes", Fixed("0")),
         ("b-adapt", Fixed("false")),

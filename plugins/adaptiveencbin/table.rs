@@ -150,10 +150,10 @@ pub fn text(row: &Row, value: &Value, cores: usize) -> String {
     }
 }
 
-/// Threads for encoding on so many cores: one core stays free for capture and network, and more than four slices per
-/// picture trouble browsers.
+/// Threads for encoding on so many cores: one core stays free for capture and network, except of two, where a second slice
+/// saves more than it takes (docs/latency.md). More than four slices per picture trouble browsers.
 pub fn encoding_threads(cores: usize) -> usize {
-    cores.saturating_sub(1).clamp(1, 4)
+    cores.saturating_sub(1).clamp(cores.clamp(1, 2), 4)
 }
 
 /// Threads for colour conversion: it saves latency, not work, so half of the cores at most.
@@ -166,8 +166,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_core_stays_free_and_slices_stay_few() {
-        assert_eq!([1, 2, 3, 4, 8, 64].map(encoding_threads), [1, 1, 2, 3, 4, 4]);
+    fn of_more_than_two_cores_one_stays_free_and_slices_stay_few() {
+        assert_eq!([1, 2, 3, 4, 8, 64].map(encoding_threads), [1, 2, 2, 3, 4, 4]);
         assert_eq!([1, 2, 4, 8, 64].map(conversion_threads), [1, 1, 2, 4, 4]);
     }
 }

@@ -21,8 +21,9 @@ const MAX_SETTLE_WINDOWS: u32 = 4;
 /// them must not become a stream.
 const DEMAND_SPACING: Duration = Duration::from_millis(8);
 
-/// Repeats stand at least so far apart, so that an encoder that has dropped to 30 frames a second sees each.
-const SHARPEN_SPACING: Duration = Duration::from_millis(33);
+/// Repeats stand at least so far apart, and no closer than frames may. An encoder spends on each what its bit rate allows for
+/// a frame, whatever the distance: the closer they stand, the sooner the picture is sharp.
+const SHARPEN_SPACING: Duration = Duration::from_micros(16_667);
 
 /// Quiet after a large change until it is sharpened: more than a frame of 24 a second.
 const SHARPEN_DELAY: Duration = Duration::from_millis(50);
@@ -217,10 +218,11 @@ impl Schedule {
 
     /// The same picture, of `total_px`, has left again.
     pub fn repeated(&mut self, now: Duration, total_px: u64) {
+        let spacing = SHARPEN_SPACING.max(self.frame_interval());
         self.sharpening = self.sharpening.and_then(|Sharpening { left, next }| match left {
             _ if now < next => Some(Sharpening { left, next }),
             0 | 1 => None,
-            _ => Some(Sharpening { left: left - 1, next: now + SHARPEN_SPACING }),
+            _ => Some(Sharpening { left: left - 1, next: now + spacing }),
         });
         if self.sharpening.is_none() {
             self.unsharp_px = 0;

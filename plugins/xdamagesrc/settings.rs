@@ -8,8 +8,8 @@ use super::{
 use gst::{glib, prelude::*};
 use std::{sync::LazyLock, time::Duration};
 
-/// Repeats after a large change.
-const DEFAULT_SHARPEN_FRAMES: u32 = 8;
+/// Repeats after a large change: a screen full of text, 1920 by 1080 at 8 Mbit/s, is sharp after so many (docs/latency.md).
+const DEFAULT_SHARPEN_FRAMES: u32 = 24;
 /// More would be a stream.
 const MAX_SHARPEN_FRAMES: u32 = 240;
 /// Longest silence in ms: decoders and pages take longer ones for a failure.

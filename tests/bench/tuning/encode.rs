@@ -12,7 +12,7 @@ use gst_video::{VideoFormat, VideoInfo};
 use super::X264;
 use super::content::{HEIGHT, Screen, WIDTH, i420_info, motion, scrolling};
 
-const FRAMES: usize = 240;
+const FRAMES: usize = 150;
 const ROUNDS: usize = 3;
 const INTERVAL: Duration = Duration::from_nanos(16_666_667);
 
@@ -42,6 +42,11 @@ fn variants() -> Vec<Variant> {
         variant("x264enc, one thread", format!("{X264} {CBR} threads=1"), false),
         variant("x264enc, one thread, quality 20", format!("{X264} {QUALITY} threads=1"), false),
         variant("x264enc, two slices", format!("{X264} {CBR} threads=2 sliced-threads=true"), false),
+        variant(
+            "x264enc, two slices, quality 20",
+            format!("{X264} {QUALITY} threads=2 sliced-threads=true"),
+            false,
+        ),
         variant("x264enc, two frame threads", format!("{X264} {CBR} threads=2 sliced-threads=false"), false),
         variant("x264enc, one thread, a queue before", format!("queue ! {X264} {CBR} threads=1"), false),
         variant("adaptiveencbin of I420", BIN.into(), false),

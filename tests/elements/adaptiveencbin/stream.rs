@@ -209,7 +209,8 @@ fn x264enc_runs_with_the_settings_of_its_row() {
         ["zerolatency", "Zero latency"].contains(&text("tune").as_str()),
         "a flag is written by name or by nick"
     );
-    assert_eq!(text("pass"), "cbr");
+    assert_eq!(text("pass"), "qual");
+    assert_eq!(encoder.property::<u32>("quantizer"), 20);
     assert_eq!(encoder.property::<u32>("key-int-max"), 2_147_483_647);
     assert_eq!(encoder.property::<u32>("bframes"), 0);
     assert_eq!(encoder.property::<i32>("rc-lookahead"), 0);
