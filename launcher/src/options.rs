@@ -165,7 +165,7 @@ pub struct DesktopOptions {
     /// Seconds without input after which the session counts as idle; 0 never does.
     #[arg(long, env = "SELKIES_IDLE_AFTER", default_value = "300", value_name = "SECONDS")]
     pub idle_after: String,
-    /// Seconds for which an X display that has died is waited for; 0 ends the session at once.
+    /// Seconds for which an existing X display that has died is waited for; 0 ends the session at once. A virtual display is started again, up to three times within a minute.
     #[arg(long, env = "SELKIES_DISPLAY_TIMEOUT", default_value = "30", value_name = "SECONDS")]
     pub display_timeout: String,
     /// Form of the log on stderr: `text` or `json`.

@@ -113,7 +113,7 @@ impl Report {
 
     fn words(&self) -> String {
         let ms = |ns: u64| ns as f64 / 1e6;
-        let (age, place) = (&self.age, self.stage.as_ref().map(|stage| format!(" at {stage}")));
+        let (age, place) = (&self.age, self.stage.as_ref().map(|stage| format!(" at \"{stage}\"")));
         let mut words = format!(
             "latency{} of {} buffers in {:.1} s: p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms, max {:.1} ms, mean {:.1} ms",
             place.unwrap_or_default(),

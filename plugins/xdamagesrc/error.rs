@@ -11,7 +11,7 @@ pub enum Error {
     #[error("cannot be reached: {0}. Is the X server running, and are DISPLAY and XAUTHORITY right?")]
     Connect(#[from] ConnectError),
     /// It was there, and is gone.
-    #[error("is gone: {0}. Start the X server again, then this element from NULL")]
+    #[error("is gone: {0}. Start the X server again, and then the stream")]
     Lost(#[from] ConnectionError),
     /// It said no.
     #[error("refuses a request: {} ({:?} {})", .0.error_kind_name(), .0.request_name, .0.bad_value)]

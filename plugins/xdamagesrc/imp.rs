@@ -322,6 +322,22 @@ impl BaseSrcImpl for XDamageSrc {
         })
     }
 
+    fn negotiate(&self) -> Result<(), gst::LoggableError> {
+        let negotiated = self.parent_negotiate();
+        let is_stopping = self.requests.as_ref().is_some_and(|requests| requests.bell.is_stopping());
+        let size = lock(&self.facts).size;
+        if let (Err(_), false, Some((width, height))) = (&negotiated, is_stopping, size) {
+            let pad = self.obj().src_pad().clone();
+            let taken = pad.peer_query_caps(None);
+            let text = format!(
+                "There are frames of {width}x{height} pixels in I420, NV12 (of an even size) and BGRx, and whoever comes next takes \
+                 {taken}. Other sizes and formats are the business of videoconvertscale."
+            );
+            self.post_failure(FailureReason::PipelineError, &text);
+        }
+        negotiated
+    }
+
     fn fixate(&self, mut caps: gst::Caps) -> gst::Caps {
         caps.truncate();
         if let Some(structure) = caps.make_mut().structure_mut(0) {
