@@ -86,9 +86,9 @@ async function watchMemory(chromium: Chromium): Promise<Memory> {
   }
   await sender.stop();
   await desktop.stop();
-  // The first sixth is its start.
+  // The first third is its start: pools fill, and the encoder meets its first key frame under load.
   const part = Math.floor(MEMORY_S / 6);
-  return { mostMb: Math.max(...megabytes), growthMb: mean(megabytes.slice(-part)) - mean(megabytes.slice(part, 2 * part)) };
+  return { mostMb: Math.max(...megabytes), growthMb: mean(megabytes.slice(-part)) - mean(megabytes.slice(2 * part, 3 * part)) };
 }
 
 function save(host: Machine, outcomes: readonly Outcome[], memory: Memory | null, figures: readonly Figure[]): void {

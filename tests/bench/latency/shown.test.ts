@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { test } from "node:test";
 import type { Mark } from "./marker.js";
 import type { Seen } from "./reader.js";
-import { shown } from "./shown.js";
+import { shown, within } from "./shown.js";
 
 const GOLDEN = JSON.parse(readFileSync(resolve(import.meta.dirname, "../marker/golden.json"), "utf8")) as (Mark & { cells: string })[];
 /** Pictures 0 and 1, drawn at 0 and at 0.001 ms. */
@@ -45,4 +45,10 @@ test("what was shown before the window is no news in it", () => {
 test("nothing shown is nothing counted, and a time of another day is an error", () => {
   assert.deepEqual(shown([], [], 0, 0), { pictures: [], drawn: 0, frames: 0, unreadable: 0, replaced: 0 });
   assert.throws(() => shown([seen(3_600_000, 1, ZERO)], [], 0, 0), /was shown at/);
+});
+
+test("a window is as long as it is, whenever it was asked for", () => {
+  const frames = [10, 20, 30, 40, 50].map((time) => seen(time, time / 10, ZERO));
+  const { before, during } = within(frames, 1000, 1020, 1040);
+  assert.deepEqual([before.length, during.map(({ presentationTime }) => presentationTime)], [1, [20, 30]]);
 });

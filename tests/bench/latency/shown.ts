@@ -32,6 +32,12 @@ export interface Shown {
 /** Beyond this, what was read is no time of this session. */
 const MOST_MS = 60_000;
 
+/** Of what was seen, what the page presented before a window, and what within it. */
+export function within(seen: readonly Seen[], offsetMs: number, fromMs: number, toMs: number): { before: Seen[]; during: Seen[] } {
+  const at = ({ presentationTime }: Seen): number => presentationTime + offsetMs;
+  return { before: seen.filter((frame) => at(frame) < fromMs), during: seen.filter((frame) => at(frame) >= fromMs && at(frame) < toMs) };
+}
+
 /** `earlier` is what was seen before: a picture that was shown then is no news now. */
 export function shown(seen: readonly Seen[], earlier: readonly Seen[], offsetMs: number, replaced: number): Shown {
   const old = new Set(earlier.map(({ cells }) => read(cells)?.number));

@@ -3,13 +3,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Chromium } from "../../desktop_to_browser/support/browser.js";
 import { Child, residentBytes } from "../../desktop_to_browser/support/child.js";
-import { align } from "./clock.js";
+import { align, monotonicMs } from "./clock.js";
 import { between, spent, total } from "./cost.js";
 import type { Content, Desktop } from "./display.js";
 import { sharpness } from "./picture.js";
 import { read, taken, type Seen } from "./reader.js";
 import { receivedBytes, start, type Sender, type SenderName } from "./senders.js";
-import { shown, type Shown } from "./shown.js";
+import { shown, within, type Shown } from "./shown.js";
 import type { Sharpness } from "./sharpness.js";
 import { heard, type Told } from "./told.js";
 
@@ -56,16 +56,15 @@ export async function visit(chromium: Chromium, desktop: Desktop, content: Conte
     const { offsetMs, uncertaintyMs } = await align(sender.page);
     await read(sender.page, desktop.marker, desktop.size);
     const window = await beside(loaded, () => watch(chromium, desktop, sender, seconds));
-    if (content === "static") {
-      window.earlier.push(...window.seen);
-      window.seen = await wake(desktop, sender);
-    }
+    const { before, during } = within(window.seen, offsetMs, window.fromMs, window.toMs);
+    const seen = content === "static" ? await wake(desktop, sender) : during;
+    const earlier = [...window.earlier, ...before, ...(content === "static" ? during : [])];
     await delay(SETTLE_MS);
     return {
       sender: name,
       round,
-      seconds: window.seconds,
-      shown: shown(window.seen, window.earlier, offsetMs, window.replaced),
+      seconds: (window.toMs - window.fromMs) / 1000,
+      shown: shown(seen, earlier, offsetMs, window.replaced),
       bytes: window.bytes,
       cpu: window.cpu,
       threads: window.threads,
@@ -79,7 +78,10 @@ export async function visit(chromium: Chromium, desktop: Desktop, content: Conte
   }
 }
 
-interface Window extends Pick<Visit, "seconds" | "bytes" | "cpu" | "threads" | "told"> {
+interface Window extends Pick<Visit, "bytes" | "cpu" | "threads" | "told"> {
+  /** Its beginning and its end, on CLOCK_MONOTONIC. */
+  fromMs: number;
+  toMs: number;
   memoryBytes: [number, number];
   seen: Seen[];
   earlier: Seen[];
@@ -89,7 +91,7 @@ interface Window extends Pick<Visit, "seconds" | "bytes" | "cpu" | "threads" | "
 async function watch(chromium: Chromium, desktop: Desktop, sender: Sender, seconds: number): Promise<Window> {
   const look = async () => {
     const [senders, xServer, browser] = [spent(sender.pids), spent([desktop.pid]), spent(chromium.renderers)];
-    return { atMs: performance.now(), senders, xServer, browser, bytes: await receivedBytes(sender.page), memory: residentBytes(sender.pids[0] ?? 0) };
+    return { atMs: monotonicMs(), senders, xServer, browser, bytes: await receivedBytes(sender.page), memory: residentBytes(sender.pids[0] ?? 0) };
   };
   await desktop.tell("go");
   await delay(WARM_UP_MS);
@@ -102,7 +104,8 @@ async function watch(chromium: Chromium, desktop: Desktop, sender: Sender, secon
   await desktop.tell("hold");
   const threads = between(before.senders, after.senders);
   return {
-    seconds: (after.atMs - before.atMs) / 1000,
+    fromMs: before.atMs,
+    toMs: after.atMs,
     bytes: after.bytes - before.bytes,
     cpu: {
       sender: total(threads),
