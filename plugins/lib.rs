@@ -14,6 +14,7 @@
 pub mod adaptiveencbin;
 pub mod latency;
 pub mod latencystats;
+pub mod on_demand;
 pub mod rtphdrextplayoutdelay;
 pub mod stage;
 pub mod wswebrtcsink;

@@ -6,7 +6,7 @@ use crate::stage::{self, Stage};
 use gst::{glib, prelude::*};
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -27,10 +27,18 @@ pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The time of a capture of a whole screen with its conversion.
+const CAPTURE_AHEAD: Duration = Duration::from_millis(4);
+
+/// The longest that a source is kept from its next frame.
+const MAX_WAIT: Duration = Duration::from_millis(50);
+
 /// What outlives encoders: the frames on their way, and where the stream's clock stands.
 pub struct Flow {
     began: Instant,
     pub journal: Mutex<Journal>,
+    /// Told when a frame has come out, or is not waited for any more.
+    out: Condvar,
     timeline: Mutex<Timeline>,
     pub said: Mutex<Said>,
     pub frames_encoded: AtomicU64,
@@ -46,6 +54,7 @@ impl Default for Flow {
         Self {
             began,
             journal: Mutex::default(),
+            out: Condvar::new(),
             timeline: Mutex::default(),
             said: Mutex::default(),
             frames_encoded: AtomicU64::new(0),
@@ -62,9 +71,25 @@ impl Flow {
         self.began.elapsed()
     }
 
+    /// Waits until nothing is inside any more, or almost: the source is let go so long before the expected end as it takes
+    /// to capture the next frame.
+    pub fn wait_until_out(&self) {
+        let journal = lock(&self.journal);
+        let usual = journal.p95(self.now()).unwrap_or_default();
+        let limit = usual.saturating_sub(CAPTURE_AHEAD).min(MAX_WAIT);
+        // Poisoned or in vain, the source goes on.
+        drop(self.out.wait_timeout_while(journal, limit, |journal| journal.inside() > 0));
+    }
+
+    /// What is inside will not come out.
+    pub fn forget_inside(&self) {
+        lock(&self.journal).forget_inside();
+        self.out.notify_all();
+    }
+
     /// A flush: running time begins again.
     pub fn flush(&self) {
-        lock(&self.journal).forget_inside();
+        self.forget_inside();
         lock(&self.timeline).reset();
         lock(&self.said).segment = None;
     }
@@ -233,6 +258,7 @@ impl Guard {
         let (Some(input), Some(output)) = (input, output) else { return };
         let Some(running_time) = output.to_running_time(buffer.pts()) else { return };
         lock(&self.flow.journal).came_out(running_time, self.flow.now());
+        self.flow.out.notify_all();
         let placed = lock(&self.flow.timeline).place(running_time);
         let position = input.position_from_running_time(placed);
         let buffer = buffer.make_mut();

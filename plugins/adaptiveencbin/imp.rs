@@ -77,6 +77,8 @@ pub struct State {
     pub last: Option<gst::Buffer>,
     /// Whether the source goes on whatever becomes of its frames.
     pub is_live: bool,
+    /// Whether it captures only when its last frame has been taken.
+    pub is_on_demand: bool,
     /// The first codec that whoever comes after the bin takes.
     pub codec: Option<Codec>,
     /// Thins the frames that come in.
@@ -196,6 +198,7 @@ impl AdaptiveEncBin {
         buffer: gst::Buffer,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let running_time = self.running_time(&buffer);
+        let mut waits_for = None;
         let generation = loop {
             let mut state = lock(&self.state);
             let generation = self.gate(&state)?;
@@ -211,12 +214,19 @@ impl AdaptiveEncBin {
                     return Ok(gst::FlowSuccess::Ok);
                 }
                 lock(&run.flow.journal).came_in(running_time, run.flow.now());
+                let is_software =
+                    matches!(&state.phase, Phase::Working(work) if !work.worker.chain.row.hardware);
+                waits_for = (state.is_on_demand && is_software).then_some(run);
             }
             state.last = Some(buffer.clone());
             break generation;
         };
         let Some(generation) = generation else { return Ok(gst::FlowSuccess::Ok) };
         let result = gst::ProxyPad::chain_default(pad, Some(&*self.obj()), buffer);
+        if let Some(run) = waits_for {
+            // What is captured while this frame is encoded would be old before its turn came.
+            run.flow.wait_until_out();
+        }
         match (result, &lock(&self.state).phase) {
             (Ok(success), _) => Ok(success),
             // The encoder was taken away from under the frame.

@@ -20,6 +20,7 @@ use super::{
     table::Row,
     worker::{Shape, Start, Worker},
 };
+use crate::on_demand;
 
 /// Why an encoder was put in.
 pub enum Cause<'a> {
@@ -108,11 +109,13 @@ impl AdaptiveEncBin {
         let before = self.take_out(false);
         let mut latency = gst::query::Latency::new();
         let is_live = self.sink_pad.peer_query(&mut latency) && latency.result().0;
+        let is_on_demand = self.sink_pad.peer_query(&mut on_demand::question());
         let taken = self.src_pad.peer_query_caps(None);
         let codec = Codec::first_in(&taken);
         {
             let mut state = lock(&self.state);
             state.is_live = is_live;
+            state.is_on_demand = is_on_demand;
             state.codec = codec;
         }
         let mut selection = match self.new_selection() {
@@ -374,7 +377,7 @@ impl AdaptiveEncBin {
         let last = lock(&self.state).last.clone();
         let running_time = last.as_ref().and_then(|last| self.running_time(last));
         let unsent = running_time.is_some_and(|time| lock(&run.flow.journal).is_inside(time));
-        lock(&run.flow.journal).forget_inside();
+        run.flow.forget_inside();
         if let (Some(last), Some(running_time), true) = (last, running_time, unsent) {
             lock(&run.flow.journal).came_in(running_time, run.flow.now());
             let _ = gst::ProxyPad::chain_default(&self.sink_pad, Some(&*self.obj()), last);

@@ -9,7 +9,10 @@ use super::{
     stats::Stats,
     x11::Doorbell,
 };
-use crate::stage::{Stage, stamp};
+use crate::{
+    on_demand,
+    stage::{Stage, stamp},
+};
 use gst::{glib, prelude::*, subclass::prelude::*};
 use gst_base::{
     prelude::*,
@@ -395,7 +398,7 @@ impl BaseSrcImpl for XDamageSrc {
             latency.set(true, gst::ClockTime::ZERO, gst::ClockTime::NONE);
             return true;
         }
-        BaseSrcImplExt::parent_query(self, query)
+        on_demand::is_question(query) || BaseSrcImplExt::parent_query(self, query)
     }
 }
 

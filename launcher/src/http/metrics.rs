@@ -113,7 +113,12 @@ fn encoder(registry: &mut Registry, status: &Status, figures: &Figures) {
         float(registry, "vdi_cpu_usage_ratio", "Load of the processors that this process may use", usage);
     }
     if let Some(seconds) = encoder.latency_seconds {
-        float(registry, "vdi_latency_seconds", "What the adaptation acts on: the glass-to-glass latency of the consumer that is worst off, or an estimate of it", seconds);
+        float(
+            registry,
+            "vdi_latency_seconds",
+            "What the adaptation acts on: the glass-to-glass latency of the consumer that is worst off, or an estimate of it",
+            seconds,
+        );
     }
     counter(registry, "vdi_key_frames_encoded", "Encoded key frames", encoder.key_frames_encoded);
     counter(registry, "vdi_frames_dropped", "Frames that were not encoded", encoder.frames_dropped);
