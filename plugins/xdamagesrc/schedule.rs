@@ -2,7 +2,7 @@
 //! read a clock and to know what X is: times are arguments, on a scale of the caller's choice.
 //!
 //! ```text
-//!              damaged               look                      quiet for `settle`, or 4 of them are over,
+//!              damaged               look                      quiet for `settle`, or 8 of them are over,
 //!   ┌───────┐ ────────▶ ┌─────────┐ ─────▶ ┌──────────┐ ─────┐  and the frame rate allows it
 //!   │ Quiet │           │ Damaged │        │ Settling │      ├───────▶ capture ─▶ Quiet, or Damaged
 //!   └───────┘           └─────────┘        └──────────┘ ◀────┘                    if more has come meanwhile
@@ -15,7 +15,7 @@ use super::pace::Pace;
 use std::time::Duration;
 
 /// Settling ends after so many windows, quiet or not: a video never falls quiet.
-const MAX_SETTLE_WINDOWS: u32 = 4;
+const MAX_SETTLE_WINDOWS: u32 = 8;
 
 /// Least time between the frame before and one that somebody demands: a demand need not wait for the frame rate, but a storm of
 /// them must not become a stream.
