@@ -25,7 +25,7 @@ interface Measured {
 
 const NAIVE = "ximagesrc use-damage=false ! video/x-raw,framerate=60/1 ! videoconvert ! x264enc tune=zerolatency speed-preset=ultrafast bitrate=8000 ! fakesink name=sink sync=false";
 
-/** As the launcher has it, without the limits that would lower the frame rate under the measurement. */
+/** The launcher's encoder without the limits that would lower the frame rate, behind a source that gives 60 frames a second whatever changes. */
 function ours(encoder: string, seconds: number): string {
   const bin = `adaptiveencbin name=encoder encoder=${encoder} bitrate=8000 max-cpu=0 max-latency=0`;
   return `ximagesrc use-damage=false ! video/x-raw,framerate=60/1 ! ${bin} ! latencystats name=latency window=${seconds * 1000} ! fakesink name=sink sync=false`;

@@ -25,6 +25,8 @@ const CASES = process.env["VDI_BENCH_CASES"] ?? "";
 const LOADS = 9;
 
 const figures: Figure[] = [];
+/** What is told beside the figures. */
+const tables: string[] = [];
 
 function note(name: string, value: number, unit: string, goal: number | null, bound?: Bound): void {
   const noted = figure(name, value, unit, goal, bound);
@@ -130,7 +132,9 @@ const PARTS: Record<string, Part> = {
     words: null,
     seconds: plannedSeconds(SECONDS, CASES),
     run: async (chromium) => {
-      for (const judged of await latency(chromium, progress, host, SECONDS, CASES)) figures.push(judged);
+      const told = await latency(chromium, progress, host, SECONDS, CASES);
+      figures.push(...told.figures);
+      tables.push(told.table);
     },
   },
   "first-frame": { words: "time to the first frame", seconds: 2 * LOADS + 5, run: firstFrame },
@@ -178,4 +182,4 @@ try {
 const folder = resolve(targetFolder, "bench");
 mkdirSync(folder, { recursive: true });
 writeFileSync(resolve(folder, "summary.json"), `${JSON.stringify(figures, null, 2)}\n`);
-process.stdout.write(`\n${table(figures)}\n`);
+process.stdout.write(`\n${[...tables, table(figures)].join("\n\n")}\n`);

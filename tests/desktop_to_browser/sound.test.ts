@@ -42,6 +42,29 @@ test("a tone that is played on the desktop arrives, and silence is silent", asyn
   await until("silence again", 10_000, async () => (await heard()) < 1e-4);
 });
 
+/** For how long what is played waits in the jitter buffer, in ms, as the mean of one second. */
+async function waited(): Promise<number> {
+  const from = await viewer.inbound("audio");
+  await delay(1000);
+  const to = await viewer.inbound("audio");
+  return (1000 * (to.jitterBufferDelay - from.jitterBufferDelay)) / Math.max(1, to.jitterBufferEmittedCount - from.jitterBufferEmittedCount);
+}
+
+test("sound is not late after the browser stood still for five seconds", async () => {
+  const tone = pulse.playTone();
+  await until("the tone", 10_000, async () => (await heard()) > 0.01);
+  const usualMs = await waited();
+  const consumer = await viewer.consumer();
+  await chromium.stopped(delay(5000));
+  await delay(1000);
+  const lateMs = await waited();
+  // Without a receiver of its own for what comes after the gap it is half a second at first, and a fifth for minutes.
+  assert.ok(lateMs <= usualMs + 100, `it waits for ${lateMs} ms, and waited for ${usualMs} ms before`);
+  await until("the tone again", 10_000, async () => (await heard()) > 0.01);
+  assert.equal(await viewer.consumer(), consumer);
+  await tone.stop("SIGKILL");
+});
+
 test("the video goes on when the sound server dies, and /status says so", async () => {
   await pulse.stop();
   await launcher.statusWhere("no sound is captured", (status) => !status.audio.running && status.audio.message !== null, 15_000);

@@ -1,9 +1,9 @@
 // @vitest-environment happy-dom
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Connection, ConnectionEvent } from "./connection";
-import { Page } from "./fixture";
-import { QUICK_PROBE_MS } from "./session";
-import type { FakeChannel, ManualClock } from "./testing";
+import { OFFER, Page, WELCOME } from "./fixture";
+import { QUICK_PROBE_MS, withoutSound } from "./session";
+import { FakeChannel, settle, type ManualClock } from "./testing";
 
 let page: Page;
 let clock: ManualClock;
@@ -70,6 +70,29 @@ describe("a page that stood still", () => {
     await page.goOn(control, 3, { bytes: 0, frames: 0 });
     expect(requests(control)).toBe(1);
     expect(connection.state.name).toBe("streaming");
+  });
+
+  it("gives the sound a new receiver, without a word to the server", async () => {
+    const SOUND = "m=audio 9 UDP/TLS/RTP/SAVPF 97\r\na=mid:audio1\r\na=sendonly\r\n";
+    await page.stream();
+    await clock.stall(5000);
+    await settle();
+    expect(page.peer.offers, "there is no sound").toEqual([OFFER]);
+    connection.start();
+    page.socket.open();
+    page.socket.say(WELCOME);
+    page.socket.say({ type: "offer", sdp: OFFER + SOUND });
+    await settle();
+    page.peer.become("connected");
+    const control = new FakeChannel("control");
+    page.peer.announce(control);
+    control.open();
+    const said = page.socket.sent.length;
+    await clock.stall(5000);
+    await settle();
+    expect(page.peer.offers).toEqual([OFFER + SOUND, OFFER + SOUND.replace("sendonly", "inactive"), OFFER + SOUND]);
+    expect(page.socket.sent).toHaveLength(said);
+    expect(page.peer.localDescription).toEqual({ type: "answer", sdp: page.peer.answerSdp });
   });
 
   it("is not taken for a server that owes an answer", async () => {
@@ -162,4 +185,11 @@ describe("frames that pile up in the browser", () => {
     }
     expect(requests(control)).toBe(2);
   });
+});
+
+it("an offer without sound differs in the direction of its sound only", () => {
+  const offer = "v=0\r\na=sendonly\r\nm=video 9 X 96\r\na=sendonly\r\nm=audio 9 X 97\r\na=rtpmap:97 OPUS/48000/2\r\na=sendrecv\r\na=mid:1\r\nm=application 9 X 1\r\n";
+  expect(withoutSound(offer)).toBe(offer.replace("sendrecv", "inactive"));
+  expect(withoutSound(offer.replace("sendrecv", "inactive"))).toBeNull();
+  expect(withoutSound("v=0\r\nm=video 9 X 96\r\na=sendonly\r\n")).toBeNull();
 });

@@ -57,7 +57,7 @@ export class Media {
   }
 
   play(track: MediaStreamTrack, receiver: RTCRtpReceiver): void {
-    this.#receivers.push(receiver);
+    if (!this.#receivers.includes(receiver)) this.#receivers.push(receiver);
     wantNoDelay(receiver);
     if (track.kind === "video") this.#playVideo(track);
     else this.#playAudio(track);

@@ -74,6 +74,7 @@ export class Session {
   #watch: Watch = watchfulFrom;
   #backlog: Backlog = noBacklog;
   #negotiation = Promise.resolve();
+  #offer: string | null = null;
   #connected = false;
   #over = false;
   #deadline: Cancel;
@@ -242,6 +243,7 @@ export class Session {
         return;
       }
       await peer.setLocalDescription(answer);
+      this.#offer = sdp;
       this.#signalling.send({ type: "answer", sdp: peer.localDescription?.sdp ?? answer.sdp ?? "" });
     } catch (error) {
       if (this.#isOver()) return;
@@ -355,11 +357,30 @@ export class Session {
     if (!this.#connected || !this.#pings) return;
     // Lets the decoder skip what has piled up, and brings the present picture where nothing changes any more.
     this.send("control", { type: "requestKeyFrame" });
+    this.#negotiation = this.#negotiation.then(() => this.#renewSound());
     this.#callback({ type: "resumed" });
     if (gap < LONG_GAP_MS) return;
     this.#probe?.();
     this.#probe = null;
     this.probe(Math.max(QUICK_PROBE_MS, QUICK_PROBE_ROUND_TRIPS * this.#pings.roundTripMs));
+  }
+
+  /**
+   * Gives the sound a receiver that knows nothing of the gap: the old one plays what piled up, and what it learnt of delays
+   * keeps the sound late for minutes. The server, which goes on sending, is not part of this.
+   */
+  async #renewSound(): Promise<void> {
+    const offer = this.#offer;
+    const quiet = offer === null ? null : withoutSound(offer);
+    if (!this.#peer || this.#over || offer === null || quiet === null) return;
+    try {
+      for (const sdp of [quiet, offer]) {
+        await this.#peer.setRemoteDescription({ type: "offer", sdp });
+        await this.#peer.setLocalDescription(await this.#peer.createAnswer());
+      }
+    } catch (error) {
+      if (!this.#isOver()) console.warn("gst-vdi: the sound did not begin anew:", error);
+    }
   }
 
   #waited(waitedMs: number): void {
@@ -392,4 +413,11 @@ export class Session {
 export function refusedVideo(offer: string, answer: string): string | null {
   if (!/^m=video 0 /m.test(answer)) return null;
   return /^a=rtpmap:\d+ ([^/\r\n]+)/m.exec(offer.slice(offer.search(/^m=video /m)))?.[1] ?? "?";
+}
+
+/** The offer as it would be if no sound were sent for the moment; `null` if it has none. */
+export function withoutSound(offer: string): string | null {
+  const sections = offer.split(/^(?=m=)/m);
+  const quiet = sections.map((section) => (section.startsWith("m=audio") ? section.replace(/^a=send(?:only|recv)(?=\r?$)/m, "a=inactive") : section)).join("");
+  return quiet === offer ? null : quiet;
 }

@@ -157,6 +157,8 @@ export class FakeChannel extends EventTarget {
 export class FakePeer extends EventTarget {
   connectionState: RTCPeerConnectionState = "new";
   remoteDescription: RTCSessionDescriptionInit | null = null;
+  /** All of them, one after the other. */
+  offers: (string | undefined)[] = [];
   localDescription: RTCSessionDescriptionInit | null = null;
   candidates: RTCIceCandidateInit[] = [];
   closed = false;
@@ -169,6 +171,7 @@ export class FakePeer extends EventTarget {
 
   setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {
     this.remoteDescription = description;
+    this.offers.push(description.sdp);
     return Promise.resolve();
   }
 

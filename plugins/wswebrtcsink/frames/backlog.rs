@@ -14,6 +14,9 @@ const LIMIT: Duration = Duration::from_millis(150);
 /// For how long all frames must have taken longer. What a page finds when it wakes has come at one moment.
 const LASTING: Duration = Duration::from_millis(150);
 
+/// A queue that will be gone by itself within this time is left alone: a pause costs as much, and a key frame.
+const SOON: Duration = Duration::from_millis(400);
+
 /// The longest pause: who is further behind than that is not brought back by waiting.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
@@ -34,6 +37,20 @@ struct Floor {
     before: Duration,
 }
 
+/// How much longer than the quickest a frame has taken, and when it came.
+#[derive(Debug, Clone, Copy)]
+struct Excess {
+    came: Duration,
+    excess: Duration,
+}
+
+/// Frames that have taken too long, one after another.
+#[derive(Debug, Clone, Copy)]
+struct Late {
+    first: Excess,
+    last: Excess,
+}
+
 /// The way of a frame over the network.
 #[derive(Debug, Clone, Copy)]
 pub struct Crossing {
@@ -49,8 +66,8 @@ pub struct Crossing {
 #[derive(Debug, Default)]
 pub struct Backlog {
     floor: Option<Floor>,
-    /// Since when all frames that came have taken too long.
-    late_since: Option<Duration>,
+    /// Those that came last, if all have taken too long.
+    late: Option<Late>,
     /// When the last pause ended: frames of before say nothing new.
     paused_until: Duration,
     /// No frame has come in time since.
@@ -60,36 +77,41 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// A frame has come, as is known `now`. For how long nothing is to be sent from now on, if anything.
-    pub fn crossed(&mut self, crossing: Crossing, now: Duration) -> Option<Duration> {
-        let Crossing { sent, took, uncertainty } = crossing;
-        if sent < self.paused_until {
-            return None;
+    /// Frames have come, as is known `now`. For how long nothing is to be sent from now on, if anything.
+    pub fn crossed(&mut self, crossings: impl Iterator<Item = Crossing>, now: Duration) -> Option<Duration> {
+        for crossing in crossings {
+            self.note(crossing);
         }
-        let came = sent + took;
-        let excess = took - self.floor(took, came);
-        if excess <= LIMIT + 2 * uncertainty {
-            (self.late_since, self.in_vain) = (None, false);
-            return None;
-        }
-        let since = *self.late_since.get_or_insert(came);
-        if came.saturating_sub(since) < LASTING {
+        let Late { first, last } = self.late?;
+        if last.came.saturating_sub(first.came) < LASTING {
             return None;
         }
         if self.in_vain {
-            // It did not stand in a queue: the way has become longer.
-            self.floor = Some(Floor { since: came, present: took, before: took });
-            (self.late_since, self.in_vain) = (None, false);
+            // It did not stand in a queue: the way has become longer, and that is the measure from now on.
+            (self.floor, self.late, self.in_vain) = (None, None, false);
             return None;
         }
         let rested_for = now.saturating_sub(self.paused_until);
-        if rested_for < self.rest {
+        if rested_for < self.rest || is_gone_soon(first, last) {
             return None;
         }
         self.rest = if rested_for < 2 * self.rest { (2 * self.rest).min(MAX_REST) } else { REST };
-        let pause = excess.min(MAX_PAUSE);
-        (self.paused_until, self.late_since, self.in_vain) = (now + pause, None, true);
+        let pause = last.excess.min(MAX_PAUSE);
+        (self.paused_until, self.late, self.in_vain) = (now + pause, None, true);
         Some(pause)
+    }
+
+    fn note(&mut self, Crossing { sent, took, uncertainty }: Crossing) {
+        if sent < self.paused_until {
+            return;
+        }
+        let came = sent + took;
+        let excess = Excess { came, excess: took - self.floor(took, came) };
+        if excess.excess <= LIMIT + 2 * uncertainty {
+            (self.late, self.in_vain) = (None, false);
+        } else {
+            self.late.get_or_insert(Late { first: excess, last: excess }).last = excess;
+        }
     }
 
     /// The quickest frame lately, this one included.
@@ -101,6 +123,13 @@ impl Backlog {
         floor.present = floor.present.min(took);
         floor.present.min(floor.before)
     }
+}
+
+/// Whether a queue that goes on to shrink as it does is gone soon.
+fn is_gone_soon(first: Excess, last: Excess) -> bool {
+    let shrunk = first.excess.saturating_sub(last.excess).as_secs_f64();
+    let left = last.excess.as_secs_f64();
+    left * last.came.saturating_sub(first.came).as_secs_f64() <= SOON.as_secs_f64() * shrunk
 }
 
 #[cfg(test)]
@@ -162,13 +191,12 @@ mod tests {
         }
 
         fn report(&mut self, now: Duration) {
-            while let Some(&(sent, came)) = self.untold.front().filter(|(_, came)| *came + self.way <= now) {
-                self.untold.pop_front();
-                let crossing = Crossing { sent, took: came - sent, uncertainty: ms(1) };
-                if let Some(pause) = self.backlog.as_mut().and_then(|one| one.crossed(crossing, now)) {
-                    self.held_until = now + pause;
-                    self.pauses.push((now, pause));
-                }
+            let known = self.untold.iter().take_while(|(_, came)| *came + self.way <= now).count();
+            let told = self.untold.drain(..known);
+            let crossings = told.map(|(sent, came)| Crossing { sent, took: came - sent, uncertainty: ms(1) });
+            if let Some(pause) = self.backlog.as_mut().and_then(|one| one.crossed(crossings, now)) {
+                self.held_until = now + pause;
+                self.pauses.push((now, pause));
             }
         }
 
@@ -197,6 +225,16 @@ mod tests {
         let calm = link.calm_after(ms(3600), ms(60));
         assert!(calm < ms(1000), "after {calm:?}");
         assert_eq!(link.pauses.len(), 1, "{:?}", link.pauses);
+    }
+
+    #[test]
+    fn a_link_with_much_to_spare_is_left_to_itself() {
+        // It carries three times as much as is sent.
+        let mut link = Link::new(Some(Backlog::default()), 5_500);
+        link.run(ms(20_000), stall);
+        assert_eq!(link.pauses, []);
+        let calm = link.calm_after(ms(3600), ms(60));
+        assert!(calm < ms(500), "after {calm:?}");
     }
 
     #[test]
@@ -229,7 +267,7 @@ mod tests {
         let mut backlog = Backlog::default();
         let mut cross = |sent, came| {
             let crossing = Crossing { sent: ms(sent), took: ms(came - sent), uncertainty: ms(1) };
-            backlog.crossed(crossing, ms(came + 50))
+            backlog.crossed([crossing].into_iter(), ms(came + 50))
         };
         assert!((0..60).all(|n| cross(16 * n, 16 * n + 12).is_none()));
         // Five seconds of sleep: what the socket held is read at once.
@@ -244,7 +282,7 @@ mod tests {
             // The page aligns its clock anew, and is off by 200 ms from then on.
             let took = if n < 300 { ms(10) } else { ms(210) };
             let crossing = Crossing { sent: ms(16 * n), took, uncertainty: ms(110) };
-            assert_eq!(backlog.crossed(crossing, ms(16 * n) + took), None);
+            assert_eq!(backlog.crossed([crossing].into_iter(), ms(16 * n) + took), None);
         }
     }
 }

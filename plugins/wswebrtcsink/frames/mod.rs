@@ -183,8 +183,7 @@ impl Watch {
                 state.sight.shown(shown.iter().map(|one| one.way), uncertainty, now.into());
             }
             let crossings = shown.iter().filter_map(|one| crossing(one, uncertainty));
-            let pauses = crossings.filter_map(|one| state.backlog.crossed(one, now.into()));
-            let pause = pauses.last();
+            let pause = state.backlog.crossed(crossings, now.into());
             (shown, pause)
         };
         if let Some(pause) = pause {

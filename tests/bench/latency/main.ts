@@ -51,7 +51,7 @@ export function plannedSeconds(seconds: number, wanted: string): number {
   return visits * (windowSeconds(seconds) + VISIT_S) + MEMORY_S;
 }
 
-export async function latency(chromium: Chromium, progress: Progress, host: Machine, seconds: number, wanted: string): Promise<Figure[]> {
+export async function latency(chromium: Chromium, progress: Progress, host: Machine, seconds: number, wanted: string): Promise<{ figures: Figure[]; table: string }> {
   const outcomes: Outcome[] = [];
   const window = windowSeconds(seconds);
   for (const one of casesOf(wanted)) {
@@ -65,12 +65,14 @@ export async function latency(chromium: Chromium, progress: Progress, host: Mach
     }
     await desktop.stop();
     outcomes.push(outcome(one, visits));
+    // What is known is kept, should a later case fail.
+    save(host, outcomes, null, []);
   }
   progress.enter("memory of a session of 1920x1080@60 text", MEMORY_S);
   const memory = await watchMemory(chromium);
   const figures = goals(outcomes, memory);
   save(host, outcomes, memory, figures);
-  return figures;
+  return { figures, table: words(outcomes) };
 }
 
 async function watchMemory(chromium: Chromium): Promise<Memory> {
@@ -89,11 +91,10 @@ async function watchMemory(chromium: Chromium): Promise<Memory> {
   return { mostMb: Math.max(...megabytes), growthMb: mean(megabytes.slice(-part)) - mean(megabytes.slice(part, 2 * part)) };
 }
 
-function save(host: Machine, outcomes: readonly Outcome[], memory: Memory, figures: readonly Figure[]): void {
+function save(host: Machine, outcomes: readonly Outcome[], memory: Memory | null, figures: readonly Figure[]): void {
   const folder = resolve(targetFolder, "bench");
   mkdirSync(folder, { recursive: true });
   writeFileSync(resolve(folder, "latency.json"), `${JSON.stringify({ machine: host, outcomes, memory, goals: figures }, null, 1)}\n`);
   writeFileSync(resolve(folder, "latency.txt"), `${words(outcomes)}\n`);
   for (const [name, svg] of plots(outcomes)) writeFileSync(resolve(folder, `${name}.svg`), svg);
-  process.stdout.write(`\n${words(outcomes)}\n`);
 }

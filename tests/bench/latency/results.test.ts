@@ -38,6 +38,7 @@ function visit(sender: SenderName, round: number, latencyMs: number, cores: numb
     shown: { pictures, drawn: 110, frames: 120, unreadable: 0, replaced: 0 },
     bytes: 250_000,
     cpu: { sender: cores * 2, xServer: 0.2, browser: 1 },
+    threads: { encode: cores, capture: cores / 2, idle: 0.0001 },
     sharpness: { psnrDb: 40, ssim: 0.99 },
     uncertaintyMs: 0.4,
     memoryBytes: sender === "ours" ? [80e6, 81e6] : null,
@@ -57,6 +58,13 @@ test("rounds are put together", () => {
   assert.ok(Math.abs(ours.latencyMs.p50 - 15 * 1.245) < 1e-9);
   assert.ok(Math.abs(ours.cpu.sender - 30) < 1e-9 && Math.abs(ours.cpu.xServer - 10) < 1e-9);
   assert.deepEqual([ours.picturesPerSecond, ours.picturesDrawnPerSecond, ours.bitrateKbps, ours.memoryMb], [50, 55, 1000, 81]);
+  assert.deepEqual(
+    ours.threads.map(([name, cpu]) => [name, Math.round(cpu * 10) / 10]),
+    [
+      ["encode", 15],
+      ["capture", 7.5],
+    ],
+  );
   const still = both({ ...TEXT, content: "static" }).senders.ours;
   assert.deepEqual([still.picturesPerSecond, still.framesPerSecond], [0, 0]);
   assert.throws(() => outcome(TEXT, [visit("ours", 1, 15, 0.3)]), /of nothing/);
@@ -147,6 +155,9 @@ test("pictures and table show every sender of every case", () => {
     assert.ok(!svg.includes("NaN") && !svg.includes("undefined"));
     assert.ok(svg.includes("1920x1080@60"));
   }
-  assert.equal(words(outcomes).split("\n").length, 1 + outcomes.length * SENDERS.length);
+  const [senders = "", stages = "", threads = ""] = words(outcomes).split("\n\n");
+  assert.equal(senders.split("\n").length, 1 + outcomes.length * SENDERS.length);
+  assert.equal(stages.split("\n").length, 1 + outcomes.length);
+  assert.match(threads, /encode 15\.0, capture 7\.5$/);
   assert.deepEqual([3, 18, 41, 90, 333].map(niceEnd), [5, 20, 50, 100, 350]);
 });

@@ -32,6 +32,8 @@ export interface Result {
   stagesMs: Record<string, { p50: number; p95: number }>;
   /** Per cent of one core. */
   cpu: { sender: number; xServer: number; browser: number };
+  /** The sender's, by the names of its threads, the dearest first. */
+  threads: [name: string, cpu: number][];
   picturesPerSecond: number;
   picturesDrawnPerSecond: number;
   framesPerSecond: number;
@@ -80,6 +82,7 @@ function result({ content }: Case, visits: readonly Visit[]): Result {
       xServer: perSecond(visits.map(({ cpu }) => cpu.xServer)) * 100,
       browser: perSecond(visits.map(({ cpu }) => cpu.browser)) * 100,
     },
+    threads: byThread(visits, seconds),
     picturesPerSecond: moves ? pictures.length / seconds : 0,
     picturesDrawnPerSecond: moves ? perSecond(visits.map(({ shown }) => shown.drawn)) : 0,
     framesPerSecond: moves ? perSecond(visits.map(({ shown }) => shown.frames)) : 0,
@@ -93,6 +96,18 @@ function result({ content }: Case, visits: readonly Visit[]): Result {
     own: own(visits),
     latenciesMs,
   };
+}
+
+/** Less than this is not told. */
+const LEAST_CPU = 0.05;
+
+function byThread(visits: readonly Visit[], seconds: number): Result["threads"] {
+  const names = [...new Set(visits.flatMap(({ threads }) => Object.keys(threads)))];
+  const cpu = (name: string): number => (sum(visits.map(({ threads }) => threads[name] ?? 0)) / seconds) * 100;
+  return names
+    .map((name): [string, number] => [name, cpu(name)])
+    .filter(([, found]) => found >= LEAST_CPU)
+    .sort(([, one], [, other]) => other - one);
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

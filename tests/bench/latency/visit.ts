@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Chromium } from "../../desktop_to_browser/support/browser.js";
 import { Child, residentBytes } from "../../desktop_to_browser/support/child.js";
 import { align } from "./clock.js";
-import { between, spent } from "./cost.js";
+import { between, spent, total } from "./cost.js";
 import type { Content, Desktop } from "./display.js";
 import { sharpness } from "./picture.js";
 import { read, taken, type Seen } from "./reader.js";
@@ -29,6 +29,8 @@ export interface Visit {
   bytes: number;
   /** Processor time, in seconds. */
   cpu: { sender: number; xServer: number; browser: number };
+  /** The sender's, by the names of its threads. */
+  threads: Record<string, number>;
   sharpness: Sharpness;
   /** How far off all latencies of this visit may be, for the page's clock. */
   uncertaintyMs: number;
@@ -66,6 +68,7 @@ export async function visit(chromium: Chromium, desktop: Desktop, content: Conte
       shown: shown(window.seen, window.earlier, offsetMs, window.replaced),
       bytes: window.bytes,
       cpu: window.cpu,
+      threads: window.threads,
       sharpness: await sharpness(sender.page, desktop),
       uncertaintyMs,
       memoryBytes: sender.launcher && window.memoryBytes,
@@ -76,7 +79,7 @@ export async function visit(chromium: Chromium, desktop: Desktop, content: Conte
   }
 }
 
-interface Window extends Pick<Visit, "seconds" | "bytes" | "cpu" | "told"> {
+interface Window extends Pick<Visit, "seconds" | "bytes" | "cpu" | "threads" | "told"> {
   memoryBytes: [number, number];
   seen: Seen[];
   earlier: Seen[];
@@ -97,14 +100,16 @@ async function watch(chromium: Chromium, desktop: Desktop, sender: Sender, secon
   const after = await look();
   const [{ seen, replaced }, told] = [await taken(sender.page), await heard(sender.page)];
   await desktop.tell("hold");
+  const threads = between(before.senders, after.senders);
   return {
     seconds: (after.atMs - before.atMs) / 1000,
     bytes: after.bytes - before.bytes,
     cpu: {
-      sender: between(before.senders, after.senders),
-      xServer: between(before.xServer, after.xServer),
-      browser: between(before.browser, after.browser),
+      sender: total(threads),
+      xServer: total(between(before.xServer, after.xServer)),
+      browser: total(between(before.browser, after.browser)),
     },
+    threads: Object.fromEntries(threads),
     memoryBytes: [before.memory, after.memory],
     told,
     seen,

@@ -9,16 +9,15 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use gst_video::{VideoFormat, VideoInfo};
 
+use super::X264;
 use super::content::{HEIGHT, Screen, WIDTH, i420_info, motion, scrolling};
 
 const FRAMES: usize = 240;
 const ROUNDS: usize = 3;
 const INTERVAL: Duration = Duration::from_nanos(16_666_667);
 
-/// As adaptiveencbin's row for x264enc, without threads.
-const X264: &str = "x264enc tune=zerolatency speed-preset=ultrafast pass=cbr key-int-max=2147483647 bframes=0 b-adapt=false \
-    rc-lookahead=0 sync-lookahead=0 mb-tree=false dct8x8=false cabac=false insert-vui=true aud=false byte-stream=true \
-    bitrate=8000 vbv-buf-capacity=25";
+const CBR: &str = "pass=cbr bitrate=8000 vbv-buf-capacity=25";
+const QUALITY: &str = "pass=qual quantizer=20 bitrate=8000 vbv-buf-capacity=25";
 const BIN: &str = "adaptiveencbin encoder=x264enc bitrate=8000 max-latency=0 max-cpu=0";
 
 struct Variant {
@@ -27,16 +26,24 @@ struct Variant {
     is_bgrx: bool,
     delays_ms: Vec<f64>,
     cpu: Vec<f64>,
+    bytes: usize,
 }
 
 fn variants() -> Vec<Variant> {
-    let variant =
-        |name, elements: String, is_bgrx| Variant { name, elements, is_bgrx, delays_ms: vec![], cpu: vec![] };
+    let variant = |name, elements: String, is_bgrx| Variant {
+        name,
+        elements,
+        is_bgrx,
+        delays_ms: vec![],
+        cpu: vec![],
+        bytes: 0,
+    };
     vec![
-        variant("x264enc, one thread", format!("{X264} threads=1"), false),
-        variant("x264enc, two slices", format!("{X264} threads=2 sliced-threads=true"), false),
-        variant("x264enc, two frame threads", format!("{X264} threads=2 sliced-threads=false"), false),
-        variant("x264enc, one thread, a queue before", format!("queue ! {X264} threads=1"), false),
+        variant("x264enc, one thread", format!("{X264} {CBR} threads=1"), false),
+        variant("x264enc, one thread, quality 20", format!("{X264} {QUALITY} threads=1"), false),
+        variant("x264enc, two slices", format!("{X264} {CBR} threads=2 sliced-threads=true"), false),
+        variant("x264enc, two frame threads", format!("{X264} {CBR} threads=2 sliced-threads=false"), false),
+        variant("x264enc, one thread, a queue before", format!("queue ! {X264} {CBR} threads=1"), false),
         variant("adaptiveencbin of I420", BIN.into(), false),
         variant("adaptiveencbin of BGRx", BIN.into(), true),
     ]
@@ -68,9 +75,10 @@ fn measure(variant: &mut Variant, frames: &[gst::Buffer]) {
     let waiting = sent.clone();
     let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
         let now = Instant::now();
-        let _ = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        let size = sample.buffer().map_or(0, |buffer| buffer.size());
         let sent: Option<Instant> = waiting.lock().unwrap().pop_front();
-        let _ = done.send(sent.map(|sent| now - sent));
+        let _ = done.send(sent.map(|sent| (now - sent, size)));
         Ok(gst::FlowSuccess::Ok)
     });
     sink.set_callbacks(callbacks.build());
@@ -91,7 +99,10 @@ fn measure(variant: &mut Variant, frames: &[gst::Buffer]) {
     }
     std::thread::sleep(INTERVAL * 4);
     variant.cpu.push((cpu_time() - cpu).as_secs_f64() / start.elapsed().as_secs_f64());
-    variant.delays_ms.extend(delays.try_iter().flatten().map(|delay| delay.as_secs_f64() * 1e3));
+    for (delay, size) in delays.try_iter().flatten() {
+        variant.delays_ms.push(delay.as_secs_f64() * 1e3);
+        variant.bytes += size;
+    }
     pipeline.set_state(gst::State::Null).unwrap();
 }
 
@@ -126,9 +137,10 @@ pub fn run() {
             let (p50, p95) = (quantile(&variant.delays_ms, 0.5), quantile(&variant.delays_ms, 0.95));
             let cpu = variant.cpu.iter().sum::<f64>() / variant.cpu.len() as f64;
             println!(
-                "{}: p50 {p50:.1}, p95 {p95:.1}, core {cpu:.2}, frames {}",
+                "{}: p50 {p50:.1}, p95 {p95:.1}, core {cpu:.2}, frames {}, bytes per frame {}",
                 variant.name,
-                variant.delays_ms.len()
+                variant.delays_ms.len(),
+                variant.bytes / variant.delays_ms.len().max(1)
             );
         }
     }

@@ -24,9 +24,25 @@ export interface Status {
   lastInputSecondsAgo: number | null;
   display: string | null;
   encoder: EncoderStatus | null;
+  latency: LatencyStatus | null;
   audio: { running: boolean; message: string | null };
   gpu: { devices: unknown[]; message: string | null };
   consumers: { id: string; role: string; connected: boolean }[];
+}
+
+interface LatencyFigures {
+  p50Seconds: number;
+  p95Seconds: number;
+  p99Seconds: number;
+}
+
+export interface LatencyStatus {
+  consumer: string;
+  estimated: boolean;
+  frames: number;
+  uncertaintySeconds: number;
+  glassToGlass: LatencyFigures;
+  stages: (LatencyFigures & { stage: string })[];
 }
 
 export interface EncoderStatus {
