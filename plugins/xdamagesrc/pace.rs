@@ -2,32 +2,33 @@
 //! read a clock.
 //!
 //! A client that draws at exactly the frame rate draws now a little early, now a little late. On a grid each early frame would
-//! wait, and a late one would make the next wait; here a frame may be early by half an interval.
+//! wait, and a late one would make the next wait; here a frame may be early by half an interval. One that is late gives up
+//! nothing of what is due to those after it, up to an interval: otherwise a single late one would hold back all that a client
+//! draws from then on, since it never draws slower than the rate.
 
 use std::time::Duration;
 
 /// How far the frames that have left have used up the rate. The interval is an argument, since it may change at any time.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Pace {
-    /// When the last frame left, and when it would have if all came exactly at the rate.
+    /// When the last frame left, and when the next would be due if all came exactly at the rate.
     last: Option<(Duration, Duration)>,
 }
 
 impl Pace {
-    fn due(&self, interval: Duration) -> Option<Duration> {
-        // One that left before it was allowed, since somebody demanded it, makes the next wait no longer than others do.
-        let (left, counted) = self.last?;
-        Some(counted.min(left + interval / 2) + interval)
-    }
-
     /// From when on the next frame may leave.
     pub fn allowed(&self, interval: Duration) -> Duration {
-        self.due(interval).map_or(Duration::ZERO, |due| due - interval / 2)
+        let Some((left, due)) = self.last else { return Duration::ZERO };
+        let half = interval / 2;
+        // One that left before it was allowed, since somebody demanded it, makes the next wait no longer than others do.
+        due.min(left + interval + half).saturating_sub(half).max(left + half)
     }
 
     /// A frame has left.
     pub fn left(&mut self, now: Duration, interval: Duration) {
-        self.last = Some((now, self.due(interval).map_or(now, |due| due.max(now))));
+        let due =
+            self.last.map_or(now, |(_, due)| due.clamp(now.saturating_sub(interval), now + interval / 2));
+        self.last = Some((now, due + interval));
     }
 }
 
@@ -62,9 +63,24 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_that_is_late_once_holds_none_back_after_it() {
+        for late_us in [3_000, 9_000, 14_000, 30_000, 100_000] {
+            // The 30th is late, and so are those that the client draws meanwhile.
+            let stalled = INTERVAL * 30 + Duration::from_micros(late_us);
+            let drawn: Vec<_> =
+                (0..100).map(|n| if n < 30 { INTERVAL * n } else { (INTERVAL * n).max(stalled) }).collect();
+            let left = departures(drawn);
+            // Two frames later it is over.
+            for at in left.iter().filter(|at| **at >= stalled + INTERVAL * 2) {
+                assert_eq!(at.as_micros() % INTERVAL.as_micros(), 0, "{late_us} µs late: {at:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_client_that_draws_all_the_time_gets_the_frame_rate() {
         let left = departures((0..1000).map(Duration::from_millis));
-        assert!((60..=62).contains(&left.len()), "{}", left.len());
+        assert!((60..=63).contains(&left.len()), "{}", left.len());
     }
 
     #[test]
@@ -81,8 +97,9 @@ mod tests {
             for first in 0..left.len() {
                 for last in first + 1..left.len() {
                     let frames = u32::try_from(last - first).unwrap();
-                    // Half an interval of earliness, once.
-                    prop_assert!(left[last] - left[first] + INTERVAL / 2 >= INTERVAL * frames - Duration::from_micros(1));
+                    // Half an interval of earliness and one of lateness, once.
+                    let slack = INTERVAL * 3 / 2 + Duration::from_micros(1);
+                    prop_assert!(left[last] - left[first] + slack >= INTERVAL * frames);
                 }
             }
         }

@@ -179,10 +179,6 @@ impl Schedule {
         }
     }
 
-    fn frame_interval(&self) -> Duration {
-        self.rules.interval.max(self.throttle)
-    }
-
     fn end_settling(&mut self, now: Duration) {
         if let Phase::Settling { again, .. } = self.phase {
             self.phase = again.map_or(Phase::Quiet, Phase::Damaged);
@@ -237,7 +233,7 @@ impl Schedule {
             self.plan_sharpening(now + SHARPEN_DELAY, total_px);
         }
         self.last_frame = Some(now);
-        self.pace.left(now, self.frame_interval());
+        self.pace.left(now, self.rules.interval);
     }
 
     fn plan_sharpening(&mut self, next: Duration, total_px: u64) {
@@ -269,7 +265,8 @@ impl Schedule {
                 Phase::Quiet => Action::Repeat,
             };
         }
-        let allowed = self.pace.allowed(self.frame_interval());
+        let throttled = |at: Duration| self.last_frame.map_or(at, |last| at.max(last + self.throttle));
+        let allowed = throttled(self.pace.allowed(self.rules.interval));
         match self.phase {
             Phase::Quiet => {}
             // While the frame rate holds the frame back, it settles for nothing.
@@ -291,7 +288,6 @@ impl Schedule {
         if self.rules.poll && due(self.poll_at.max(allowed)) {
             return Action::Capture;
         }
-        let throttled = |at: Duration| self.last_frame.map_or(at, |last| at.max(last + self.throttle));
         if self.phase == Phase::Quiet {
             if let Some(sharpening) = self.sharpening
                 && due(throttled(sharpening.next))

@@ -17,10 +17,10 @@ fn nothing_leaves_while_nothing_changes() {
     let stream = Stream::start(&desktop, QUIET, "video/x-raw");
     stream.fall_silent(SILENCE);
     // The first, and those that sharpen it.
-    assert_eq!((stream.stat("frames-damaged"), stream.stat("frames-repeated")), (1, 24));
+    assert_eq!((stream.stat("frames-damaged"), stream.stat("frames-repeated")), (1, 60));
     let fetched_px = stream.stat("fetched-pixels");
     assert!(stream.frame_within(SILENCE * 2).is_none());
-    assert_eq!((stream.stat("frames"), stream.stat("fetched-pixels")), (25, fetched_px));
+    assert_eq!((stream.stat("frames"), stream.stat("fetched-pixels")), (61, fetched_px));
     assert!(stream.has("damage") && stream.has("shm") && stream.has("xfixes"));
 }
 
@@ -122,9 +122,9 @@ fn the_frame_rate_of_the_caps_is_the_most_that_leaves() {
         let sample = stream.frame_within(Duration::from_millis(1));
         pts.extend(sample.and_then(|sample| sample.buffer().and_then(|buffer| buffer.pts())));
     }
-    // Eleven intervals of 50 ms, less half of one for earliness and one for a first fetch that took its time.
+    // Eleven intervals of 50 ms, less half of one for earliness, one for lateness, and a fetch that took its time.
     let span = pts[11] - pts[0];
-    assert!(span >= 450 * gst::ClockTime::MSECOND, "{pts:?}");
+    assert!(span >= 400 * gst::ClockTime::MSECOND, "{pts:?}");
 }
 
 #[test]
@@ -137,7 +137,6 @@ fn a_throttle_holds_frames_back_until_it_is_lifted() {
         assert!(stream.src.static_pad("src").unwrap().send_event(event));
     };
     throttle(3_600_000_000_000);
-    // The first after silence may be early by half an interval, which is over long before.
     desktop.fill(desktop.root, 0x00ff_0000, &[(0, 0, 50, 50)]);
     assert!(stream.frame_within(SILENCE).is_none());
     stream.demand();
