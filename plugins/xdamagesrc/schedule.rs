@@ -214,7 +214,7 @@ impl Schedule {
 
     /// The same picture, of `total_px`, has left again.
     pub fn repeated(&mut self, now: Duration, total_px: u64) {
-        let spacing = SHARPEN_SPACING.max(self.frame_interval());
+        let spacing = SHARPEN_SPACING.max(self.rules.interval);
         self.sharpening = self.sharpening.and_then(|Sharpening { left, next }| match left {
             _ if now < next => Some(Sharpening { left, next }),
             0 | 1 => None,
