@@ -2,7 +2,10 @@
 
 use super::{LIMIT, Session, bin};
 use gst::prelude::*;
-use gstvdi::stage::{self, Stage, Stamps};
+use gstvdi::{
+    on_demand,
+    stage::{self, Stage, Stamps},
+};
 use std::{
     sync::mpsc,
     time::{Duration, Instant},
@@ -118,4 +121,41 @@ fn the_source_is_told_how_many_frames_are_wanted() {
     });
     wait_for("its end", &events, || (), |event| throttle(event) == Some(0));
     session.pipeline.set_state(gst::State::Null).unwrap();
+}
+
+/// Frames that came out and that were dropped of a source that is many times faster than the encoder.
+fn rush(captures_on_demand: bool) -> (u64, u64) {
+    let bin = bin(&["x264enc"]);
+    let session = Session::new(
+        &bin,
+        "videotestsrc is-live=true pattern=gradient ! capsfilter caps=video/x-raw,format=I420,width=1920,height=1080,framerate=1000/1",
+    );
+    let pad = bin.static_pad("sink").unwrap().peer().unwrap();
+    pad.add_probe(gst::PadProbeType::QUERY_UPSTREAM, move |_, info| {
+        match info.query() {
+            Some(query) if captures_on_demand && on_demand::is_question(query) => gst::PadProbeReturn::Handled,
+            _ => gst::PadProbeReturn::Ok,
+        }
+    });
+    session.play();
+    let deadline = Instant::now() + LIMIT;
+    let counts = loop {
+        let stats: gst::Structure = bin.property("stats");
+        let count = |name| stats.get::<u64>(name).unwrap_or(0);
+        if count("frames-encoded") >= 100 {
+            break (count("frames-encoded"), count("frames-dropped"));
+        }
+        assert!(Instant::now() < deadline, "{stats}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    session.pipeline.set_state(gst::State::Null).unwrap();
+    counts
+}
+
+#[test]
+fn a_source_that_captures_on_demand_is_kept_waiting_and_others_lose_their_older_frames() {
+    let (encoded, dropped) = rush(false);
+    assert!(dropped > encoded, "{dropped} dropped, {encoded} encoded");
+    let (encoded, dropped) = rush(true);
+    assert!(dropped < encoded / 2, "{dropped} dropped, {encoded} encoded");
 }
