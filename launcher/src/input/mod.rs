@@ -274,12 +274,10 @@ impl Thread {
                     (self.tell)(News::Reached);
                 }
                 Command::Stop => {
-                    self.release_all()?;
-                    let unbind = self.keyboard.unbind();
-                    self.x11.keys(&unbind)?;
-                    self.x11.suspend_repeat(false)?;
-                    // The answer comes only after all before it is done, so nothing is held when the thread has ended.
-                    self.x11.state()?;
+                    if let Err(error) = self.take_leave() {
+                        // A display that is gone holds nothing, and is not waited for any more.
+                        tracing::debug!(%error, "nothing could be released");
+                    }
                     return Ok(());
                 }
             }
@@ -287,6 +285,15 @@ impl Thread {
             self.x11.suspend_repeat(held)?;
             self.x11.flush()?;
         }
+    }
+
+    fn take_leave(&mut self) -> Result<(), X11Error> {
+        self.release_all()?;
+        let unbind = self.keyboard.unbind();
+        self.x11.keys(&unbind)?;
+        self.x11.suspend_repeat(false)?;
+        // The answer comes only after all before it is done, so nothing is held when the thread has ended.
+        self.x11.state().map(drop)
     }
 
     fn report(&mut self, report: Report) -> Result<(), X11Error> {

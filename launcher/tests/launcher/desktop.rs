@@ -151,6 +151,21 @@ fn existing_display_is_streamed_and_its_death_is_told() {
 }
 
 #[test]
+fn session_can_be_stopped_in_the_moment_in_which_its_display_dies() {
+    let mut server = XServer::start();
+    let (mut program, _) = Program::ready(&[PORT], &[("DISPLAY", &server.display)]);
+    // Before the input thread, which looks once a second, has noticed.
+    program.signal(Signal::SIGTERM);
+    server.kill();
+    assert_eq!(program.wait().code(), Some(0), "{}", program.log());
+    let mut server = XServer::start();
+    let (mut program, _) = Program::ready(&[PORT], &[("DISPLAY", &server.display)]);
+    server.kill();
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.wait().code(), Some(0), "{}", program.log());
+}
+
+#[test]
 fn session_can_be_stopped_before_it_is_ready() {
     let mut program = Program::start(&[PORT, "--", "sleep", "1000"], &[]);
     program.access();

@@ -131,11 +131,9 @@ fn rush(captures_on_demand: bool) -> (u64, u64) {
         "videotestsrc is-live=true pattern=gradient ! capsfilter caps=video/x-raw,format=I420,width=1920,height=1080,framerate=1000/1",
     );
     let pad = bin.static_pad("sink").unwrap().peer().unwrap();
-    pad.add_probe(gst::PadProbeType::QUERY_UPSTREAM, move |_, info| {
-        match info.query() {
-            Some(query) if captures_on_demand && on_demand::is_question(query) => gst::PadProbeReturn::Handled,
-            _ => gst::PadProbeReturn::Ok,
-        }
+    pad.add_probe(gst::PadProbeType::QUERY_UPSTREAM, move |_, info| match info.query() {
+        Some(query) if captures_on_demand && on_demand::is_question(query) => gst::PadProbeReturn::Handled,
+        _ => gst::PadProbeReturn::Ok,
     });
     session.play();
     let deadline = Instant::now() + LIMIT;
