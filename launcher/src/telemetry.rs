@@ -9,7 +9,11 @@ use tracing_subscriber::EnvFilter;
 pub fn start(format: LogFormat, debug: bool) {
     let ours = if debug { "debug" } else { "info" };
     let filter = EnvFilter::new(format!("warn,vdi_launcher={ours},gstvdi={ours}"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Its own errors would go to the same stderr, and panic there: whoever read the log may be gone.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     // The only error is that a subscriber is set already, which is what is wanted.
     let _ = match format {
         LogFormat::Text => builder.with_ansi(false).try_init(),

@@ -268,7 +268,7 @@ fn stamps_survive_every_encoder_and_latencystats_shows_them_wherever_it_stands()
         assert!(figure(&stages, "capture", "min") >= MS, "{encoder}: {stages}");
         assert!(figure(&stages, "encode", "min") >= MS, "{encoder}: {stages}");
         let words: String = encoded.property("last-message");
-        assert!(words.starts_with("latency at encoded of "), "{words}");
+        assert!(words.starts_with("latency at \"encoded\" of "), "{words}");
         assert!(words.contains("; p50/p95 of the legs: capture 1."), "{words}");
         // In front of the stamps there is nothing to tell.
         let raw: gst::Structure = pipeline.by_name("raw").unwrap().property("stats");

@@ -166,6 +166,25 @@ fn session_can_be_stopped_in_the_moment_in_which_its_display_dies() {
 }
 
 #[test]
+fn session_whose_log_nobody_reads_any_more_ends_when_asked_to() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_vdi-launcher"))
+        .args(["--addr=127.0.0.1", PORT, "--display-size=640x480", "--", "sleep", "1000"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    drop(reader);
+    let mut first = String::new();
+    let stdout = program.stdout.take().unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut first).unwrap();
+    assert!(first.starts_with("URL: "), "{first}");
+    kill(nix::unistd::Pid::from_raw(program.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    let status = eventually("its end", || program.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
 fn session_can_be_stopped_before_it_is_ready() {
     let mut program = Program::start(&[PORT, "--", "sleep", "1000"], &[]);
     program.access();
