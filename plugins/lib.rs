@@ -1,10 +1,10 @@
-//! The GStreamer plugin `vdi`: the media path of gst-vdi, from raw video to the browser.
+//! The GStreamer plugin `vdi`: the media path of gst-vdi, from the X display to the browser.
 //!
 //! ```text
-//! raw video ─▶ adaptiveencbin ─▶ latencystats ─▶ wswebrtcsink ═══ SRTP ═══▶ browser
-//!                    ▲                              │ one encoder, one webrtcbin per consumer;
-//!                    └──── force-key-unit ──────────┘ hosts page and signalling, or dials out, or is carried by the
-//!                                                     application
+//! xdamagesrc ─▶ adaptiveencbin ─▶ latencystats ─▶ wswebrtcsink ═══ SRTP ═══▶ browser
+//! wakes on  ▲        ▲                               │ one encoder, one webrtcbin per consumer;
+//! damage    └────────┴──── force-key-unit, feedback ─┘ hosts page and signalling, or dials out, or is carried by the
+//!                                                      application
 //! ```
 //!
 //! Elements meet only through caps, events, properties and signals, so each works alone. The crate is built twice: as
