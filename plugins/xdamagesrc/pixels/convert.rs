@@ -177,39 +177,23 @@ impl Converter {
         let luma = &mut luma[y * strides[0] + x..];
         let from =
             ImageFormat { pixel_format: PixelFormat::Bgra, color_space: ColorSpace::Rgb, num_planes: 1 };
-        let (from_strides, from_planes) = ([source.stride], [source.bytes]);
+        let convert = |to: &ImageFormat, to_strides: &[usize], to_planes: &mut [&mut [u8]]| {
+            let (strides, planes) = ([source.stride], [source.bytes]);
+            let (width, height) = (rect.width, rect.height);
+            convert_image(width, height, &from, Some(&strides), &planes, to, Some(to_strides), to_planes)
+        };
         let done = match self.target {
             Target::Bgrx => Ok(()),
             Target::I420(color_space) => {
                 let u = &mut second[y / 2 * strides[1] + x / 2..];
                 let v = &mut third[y / 2 * strides[2] + x / 2..];
                 let to = ImageFormat { pixel_format: PixelFormat::I420, color_space, num_planes: 3 };
-                let to_planes = &mut [luma, u, v];
-                convert_image(
-                    rect.width,
-                    rect.height,
-                    &from,
-                    Some(&from_strides),
-                    &from_planes,
-                    &to,
-                    Some(&strides),
-                    to_planes,
-                )
+                convert(&to, &strides, &mut [luma, u, v])
             }
             Target::Nv12(color_space) => {
                 let uv = &mut second[y / 2 * strides[1] + x..];
                 let to = ImageFormat { pixel_format: PixelFormat::Nv12, color_space, num_planes: 2 };
-                let to_planes = &mut [luma, uv];
-                convert_image(
-                    rect.width,
-                    rect.height,
-                    &from,
-                    Some(&from_strides),
-                    &from_planes,
-                    &to,
-                    Some(&strides[..2]),
-                    to_planes,
-                )
+                convert(&to, &strides[..2], &mut [luma, uv])
             }
         };
         done.map_err(|error| Refused::Output(error.to_string()))
