@@ -9,6 +9,7 @@ use super::{
         Consumer, Outgoing, json,
         negotiation::{Input, Terms},
         pipeline::Plan,
+        warm_up::warm_up,
     },
     frames::{self, SharedTotals},
     ice_servers,
@@ -225,6 +226,7 @@ impl Hub {
 
     /// Consumers may come.
     pub fn open(&self) {
+        warm_up();
         lock(&self.consumers).open = true;
     }
 
