@@ -71,6 +71,14 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                 ],
                 ice_transport_policy: IceTransportPolicy::All,
             },
+            ToConsumer::IceServers {
+                ice_servers: vec![IceServer {
+                    urls: vec!["turn:turn.example.com:3478?transport=udp".into()],
+                    username: Some("1700000600:c1".into()),
+                    credential: Some("other".into()),
+                }],
+                ice_transport_policy: IceTransportPolicy::Relay,
+            },
             ToConsumer::Offer { sdp: "v=0\r\n".into() },
             ToConsumer::Ice(candidate()),
             ToConsumer::Error {
