@@ -82,8 +82,11 @@ export const fromConsumer = tagged({
 });
 export type FromConsumer = Read<typeof fromConsumer>;
 
+const ice = { iceServers: list(iceServer), iceTransportPolicy: oneOf(["all", "relay"]) };
+
 /** Signalling, server to page. */
 export const toConsumer = tagged({
+<<<<<<< HEAD
   welcome: {
     version: u32,
     consumer: text,
@@ -93,6 +96,10 @@ export const toConsumer = tagged({
     token: optional(text),
     resumed: optional(flag),
   },
+=======
+  welcome: { version: u32, consumer: text, ...ice },
+  iceServers: ice,
+>>>>>>> ice
   offer: { sdp: text },
   ice: iceCandidate,
   error: { code: errorCode, message: text },
@@ -100,6 +107,8 @@ export const toConsumer = tagged({
 });
 export type ToConsumer = Read<typeof toConsumer>;
 export type Welcome = Extract<ToConsumer, { type: "welcome" }>;
+/** The servers by which a page finds a way, and whether it may use another. */
+export type IceServers = Omit<Extract<ToConsumer, { type: "iceServers" }>, "type">;
 
 const pageStats = {
   framesDecoded: byDefault(count, 0),
