@@ -5,6 +5,7 @@ use crate::{
     desktop::DisplayName,
     gpu::Gpu,
     http::{auth::Guard, metrics::Figures},
+    ice::Ice,
     input::Input,
     latency::told::Ways,
 };
@@ -62,6 +63,8 @@ pub struct Sources {
     pub guard: Arc<Mutex<Guard>>,
     /// Messages that could not be read.
     pub bad_messages: Arc<AtomicU64>,
+    /// STUN and TURN servers.
+    pub ice: Ice,
 }
 
 /// One look at the session; cheap to clone.
@@ -118,7 +121,13 @@ impl Board {
             audio: sources.audio.borrow().clone(),
             gpu,
             consumers: snapshot.consumers,
+            ice_servers: sources.ice.status(),
         }
+    }
+
+    /// STUN and TURN servers.
+    pub fn ice(&self) -> &Ice {
+        &self.0.sources.ice
     }
 
     /// What `/metrics` shows beside the status.

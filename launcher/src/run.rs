@@ -10,6 +10,7 @@ use crate::{
     encoder::{self, Story, words},
     error::Error,
     http::{self, Server, auth},
+    ice::Ice,
     input::{Input, InputThread},
     latency,
     media::{self, Media},
@@ -120,6 +121,8 @@ impl Parts {
         if let Some((bus, encoder)) = media.bus() {
             tokio::spawn(Media::watch_bus(bus, encoder, events.clone()));
         }
+        let ice = Ice::start(config.ice.clone(), None);
+        ice.connect(media.sink());
         let audio = Audio::start(config.audio.clone(), media.sound().clone(), media.pipeline().clone());
         let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
         let (password, generated) = access::password(config.credentials.as_ref())?;
@@ -140,6 +143,7 @@ impl Parts {
             ways: latency::watch(media.sink()),
             guard: guard.clone(),
             bad_messages,
+            ice,
         });
         let server = Server::start(listener, media.sink(), board.clone(), guard);
         access::print(address, config.credentials.as_ref(), password.filter(|_| generated).as_ref());

@@ -18,8 +18,9 @@ use vdi_protocol::{
         ToConsumer,
     },
     status::{
-        ConsumerStatus, EncoderStatus, EncoderSwitch, LatencyFigures, LatencyStatus,
-        QualityLimitationDurations, QualityLimitationReason, Rejection, StageLatencyStatus, Status,
+        ConsumerStatus, EncoderStatus, EncoderSwitch, IceServersStatus, IceSource, LatencyFigures,
+        LatencyStatus, QualityLimitationDurations, QualityLimitationReason, Rejection, StageLatencyStatus,
+        Status,
     },
 };
 
@@ -349,6 +350,15 @@ fn status_stands_on_the_wire_as_in_the_golden_file() {
                 }],
             }),
             consumers: vec![ConsumerStatus { id: "c1".into(), role: Role::Controller, connected: true }],
+            ice_servers: IceServersStatus {
+                urls: vec!["turn:turn.example.com:3478?transport=udp".into()],
+                source: IceSource::Rest,
+                transport_policy: IceTransportPolicy::Relay,
+                expires_in_seconds: Some(400.0),
+                renewed_in_seconds: Some(5.0),
+                renewal_failures: 1,
+                error: Some("the TURN REST service gave no servers: it answers with 503".into()),
+            },
             ..Status::default()
         }],
     );

@@ -10,6 +10,7 @@ use crate::{
 };
 use checks::Checks;
 pub use media::{Audio, Codec, ContentHint, EncoderPolicy, Video};
+pub use network::{DirectPaths, Ice, TurnLogin, TurnRest};
 use std::{ffi::OsString, fmt, net::IpAddr, path::PathBuf, time::Duration};
 use vdi_protocol::reason::FailureReason;
 
@@ -95,10 +96,10 @@ pub struct Config {
     pub video: Video,
     /// The sound.
     pub audio: Audio,
-    /// `stun://host:port`.
-    pub stun_server: Option<String>,
-    /// `turn(s)://user:password@host:port[?transport=tcp]`.
-    pub turn_server: Option<Secret>,
+    /// Where STUN and TURN servers come from.
+    pub ice: Ice,
+    /// Which direct paths are offered.
+    pub direct_paths: DirectPaths,
     /// Time without input after which the session is idle.
     pub idle_after: Option<Duration>,
     /// How long a display that has died is waited for.
@@ -131,8 +132,8 @@ impl Config {
             desktop: desktop(&mut checks, &options),
             video,
             audio: media::audio(&mut checks, &options),
-            stun_server: network::stun_server(&mut checks, &options),
-            turn_server: network::turn_server(&mut checks, &options),
+            ice: network::ice(&mut checks, &options),
+            direct_paths: network::direct_paths(&mut checks, &options),
             idle_after: match checks.number("idle-after", &options.desktop.idle_after, (0, 31_536_000)) {
                 0 => None,
                 seconds => Some(Duration::from_secs(seconds)),
