@@ -1,6 +1,7 @@
 //! The wire: signalling between one consumer (a browser) and the sink, in WebSocket text frames.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What a consumer sends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +49,14 @@ pub enum ToConsumer {
         /// Whether this goes on with the session that `hello` named.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         resumed: bool,
+    },
+    /// Other servers from now on, because credentials were renewed: for `RTCPeerConnection.setConfiguration`, and for
+    /// the peer connections that follow.
+    IceServers {
+        /// Handed to `RTCPeerConnection` as they are.
+        ice_servers: Vec<IceServer>,
+        /// `all` or `relay`.
+        ice_transport_policy: IceTransportPolicy,
     },
     /// The server's offer.
     Offer {
@@ -107,7 +116,7 @@ pub struct IceCandidate {
 }
 
 /// One entry of `RTCConfiguration.iceServers`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceServer {
     /// `stun:`, `turn:` or `turns:` URLs.
     pub urls: Vec<String>,
@@ -117,6 +126,18 @@ pub struct IceServer {
     /// TURN password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+}
+
+/// Without the password, which must not reach a log.
+impl fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let credential = self.credential.as_ref().map(|_| "(secret)");
+        f.debug_struct("IceServer")
+            .field("urls", &self.urls)
+            .field("username", &self.username)
+            .field("credential", &credential)
+            .finish()
+    }
 }
 
 /// `RTCConfiguration.iceTransportPolicy`.
