@@ -163,7 +163,7 @@ export class Network {
    * It keeps no states: what answers needs a rule as well, so that a change cuts what runs already.
    */
   allowOnly(rules: readonly string[]): void {
-    this.router.nft(`table inet vdi { chain forward { type filter hook forward priority 0; policy drop;\n${rules.join("\n")}\n} }`);
+    this.router.nft(`table inet vdi { chain forward { type filter hook forward priority 0; policy drop;\n${rules.join("\n")}\n}\n}`);
   }
 
   allowAll(): void {
