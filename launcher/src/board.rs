@@ -7,6 +7,7 @@ use crate::{
     http::{auth::Guard, metrics::Figures},
     input::Input,
     latency::told::Ways,
+    port::{self, tls::Certificate},
 };
 use gst::prelude::*;
 use std::{
@@ -62,6 +63,10 @@ pub struct Sources {
     pub guard: Arc<Mutex<Guard>>,
     /// Messages that could not be read.
     pub bad_messages: Arc<AtomicU64>,
+    /// The certificate of the port.
+    pub certificate: Certificate,
+    /// Connections that were closed.
+    pub connections: port::Counters,
 }
 
 /// One look at the session; cheap to clone.
@@ -117,6 +122,7 @@ impl Board {
             latency: sources.ways.borrow().worst.clone(),
             audio: sources.audio.borrow().clone(),
             gpu,
+            tls: Some(sources.certificate.status()),
             consumers: snapshot.consumers,
         }
     }
@@ -138,6 +144,8 @@ impl Board {
                 ("late_motion", counters.late_motions.load(Relaxed)),
             ],
             bad_messages: sources.bad_messages.load(Relaxed),
+            connections_closed: sources.connections.get(),
+            tls_not_after: sources.certificate.not_after(),
             auth_failures: sources.guard.lock().unwrap_or_else(PoisonError::into_inner).failures(),
         }
     }

@@ -37,19 +37,22 @@ pub fn route(
         .and(warp::ws())
         .and(warp::header::optional::<String>("origin"))
         .and(warp::header::optional::<String>("host"))
+        .and(warp::header::optional::<String>("x-forwarded-host"))
         .and(warp::header::optional::<String>("sec-websocket-protocol"))
         .map(
             move |ws: warp::ws::Ws,
                   origin: Option<String>,
                   host: Option<String>,
+                  forwarded_host: Option<String>,
                   protocols: Option<String>| {
                 if reach == Reach::ThisMachine && !origin::names_this_machine(host.as_deref()) {
                     let text = "without a password this server answers only to localhost and 127.0.0.1; \
                         listen on another address to change that\n";
                     return warp::reply::with_status(text, StatusCode::FORBIDDEN).into_response();
                 }
-                if !origin::is_allowed(origin.as_deref(), host.as_deref()) {
-                    let text = "this WebSocket may only be opened from the page of this server\n";
+                if !origin::is_allowed_behind(origin.as_deref(), host.as_deref(), forwarded_host.as_deref()) {
+                    let text = "this WebSocket may only be opened from the page of this server; \
+                        a proxy in front has to pass on Host, or X-Forwarded-Host\n";
                     return warp::reply::with_status(text, StatusCode::FORBIDDEN).into_response();
                 }
                 let cut = hub.max_message_size().saturating_mul(ANSWERED_OVERSIZE);
