@@ -6,14 +6,16 @@
 use super::{
     WsWebRtcSink,
     consumer::{
-        Consumer, Outgoing, json,
-        negotiation::{Input, Terms},
+        CAT, Consumer, Outgoing, Visit, json,
+        negotiation::{Input, Servers, Terms},
         pipeline::Plan,
+        warm_up::warm_up,
     },
     frames::{self, SharedTotals},
     ice_servers,
     payload::Kind,
     producer::Producer,
+    runtime::runtime,
     settings::Settings,
 };
 use crate::adaptiveencbin::feedback::Feedback;
@@ -225,6 +227,7 @@ impl Hub {
 
     /// Consumers may come.
     pub fn open(&self) {
+        warm_up();
         lock(&self.consumers).open = true;
     }
 
@@ -248,7 +251,12 @@ impl Hub {
     }
 
     /// A consumer is there.
-    pub fn open_consumer(self: &Arc<Self>, id: &str, outgoing: Outgoing) -> Result<Arc<Consumer>, Refusal> {
+    pub fn open_consumer(
+        self: &Arc<Self>,
+        id: &str,
+        visit: Visit,
+        outgoing: Outgoing,
+    ) -> Result<Arc<Consumer>, Refusal> {
         let refuse = |code, message| Err(Refusal { code, message });
         let settings = self.settings().clone();
         let mut consumers = lock(&self.consumers);
@@ -264,7 +272,7 @@ impl Hub {
                 format!("this stream serves at most {} consumers at once", settings.max_consumers),
             );
         }
-        let consumer = Consumer::open(self, id.to_owned(), terms(id, &settings), outgoing);
+        let consumer = Consumer::open(self, id.to_owned(), visit, terms(id, &settings), outgoing);
         consumers.by_id.insert(id.to_owned(), consumer.clone());
         self.opened_total.fetch_add(1, Ordering::Relaxed);
         Ok(consumer)
@@ -301,6 +309,46 @@ impl Hub {
             .field("consumers", gst::Array::from_values(consumers))
             .field("latency-histograms", frames::histograms(&self.totals))
             .build()
+    }
+
+    // Servers for finding a way.
+
+    /// The servers for a consumer: those that the application names, else the properties'.
+    pub fn ice_servers(&self, consumer: &Consumer) -> Servers {
+        let mut servers = servers(&self.settings());
+        let Visit { authority, secure } = &consumer.visit;
+        let uris: Vec<String> = self
+            .element()
+            .and_then(|element| {
+                element.emit_by_name_with_values(
+                    "request-ice-servers",
+                    &[consumer.id.to_value(), authority.to_value(), secure.to_value()],
+                )
+            })
+            .and_then(|value| value.get().ok())
+            .unwrap_or_default();
+        if uris.is_empty() {
+            return servers;
+        }
+        servers.ice_servers.clear();
+        for uri in uris {
+            match ice_servers::stun(&uri).or_else(|_| ice_servers::turn(&uri)) {
+                Ok(server) => servers.ice_servers.push(server),
+                Err(err) => gst::warning!(CAT, "consumer {}: request-ice-servers: {err}", consumer.id),
+            }
+        }
+        servers
+    }
+
+    /// Tells each consumer its servers again. Signals are emitted from a task, not from the caller's thread.
+    pub fn update_ice_servers(self: &Arc<Self>) {
+        let hub = self.clone();
+        runtime().spawn(async move {
+            let consumers: Vec<_> = lock(&hub.consumers).by_id.values().cloned().collect();
+            for consumer in consumers {
+                consumer.input(Input::IceServers(hub.ice_servers(&consumer)));
+            }
+        });
     }
 
     // Signals.
@@ -341,17 +389,24 @@ impl Hub {
 }
 
 fn terms(id: &str, settings: &Settings) -> Terms {
+    Terms {
+        consumer: id.to_owned(),
+        servers: servers(settings),
+        negotiation_timeout: settings.negotiation_timeout,
+    }
+}
+
+/// The properties' servers.
+fn servers(settings: &Settings) -> Servers {
     // Both kinds were checked when the properties were set.
     let stun = settings.stun_server.iter().filter_map(|uri| ice_servers::stun(uri).ok());
     let turn = settings.turn_servers.iter().filter_map(|uri| ice_servers::turn(uri).ok());
-    Terms {
-        consumer: id.to_owned(),
+    Servers {
         ice_servers: stun.chain(turn).collect(),
         ice_transport_policy: match settings.ice_transport_policy {
             WebRTCICETransportPolicy::Relay => IceTransportPolicy::Relay,
             _ => IceTransportPolicy::All,
         },
-        negotiation_timeout: settings.negotiation_timeout,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The wire: signalling between one consumer (a browser) and the sink, in WebSocket text frames.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What a consumer sends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -10,6 +11,13 @@ pub enum FromConsumer {
     Hello {
         /// Protocol version the consumer speaks ([`crate::VERSION`]).
         version: u32,
+        /// A random name that a browser keeps for itself: pages of one profile have one user. At most
+        /// [`crate::limits::MAX_CLIENT_BYTES`] letters, digits, `-` and `_`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<String>,
+        /// The session that goes on; without it a new one begins.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<Continued>,
     },
     /// The answer to the server's offer.
     Answer {
@@ -36,6 +44,19 @@ pub enum ToConsumer {
         ice_servers: Vec<IceServer>,
         /// `all` or `relay`.
         ice_transport_policy: IceTransportPolicy,
+        /// The secret by which this session is continued, over another WebSocket or another network.
+        token: String,
+        /// Whether this goes on with the session that `hello` named.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        resumed: bool,
+    },
+    /// Other servers from now on, because credentials were renewed: for `RTCPeerConnection.setConfiguration`, and for
+    /// the peer connections that follow.
+    IceServers {
+        /// Handed to `RTCPeerConnection` as they are.
+        ice_servers: Vec<IceServer>,
+        /// `all` or `relay`.
+        ice_transport_policy: IceTransportPolicy,
     },
     /// The server's offer.
     Offer {
@@ -58,6 +79,28 @@ pub enum ToConsumer {
     },
 }
 
+/// A session that a consumer goes on with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Continued {
+    /// Its name, as `welcome` told it.
+    pub consumer: String,
+    /// Its secret, as `welcome` told it.
+    pub token: String,
+    /// What becomes of the peer connection.
+    pub media: MediaPath,
+}
+
+/// What becomes of the peer connection of a session that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MediaPath {
+    /// It lives: only the way of the messages was lost, and this one carries them from now on.
+    Keep,
+    /// It is lost, or about to be: another one follows under the same name. The old one lives until that one is up.
+    Replace,
+}
+
 /// An ICE candidate as `RTCIceCandidate.toJSON()` writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -73,7 +116,7 @@ pub struct IceCandidate {
 }
 
 /// One entry of `RTCConfiguration.iceServers`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceServer {
     /// `stun:`, `turn:` or `turns:` URLs.
     pub urls: Vec<String>,
@@ -83,6 +126,18 @@ pub struct IceServer {
     /// TURN password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+}
+
+/// Without the password, which must not reach a log.
+impl fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let credential = self.credential.as_ref().map(|_| "(secret)");
+        f.debug_struct("IceServer")
+            .field("urls", &self.urls)
+            .field("username", &self.username)
+            .field("credential", &credential)
+            .finish()
+    }
 }
 
 /// `RTCConfiguration.iceTransportPolicy`.
@@ -116,6 +171,8 @@ pub enum ErrorCode {
     NoMedia,
     /// The consumer did not answer, or the media path did not come up in time.
     Timeout,
+    /// No session of this name and secret is there to go on with: it has ended, or never was.
+    UnknownConsumer,
     /// The server failed.
     Internal,
 }

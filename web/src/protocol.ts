@@ -36,6 +36,7 @@ const errorCode = oneOf([
   "tooManyConsumers",
   "noMedia",
   "timeout",
+  "unknownConsumer",
   "internal",
 ]);
 /** Why a message was refused or a session ended. */
@@ -68,23 +69,37 @@ const limitation = oneOf(["none", "cpu", "bandwidth", "latency"]);
 /** What holds quality back: the words of W3C webrtc-stats, and `latency`. */
 export type Limitation = Read<typeof limitation>;
 
+const continued = struct({ consumer: text, token: text, media: oneOf(["keep", "replace"]) });
+/** A session that goes on: `keep` over the peer connection that lives, `replace` over another one. */
+export type Continued = Read<typeof continued>;
+
 /** Signalling, page to server. */
 export const fromConsumer = tagged({
-  hello: { version: u32 },
+  hello: { version: u32, client: optional(text), session: optional(continued) },
   answer: { sdp: text },
   ice: iceCandidate,
   bye: {},
 });
 export type FromConsumer = Read<typeof fromConsumer>;
 
+const ice = { iceServers: list(iceServer), iceTransportPolicy: oneOf(["all", "relay"]) };
+
 /** Signalling, server to page. */
 export const toConsumer = tagged({
+<<<<<<< HEAD
   welcome: {
     version: u32,
     consumer: text,
     iceServers: list(iceServer),
     iceTransportPolicy: oneOf(["all", "relay"]),
+    // A server that gives none cannot go on with a session that was cut.
+    token: optional(text),
+    resumed: optional(flag),
   },
+=======
+  welcome: { version: u32, consumer: text, ...ice },
+  iceServers: ice,
+>>>>>>> ice
   offer: { sdp: text },
   ice: iceCandidate,
   error: { code: errorCode, message: text },
@@ -92,6 +107,8 @@ export const toConsumer = tagged({
 });
 export type ToConsumer = Read<typeof toConsumer>;
 export type Welcome = Extract<ToConsumer, { type: "welcome" }>;
+/** The servers by which a page finds a way, and whether it may use another. */
+export type IceServers = Omit<Extract<ToConsumer, { type: "iceServers" }>, "type">;
 
 const pageStats = {
   framesDecoded: byDefault(count, 0),
@@ -184,6 +201,7 @@ export const toPage = tagged({
   cursor,
   media,
   session: { phase, reason: optional(failureReason), message: optional(text), role, consumers: u32 },
+  controlTaken: { sameUser: flag },
   notice: { level: noticeLevel, text, once: optional(text) },
   quality,
   display: { width: u32, height: u32 },

@@ -32,6 +32,8 @@ pub enum Input {
     Message(FromConsumer),
     /// It sent something that is no message.
     Malformed(ParseError),
+    /// These are its servers now.
+    IceServers(Servers),
     /// Its pipeline is up and has made this offer.
     OfferReady(String),
     /// Its pipeline could not be made, or it has failed.
@@ -102,15 +104,22 @@ pub enum State {
     Closed,
 }
 
+/// How the consumer may find its way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Servers {
+    /// For the consumer's `RTCPeerConnection`.
+    pub ice_servers: Vec<IceServer>,
+    /// For the consumer's `RTCPeerConnection`.
+    pub ice_transport_policy: IceTransportPolicy,
+}
+
 /// What `welcome` says, and the limits.
 #[derive(Debug, Clone)]
 pub struct Terms {
     /// The consumer's name.
     pub consumer: String,
-    /// For the consumer's `RTCPeerConnection`.
-    pub ice_servers: Vec<IceServer>,
-    /// For the consumer's `RTCPeerConnection`.
-    pub ice_transport_policy: IceTransportPolicy,
+    /// Its servers, until others are told.
+    pub servers: Servers,
     /// From opening to connected.
     pub negotiation_timeout: Duration,
 }
@@ -175,6 +184,7 @@ impl Negotiation {
         match input {
             Input::Message(message) => self.message(message),
             Input::Malformed(err) => self.refuse(ErrorCode::MalformedMessage, err.to_string()),
+            Input::IceServers(servers) => self.ice_servers(servers),
             Input::OfferReady(offer) => self.offer_ready(offer),
             Input::PipelineFailed { code, message } => self.fail(code, message),
             Input::LocalCandidate(candidate) => self.local_candidate(candidate),
@@ -213,19 +223,26 @@ impl Negotiation {
     fn message(&mut self, message: FromConsumer) -> Vec<Action> {
         match (self.state, message) {
             (_, FromConsumer::Bye) => self.close("the consumer has left"),
-            (State::AwaitingHello, FromConsumer::Hello { version }) if version == VERSION => {
+            (State::AwaitingHello, FromConsumer::Hello { version, .. }) if version == VERSION => {
                 self.state = State::Building;
                 vec![
                     Action::Send(ToConsumer::Welcome {
                         version: VERSION,
                         consumer: self.terms.consumer.clone(),
+<<<<<<< HEAD
                         ice_servers: self.terms.ice_servers.clone(),
                         ice_transport_policy: self.terms.ice_transport_policy,
+                        token: String::new(),
+                        resumed: false,
+=======
+                        ice_servers: self.terms.servers.ice_servers.clone(),
+                        ice_transport_policy: self.terms.servers.ice_transport_policy,
+>>>>>>> ice
                     }),
                     Action::Build,
                 ]
             }
-            (State::AwaitingHello, FromConsumer::Hello { version }) => self.fail(
+            (State::AwaitingHello, FromConsumer::Hello { version, .. }) => self.fail(
                 ErrorCode::UnsupportedVersion,
                 format!("version {version} is not spoken here; this server speaks version {VERSION}"),
             ),
@@ -260,6 +277,17 @@ impl Negotiation {
                 )
             }
         }
+    }
+
+    /// The welcome says what holds at its time; after it a change is told.
+    fn ice_servers(&mut self, servers: Servers) -> Vec<Action> {
+        let changed = self.terms.servers != servers;
+        self.terms.servers = servers.clone();
+        if self.state == State::AwaitingHello || !changed {
+            return Vec::new();
+        }
+        let Servers { ice_servers, ice_transport_policy } = servers;
+        vec![Action::Send(ToConsumer::IceServers { ice_servers, ice_transport_policy })]
     }
 
     fn offer_ready(&mut self, offer: String) -> Vec<Action> {
@@ -355,14 +383,13 @@ mod tests {
         gst::init().unwrap();
         Negotiation::new(Terms {
             consumer: "c1".into(),
-            ice_servers: Vec::new(),
-            ice_transport_policy: IceTransportPolicy::All,
+            servers: Servers::default(),
             negotiation_timeout: s(15),
         })
     }
 
     fn hello() -> Input {
-        Input::Message(FromConsumer::Hello { version: VERSION })
+        Input::Message(FromConsumer::Hello { version: VERSION, client: None, session: None })
     }
 
     fn answer() -> Input {
@@ -416,6 +443,35 @@ mod tests {
     }
 
     #[test]
+    fn servers_stand_in_the_welcome_and_are_told_afterwards_when_they_change() {
+        let servers = |credential: &str| Servers {
+            ice_servers: vec![IceServer {
+                urls: vec!["turn:turn.example.com".into()],
+                username: Some("u".into()),
+                credential: Some(credential.into()),
+            }],
+            ice_transport_policy: IceTransportPolicy::Relay,
+        };
+        let mut n = new();
+        assert_eq!(n.handle(Input::IceServers(servers("one")), s(0)), [], "before hello nobody listens");
+        let Some(Action::Send(ToConsumer::Welcome { ice_servers, ice_transport_policy, .. })) =
+            n.handle(hello(), s(0)).into_iter().next()
+        else {
+            panic!("no welcome");
+        };
+        assert_eq!(
+            (ice_servers, ice_transport_policy),
+            (servers("one").ice_servers, IceTransportPolicy::Relay)
+        );
+        assert_eq!(n.handle(Input::IceServers(servers("one")), s(1)), [], "no news");
+        let told = n.handle(Input::IceServers(servers("two")), s(2));
+        assert!(
+            matches!(&told[..], [Action::Send(ToConsumer::IceServers { ice_servers, .. })] if *ice_servers == servers("two").ice_servers)
+        );
+        assert!(!format!("{told:?}").contains("two"), "no password in what a log may show");
+    }
+
+    #[test]
     fn own_candidates_wait_for_the_offer() {
         let mut n = at(State::Building);
         assert_eq!(n.handle(Input::LocalCandidate(candidate()), s(0)), []);
@@ -456,7 +512,8 @@ mod tests {
     #[test]
     fn another_version_is_refused_with_the_version_spoken_here() {
         let mut n = new();
-        let actions = n.handle(Input::Message(FromConsumer::Hello { version: 99 }), s(0));
+        let actions =
+            n.handle(Input::Message(FromConsumer::Hello { version: 99, client: None, session: None }), s(0));
         assert_eq!(codes(&actions), [ErrorCode::UnsupportedVersion]);
         assert_eq!(n.state(), State::Closed);
     }
