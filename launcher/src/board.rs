@@ -7,6 +7,7 @@ use crate::{
     http::{auth::Guard, metrics::Figures},
     input::Input,
     latency::told::Ways,
+    port::{self, tls::Certificate},
 };
 use gst::prelude::*;
 use std::{
@@ -62,6 +63,10 @@ pub struct Sources {
     pub guard: Arc<Mutex<Guard>>,
     /// Messages that could not be read.
     pub bad_messages: Arc<AtomicU64>,
+    /// The certificate of the port.
+    pub certificate: Certificate,
+    /// Connections that were closed.
+    pub connections: port::Counters,
 }
 
 /// One look at the session; cheap to clone.
@@ -119,6 +124,7 @@ impl Board {
             gpu,
             consumers: with_media(snapshot.consumers, &sources.ways.borrow()),
             connection: ConnectionStatus { failures: sources.ways.borrow().failures.clone() },
+            tls: Some(sources.certificate.status()),
         }
     }
 
@@ -139,6 +145,8 @@ impl Board {
                 ("late_motion", counters.late_motions.load(Relaxed)),
             ],
             bad_messages: sources.bad_messages.load(Relaxed),
+            connections_closed: sources.connections.get(),
+            tls_not_after: sources.certificate.not_after(),
             auth_failures: sources.guard.lock().unwrap_or_else(PoisonError::into_inner).failures(),
         }
     }

@@ -26,6 +26,7 @@ pub mod media;
 pub mod options;
 pub mod options_table;
 pub mod pages;
+pub mod port;
 pub mod roles;
 mod run;
 mod runtime_folder;

@@ -32,6 +32,8 @@ pub struct Status {
     pub audio: AudioStatus,
     /// NVIDIA devices seen by NVML.
     pub gpu: GpuStatus,
+    /// The certificate of the port; `null` where something in front speaks TLS.
+    pub tls: Option<TlsStatus>,
     /// Connected pages.
     pub consumers: Vec<ConsumerStatus>,
     /// How connecting went.
@@ -44,6 +46,41 @@ pub struct Status {
 pub struct ConnectionStatus {
     /// Connections that did not come up or were lost, by reason; those that never happened are absent.
     pub failures: BTreeMap<ConnectionFailure, u64>,
+}
+
+/// The certificate that the port shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TlsStatus {
+    /// Where it comes from.
+    pub source: TlsSource,
+    /// SHA-256 in the form that browsers show: pairs of hexadecimal digits with colons.
+    pub fingerprint: String,
+    /// When it expires (RFC 3339).
+    pub not_after: String,
+    /// A sentence about what is wrong with it, or with its replacement.
+    pub message: Option<String>,
+}
+
+/// Where a certificate comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TlsSource {
+    /// From the operator's files.
+    Given,
+    /// Made by the process itself; browsers warn of it.
+    #[default]
+    SelfSigned,
+}
+
+impl TlsSource {
+    /// Name on the wire and in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::SelfSigned => "selfSigned",
+        }
+    }
 }
 
 /// The encoder at work, in W3C webrtc-stats words where it has some.

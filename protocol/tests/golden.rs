@@ -22,7 +22,7 @@ use vdi_protocol::{
     status::{
         ConnectionStatus, ConsumerMedia, ConsumerStatus, EncoderStatus, EncoderSwitch, LatencyFigures,
         LatencyStatus, QualityLimitationDurations, QualityLimitationReason, Rejection, StageLatencyStatus,
-        Status,
+        Status, TlsSource, TlsStatus,
     },
 };
 
@@ -137,7 +137,16 @@ fn broker_messages_stand_on_the_wire_as_in_the_golden_files() {
     check(
         "broker.toBroker",
         &[
-            ToBroker::Register { version: 1, consumers: vec!["alice".into()] },
+            ToBroker::Register {
+                version: 1,
+                tls: Some(TlsStatus {
+                    source: TlsSource::Given,
+                    fingerprint: "AB:CD:EF".into(),
+                    not_after: "2027-11-21T12:00:00Z".into(),
+                    message: None,
+                }),
+                consumers: vec!["alice".into()],
+            },
             ToBroker::Consumer {
                 consumer: "alice".into(),
                 message: ToConsumer::Offer { sdp: "v=0\r\n".into() },

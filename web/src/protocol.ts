@@ -302,6 +302,10 @@ export const status = struct({
     ),
     message: nullable(text),
   }),
+  tls: byDefault(
+    nullable(struct({ source: oneOf(["given", "selfSigned"]), fingerprint: text, notAfter: text, message: nullable(text) })),
+    null,
+  ),
   consumers: list(struct({ id: text, role, connected: flag })),
 });
 export type Status = Read<typeof status>;

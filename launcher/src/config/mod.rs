@@ -3,6 +3,7 @@
 mod checks;
 mod media;
 mod network;
+mod tls;
 
 use crate::{
     error::Error,
@@ -11,6 +12,7 @@ use crate::{
 use checks::Checks;
 pub use media::{Audio, Codec, ContentHint, EncoderPolicy, Video};
 use std::{ffi::OsString, fmt, net::IpAddr, path::PathBuf, time::Duration};
+pub use tls::{CertificateFiles, Tls};
 use vdi_protocol::reason::FailureReason;
 
 /// Largest virtual display; Xvfb allocates it at the start and takes no larger one later.
@@ -85,6 +87,8 @@ pub struct Config {
     pub address: IpAddr,
     /// Port; 0 takes a free one.
     pub port: u16,
+    /// TLS on that port.
+    pub tls: Tls,
     /// Who may in; everyone if none.
     pub credentials: Option<Credentials>,
     /// Most pages at once.
@@ -126,6 +130,7 @@ impl Config {
         let config = Self {
             address: checks_address(&mut checks, &options.server.addr),
             port: checks.number("port", &options.server.port, (0, u16::MAX)),
+            tls: tls::tls(&mut checks, &options),
             credentials: credentials(&mut checks, &options),
             max_consumers: checks.number("max-consumers", &options.server.max_consumers, (1, 256)),
             desktop: desktop(&mut checks, &options),
@@ -153,7 +158,6 @@ impl Config {
             notes,
             without_effect,
         };
-        no_plain_text_for_https(&mut checks, options.accepted.enable_https.as_deref());
         if checks.0.is_empty() {
             Ok(config)
         } else {
@@ -182,14 +186,6 @@ fn credentials(checks: &mut Checks, options: &Options) -> Option<Credentials> {
     }
     let password = server.basic_auth_password.clone().filter(|password| !password.is_empty()).map(Secret);
     Some(Credentials { user, password })
-}
-
-/// Whoever asks for TLS must not get plain text with a notice.
-fn no_plain_text_for_https(checks: &mut Checks, value: Option<&str>) {
-    if value.is_some_and(|value| checks.boolean("enable-https", value)) {
-        let accepted = "false: this version has no TLS of its own, put a proxy with TLS in front";
-        checks.refuse("enable-https", value.unwrap_or_default(), accepted);
-    }
 }
 
 fn desktop(checks: &mut Checks, options: &Options) -> Desktop {
@@ -271,12 +267,5 @@ mod tests {
                 command: vec!["xterm".into()]
             }
         );
-    }
-
-    #[test]
-    fn tls_that_is_asked_for_is_never_answered_with_plain_text() {
-        let err = resolve(&["--enable-https=true"]).unwrap_err();
-        assert!(err.message.contains("--enable-https \"true\": accepted is false"), "{err}");
-        assert!(resolve(&["--enable-https=false"]).is_ok());
     }
 }
