@@ -86,20 +86,15 @@ const ice = { iceServers: list(iceServer), iceTransportPolicy: oneOf(["all", "re
 
 /** Signalling, server to page. */
 export const toConsumer = tagged({
-<<<<<<< HEAD
   welcome: {
     version: u32,
     consumer: text,
-    iceServers: list(iceServer),
-    iceTransportPolicy: oneOf(["all", "relay"]),
+    ...ice,
     // A server that gives none cannot go on with a session that was cut.
     token: optional(text),
     resumed: optional(flag),
   },
-=======
-  welcome: { version: u32, consumer: text, ...ice },
   iceServers: ice,
->>>>>>> ice
   offer: { sdp: text },
   ice: iceCandidate,
   error: { code: errorCode, message: text },

@@ -229,15 +229,10 @@ impl Negotiation {
                     Action::Send(ToConsumer::Welcome {
                         version: VERSION,
                         consumer: self.terms.consumer.clone(),
-<<<<<<< HEAD
-                        ice_servers: self.terms.ice_servers.clone(),
-                        ice_transport_policy: self.terms.ice_transport_policy,
-                        token: String::new(),
-                        resumed: false,
-=======
                         ice_servers: self.terms.servers.ice_servers.clone(),
                         ice_transport_policy: self.terms.servers.ice_transport_policy,
->>>>>>> ice
+                        token: String::new(),
+                        resumed: false,
                     }),
                     Action::Build,
                 ]
