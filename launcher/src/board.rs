@@ -7,6 +7,7 @@ use crate::{
     http::{auth::Guard, metrics::Figures},
     input::Input,
     latency::told::Ways,
+    turn::Relay,
 };
 use gst::prelude::*;
 use std::{
@@ -62,6 +63,8 @@ pub struct Sources {
     pub guard: Arc<Mutex<Guard>>,
     /// Messages that could not be read.
     pub bad_messages: Arc<AtomicU64>,
+    /// The built-in TURN server.
+    pub turn: Option<Relay>,
 }
 
 /// One look at the session; cheap to clone.
@@ -118,6 +121,7 @@ impl Board {
             audio: sources.audio.borrow().clone(),
             gpu,
             consumers: snapshot.consumers,
+            turn: sources.turn.as_ref().map(Relay::status),
         }
     }
 

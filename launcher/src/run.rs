@@ -15,6 +15,7 @@ use crate::{
     media::{self, Media},
     pages::{News, Pages},
     session::{self, Action, Session},
+    turn,
     wiring::{connect_input, deliver, play, proofs},
 };
 use std::{
@@ -100,6 +101,8 @@ struct Parts {
     input_thread: InputThread,
     server: Server,
     controller: Option<String>,
+    /// The task of the TURN server's UDP listener.
+    turn_listener: Option<tokio::task::AbortHandle>,
     /// The last input that the session was told of.
     seen_input: Option<Instant>,
 }
@@ -119,6 +122,12 @@ impl Parts {
         media.connect(deliver(input.clone(), events.clone(), bad_messages.clone()));
         if let Some((bus, encoder)) = media.bus() {
             tokio::spawn(Media::watch_bus(bus, encoder, events.clone()));
+        }
+        let relay = turn::wiring::relay(config)?;
+        let mut turn_listener = None;
+        if let Some(relay) = &relay {
+            turn::wiring::connect(relay, media.sink());
+            turn_listener = turn::wiring::listen(relay, config).await;
         }
         let audio = Audio::start(config.audio.clone(), media.sound().clone(), media.pipeline().clone());
         let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
@@ -140,6 +149,7 @@ impl Parts {
             ways: latency::watch(media.sink()),
             guard: guard.clone(),
             bad_messages,
+            turn: relay.clone(),
         });
         let server = Server::start(listener, media.sink(), board.clone(), guard);
         access::print(address, config.credentials.as_ref(), password.filter(|_| generated).as_ref());
@@ -163,6 +173,7 @@ impl Parts {
             input_thread,
             server,
             controller: None,
+            turn_listener,
             seen_input: None,
         })
     }
@@ -424,6 +435,9 @@ impl Parts {
             tracing::debug!("some pages did not take their leave");
         }
         self.server.stop().await;
+        if let Some(listener) = self.turn_listener {
+            listener.abort();
+        }
         self.audio.stop().await;
         self.input.stop();
         let thread = self.input_thread;

@@ -2,6 +2,7 @@
 
 use crate::{control::Role, latency::Leg, phase::Phase, reason::FailureReason};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The body of `/status`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,37 @@ pub struct Status {
     pub gpu: GpuStatus,
     /// Connected pages.
     pub consumers: Vec<ConsumerStatus>,
+    /// The built-in TURN server; `null` where it is switched off.
+    pub turn: Option<TurnStatus>,
+}
+
+/// The built-in TURN server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TurnStatus {
+    /// Port of its UDP listener; `null` while that is not up.
+    pub udp_port: Option<u16>,
+    /// Allocations now.
+    pub allocations: u64,
+    /// Allocations since the start.
+    pub allocations_total: u64,
+    /// What was refused, by reason: `expired`, `forged` and `ended` credentials, a `peer` that is not ours, `quota`,
+    /// `malformed`, `rate`.
+    pub refused: BTreeMap<String, u64>,
+    /// What was relayed, by the transport of the client: `udp`, `tcp`, `tls`.
+    pub traffic: BTreeMap<String, TurnTraffic>,
+}
+
+/// What the built-in TURN server has relayed for clients of one transport.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TurnTraffic {
+    /// Bytes from pages to this process.
+    pub bytes_from_clients: u64,
+    /// Bytes from this process to pages.
+    pub bytes_to_clients: u64,
+    /// Packets that were too many, too late, or more than a socket took.
+    pub packets_dropped: u64,
 }
 
 /// The encoder at work, in W3C webrtc-stats words where it has some.

@@ -72,6 +72,9 @@ pub fn render(status: &Status, figures: &Figures) -> Result<String, fmt::Error> 
     if let Some(seconds) = status.last_input_seconds_ago {
         float(&mut registry, "vdi_last_input_age_seconds", "Time since the last input", seconds);
     }
+    if let Some(turn) = &status.turn {
+        super::turn_metrics::register(&mut registry, turn);
+    }
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)

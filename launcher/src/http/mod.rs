@@ -7,6 +7,7 @@ pub mod auth;
 pub mod histograms;
 pub mod limiter;
 pub mod metrics;
+mod turn_metrics;
 
 use crate::{board::Board, error::Error};
 use auth::{Guard, Verdict};
