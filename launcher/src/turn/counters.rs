@@ -32,12 +32,12 @@ impl Counters {
     }
 
     /// Bytes went from a client to its peer.
-    pub fn from_client(&self, transport: Transport, bytes: usize) {
+    pub fn client_sent(&self, transport: Transport, bytes: usize) {
         self.traffic[transport as usize].from_client.fetch_add(bytes as u64, Relaxed);
     }
 
     /// Bytes went from a peer to its client.
-    pub fn to_client(&self, transport: Transport, bytes: usize) {
+    pub fn client_got(&self, transport: Transport, bytes: usize) {
         self.traffic[transport as usize].to_client.fetch_add(bytes as u64, Relaxed);
     }
 
@@ -84,7 +84,7 @@ mod tests {
         }
         for (index, transport) in Transport::ALL.into_iter().enumerate() {
             assert_eq!(transport as usize, index);
-            counters.to_client(transport, 100 * (index + 1));
+            counters.client_got(transport, 100 * (index + 1));
         }
         let status = counters.status();
         assert_eq!(status.refused.len(), Refusal::ALL.len());

@@ -229,7 +229,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Poll::Ready(Ok(peer)) => peer,
         };
         let (length, now) = (room.filled().len(), now());
-        if let Some(wrapping) = self.client.from_peer(peer, length, now) {
+        if let Some(wrapping) = self.client.peer_sent(peer, length, now) {
             let message = wrap(&mut self.packet, length, wrapping, true);
             let dropped = self.queue.packet(self.packet[message].to_vec(), now.monotonic);
             self.rules.counters.dropped(self.transport, dropped);

@@ -158,7 +158,7 @@ async fn pump(
                 Err(err) if err.kind() == io::ErrorKind::WouldBlock => break,
                 Err(_) => continue,
             };
-            let wrapping = lock(&client).from_peer(peer, length, now());
+            let wrapping = lock(&client).peer_sent(peer, length, now());
             let Some(wrapping) = wrapping else { continue };
             let message = wrap(&mut buffer, length, wrapping, false);
             if !socket::send(&listener, &buffer[message], to) {
