@@ -19,7 +19,8 @@ use vdi_protocol::{
     },
     status::{
         ConsumerStatus, EncoderStatus, EncoderSwitch, LatencyFigures, LatencyStatus,
-        QualityLimitationDurations, QualityLimitationReason, Rejection, StageLatencyStatus, Status, TlsSource, TlsStatus,
+        QualityLimitationDurations, QualityLimitationReason, Rejection, StageLatencyStatus, Status,
+        TlsSource, TlsStatus,
     },
 };
 
@@ -130,13 +131,16 @@ fn broker_messages_stand_on_the_wire_as_in_the_golden_files() {
     check(
         "broker.toBroker",
         &[
-            ToBroker::Register { version: 1, tls: Some(TlsStatus {
-                source: TlsSource::Given,
-                fingerprint: "AB:CD:EF".into(),
-                not_after: "2027-11-21T12:00:00Z".into(),
-                message: None,
-            }),
-            consumers: vec!["alice".into()] },
+            ToBroker::Register {
+                version: 1,
+                tls: Some(TlsStatus {
+                    source: TlsSource::Given,
+                    fingerprint: "AB:CD:EF".into(),
+                    not_after: "2027-11-21T12:00:00Z".into(),
+                    message: None,
+                }),
+                consumers: vec!["alice".into()],
+            },
             ToBroker::Consumer {
                 consumer: "alice".into(),
                 message: ToConsumer::Offer { sdp: "v=0\r\n".into() },
