@@ -126,9 +126,10 @@ export class Chromium {
   }
 
   /** The same, without going there yet. */
-  async prepare(server: Server, { viewport, password }: ViewerOptions = {}): Promise<Viewer> {
+  async prepare(server: Server, { viewport, password, ignoreHTTPSErrors = false }: ViewerOptions = {}): Promise<Viewer> {
     const context = await this.browser.newContext({
       viewport: viewport ?? { width: 1280, height: 720 },
+      ignoreHTTPSErrors,
       ...(server.user && { httpCredentials: { username: server.user, password: password ?? server.password } }),
     });
     // The TypeScript loader wraps inner functions in a helper that pages do not have.
@@ -186,6 +187,8 @@ export function look([columns, rows]: readonly [number, number]): Shown {
 export interface ViewerOptions {
   viewport?: { width: number; height: number };
   password?: string;
+  /** As somebody does who has compared the fingerprint. */
+  ignoreHTTPSErrors?: boolean;
 }
 
 export class Viewer {

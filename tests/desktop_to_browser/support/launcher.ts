@@ -29,6 +29,7 @@ export interface Status {
   latency: LatencyStatus | null;
   audio: { running: boolean; message: string | null };
   gpu: { devices: unknown[]; message: string | null };
+  tls: { source: string; fingerprint: string; notAfter: string; message: string | null } | null;
   consumers: { id: string; role: string; connected: boolean }[];
 }
 
@@ -103,6 +104,8 @@ export class Launcher {
         DISPLAY: undefined,
         XAUTHORITY: undefined,
         PULSE_SERVER: "unix:/nonexistent",
+        // Nothing is to be kept of a test, and here nothing can be.
+        XDG_STATE_HOME: "/proc/nonexistent",
         SELKIES_ADDR: inside?.address ?? "127.0.0.1",
         SELKIES_PORT: "0",
         // What two cores can do beside three browsers that decode it.
