@@ -8,6 +8,8 @@ use crate::{
     ice::Ice,
     input::Input,
     latency::told::Ways,
+    port::{self, tls::Certificate},
+    turn::Relay,
 };
 use gst::prelude::*;
 use std::{
@@ -21,7 +23,7 @@ use tokio::{sync::watch, time::Instant};
 use vdi_protocol::{
     phase::Phase,
     reason::FailureReason,
-    status::{AudioStatus, ConsumerStatus, EncoderStatus, Status},
+    status::{AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, Status},
 };
 
 /// What the session's owner publishes.
@@ -65,6 +67,12 @@ pub struct Sources {
     pub bad_messages: Arc<AtomicU64>,
     /// STUN and TURN servers.
     pub ice: Ice,
+    /// The certificate of the port.
+    pub certificate: Certificate,
+    /// Connections that were closed.
+    pub connections: port::Counters,
+    /// The built-in TURN server.
+    pub turn: Option<Relay>,
 }
 
 /// One look at the session; cheap to clone.
@@ -120,8 +128,11 @@ impl Board {
             latency: sources.ways.borrow().worst.clone(),
             audio: sources.audio.borrow().clone(),
             gpu,
-            consumers: snapshot.consumers,
             ice_servers: sources.ice.status(),
+            consumers: with_media(snapshot.consumers, &sources.ways.borrow()),
+            connection: ConnectionStatus { failures: sources.ways.borrow().failures.clone() },
+            tls: Some(sources.certificate.status()),
+            turn: sources.turn.as_ref().map(Relay::status),
         }
     }
 
@@ -147,6 +158,8 @@ impl Board {
                 ("late_motion", counters.late_motions.load(Relaxed)),
             ],
             bad_messages: sources.bad_messages.load(Relaxed),
+            connections_closed: sources.connections.get(),
+            tls_not_after: sources.certificate.not_after(),
             auth_failures: sources.guard.lock().unwrap_or_else(PoisonError::into_inner).failures(),
         }
     }
@@ -164,6 +177,13 @@ impl Board {
     fn rate(&self) -> std::sync::MutexGuard<'_, Rate> {
         self.0.rate.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn with_media(mut consumers: Vec<ConsumerStatus>, ways: &Ways) -> Vec<ConsumerStatus> {
+    for consumer in &mut consumers {
+        consumer.media = ways.media.get(&consumer.id).copied();
+    }
+    consumers
 }
 
 fn latency(element: &gst::Element) -> Vec<(&'static str, f64)> {

@@ -36,6 +36,8 @@ pub const STATUS: &str = "/status";
 pub const METRICS: &str = "/metrics";
 /// STUN and TURN servers as `RTCPeerConnection` takes them, in the form of Selkies.
 pub const TURN: &str = "/turn";
+/// What works and what does not, looked at when it is asked ([`crate::doctor::Report`]).
+pub const DOCTOR: &str = "/doctor";
 /// The signalling WebSocket.
 pub const WS: &str = "/ws";
 

@@ -10,6 +10,7 @@ use prometheus_client::{
 };
 use std::{collections::BTreeMap, fmt, sync::atomic::AtomicU64};
 use vdi_protocol::{
+    connection::ConnectionFailure,
     phase::Phase,
     status::{EncoderStatus, QualityLimitationReason, Status},
 };
@@ -36,6 +37,10 @@ pub struct Figures {
     pub bad_messages: u64,
     /// Wrong passwords.
     pub auth_failures: u64,
+    /// Connections that were closed before they were let in, by reason.
+    pub connections_closed: Vec<(&'static str, u64)>,
+    /// When the certificate expires, in seconds since 1970.
+    pub tls_not_after: i64,
 }
 
 /// The text of `/metrics`, in the OpenMetrics format.
@@ -58,6 +63,7 @@ pub fn render(status: &Status, figures: &Figures) -> Result<String, fmt::Error> 
     video(&mut registry, figures);
     registry.register_collector(Box::new(Histograms(figures.ways.clone())));
     gpu(&mut registry, status);
+    connection(&mut registry, status);
     let audio: Gauge = Gauge::default();
     audio.set(i64::from(status.audio.running));
     registry.register("vdi_audio_running", "Whether sound is captured", audio);
@@ -77,6 +83,10 @@ pub fn render(status: &Status, figures: &Figures) -> Result<String, fmt::Error> 
     float(&mut registry, "vdi_uptime_seconds", "Time since the process started", status.uptime_seconds);
     if let Some(seconds) = status.last_input_seconds_ago {
         float(&mut registry, "vdi_last_input_age_seconds", "Time since the last input", seconds);
+    }
+    port(&mut registry, figures);
+    if let Some(turn) = &status.turn {
+        super::turn_metrics::register(&mut registry, turn);
     }
     let mut text = String::new();
     encode(&mut text, &registry)?;
@@ -165,6 +175,20 @@ fn video(registry: &mut Registry, figures: &Figures) {
     registry.register("vdi_sender_latency_seconds", "Age of encoded frames since capture", latency);
 }
 
+fn connection(registry: &mut Registry, status: &Status) {
+    let failures = Family::<Labels, Counter>::default();
+    for reason in ConnectionFailure::ALL {
+        // Those that never happened are there as well: a rate needs the zero before the first.
+        let count = status.connection.failures.get(&reason).copied().unwrap_or_default();
+        failures.get_or_create(&vec![("reason", reason.as_str().to_owned())]).inc_by(count);
+    }
+    registry.register(
+        "vdi_connection_failures",
+        "Connections that did not come up or were lost, by reason",
+        failures,
+    );
+}
+
 fn gpu(registry: &mut Registry, status: &Status) {
     let [utilization, encoder, total, used] =
         std::array::from_fn(|_| Family::<Labels, FloatGauge>::default());
@@ -186,6 +210,21 @@ fn gpu(registry: &mut Registry, status: &Status) {
     registry.register("vdi_gpu_memory_used_bytes", "Memory of the GPU in use", used);
 }
 
+fn port(registry: &mut Registry, figures: &Figures) {
+    let closed = Family::<Labels, Counter>::default();
+    for (reason, count) in &figures.connections_closed {
+        closed.get_or_create(&vec![("reason", (*reason).to_owned())]).inc_by(*count);
+    }
+    registry.register("vdi_connections_closed", "Connections closed before they were let in", closed);
+    let not_after = figures.tls_not_after as f64;
+    float(
+        registry,
+        "vdi_tls_certificate_not_after_seconds",
+        "When the certificate expires, since 1970",
+        not_after,
+    );
+}
+
 fn float(registry: &mut Registry, name: &str, help: &str, value: f64) {
     let gauge = FloatGauge::default();
     gauge.set(value);
@@ -204,7 +243,7 @@ mod tests {
     use vdi_protocol::{
         control::Role,
         latency::Leg,
-        status::{ConsumerStatus, IceServersStatus, QualityLimitationDurations},
+        status::{ConnectionStatus, ConsumerStatus, IceServersStatus, QualityLimitationDurations},
     };
 
     #[test]
@@ -223,10 +262,11 @@ mod tests {
             }),
             ice_servers: IceServersStatus { renewal_failures: 4, ..Default::default() },
             consumers: vec![
-                ConsumerStatus { id: "c1".into(), role: Role::Controller, connected: true },
-                ConsumerStatus { id: "c2".into(), role: Role::Viewer, connected: true },
-                ConsumerStatus { id: "c3".into(), role: Role::Viewer, connected: false },
+                ConsumerStatus { id: "c1".into(), role: Role::Controller, connected: true, media: None },
+                ConsumerStatus { id: "c2".into(), role: Role::Viewer, connected: true, media: None },
+                ConsumerStatus { id: "c3".into(), role: Role::Viewer, connected: false, media: None },
             ],
+            connection: ConnectionStatus { failures: [(ConnectionFailure::PathBlocked, 2)].into() },
             ..Status::default()
         };
         let figures = Figures {
@@ -261,6 +301,8 @@ mod tests {
             r#"vdi_quality_limitation_seconds_total{reason="cpu"} 2.5"#,
             "vdi_frames_encoded_total 600",
             "vdi_ice_server_renewal_failures_total 4",
+            r#"vdi_connection_failures_total{reason="pathBlocked"} 2"#,
+            r#"vdi_connection_failures_total{reason="noAnswer"} 0"#,
             "fps 59.5",
             "latency 12.0",
             r#"vdi_sender_latency_seconds{quantile="0.5"} 0.012"#,

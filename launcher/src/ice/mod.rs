@@ -9,7 +9,12 @@ pub mod keeper;
 pub mod list;
 mod rest;
 
-use crate::{config, watched_file};
+use crate::{
+    config,
+    port::tls::Certificate,
+    turn::{self, Relay},
+    watched_file,
+};
 use built_in::Ways;
 use gst::prelude::*;
 use keeper::{Current, File, Keeper};
@@ -23,7 +28,7 @@ use std::{
 use tokio::sync::watch;
 use vdi_protocol::{
     signalling::{IceServer, IceTransportPolicy},
-    status::IceServersStatus,
+    status::{IceServersStatus, TlsSource},
 };
 
 /// How often it is looked whether something is due.
@@ -32,24 +37,32 @@ const TICK: Duration = Duration::from_secs(1);
 /// What `GET /turn` says of servers whose credentials do not expire: a day, as Selkies does.
 const ENDLESS: Duration = Duration::from_secs(86_400);
 
-/// Makes credentials of the built-in server for a consumer: user name and password. The argument is the time since 1970.
-pub type Mint = Box<dyn Fn(&str, Duration) -> (String, String) + Send + Sync>;
-
-/// The built-in TURN server, as far as pages need to know it.
+/// The built-in TURN server, and the certificate of the port that it shares.
+#[derive(Clone)]
 pub struct BuiltIn {
-    /// Makes credentials.
-    pub mint: Mint,
-    /// How long they are good. Pages get new ones at half of it.
-    pub life: Duration,
-    /// Where it can be reached.
-    pub ways: Ways,
+    /// The server.
+    pub relay: Relay,
+    /// The port's certificate.
+    pub certificate: Certificate,
+}
+
+impl BuiltIn {
+    /// As a page that has reached us at this authority gets it, with credentials for its session alone.
+    fn servers_for(&self, consumer: &str, authority: &str, secure: bool) -> Vec<IceServer> {
+        let credentials = self.relay.minter().mint(consumer, now());
+        let ways = Ways {
+            udp_port: self.relay.udp_port(),
+            self_signed: self.certificate.status().source == TlsSource::SelfSigned,
+        };
+        built_in::servers(authority, secure, ways, &credentials.username, &credentials.password)
+    }
 }
 
 /// The list, kept for as long as this or a clone lives. Cheap to clone.
 #[derive(Clone)]
 pub struct Ice {
     current: watch::Receiver<Current>,
-    built_in: Option<Arc<BuiltIn>>,
+    built_in: Option<BuiltIn>,
 }
 
 /// What `GET /turn` says: handed to `RTCPeerConnection` as it is, in the form that Selkies' web client expects.
@@ -72,7 +85,7 @@ impl Ice {
         let due = keeper.tick(now());
         let (sender, current) = watch::channel(keeper.current());
         tokio::spawn(keep(keeper, settings, file, due, sender));
-        Self { current, built_in: built_in.map(Arc::new) }
+        Self { current, built_in }
     }
 
     /// Lets the sink use the list from now on: its own end by properties, its pages by signals, and both anew with each
@@ -87,10 +100,11 @@ impl Ice {
         });
         apply(sink.upcast_ref(), &self.current.borrow());
         let weak = sink.upcast_ref::<gst::Element>().downgrade();
-        let (mut current, built_in) = (self.current.clone(), self.built_in.clone());
+        let (mut current, has_relay) = (self.current.clone(), self.built_in.is_some());
         tokio::spawn(async move {
-            let half_life = built_in.map_or(ENDLESS, |built_in| built_in.life) / 2;
-            let mut renewals = tokio::time::interval(half_life);
+            // Credentials of the built-in server are as old as their page's welcome; at half of their life all get new ones.
+            let mut renewals =
+                tokio::time::interval(if has_relay { turn::CREDENTIAL_LIFE / 2 } else { ENDLESS });
             renewals.tick().await;
             let mut told = current.borrow_and_update().clone();
             loop {
@@ -118,8 +132,7 @@ impl Ice {
     fn uris_for(&self, consumer: &str, authority: &str, secure: bool) -> Vec<String> {
         let mut servers = self.current.borrow().servers.clone();
         if let Some(built_in) = &self.built_in {
-            let (username, credential) = (built_in.mint)(consumer, now());
-            servers.extend(built_in::servers(authority, secure, built_in.ways, &username, &credential));
+            servers.extend(built_in.servers_for(consumer, authority, secure));
         }
         list::uris(&servers)
     }

@@ -3,6 +3,7 @@
 
 mod branch;
 pub mod channels;
+pub mod failure;
 mod lateness;
 pub mod negotiation;
 pub mod pipeline;
@@ -240,6 +241,10 @@ impl Reporter {
 
 impl Reports for Reporter {
     fn input(&self, input: Input) {
+        if let Input::LocalCandidate(found) = &input {
+            // Before the page can know of it, so that a relay lets the page's first packet through.
+            self.hub.ice_candidate(&self.consumer.id, &found.candidate);
+        }
         self.consumer.input(input);
     }
 
@@ -436,6 +441,9 @@ impl Task {
         self.consumer.set_channels(None);
         if let Some(pipeline) = pipeline {
             pipeline.shut_down().await;
+        }
+        if let Some(failure) = self.negotiation.failure() {
+            self.hub.consumer_failed(&self.consumer.id, failure);
         }
         self.hub.consumer_removed(&self.consumer.id, reason);
     }
