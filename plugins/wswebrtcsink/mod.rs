@@ -41,6 +41,7 @@ mod hub;
 mod ice_servers;
 mod imp;
 mod keyframes;
+mod mdns;
 mod payload;
 mod producer;
 mod properties;
