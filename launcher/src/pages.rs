@@ -152,6 +152,7 @@ impl Pages {
             id: id.clone(),
             role: self.roles.role(id),
             connected: page.connected,
+            media: None,
         };
         self.pages.iter().map(status).collect()
     }

@@ -6,7 +6,9 @@
 use super::{
     WsWebRtcSink,
     consumer::{
-        CAT, Consumer, Outgoing, Visit, json,
+        CAT, Consumer, Outgoing, Visit,
+        failure::{Failure, advice},
+        json,
         negotiation::{Input, Servers, Terms},
         pipeline::Plan,
         warm_up::warm_up,
@@ -31,6 +33,7 @@ use std::{
 };
 use tokio::sync::watch;
 use vdi_protocol::{
+    connection::ConnectionFailure,
     control::{Media, ToPage},
     signalling::{ErrorCode, IceTransportPolicy, ToConsumer},
 };
@@ -62,6 +65,8 @@ pub struct Hub {
     playout_delay: watch::Sender<(Duration, Duration)>,
     next_id: AtomicU64,
     opened_total: AtomicU64,
+    /// Connections that did not come up or were lost.
+    failures: Mutex<BTreeMap<ConnectionFailure, u64>>,
     /// What the ways of all frames to all consumers took.
     totals: SharedTotals,
 }
@@ -85,6 +90,7 @@ impl Hub {
             playout_delay: watch::Sender::new((Duration::ZERO, Duration::ZERO)),
             next_id: AtomicU64::new(1),
             opened_total: AtomicU64::new(0),
+            failures: Mutex::default(),
             totals: SharedTotals::default(),
         })
     }
@@ -257,6 +263,26 @@ impl Hub {
         visit: Visit,
         outgoing: Outgoing,
     ) -> Result<Arc<Consumer>, Refusal> {
+        let opened = self.try_open(id, visit, outgoing);
+        if let Err(Refusal { code, message }) = &opened {
+            let reason = match code {
+                ErrorCode::TooManyConsumers => Some(ConnectionFailure::Full),
+                ErrorCode::NoMedia => Some(ConnectionFailure::NoMedia),
+                _ => None,
+            };
+            if let Some(reason) = reason {
+                self.consumer_failed(id, &Failure::new(reason, message));
+            }
+        }
+        opened
+    }
+
+    fn try_open(
+        self: &Arc<Self>,
+        id: &str,
+        visit: Visit,
+        outgoing: Outgoing,
+    ) -> Result<Arc<Consumer>, Refusal> {
         let refuse = |code, message| Err(Refusal { code, message });
         let settings = self.settings().clone();
         let mut consumers = lock(&self.consumers);
@@ -306,9 +332,18 @@ impl Hub {
         gst::Structure::builder("application/x-vdi-sink-stats")
             .field("bytes-encoded", bytes)
             .field("consumers-total", self.opened_total.load(Ordering::Relaxed))
+            .field("failures", self.failures())
             .field("consumers", gst::Array::from_values(consumers))
             .field("latency-histograms", frames::histograms(&self.totals))
             .build()
+    }
+
+    fn failures(&self) -> gst::Structure {
+        let mut failures = gst::Structure::new_empty("application/x-vdi-connection-failures");
+        for (reason, count) in lock(&self.failures).iter() {
+            failures.set(reason.as_str(), *count);
+        }
+        failures
     }
 
     // Servers for finding a way.
@@ -369,6 +404,14 @@ impl Hub {
         self.emit("consumer-removed", &[&id, &reason]);
         lock(&self.consumers).by_id.remove(id);
         self.emptied.notify_all();
+    }
+
+    /// A connection did not come up, or was lost: counted, and told in one line with what to do.
+    pub fn consumer_failed(&self, id: &str, failure: &Failure) {
+        *lock(&self.failures).entry(failure.reason).or_default() += 1;
+        let message = format!("{}; {}", failure.message, advice(failure.reason));
+        gst::warning!(super::imp::CAT, "consumer {id} failed, {}: {message}", failure.reason);
+        self.emit("consumer-failed", &[&id, &failure.reason.as_str(), &message]);
     }
 
     /// Text of a data channel, for the application.

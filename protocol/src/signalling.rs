@@ -1,5 +1,6 @@
 //! The wire: signalling between one consumer (a browser) and the sink, in WebSocket text frames.
 
+use crate::connection::ConnectionFailure;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -26,6 +27,14 @@ pub enum FromConsumer {
     },
     /// One of the consumer's ICE candidates, in the form of `RTCIceCandidate.toJSON()`. An empty candidate ends them.
     Ice(IceCandidate),
+    /// The consumer cannot connect, or has lost the media path: its own view of why, told before it leaves.
+    Failure {
+        /// Stable name, for programs.
+        reason: ConnectionFailure,
+        /// A sentence, for people.
+        #[serde(default)]
+        message: String,
+    },
     /// The consumer leaves.
     Bye,
 }

@@ -3,6 +3,7 @@
 
 mod branch;
 pub mod channels;
+pub mod failure;
 mod lateness;
 pub mod negotiation;
 pub mod pipeline;
@@ -436,6 +437,9 @@ impl Task {
         self.consumer.set_channels(None);
         if let Some(pipeline) = pipeline {
             pipeline.shut_down().await;
+        }
+        if let Some(failure) = self.negotiation.failure() {
+            self.hub.consumer_failed(&self.consumer.id, failure);
         }
         self.hub.consumer_removed(&self.consumer.id, reason);
     }

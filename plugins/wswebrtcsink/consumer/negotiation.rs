@@ -8,10 +8,14 @@
 //! Times are durations since the consumer was opened. Nothing here does I/O: the shell feeds inputs and carries out
 //! the actions in order.
 
-use super::sdp;
+use super::{
+    failure::{Evidence, Failure},
+    sdp,
+};
 use std::time::Duration;
 use vdi_protocol::{
     VERSION,
+    connection::ConnectionFailure,
     limits::{MAX_BAD_MESSAGES, MAX_CANDIDATES},
     parse::ParseError,
     signalling::{ErrorCode, FromConsumer, IceCandidate, IceServer, IceTransportPolicy, ToConsumer},
@@ -49,7 +53,11 @@ pub enum Input {
     AnswerRefused(String),
     /// The media path is up.
     MediaConnected,
-    /// The media path has failed or was closed by the consumer.
+    /// ICE has found a path; encryption comes next.
+    PathFound,
+    /// The media path has failed.
+    MediaFailed,
+    /// The media path was closed by the consumer.
     MediaEnded,
     /// The `control` channel is open.
     ControlOpen,
@@ -143,12 +151,19 @@ pub struct Negotiation {
     last_heard: Duration,
     /// Whether it pings.
     pings: bool,
+    /// What is known of how it connects.
+    evidence: Evidence,
+    /// Why it did not connect, or is connected no more, if that was not as somebody wished.
+    failure: Option<Failure>,
 }
 
 impl Negotiation {
     /// A consumer that has just been opened.
     pub fn new(terms: Terms) -> Self {
+        let relay_only = terms.servers.ice_transport_policy == IceTransportPolicy::Relay;
         Self {
+            evidence: Evidence { relay_only, ..Evidence::default() },
+            failure: None,
             terms,
             state: State::AwaitingHello,
             offer: String::new(),
@@ -164,6 +179,11 @@ impl Negotiation {
     /// Where the consumer stands.
     pub fn state(&self) -> State {
         self.state
+    }
+
+    /// Why it did not connect, or is connected no more; `None` if that was as somebody wished.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
     }
 
     /// When [`Input::Tick`] is wanted at the latest.
@@ -187,16 +207,35 @@ impl Negotiation {
             Input::IceServers(servers) => self.ice_servers(servers),
             Input::OfferReady(offer) => self.offer_ready(offer),
             Input::PipelineFailed { code, message } => self.fail(code, message),
-            Input::LocalCandidate(candidate) => self.local_candidate(candidate),
+            Input::LocalCandidate(candidate) => {
+                self.evidence.local.note(&candidate.candidate);
+                self.local_candidate(candidate)
+            }
             Input::AnswerRefused(why) => {
                 self.fail(ErrorCode::BadSdp, format!("the answer could not be applied: {why}"))
+            }
+            Input::PathFound => {
+                self.evidence.path_found = true;
+                Vec::new()
             }
             Input::MediaConnected if self.state == State::Connecting => {
                 self.state = State::Connected;
                 self.last_heard = now;
+                self.evidence.told = None;
                 vec![Action::OpenGate]
             }
             Input::MediaConnected => Vec::new(),
+            Input::MediaFailed | Input::MediaEnded if self.state == State::Connecting => {
+                let failure = self.evidence.no_path();
+                let message = format!("the media path did not come up: {}", failure.message);
+                self.failure = Some(failure);
+                self.close(&message)
+            }
+            Input::MediaFailed => {
+                let lost = "the media path has failed";
+                self.failure = Some(Failure::new(ConnectionFailure::PathLost, lost));
+                self.close(lost)
+            }
             Input::MediaEnded => self.close("the media path has ended"),
             Input::ControlOpen => vec![Action::AnnounceConnected],
             Input::Pings => {
@@ -209,7 +248,14 @@ impl Negotiation {
             }
             Input::SignallingLost { clean } => match self.state {
                 State::Connected if !clean => Vec::new(),
-                _ => self.close(if clean { "the consumer has left" } else { "the signalling was lost" }),
+                // What opens a WebSocket and goes without a word is a probe, and no page that failed.
+                State::AwaitingHello => self.close("the consumer has left"),
+                _ if clean => self.leave(),
+                _ => {
+                    let lost = "the signalling was lost";
+                    self.failure = Some(Failure::new(ConnectionFailure::SignallingLost, lost));
+                    self.close(lost)
+                }
             },
             Input::Stop(reason) => {
                 let mut actions = vec![Action::Send(ToConsumer::Bye { reason: reason.clone() })];
@@ -222,7 +268,11 @@ impl Negotiation {
 
     fn message(&mut self, message: FromConsumer) -> Vec<Action> {
         match (self.state, message) {
-            (_, FromConsumer::Bye) => self.close("the consumer has left"),
+            (_, FromConsumer::Bye) => self.leave(),
+            (state, FromConsumer::Failure { reason, message }) if state != State::AwaitingHello => {
+                self.evidence.told = Some(Failure::told(reason, &message));
+                Vec::new()
+            }
             (State::AwaitingHello, FromConsumer::Hello { version, .. }) if version == VERSION => {
                 self.state = State::Building;
                 vec![
@@ -258,6 +308,7 @@ impl Negotiation {
                     FromConsumer::Hello { .. } => "hello",
                     FromConsumer::Answer { .. } => "answer",
                     FromConsumer::Ice(_) => "ice",
+                    FromConsumer::Failure { .. } => "failure",
                     FromConsumer::Bye => "bye",
                 };
                 let accepted = match state {
@@ -316,6 +367,7 @@ impl Negotiation {
         if let Err(why) = sdp::check_candidate(&candidate, u32::try_from(sections).unwrap_or(u32::MAX)) {
             return self.refuse(ErrorCode::BadCandidate, why);
         }
+        self.evidence.remote.note(&candidate.candidate);
         if candidate.candidate.is_empty() || sdp::is_mdns(&candidate.candidate) {
             return Vec::new();
         }
@@ -332,14 +384,26 @@ impl Negotiation {
         }
         let seconds = self.terms.negotiation_timeout.as_secs_f32();
         match self.state {
-            State::Connected => self.close("nothing was heard from the consumer any more"),
-            State::AwaitingHello => self.fail(ErrorCode::Timeout, format!("no hello within {seconds} s")),
-            State::Building => self.fail(ErrorCode::Timeout, format!("no offer within {seconds} s")),
-            State::AwaitingAnswer => self.fail(ErrorCode::Timeout, format!("no answer within {seconds} s")),
-            _ => self.fail(
-                ErrorCode::Timeout,
-                format!("the media path did not come up within {seconds} s; a firewall may block UDP"),
-            ),
+            State::Connected => {
+                let silent = "nothing was heard from the consumer any more";
+                self.failure = Some(Failure::new(ConnectionFailure::PathLost, silent));
+                self.close(silent)
+            }
+            State::AwaitingHello => {
+                self.late(ConnectionFailure::NoHello, format!("no hello within {seconds} s"))
+            }
+            State::Building => self.late(ConnectionFailure::Internal, format!("no offer within {seconds} s")),
+            State::AwaitingAnswer => {
+                self.late(ConnectionFailure::NoAnswer, format!("no answer within {seconds} s"))
+            }
+            _ => {
+                let failure = self.evidence.no_path();
+                let words = &failure.message;
+                self.late(
+                    failure.reason,
+                    format!("the media path did not come up within {seconds} s: {words}"),
+                )
+            }
         }
     }
 
@@ -348,13 +412,35 @@ impl Negotiation {
         self.bad_messages += 1;
         let mut actions = vec![Action::Send(ToConsumer::Error { code, message })];
         if self.bad_messages >= MAX_BAD_MESSAGES {
-            actions.extend(self.close("too many bad messages"));
+            let many = "too many bad messages";
+            self.failure = Some(Failure::new(ConnectionFailure::BadMessages, many));
+            actions.extend(self.close(many));
         }
         actions
     }
 
+    /// The consumer goes of its own will, which is a failure only if it said so.
+    fn leave(&mut self) -> Vec<Action> {
+        self.failure = self.evidence.told.take();
+        self.close("the consumer has left")
+    }
+
+    /// Something took too long.
+    fn late(&mut self, reason: ConnectionFailure, message: String) -> Vec<Action> {
+        self.failure = Some(Failure::new(reason, message.clone()));
+        self.fail(ErrorCode::Timeout, message)
+    }
+
     /// Answers and ends.
     fn fail(&mut self, code: ErrorCode, message: String) -> Vec<Action> {
+        let reason = match code {
+            ErrorCode::UnsupportedVersion => ConnectionFailure::UnsupportedVersion,
+            ErrorCode::BadSdp => ConnectionFailure::BadAnswer,
+            ErrorCode::NoMedia => ConnectionFailure::NoMedia,
+            ErrorCode::TooManyConsumers => ConnectionFailure::Full,
+            _ => ConnectionFailure::Internal,
+        };
+        self.failure.get_or_insert_with(|| Failure::new(reason, message.clone()));
         let mut actions = vec![Action::Send(ToConsumer::Error { code, message: message.clone() })];
         actions.extend(self.close(&message));
         actions
@@ -502,6 +588,66 @@ mod tests {
         let mut n = at(State::Connecting);
         assert_eq!(n.handle(Input::MediaConnected, s(1)), [Action::OpenGate]);
         assert_eq!(n.handle(Input::MediaConnected, s(1)), [], "and only once");
+    }
+
+    #[test]
+    fn whatever_ends_a_connection_before_its_time_has_a_reason() {
+        let after = |state, inputs: Vec<Input>, at_s| {
+            let mut n = at(state);
+            for input in inputs {
+                n.handle(input, s(at_s));
+            }
+            assert_eq!(n.state(), State::Closed, "{state:?}");
+            n.failure().map(|failure| failure.reason)
+        };
+        let lost = |clean| Input::SignallingLost { clean };
+        let told = |reason| Input::Message(FromConsumer::Failure { reason, message: "no pair".into() });
+        use ConnectionFailure as Why;
+        for (state, inputs, at_s, reason) in [
+            (State::AwaitingHello, vec![Input::Tick], 15, Some(Why::NoHello)),
+            (State::AwaitingHello, vec![lost(false)], 1, None),
+            (State::AwaitingAnswer, vec![Input::Tick], 15, Some(Why::NoAnswer)),
+            (State::AwaitingAnswer, vec![lost(false)], 1, Some(Why::SignallingLost)),
+            (State::AwaitingAnswer, vec![Input::Message(FromConsumer::Bye)], 1, None),
+            (State::Connecting, vec![Input::Tick], 15, Some(Why::NoCandidates)),
+            (State::Connecting, vec![Input::PathFound, Input::Tick], 15, Some(Why::DtlsFailed)),
+            (State::Connecting, vec![Input::PathFound, Input::MediaFailed], 3, Some(Why::DtlsFailed)),
+            (
+                State::Connecting,
+                vec![
+                    Input::LocalCandidate(candidate()),
+                    Input::Message(FromConsumer::Ice(candidate())),
+                    Input::MediaFailed,
+                ],
+                3,
+                Some(Why::PathBlocked),
+            ),
+            (
+                State::Connecting,
+                vec![told(Why::RelayRefused), Input::Message(FromConsumer::Bye)],
+                3,
+                Some(Why::RelayRefused),
+            ),
+            (State::Connecting, vec![told(Why::RelayRefused), lost(true)], 3, Some(Why::RelayRefused)),
+            (State::Connected, vec![Input::MediaFailed], 3, Some(Why::PathLost)),
+            (State::Connected, vec![Input::Tick], 15, Some(Why::PathLost)),
+            (State::Connected, vec![Input::MediaEnded], 3, None),
+            (State::Connected, vec![lost(true)], 3, None),
+            (State::Connected, vec![Input::Stop("the end".into())], 3, None),
+        ] {
+            let words = format!("{state:?} {inputs:?}");
+            assert_eq!(after(state, inputs, at_s), reason, "{words}");
+        }
+    }
+
+    #[test]
+    fn what_a_page_told_before_it_connected_all_the_same_is_no_failure() {
+        let mut n = at(State::Connecting);
+        let reason = ConnectionFailure::PathBlocked;
+        n.handle(Input::Message(FromConsumer::Failure { reason, message: String::new() }), s(1));
+        n.handle(Input::MediaConnected, s(2));
+        n.handle(Input::Message(FromConsumer::Bye), s(3));
+        assert_eq!((n.state(), n.failure()), (State::Closed, None));
     }
 
     #[test]

@@ -348,8 +348,19 @@ fn watch_webrtcbin(webrtcbin: &gst::Element, reports: &Arc<dyn Reports>) {
             use WebRTCPeerConnectionState as State;
             match webrtcbin.property::<State>("connection-state") {
                 State::Connected => reports.input(Input::MediaConnected),
-                State::Failed | State::Closed => reports.input(Input::MediaEnded),
+                State::Failed => reports.input(Input::MediaFailed),
+                State::Closed => reports.input(Input::MediaEnded),
                 _ => {}
+            }
+        }
+    });
+    webrtcbin.connect_notify(Some("ice-connection-state"), {
+        let reports = reports.clone();
+        move |webrtcbin, _| {
+            use gst_webrtc::WebRTCICEConnectionState as State;
+            let state = webrtcbin.property::<State>("ice-connection-state");
+            if matches!(state, State::Connected | State::Completed) {
+                reports.input(Input::PathFound);
             }
         }
     });
