@@ -8,6 +8,7 @@ use crate::{
     input::Input,
     latency::told::Ways,
     port::{self, tls::Certificate},
+    turn::Relay,
 };
 use gst::prelude::*;
 use std::{
@@ -67,6 +68,8 @@ pub struct Sources {
     pub certificate: Certificate,
     /// Connections that were closed.
     pub connections: port::Counters,
+    /// The built-in TURN server.
+    pub turn: Option<Relay>,
 }
 
 /// One look at the session; cheap to clone.
@@ -122,9 +125,16 @@ impl Board {
             latency: sources.ways.borrow().worst.clone(),
             audio: sources.audio.borrow().clone(),
             gpu,
+<<<<<<< HEAD
             tls: Some(sources.certificate.status()),
             consumers: with_media(snapshot.consumers, &sources.ways.borrow()),
             connection: ConnectionStatus { failures: sources.ways.borrow().failures.clone() },
+=======
+            consumers: with_media(snapshot.consumers, &sources.ways.borrow()),
+            connection: ConnectionStatus { failures: sources.ways.borrow().failures.clone() },
+            tls: Some(sources.certificate.status()),
+            turn: sources.turn.as_ref().map(Relay::status),
+>>>>>>> main
         }
     }
 

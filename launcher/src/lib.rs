@@ -33,6 +33,7 @@ mod runtime_folder;
 pub mod session;
 pub mod telemetry;
 pub mod termination;
+pub mod turn;
 pub mod watched_file;
 mod wiring;
 

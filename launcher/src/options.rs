@@ -165,6 +165,12 @@ pub struct NetworkOptions {
     /// Password of the TURN server.
     #[arg(long, env = "SELKIES_TURN_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
     pub turn_password: Option<String>,
+    /// Whether this process is a TURN server too, on its own port and on UDP, for its own sessions only. Pages that reach nothing but this port get their media through it.
+    #[arg(long, env = "SELKIES_BUILTIN_TURN", default_value = "true", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub builtin_turn: String,
+    /// UDP port of the built-in TURN server; 0 takes a free one.
+    #[arg(long, env = "SELKIES_BUILTIN_TURN_PORT", default_value = "3478", value_name = "PORT")]
+    pub builtin_turn_port: String,
 }
 
 /// The desktop and the process.

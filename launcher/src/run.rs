@@ -16,6 +16,7 @@ use crate::{
     pages::{News, Pages},
     port::{self, Server, tls::Certificate},
     session::{self, Action, Session},
+    turn,
     wiring::{connect_input, deliver, play, proofs},
 };
 use gstvdi::wswebrtcsink;
@@ -104,6 +105,8 @@ struct Parts {
     input_thread: InputThread,
     server: Server,
     controller: Option<String>,
+    /// The task of the TURN server's UDP listener.
+    turn_listener: Option<tokio::task::AbortHandle>,
     /// The last input that the session was told of.
     seen_input: Option<Instant>,
 }
@@ -123,6 +126,12 @@ impl Parts {
         media.connect(deliver(input.clone(), events.clone(), bad_messages.clone()));
         if let Some((bus, encoder)) = media.bus() {
             tokio::spawn(Media::watch_bus(bus, encoder, events.clone()));
+        }
+        let relay = turn::wiring::relay(config)?;
+        let mut turn_listener = None;
+        if let Some(relay) = &relay {
+            turn::wiring::connect(relay, media.sink());
+            turn_listener = turn::wiring::listen(relay, config).await;
         }
         let audio = Audio::start(config.audio.clone(), media.sound().clone(), media.pipeline().clone());
         let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
@@ -147,12 +156,13 @@ impl Parts {
             bad_messages,
             certificate: certificate.clone(),
             connections: connections.clone(),
+            turn: relay.clone(),
         });
         let routes = http::routes(board.clone()).or(wswebrtcsink::routes(media.sink()));
         let services = port::Services {
             http: Service::new(routes, guard, certificate.clone()),
             certificate: certificate.clone(),
-            relay: None,
+            relay: relay.clone(),
             counters: connections,
         };
         let server = Server::start(listener, services)?;
@@ -178,6 +188,7 @@ impl Parts {
             input_thread,
             server,
             controller: None,
+            turn_listener,
             seen_input: None,
         })
     }
@@ -443,6 +454,9 @@ impl Parts {
             tracing::debug!("some pages did not take their leave");
         }
         self.server.stop().await;
+        if let Some(listener) = self.turn_listener {
+            listener.abort();
+        }
         self.audio.stop().await;
         self.input.stop();
         let thread = self.input_thread;

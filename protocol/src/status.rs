@@ -38,6 +38,8 @@ pub struct Status {
     pub consumers: Vec<ConsumerStatus>,
     /// How connecting went.
     pub connection: ConnectionStatus,
+    /// The built-in TURN server; `null` where it is switched off.
+    pub turn: Option<TurnStatus>,
 }
 
 /// How connecting went since the start.
@@ -81,6 +83,35 @@ impl TlsSource {
             Self::SelfSigned => "selfSigned",
         }
     }
+}
+
+/// The built-in TURN server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TurnStatus {
+    /// Port of its UDP listener; `null` while that is not up.
+    pub udp_port: Option<u16>,
+    /// Allocations now.
+    pub allocations: u64,
+    /// Allocations since the start.
+    pub allocations_total: u64,
+    /// What was refused, by reason: `expired`, `forged` and `ended` credentials, a `peer` that is not ours, `quota`,
+    /// `malformed`, `rate`.
+    pub refused: BTreeMap<String, u64>,
+    /// What was relayed, by the transport of the client: `udp`, `tcp`, `tls`.
+    pub traffic: BTreeMap<String, TurnTraffic>,
+}
+
+/// What the built-in TURN server has relayed for clients of one transport.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TurnTraffic {
+    /// Bytes from pages to this process.
+    pub bytes_from_clients: u64,
+    /// Bytes from this process to pages.
+    pub bytes_to_clients: u64,
+    /// Packets that were too many, too late, or more than a socket took.
+    pub packets_dropped: u64,
 }
 
 /// The encoder at work, in W3C webrtc-stats words where it has some.

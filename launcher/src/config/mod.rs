@@ -103,6 +103,10 @@ pub struct Config {
     pub stun_server: Option<String>,
     /// `turn(s)://user:password@host:port[?transport=tcp]`.
     pub turn_server: Option<Secret>,
+    /// Whether this process is a TURN server too.
+    pub builtin_turn: bool,
+    /// UDP port of that; 0 takes a free one.
+    pub builtin_turn_port: u16,
     /// Time without input after which the session is idle.
     pub idle_after: Option<Duration>,
     /// How long a display that has died is waited for.
@@ -138,6 +142,12 @@ impl Config {
             audio: media::audio(&mut checks, &options),
             stun_server: network::stun_server(&mut checks, &options),
             turn_server: network::turn_server(&mut checks, &options),
+            builtin_turn: checks.boolean("builtin-turn", &options.network.builtin_turn),
+            builtin_turn_port: checks.number(
+                "builtin-turn-port",
+                &options.network.builtin_turn_port,
+                (0, u16::MAX),
+            ),
             idle_after: match checks.number("idle-after", &options.desktop.idle_after, (0, 31_536_000)) {
                 0 => None,
                 seconds => Some(Duration::from_secs(seconds)),

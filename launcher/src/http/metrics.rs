@@ -79,6 +79,9 @@ pub fn render(status: &Status, figures: &Figures) -> Result<String, fmt::Error> 
         float(&mut registry, "vdi_last_input_age_seconds", "Time since the last input", seconds);
     }
     port(&mut registry, figures);
+    if let Some(turn) = &status.turn {
+        super::turn_metrics::register(&mut registry, turn);
+    }
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)

@@ -9,6 +9,7 @@ pub mod histograms;
 pub mod limiter;
 pub mod metrics;
 pub mod service;
+mod turn_metrics;
 
 use crate::board::Board;
 use vdi_protocol::environment;

@@ -1,10 +1,8 @@
 //! Shell: one connection, from its first byte to its end: learns what it speaks, undoes TLS, and hands it to HTTP or to the
 //! relay. Until a request is let in it has little time, and may be dropped for a newer one.
 
-use super::{
-    Closed, ForRelay, Port, Seat, Stream, first_bytes::Verdict, places::Settled, prefixed::Prefixed,
-};
-use crate::http::service::Way;
+use super::{Closed, Port, Seat, Stream, first_bytes::Verdict, places::Settled, prefixed::Prefixed};
+use crate::{http::service::Way, turn::Transport};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -86,20 +84,18 @@ impl Connection {
         match verdict {
             Verdict::Http1 => self.http1(stream, tls).await,
             Verdict::Http2 => self.http2(stream, tls).await,
-            Verdict::Stun => {
-                let from = self.from;
-                self.relay(ForRelay { stream: Box::new(stream), from, local, tls }).await;
-            }
+            Verdict::Stun => self.relay(stream, local, tls).await,
             Verdict::More | Verdict::Tls | Verdict::Garbage => {}
         }
     }
 
-    async fn relay(self, connection: ForRelay) {
+    async fn relay(self, stream: impl Stream + 'static, local: SocketAddr, tls: bool) {
         let port = self.port().clone();
         let Some(relay) = &port.relay else { return port.counters.count(Closed::Garbage) };
+        let transport = if tls { Transport::Tls } else { Transport::Tcp };
         if self.seat.settle(Settled::Relay) {
             tokio::select! {
-                () = relay(connection) => {}
+                () = relay.serve_stream(stream, self.from, local, transport) => {}
                 () = port.told() => {}
             }
         }

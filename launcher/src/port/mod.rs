@@ -13,7 +13,7 @@ pub mod places;
 mod prefixed;
 pub mod tls;
 
-use crate::{error::Error, http::service::Service};
+use crate::{error::Error, http::service::Service, turn::Relay};
 use connection::Connection;
 use places::{Id, Places, Settled};
 use socket2::{SockRef, TcpKeepalive};
@@ -21,7 +21,6 @@ use std::{
     collections::HashMap,
     fmt,
     net::{IpAddr, SocketAddr},
-    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -51,21 +50,6 @@ const UNSENT: u32 = 16 * 1024;
 /// A byte stream of either kind.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
-
-/// A connection for the relay.
-pub struct ForRelay {
-    /// The bytes, from the first on.
-    pub stream: Box<dyn Stream>,
-    /// The peer.
-    pub from: SocketAddr,
-    /// Our end.
-    pub local: SocketAddr,
-    /// Whether it came through TLS.
-    pub tls: bool,
-}
-
-/// What serves a connection that speaks STUN, until it ends.
-pub type Relay = Arc<dyn Fn(ForRelay) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// Why connections were closed that had not been let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
