@@ -125,16 +125,10 @@ impl Board {
             latency: sources.ways.borrow().worst.clone(),
             audio: sources.audio.borrow().clone(),
             gpu,
-<<<<<<< HEAD
-            tls: Some(sources.certificate.status()),
-            consumers: with_media(snapshot.consumers, &sources.ways.borrow()),
-            connection: ConnectionStatus { failures: sources.ways.borrow().failures.clone() },
-=======
             consumers: with_media(snapshot.consumers, &sources.ways.borrow()),
             connection: ConnectionStatus { failures: sources.ways.borrow().failures.clone() },
             tls: Some(sources.certificate.status()),
             turn: sources.turn.as_ref().map(Relay::status),
->>>>>>> main
         }
     }
 
