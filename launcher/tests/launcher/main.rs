@@ -4,6 +4,7 @@
 
 mod desktop;
 mod http;
+mod ice;
 mod input;
 mod options;
 mod port;
