@@ -3,6 +3,7 @@
 
 use crate::{
     desktop::DisplayName,
+    doctor::Doctor,
     gpu::Gpu,
     http::{auth::Guard, metrics::Figures},
     input::Input,
@@ -18,6 +19,7 @@ use std::{
 };
 use tokio::{sync::watch, time::Instant};
 use vdi_protocol::{
+    doctor::Report,
     phase::Phase,
     reason::FailureReason,
     status::{AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, Status},
@@ -62,6 +64,8 @@ pub struct Sources {
     pub guard: Arc<Mutex<Guard>>,
     /// Messages that could not be read.
     pub bad_messages: Arc<AtomicU64>,
+    /// Who looks at everything when asked.
+    pub doctor: Doctor,
 }
 
 /// One look at the session; cheap to clone.
@@ -120,6 +124,11 @@ impl Board {
             consumers: with_media(snapshot.consumers, &sources.ways.borrow()),
             connection: ConnectionStatus { failures: sources.ways.borrow().failures.clone() },
         }
+    }
+
+    /// The body of `/doctor`.
+    pub async fn examination(&self) -> Report {
+        self.0.sources.doctor.report(self.status()).await
     }
 
     /// What `/metrics` shows beside the status.

@@ -7,6 +7,7 @@ use crate::{
     board::{Board, Snapshot, Sources},
     config::Config,
     desktop::{Desktop, DisplayName, cookie::Cookie},
+    doctor,
     encoder::{self, Story, words},
     error::Error,
     http::{self, Server, auth},
@@ -140,6 +141,10 @@ impl Parts {
             ways: latency::watch(media.sink()),
             guard: guard.clone(),
             bad_messages,
+            doctor: {
+                let subject = doctor::Subject::of(config);
+                doctor::Doctor::new(move || subject.clone())
+            },
         });
         let server = Server::start(listener, media.sink(), board.clone(), guard);
         access::print(address, config.credentials.as_ref(), password.filter(|_| generated).as_ref());

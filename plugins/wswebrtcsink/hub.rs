@@ -11,6 +11,7 @@ use super::{
         json,
         negotiation::{Input, Terms},
         pipeline::Plan,
+        warm_up::warm_up,
     },
     frames::{self, SharedTotals},
     ice_servers,
@@ -231,6 +232,7 @@ impl Hub {
 
     /// Consumers may come.
     pub fn open(&self) {
+        warm_up();
         lock(&self.consumers).open = true;
     }
 

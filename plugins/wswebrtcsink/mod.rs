@@ -37,7 +37,7 @@ mod dial;
 mod frames;
 mod host;
 mod hub;
-mod ice_servers;
+pub mod ice_servers;
 mod imp;
 mod keyframes;
 mod payload;

@@ -102,6 +102,11 @@ pub enum ToPage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         once: Option<String>,
     },
+    /// This page had control, and another one has it now. It goes on watching.
+    ControlTaken {
+        /// By another page of the same user.
+        same_user: bool,
+    },
     /// What is encoded and what holds it back; on connect and at every change.
     Quality(Quality),
     /// Size of the desktop, in whose pixels the page reports the pointer; on connect and at every change. The frame may

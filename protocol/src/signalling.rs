@@ -11,6 +11,13 @@ pub enum FromConsumer {
     Hello {
         /// Protocol version the consumer speaks ([`crate::VERSION`]).
         version: u32,
+        /// A random name that a browser keeps for itself: pages of one profile have one user. At most
+        /// [`crate::limits::MAX_CLIENT_BYTES`] letters, digits, `-` and `_`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<String>,
+        /// The session that goes on; without it a new one begins.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<Continued>,
     },
     /// The answer to the server's offer.
     Answer {
@@ -45,6 +52,11 @@ pub enum ToConsumer {
         ice_servers: Vec<IceServer>,
         /// `all` or `relay`.
         ice_transport_policy: IceTransportPolicy,
+        /// The secret by which this session is continued, over another WebSocket or another network.
+        token: String,
+        /// Whether this goes on with the session that `hello` named.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        resumed: bool,
     },
     /// The server's offer.
     Offer {
@@ -65,6 +77,28 @@ pub enum ToConsumer {
         /// A sentence, for people.
         reason: String,
     },
+}
+
+/// A session that a consumer goes on with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Continued {
+    /// Its name, as `welcome` told it.
+    pub consumer: String,
+    /// Its secret, as `welcome` told it.
+    pub token: String,
+    /// What becomes of the peer connection.
+    pub media: MediaPath,
+}
+
+/// What becomes of the peer connection of a session that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MediaPath {
+    /// It lives: only the way of the messages was lost, and this one carries them from now on.
+    Keep,
+    /// It is lost, or about to be: another one follows under the same name. The old one lives until that one is up.
+    Replace,
 }
 
 /// An ICE candidate as `RTCIceCandidate.toJSON()` writes it.
@@ -125,6 +159,8 @@ pub enum ErrorCode {
     NoMedia,
     /// The consumer did not answer, or the media path did not come up in time.
     Timeout,
+    /// No session of this name and secret is there to go on with: it has ended, or never was.
+    UnknownConsumer,
     /// The server failed.
     Internal,
 }

@@ -15,7 +15,10 @@ use vdi_protocol::{
     latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
     phase::Phase,
     reason::FailureReason,
-    signalling::{ErrorCode, FromConsumer, IceCandidate, IceServer, IceTransportPolicy, ToConsumer},
+    signalling::{
+        Continued, ErrorCode, FromConsumer, IceCandidate, IceServer, IceTransportPolicy, MediaPath,
+        ToConsumer,
+    },
     status::{
         ConnectionStatus, ConsumerMedia, ConsumerStatus, EncoderStatus, EncoderSwitch, LatencyFigures,
         LatencyStatus, QualityLimitationDurations, QualityLimitationReason, Rejection, StageLatencyStatus,
@@ -48,7 +51,25 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
     check(
         "signalling.fromConsumer",
         &[
-            FromConsumer::Hello { version: 1 },
+            FromConsumer::Hello { version: 1, client: None, session: None },
+            FromConsumer::Hello {
+                version: 1,
+                client: Some("0b1e3c5d7f90a2b4c6d8e0f1a3b5c7d9".into()),
+                session: Some(Continued {
+                    consumer: "c3".into(),
+                    token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
+                    media: MediaPath::Keep,
+                }),
+            },
+            FromConsumer::Hello {
+                version: 1,
+                client: None,
+                session: Some(Continued {
+                    consumer: "c3".into(),
+                    token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
+                    media: MediaPath::Replace,
+                }),
+            },
             FromConsumer::Answer { sdp: "v=0\r\n".into() },
             FromConsumer::Ice(IceCandidate { sdp_mid: Some("video0".into()), ..candidate() }),
             FromConsumer::Failure {
@@ -77,12 +98,26 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                     },
                 ],
                 ice_transport_policy: IceTransportPolicy::All,
+                token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
+                resumed: false,
+            },
+            ToConsumer::Welcome {
+                version: 1,
+                consumer: "c3".into(),
+                ice_servers: Vec::new(),
+                ice_transport_policy: IceTransportPolicy::Relay,
+                token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
+                resumed: true,
             },
             ToConsumer::Offer { sdp: "v=0\r\n".into() },
             ToConsumer::Ice(candidate()),
             ToConsumer::Error {
                 code: ErrorCode::MalformedMessage,
                 message: "malformed message: expected value at line 1 column 1".into(),
+            },
+            ToConsumer::Error {
+                code: ErrorCode::UnknownConsumer,
+                message: "there is no session \"c3\" to go on with".into(),
             },
             ToConsumer::Bye { reason: "the session has ended".into() },
         ],
@@ -107,7 +142,10 @@ fn broker_messages_stand_on_the_wire_as_in_the_golden_files() {
         &[
             FromBroker::Registered,
             FromBroker::ConsumerAdded { consumer: "alice".into() },
-            FromBroker::Consumer { consumer: "alice".into(), message: FromConsumer::Hello { version: 1 } },
+            FromBroker::Consumer {
+                consumer: "alice".into(),
+                message: FromConsumer::Hello { version: 1, client: None, session: None },
+            },
             FromBroker::ConsumerRemoved { consumer: "alice".into() },
             FromBroker::Refused { reason: "unknown token".into() },
         ],
@@ -192,6 +230,7 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 role: Role::Viewer,
                 consumers: 2,
             },
+            ToPage::ControlTaken { same_user: true },
             ToPage::Notice {
                 level: NoticeLevel::Warning,
                 text: "No GPU encoder works; x264enc is used.".into(),

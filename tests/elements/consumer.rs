@@ -80,7 +80,7 @@ impl Consumer {
     }
 
     pub fn hello(&self) {
-        (self.send)(FromConsumer::Hello { version: vdi_protocol::VERSION });
+        (self.send)(FromConsumer::Hello { version: vdi_protocol::VERSION, client: None, session: None });
     }
 
     fn watch(self: &Arc<Self>) {

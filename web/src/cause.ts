@@ -32,6 +32,7 @@ const ON_REFUSAL: Record<ErrorCode, Consequence> = {
   tooManyConsumers: "fail",
   noMedia: "retry",
   timeout: "retry",
+  unknownConsumer: "retry",
   internal: "retry",
 };
 

@@ -241,6 +241,7 @@ export class Connection {
         this.#callback(message);
         break;
       case "pong":
+      case "controlTaken":
         break;
     }
   }

@@ -46,6 +46,7 @@ export const words = {
     tooManyConsumers: "As many people are watching as the server allows. Try again when someone has left.",
     noMedia: "The server is up, the desktop is not sending yet.",
     timeout: "The media path did not come up in time. If this goes on, a firewall may block it: ask your administrator about TURN.",
+    unknownConsumer: "The server has ended this session; another one begins.",
     internal: "The server had a problem of its own.",
   } satisfies Record<ErrorCode, string>,
   refusedTitle: "The server refused the connection",

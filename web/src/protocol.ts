@@ -1,6 +1,6 @@
 // The wire: every message that the page shares with the server, mirrored from the crate `protocol`. The golden files of
 // that crate are read by its tests and by protocol.test.ts, so that the two ends cannot drift apart.
-import { byDefault, flag, integer, list, nullable, number, oneOf, optional, struct, tagged, text, type Read } from "./schema";
+import { byDefault, counts, flag, integer, list, nullable, number, oneOf, optional, struct, tagged, text, type Read } from "./schema";
 
 /** Version of the signalling protocol. */
 export const VERSION = 1;
@@ -36,6 +36,7 @@ const errorCode = oneOf([
   "tooManyConsumers",
   "noMedia",
   "timeout",
+  "unknownConsumer",
   "internal",
 ]);
 /** Why a message was refused or a session ended. */
@@ -68,11 +69,36 @@ const limitation = oneOf(["none", "cpu", "bandwidth", "latency"]);
 /** What holds quality back: the words of W3C webrtc-stats, and `latency`. */
 export type Limitation = Read<typeof limitation>;
 
+const continued = struct({ consumer: text, token: text, media: oneOf(["keep", "replace"]) });
+/** A session that goes on: `keep` over the peer connection that lives, `replace` over another one. */
+export type Continued = Read<typeof continued>;
+
+/** Why a page got no connection, or lost it. */
+export const CONNECTION_FAILURES = [
+  "full",
+  "noHello",
+  "unsupportedVersion",
+  "noMedia",
+  "noAnswer",
+  "badAnswer",
+  "noCandidates",
+  "relayRefused",
+  "pathBlocked",
+  "dtlsFailed",
+  "pathLost",
+  "signallingLost",
+  "badMessages",
+  "internal",
+] as const;
+const connectionFailure = oneOf(CONNECTION_FAILURES);
+export type ConnectionFailure = Read<typeof connectionFailure>;
+
 /** Signalling, page to server. */
 export const fromConsumer = tagged({
-  hello: { version: u32 },
+  hello: { version: u32, client: optional(text), session: optional(continued) },
   answer: { sdp: text },
   ice: iceCandidate,
+  failure: { reason: connectionFailure, message: byDefault(text, "") },
   bye: {},
 });
 export type FromConsumer = Read<typeof fromConsumer>;
@@ -84,6 +110,9 @@ export const toConsumer = tagged({
     consumer: text,
     iceServers: list(iceServer),
     iceTransportPolicy: oneOf(["all", "relay"]),
+    // A server that gives none cannot go on with a session that was cut.
+    token: optional(text),
+    resumed: optional(flag),
   },
   offer: { sdp: text },
   ice: iceCandidate,
@@ -184,6 +213,7 @@ export const toPage = tagged({
   cursor,
   media,
   session: { phase, reason: optional(failureReason), message: optional(text), role, consumers: u32 },
+  controlTaken: { sameUser: flag },
   notice: { level: noticeLevel, text, once: optional(text) },
   quality,
   display: { width: u32, height: u32 },
@@ -289,6 +319,46 @@ export const status = struct({
     ),
     message: nullable(text),
   }),
-  consumers: list(struct({ id: text, role, connected: flag })),
+  consumers: list(
+    struct({
+      id: text,
+      role,
+      connected: flag,
+      media: byDefault(
+        nullable(
+          struct({
+            framesDecoded: count,
+            framesPerSecond: number,
+            jitterSeconds: number,
+            packetsReceived: count,
+            packetsLost: integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+            roundTripSeconds: number,
+          }),
+        ),
+        null,
+      ),
+    }),
+  ),
+  connection: byDefault(struct({ failures: counts(CONNECTION_FAILURES) }), { failures: {} }),
 });
 export type Status = Read<typeof status>;
+
+const outcome = oneOf(["passed", "warning", "failed", "skipped"]);
+/** What came of a check. */
+export type Outcome = Read<typeof outcome>;
+
+const check = struct({
+  // Named by text: a newer server may look at more than this page knows of.
+  name: text,
+  outcome,
+  target: optional(text),
+  reason: optional(text),
+  message: text,
+  advice: optional(text),
+});
+/** One thing that the server looked at. */
+export type Check = Read<typeof check>;
+
+/** `GET /doctor`: what the server found. */
+export const doctorReport = struct({ healthy: flag, unixSeconds: number, checks: list(check, 200) });
+export type DoctorReport = Read<typeof doctorReport>;

@@ -55,6 +55,15 @@ export function list<T>(item: Reader<T>, limit = Infinity): Reader<T[]> {
   };
 }
 
+/** Counts by name; those of other names are dropped. */
+export function counts<const T extends string>(names: readonly T[]): Reader<Partial<Record<T, number>>> {
+  return (value, at) => {
+    if (!isRecord(value)) return fail(at, "an object", value);
+    const known = names.filter((name) => value[name] !== undefined);
+    return Object.fromEntries(known.map((name) => [name, number(value[name], `${at}.${name}`)])) as Partial<Record<T, number>>;
+  };
+}
+
 export function nullable<T>(reader: Reader<T>): Reader<T | null> {
   return (value, at) => (value === null ? null : reader(value, at));
 }

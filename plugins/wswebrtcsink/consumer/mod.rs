@@ -9,6 +9,7 @@ pub mod negotiation;
 pub mod pipeline;
 mod report;
 mod sdp;
+pub mod warm_up;
 
 use super::{
     frames::{Beyond, Watch},

@@ -263,7 +263,7 @@ impl Negotiation {
                 self.evidence.told = Some(Failure::told(reason, &message));
                 Vec::new()
             }
-            (State::AwaitingHello, FromConsumer::Hello { version }) if version == VERSION => {
+            (State::AwaitingHello, FromConsumer::Hello { version, .. }) if version == VERSION => {
                 self.state = State::Building;
                 vec![
                     Action::Send(ToConsumer::Welcome {
@@ -271,11 +271,13 @@ impl Negotiation {
                         consumer: self.terms.consumer.clone(),
                         ice_servers: self.terms.ice_servers.clone(),
                         ice_transport_policy: self.terms.ice_transport_policy,
+                        token: String::new(),
+                        resumed: false,
                     }),
                     Action::Build,
                 ]
             }
-            (State::AwaitingHello, FromConsumer::Hello { version }) => self.fail(
+            (State::AwaitingHello, FromConsumer::Hello { version, .. }) => self.fail(
                 ErrorCode::UnsupportedVersion,
                 format!("version {version} is not spoken here; this server speaks version {VERSION}"),
             ),
@@ -448,7 +450,7 @@ mod tests {
     }
 
     fn hello() -> Input {
-        Input::Message(FromConsumer::Hello { version: VERSION })
+        Input::Message(FromConsumer::Hello { version: VERSION, client: None, session: None })
     }
 
     fn answer() -> Input {
@@ -602,7 +604,8 @@ mod tests {
     #[test]
     fn another_version_is_refused_with_the_version_spoken_here() {
         let mut n = new();
-        let actions = n.handle(Input::Message(FromConsumer::Hello { version: 99 }), s(0));
+        let actions =
+            n.handle(Input::Message(FromConsumer::Hello { version: 99, client: None, session: None }), s(0));
         assert_eq!(codes(&actions), [ErrorCode::UnsupportedVersion]);
         assert_eq!(n.state(), State::Closed);
     }
