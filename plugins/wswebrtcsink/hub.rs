@@ -6,10 +6,10 @@
 use super::{
     WsWebRtcSink,
     consumer::{
-        Consumer, Outgoing,
+        CAT, Consumer, Outgoing, Visit,
         failure::{Failure, advice},
         json,
-        negotiation::{Input, Terms},
+        negotiation::{Input, Servers, Terms},
         pipeline::Plan,
         warm_up::warm_up,
     },
@@ -17,6 +17,7 @@ use super::{
     ice_servers,
     payload::Kind,
     producer::Producer,
+    runtime::runtime,
     settings::Settings,
 };
 use crate::adaptiveencbin::feedback::Feedback;
@@ -256,8 +257,13 @@ impl Hub {
     }
 
     /// A consumer is there.
-    pub fn open_consumer(self: &Arc<Self>, id: &str, outgoing: Outgoing) -> Result<Arc<Consumer>, Refusal> {
-        let opened = self.try_open(id, outgoing);
+    pub fn open_consumer(
+        self: &Arc<Self>,
+        id: &str,
+        visit: Visit,
+        outgoing: Outgoing,
+    ) -> Result<Arc<Consumer>, Refusal> {
+        let opened = self.try_open(id, visit, outgoing);
         if let Err(Refusal { code, message }) = &opened {
             let reason = match code {
                 ErrorCode::TooManyConsumers => Some(ConnectionFailure::Full),
@@ -271,7 +277,12 @@ impl Hub {
         opened
     }
 
-    fn try_open(self: &Arc<Self>, id: &str, outgoing: Outgoing) -> Result<Arc<Consumer>, Refusal> {
+    fn try_open(
+        self: &Arc<Self>,
+        id: &str,
+        visit: Visit,
+        outgoing: Outgoing,
+    ) -> Result<Arc<Consumer>, Refusal> {
         let refuse = |code, message| Err(Refusal { code, message });
         let settings = self.settings().clone();
         let mut consumers = lock(&self.consumers);
@@ -287,7 +298,7 @@ impl Hub {
                 format!("this stream serves at most {} consumers at once", settings.max_consumers),
             );
         }
-        let consumer = Consumer::open(self, id.to_owned(), terms(id, &settings), outgoing);
+        let consumer = Consumer::open(self, id.to_owned(), visit, terms(id, &settings), outgoing);
         consumers.by_id.insert(id.to_owned(), consumer.clone());
         self.opened_total.fetch_add(1, Ordering::Relaxed);
         Ok(consumer)
@@ -335,6 +346,46 @@ impl Hub {
         failures
     }
 
+    // Servers for finding a way.
+
+    /// The servers for a consumer: those that the application names, else the properties'.
+    pub fn ice_servers(&self, consumer: &Consumer) -> Servers {
+        let mut servers = servers(&self.settings());
+        let Visit { authority, secure } = &consumer.visit;
+        let uris: Vec<String> = self
+            .element()
+            .and_then(|element| {
+                element.emit_by_name_with_values(
+                    "request-ice-servers",
+                    &[consumer.id.to_value(), authority.to_value(), secure.to_value()],
+                )
+            })
+            .and_then(|value| value.get().ok())
+            .unwrap_or_default();
+        if uris.is_empty() {
+            return servers;
+        }
+        servers.ice_servers.clear();
+        for uri in uris {
+            match ice_servers::stun(&uri).or_else(|_| ice_servers::turn(&uri)) {
+                Ok(server) => servers.ice_servers.push(server),
+                Err(err) => gst::warning!(CAT, "consumer {}: request-ice-servers: {err}", consumer.id),
+            }
+        }
+        servers
+    }
+
+    /// Tells each consumer its servers again. Signals are emitted from a task, not from the caller's thread.
+    pub fn update_ice_servers(self: &Arc<Self>) {
+        let hub = self.clone();
+        runtime().spawn(async move {
+            let consumers: Vec<_> = lock(&hub.consumers).by_id.values().cloned().collect();
+            for consumer in consumers {
+                consumer.input(Input::IceServers(hub.ice_servers(&consumer)));
+            }
+        });
+    }
+
     // Signals.
 
     /// A consumer's offer is out.
@@ -359,7 +410,7 @@ impl Hub {
     pub fn consumer_failed(&self, id: &str, failure: &Failure) {
         *lock(&self.failures).entry(failure.reason).or_default() += 1;
         let message = format!("{}; {}", failure.message, advice(failure.reason));
-        gst::warning!(super::imp::CAT, "consumer {id} failed, {}: {message}", failure.reason);
+        gst::warning!(CAT, "consumer {id} failed, {}: {message}", failure.reason);
         self.emit("consumer-failed", &[&id, &failure.reason.as_str(), &message]);
     }
 
@@ -381,17 +432,24 @@ impl Hub {
 }
 
 fn terms(id: &str, settings: &Settings) -> Terms {
+    Terms {
+        consumer: id.to_owned(),
+        servers: servers(settings),
+        negotiation_timeout: settings.negotiation_timeout,
+    }
+}
+
+/// The properties' servers.
+fn servers(settings: &Settings) -> Servers {
     // Both kinds were checked when the properties were set.
     let stun = settings.stun_server.iter().filter_map(|uri| ice_servers::stun(uri).ok());
     let turn = settings.turn_servers.iter().filter_map(|uri| ice_servers::turn(uri).ok());
-    Terms {
-        consumer: id.to_owned(),
+    Servers {
         ice_servers: stun.chain(turn).collect(),
         ice_transport_policy: match settings.ice_transport_policy {
             WebRTCICETransportPolicy::Relay => IceTransportPolicy::Relay,
             _ => IceTransportPolicy::All,
         },
-        negotiation_timeout: settings.negotiation_timeout,
     }
 }
 

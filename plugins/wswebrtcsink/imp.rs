@@ -1,7 +1,7 @@
 //! Shell: the GObject of `wswebrtcsink`: properties, pads, signals, state changes.
 
 use super::{
-    consumer::channels::Channels,
+    consumer::{Visit, channels::Channels},
     dial::Dialler,
     host::Server,
     hub::Hub,
@@ -108,7 +108,7 @@ impl WsWebRtcSink {
         let outgoing = Box::new(move |message| {
             let _ = outbox.try_send(message);
         });
-        match self.hub().open_consumer(id, outgoing) {
+        match self.hub().open_consumer(id, Visit::default(), outgoing) {
             Ok(_) => true,
             Err(refusal) => {
                 gst::warning!(CAT, imp = self, "consumer {id} is refused: {}", refusal.message);
@@ -319,6 +319,18 @@ impl ObjectImpl for WsWebRtcSink {
                 Signal::builder("consumer-failed").param_types([string, string, string]).build(),
                 Signal::builder("data-message").param_types([string, string, string]).build(),
                 Signal::builder("send-signalling").param_types([string, string]).build(),
+                Signal::builder("request-ice-servers")
+                    .param_types([string, string, bool::static_type()])
+                    .return_type::<Vec<String>>()
+                    .build(),
+                Signal::builder("update-ice-servers")
+                    .action()
+                    .class_handler(|values| {
+                        let element = values.first()?.get::<super::WsWebRtcSink>().ok()?;
+                        element.imp().hub().update_ice_servers();
+                        None
+                    })
+                    .build(),
                 Signal::builder("open-consumer")
                     .param_types([string])
                     .return_type::<bool>()

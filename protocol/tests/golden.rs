@@ -109,6 +109,14 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                 token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
                 resumed: true,
             },
+            ToConsumer::IceServers {
+                ice_servers: vec![IceServer {
+                    urls: vec!["turn:turn.example.com:3478?transport=udp".into()],
+                    username: Some("1700000600:c1".into()),
+                    credential: Some("other".into()),
+                }],
+                ice_transport_policy: IceTransportPolicy::Relay,
+            },
             ToConsumer::Offer { sdp: "v=0\r\n".into() },
             ToConsumer::Ice(candidate()),
             ToConsumer::Error {

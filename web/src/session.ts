@@ -7,7 +7,7 @@ import type { Cancel, Clock } from "./clock";
 import { Frames, type FrameMetadata } from "./frames";
 import { gapMs, PULSE_MS, type Pulse } from "./gap";
 import { Pings } from "./pings";
-import { toPage, VERSION, type FromPage, type Input, type Motion, type PageStats, type ToConsumer, type ToPage, type Welcome } from "./protocol";
+import { toPage, VERSION, type FromPage, type IceServers, type Input, type Motion, type PageStats, type ToConsumer, type ToPage, type Welcome } from "./protocol";
 import { parse } from "./schema";
 import { Signalling, type SignallingEvent } from "./signalling";
 import { Stats, type StatsReport } from "./stats";
@@ -179,6 +179,9 @@ export class Session {
       case "welcome":
         this.#welcome(message);
         break;
+      case "iceServers":
+        this.#renewServers(message);
+        break;
       case "offer":
         this.#callback({ type: "offered" });
         this.#negotiation = this.#negotiation.then(() => this.#answer(message.sdp));
@@ -206,8 +209,7 @@ export class Session {
     this.#deadline = this.#world.clock.after(CONNECT_TIMEOUT_MS, () => {
       this.#finish({ kind: "timeout" });
     });
-    const iceServers = welcome.iceServers.map((server) => ({ ...server }));
-    const peer = this.#world.createPeer({ iceServers, iceTransportPolicy: welcome.iceTransportPolicy, bundlePolicy: "max-bundle" });
+    const peer = this.#world.createPeer({ ...rtcServers(welcome), bundlePolicy: "max-bundle" });
     this.#peer = peer;
     peer.addEventListener("icecandidate", ({ candidate }) => {
       // The end of the candidates is an empty one on this wire, and null in the browser.
@@ -224,6 +226,17 @@ export class Session {
       this.#pathChanged(peer.connectionState);
     });
     this.#callback({ type: "welcome", consumer: welcome.consumer });
+  }
+
+  /** Credentials were renewed: the peer connection gathers with the new ones from now on. */
+  #renewServers(servers: IceServers): void {
+    if (!this.#peer) return;
+    try {
+      this.#peer.setConfiguration({ ...this.#peer.getConfiguration(), ...rtcServers(servers) });
+    } catch (error) {
+      // The path that is there does not need them.
+      console.warn("gst-vdi: other ICE servers ignored:", error);
+    }
   }
 
   /** Asked after a wait, when the session may have ended meanwhile. */
@@ -407,6 +420,11 @@ export class Session {
     if (remedy === "requestKeyFrame") this.send("control", { type: "requestKeyFrame" });
     else if (remedy === "restart") this.#finish({ kind: "lost" });
   }
+}
+
+/** As `RTCPeerConnection` takes them: lists that may be changed. */
+function rtcServers({ iceServers, iceTransportPolicy }: IceServers): RTCConfiguration {
+  return { iceServers: iceServers.map((server) => ({ ...server })), iceTransportPolicy };
 }
 
 /** The codec of the offered video if the answer refuses it (port 0), else `null`. */

@@ -120,7 +120,7 @@ impl Doctor {
 enum Part {
     Encoder(EncoderFacts),
     Candidates(CandidateFacts),
-    Session(Result<Status, String>),
+    Session(Result<Box<Status>, String>),
     Server(usize, Check),
     Name(Check),
 }
@@ -146,7 +146,7 @@ pub async fn examine(subject: Subject, session: Session) -> Report {
             match part {
                 Ok(Part::Encoder(facts)) => found.encoder = facts,
                 Ok(Part::Candidates(facts)) => found.candidates = Some(facts),
-                Ok(Part::Session(status)) => found.session = Some(status),
+                Ok(Part::Session(status)) => found.session = Some(status.map(|status| *status)),
                 Ok(Part::Server(index, check)) => found.servers.push((index, check)),
                 Ok(Part::Name(check)) => found.names.push(check),
                 Err(err) => tracing::error!("a part of the doctor failed: {err}"),
@@ -185,11 +185,11 @@ fn look(parts: &mut JoinSet<Part>, subject: Arc<Subject>, session: Session) {
                 Some(facts) => drop(parts.spawn(async { Part::Encoder(facts) })),
                 None => prove(parts, subject),
             }
-            parts.spawn(async { Part::Session(Ok(*status)) });
+            parts.spawn(async { Part::Session(Ok(status)) });
         }
         Session::Other(running) => {
             prove(parts, subject);
-            parts.spawn_blocking(move || Part::Session(running.status()));
+            parts.spawn_blocking(move || Part::Session(running.status().map(Box::new)));
         }
     }
 }

@@ -31,7 +31,7 @@ use vdi_protocol::{
     control::{FromPage, PageStats, ToPage},
     latency::FrameReports,
     parse,
-    signalling::{ErrorCode, ToConsumer},
+    signalling::{ErrorCode, FromConsumer, ToConsumer},
 };
 
 pub(crate) use super::imp::CAT;
@@ -54,10 +54,21 @@ const STATS_VIEW: Duration = Duration::from_secs(5);
 /// Sends a message to the consumer, whatever carries it. Must not block.
 pub type Outgoing = Box<dyn Fn(ToConsumer) + Send + Sync>;
 
+/// By which address a consumer's page has reached this machine, as far as that is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Visit {
+    /// Host, and port if it is not the scheme's own; empty when unknown.
+    pub authority: String,
+    /// Through TLS.
+    pub secure: bool,
+}
+
 /// One consumer, as everything but its own task sees it.
 pub struct Consumer {
     /// The consumer's name.
     pub id: String,
+    /// How it came.
+    pub visit: Visit,
     mailbox: mpsc::Sender<Input>,
     outgoing: Mutex<Outgoing>,
     /// Emptied at the end: the channels' handlers hold this consumer, which holds the channels.
@@ -82,12 +93,13 @@ pub struct Consumer {
 
 impl Consumer {
     /// Opens a consumer and starts its task.
-    pub fn open(hub: &Arc<Hub>, id: String, terms: Terms, outgoing: Outgoing) -> Arc<Self> {
+    pub fn open(hub: &Arc<Hub>, id: String, visit: Visit, terms: Terms, outgoing: Outgoing) -> Arc<Self> {
         let (mailbox, inputs) = mpsc::channel(MAILBOX);
         #[expect(clippy::disallowed_methods, reason = "this shell hands the time to the decision")]
         let opened = Instant::now();
         let consumer = Arc::new(Self {
             id,
+            visit,
             mailbox,
             outgoing: Mutex::new(outgoing),
             channels: Mutex::new(None),
@@ -327,7 +339,13 @@ impl Task {
 
     fn handle(&mut self, input: Input) -> Option<String> {
         let now = self.consumer.opened.elapsed();
-        for action in self.negotiation.handle(input, now) {
+        let mut actions = Vec::new();
+        if matches!(input, Input::Message(FromConsumer::Hello { .. })) {
+            let servers = self.hub.ice_servers(&self.consumer);
+            actions = self.negotiation.handle(Input::IceServers(servers), now);
+        }
+        actions.extend(self.negotiation.handle(input, now));
+        for action in actions {
             match action {
                 Action::Send(message) => {
                     let offered = matches!(message, ToConsumer::Offer { .. });

@@ -36,6 +36,8 @@ pub enum Input {
     Message(FromConsumer),
     /// It sent something that is no message.
     Malformed(ParseError),
+    /// These are its servers now.
+    IceServers(Servers),
     /// Its pipeline is up and has made this offer.
     OfferReady(String),
     /// Its pipeline could not be made, or it has failed.
@@ -110,15 +112,22 @@ pub enum State {
     Closed,
 }
 
+/// How the consumer may find its way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Servers {
+    /// For the consumer's `RTCPeerConnection`.
+    pub ice_servers: Vec<IceServer>,
+    /// For the consumer's `RTCPeerConnection`.
+    pub ice_transport_policy: IceTransportPolicy,
+}
+
 /// What `welcome` says, and the limits.
 #[derive(Debug, Clone)]
 pub struct Terms {
     /// The consumer's name.
     pub consumer: String,
-    /// For the consumer's `RTCPeerConnection`.
-    pub ice_servers: Vec<IceServer>,
-    /// For the consumer's `RTCPeerConnection`.
-    pub ice_transport_policy: IceTransportPolicy,
+    /// Its servers, until others are told.
+    pub servers: Servers,
     /// From opening to connected.
     pub negotiation_timeout: Duration,
 }
@@ -151,9 +160,8 @@ pub struct Negotiation {
 impl Negotiation {
     /// A consumer that has just been opened.
     pub fn new(terms: Terms) -> Self {
-        let relay_only = terms.ice_transport_policy == IceTransportPolicy::Relay;
         Self {
-            evidence: Evidence { relay_only, ..Evidence::default() },
+            evidence: Evidence::default(),
             failure: None,
             terms,
             state: State::AwaitingHello,
@@ -195,6 +203,7 @@ impl Negotiation {
         match input {
             Input::Message(message) => self.message(message),
             Input::Malformed(err) => self.refuse(ErrorCode::MalformedMessage, err.to_string()),
+            Input::IceServers(servers) => self.ice_servers(servers),
             Input::OfferReady(offer) => self.offer_ready(offer),
             Input::PipelineFailed { code, message } => self.fail(code, message),
             Input::LocalCandidate(candidate) => {
@@ -265,12 +274,14 @@ impl Negotiation {
             }
             (State::AwaitingHello, FromConsumer::Hello { version, .. }) if version == VERSION => {
                 self.state = State::Building;
+                self.evidence.relay_only =
+                    self.terms.servers.ice_transport_policy == IceTransportPolicy::Relay;
                 vec![
                     Action::Send(ToConsumer::Welcome {
                         version: VERSION,
                         consumer: self.terms.consumer.clone(),
-                        ice_servers: self.terms.ice_servers.clone(),
-                        ice_transport_policy: self.terms.ice_transport_policy,
+                        ice_servers: self.terms.servers.ice_servers.clone(),
+                        ice_transport_policy: self.terms.servers.ice_transport_policy,
                         token: String::new(),
                         resumed: false,
                     }),
@@ -313,6 +324,17 @@ impl Negotiation {
                 )
             }
         }
+    }
+
+    /// The welcome says what holds at its time; after it a change is told.
+    fn ice_servers(&mut self, servers: Servers) -> Vec<Action> {
+        let changed = self.terms.servers != servers;
+        self.terms.servers = servers.clone();
+        if self.state == State::AwaitingHello || !changed {
+            return Vec::new();
+        }
+        let Servers { ice_servers, ice_transport_policy } = servers;
+        vec![Action::Send(ToConsumer::IceServers { ice_servers, ice_transport_policy })]
     }
 
     fn offer_ready(&mut self, offer: String) -> Vec<Action> {
@@ -443,8 +465,7 @@ mod tests {
         gst::init().unwrap();
         Negotiation::new(Terms {
             consumer: "c1".into(),
-            ice_servers: Vec::new(),
-            ice_transport_policy: IceTransportPolicy::All,
+            servers: Servers::default(),
             negotiation_timeout: s(15),
         })
     }
@@ -501,6 +522,35 @@ mod tests {
         assert!(
             matches!(&actions[..], [Action::Send(ToConsumer::Welcome { consumer, .. }), Action::Build] if consumer == "c1")
         );
+    }
+
+    #[test]
+    fn servers_stand_in_the_welcome_and_are_told_afterwards_when_they_change() {
+        let servers = |credential: &str| Servers {
+            ice_servers: vec![IceServer {
+                urls: vec!["turn:turn.example.com".into()],
+                username: Some("u".into()),
+                credential: Some(credential.into()),
+            }],
+            ice_transport_policy: IceTransportPolicy::Relay,
+        };
+        let mut n = new();
+        assert_eq!(n.handle(Input::IceServers(servers("one")), s(0)), [], "before hello nobody listens");
+        let Some(Action::Send(ToConsumer::Welcome { ice_servers, ice_transport_policy, .. })) =
+            n.handle(hello(), s(0)).into_iter().next()
+        else {
+            panic!("no welcome");
+        };
+        assert_eq!(
+            (ice_servers, ice_transport_policy),
+            (servers("one").ice_servers, IceTransportPolicy::Relay)
+        );
+        assert_eq!(n.handle(Input::IceServers(servers("one")), s(1)), [], "no news");
+        let told = n.handle(Input::IceServers(servers("two")), s(2));
+        assert!(
+            matches!(&told[..], [Action::Send(ToConsumer::IceServers { ice_servers, .. })] if *ice_servers == servers("two").ice_servers)
+        );
+        assert!(!format!("{told:?}").contains("two"), "no password in what a log may show");
     }
 
     #[test]

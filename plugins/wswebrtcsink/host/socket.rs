@@ -2,7 +2,7 @@
 
 use super::{Reach, origin};
 use crate::wswebrtcsink::{
-    consumer::{Consumer, json, negotiation::Input},
+    consumer::{Consumer, Visit, json, negotiation::Input},
     hub::Hub,
 };
 use futures_util::{SinkExt, StreamExt};
@@ -38,11 +38,15 @@ pub fn route(
         .and(warp::header::optional::<String>("origin"))
         .and(warp::header::optional::<String>("host"))
         .and(warp::header::optional::<String>("sec-websocket-protocol"))
+        .and(warp::header::optional::<String>("x-forwarded-host"))
+        .and(warp::header::optional::<String>("x-forwarded-proto"))
         .map(
             move |ws: warp::ws::Ws,
                   origin: Option<String>,
                   host: Option<String>,
-                  protocols: Option<String>| {
+                  protocols: Option<String>,
+                  forwarded_host: Option<String>,
+                  forwarded_proto: Option<String>| {
                 if reach == Reach::ThisMachine && !origin::names_this_machine(host.as_deref()) {
                     let text = "without a password this server answers only to localhost and 127.0.0.1; \
                         listen on another address to change that\n";
@@ -54,10 +58,19 @@ pub fn route(
                 }
                 let cut = hub.max_message_size().saturating_mul(ANSWERED_OVERSIZE);
                 let hub = hub.clone();
+                let visit = Visit {
+                    authority: first(forwarded_host.as_deref())
+                        .or(host.as_deref())
+                        .unwrap_or_default()
+                        .into(),
+                    secure: first(forwarded_proto.as_deref()).is_some_and(|scheme| {
+                        ["https", "wss"].iter().any(|tls| scheme.eq_ignore_ascii_case(tls))
+                    }),
+                };
                 let mut response = ws
                     .max_message_size(cut)
                     .max_frame_size(cut)
-                    .on_upgrade(move |socket| serve(socket, hub))
+                    .on_upgrade(move |socket| serve(socket, hub, visit))
                     .into_response();
                 let named =
                     protocols.is_some_and(|names| names.split(',').any(|name| name.trim() == SUBPROTOCOL));
@@ -72,11 +85,17 @@ pub fn route(
         )
 }
 
-async fn serve(socket: WebSocket, hub: Arc<Hub>) {
+/// What the proxy that the page spoke to has said; each further one adds its own behind a comma.
+fn first(list: Option<&str>) -> Option<&str> {
+    list?.split(',').next().map(str::trim).filter(|first| !first.is_empty())
+}
+
+async fn serve(socket: WebSocket, hub: Arc<Hub>, visit: Visit) {
     let (mut to_browser, mut from_browser) = socket.split();
     let (outbox, mut messages) = mpsc::channel::<ToConsumer>(OUTBOX);
     let opened = hub.open_consumer(
         &hub.new_id(),
+        visit,
         Box::new(move |message| {
             // A full outbox belongs to a browser that takes nothing; its time limit ends it.
             let _ = outbox.try_send(message);
