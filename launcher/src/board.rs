@@ -8,6 +8,8 @@ use crate::{
     http::{auth::Guard, metrics::Figures},
     input::Input,
     latency::told::Ways,
+    port::{self, tls::Certificate},
+    turn::Relay,
 };
 use gst::prelude::*;
 use std::{
@@ -66,6 +68,12 @@ pub struct Sources {
     pub bad_messages: Arc<AtomicU64>,
     /// Who looks at everything when asked.
     pub doctor: Doctor,
+    /// The certificate of the port.
+    pub certificate: Certificate,
+    /// Connections that were closed.
+    pub connections: port::Counters,
+    /// The built-in TURN server.
+    pub turn: Option<Relay>,
 }
 
 /// One look at the session; cheap to clone.
@@ -123,6 +131,8 @@ impl Board {
             gpu,
             consumers: with_media(snapshot.consumers, &sources.ways.borrow()),
             connection: ConnectionStatus { failures: sources.ways.borrow().failures.clone() },
+            tls: Some(sources.certificate.status()),
+            turn: sources.turn.as_ref().map(Relay::status),
         }
     }
 
@@ -148,6 +158,8 @@ impl Board {
                 ("late_motion", counters.late_motions.load(Relaxed)),
             ],
             bad_messages: sources.bad_messages.load(Relaxed),
+            connections_closed: sources.connections.get(),
+            tls_not_after: sources.certificate.not_after(),
             auth_failures: sources.guard.lock().unwrap_or_else(PoisonError::into_inner).failures(),
         }
     }

@@ -55,12 +55,11 @@ export function list<T>(item: Reader<T>, limit = Infinity): Reader<T[]> {
   };
 }
 
-/** Counts by name; those of other names are dropped. */
-export function counts<const T extends string>(names: readonly T[]): Reader<Partial<Record<T, number>>> {
+/** An object whose fields are named by what they are about. */
+export function record<T>(item: Reader<T>): Reader<Record<string, T>> {
   return (value, at) => {
-    if (!isRecord(value)) return fail(at, "an object", value);
-    const known = names.filter((name) => value[name] !== undefined);
-    return Object.fromEntries(known.map((name) => [name, number(value[name], `${at}.${name}`)])) as Partial<Record<T, number>>;
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return fail(at, "an object", value);
+    return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, item(field, `${at}.${name}`)]));
   };
 }
 
