@@ -48,7 +48,7 @@ export class BrowserDoctor {
   async #look(peer: RTCPeerConnection): Promise<void> {
     if (peer.connectionState === "closed") return;
     try {
-      const path = pathOf((await peer.getStats()) as unknown as Iterable<readonly [string, unknown]>);
+      const path = pathOf(await peer.getStats() as Iterable<readonly [string, unknown]>);
       // A connection that is being closed loses what it knew.
       const better = path.pairs.length >= this.#path.pairs.length || path.selected !== null;
       if (peer === this.#peer && better) this.#path = path;
