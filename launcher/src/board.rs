@@ -3,6 +3,7 @@
 
 use crate::{
     desktop::DisplayName,
+    doctor::Doctor,
     gpu::Gpu,
     http::{auth::Guard, metrics::Figures},
     ice::Ice,
@@ -21,6 +22,7 @@ use std::{
 };
 use tokio::{sync::watch, time::Instant};
 use vdi_protocol::{
+    doctor::Report,
     phase::Phase,
     reason::FailureReason,
     status::{AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, Status},
@@ -67,6 +69,8 @@ pub struct Sources {
     pub bad_messages: Arc<AtomicU64>,
     /// STUN and TURN servers.
     pub ice: Ice,
+    /// Who looks at everything when asked.
+    pub doctor: Doctor,
     /// The certificate of the port.
     pub certificate: Certificate,
     /// Connections that were closed.
@@ -139,6 +143,11 @@ impl Board {
     /// STUN and TURN servers.
     pub fn ice(&self) -> &Ice {
         &self.0.sources.ice
+    }
+
+    /// The body of `/doctor`.
+    pub async fn examination(&self) -> Report {
+        self.0.sources.doctor.report(self.status()).await
     }
 
     /// What `/metrics` shows beside the status.

@@ -115,21 +115,7 @@ impl Media {
             .map_err(failed)?;
         let framerate = gst::Fraction::new(i32::try_from(video.framerate).unwrap_or(60), 1);
         let caps = gst::Caps::builder("video/x-raw").field("framerate", framerate).build();
-        let encoder = gst::ElementFactory::make("adaptiveencbin")
-            .property("encoder", &video.encoder)
-            .property_from_str("encoder-policy", video.policy.nick())
-            .property("proof-timeout", PROOF_TIMEOUT_MS)
-            .property("min-bitrate", video.min_bitrate_kbps)
-            .property("max-bitrate", video.max_bitrate_kbps)
-            .property("bitrate", video.bitrate_kbps)
-            .property_from_str("codec", video.codec.nick())
-            .property_from_str("content-hint", video.content_hint.nick())
-            .property("max-latency", video.max_latency_ms)
-            .property("max-cpu", video.max_cpu_percent)
-            .property("stall-timeout", video.stall_timeout_ms)
-            .property("proof-cache", proofs.and_then(Path::to_str))
-            .build()
-            .map_err(failed)?;
+        let encoder = encoder(video, proofs).map_err(failed)?;
         let latency = gst::ElementFactory::make("latencystats").build().map_err(failed)?;
         let direct = &config.direct_paths;
         let sink = gst::ElementFactory::make("wswebrtcsink")
@@ -348,7 +334,8 @@ fn text(values: &[glib::Value], index: usize) -> String {
     values.get(index).and_then(|value| value.get::<Option<String>>().ok().flatten()).unwrap_or_default()
 }
 
-fn failure(error: &gst::message::Error) -> Error {
+/// What an error on the bus is for the session.
+pub fn failure(error: &gst::message::Error) -> Error {
     let message = error.error().to_string();
     let reason = error
         .details()
@@ -361,6 +348,24 @@ fn failure(error: &gst::message::Error) -> Error {
         None if source == CAPTURE => Error::display(format!("the display cannot be captured: {message}")),
         None => Error::pipeline(format!("{source}: {message}")),
     }
+}
+
+/// The encoder with its settings.
+pub fn encoder(video: &config::Video, proofs: Option<&Path>) -> Result<gst::Element, glib::BoolError> {
+    gst::ElementFactory::make("adaptiveencbin")
+        .property("encoder", &video.encoder)
+        .property_from_str("encoder-policy", video.policy.nick())
+        .property("proof-timeout", PROOF_TIMEOUT_MS)
+        .property("min-bitrate", video.min_bitrate_kbps)
+        .property("max-bitrate", video.max_bitrate_kbps)
+        .property("bitrate", video.bitrate_kbps)
+        .property_from_str("codec", video.codec.nick())
+        .property_from_str("content-hint", video.content_hint.nick())
+        .property("max-latency", video.max_latency_ms)
+        .property("max-cpu", video.max_cpu_percent)
+        .property("stall-timeout", video.stall_timeout_ms)
+        .property("proof-cache", proofs.and_then(Path::to_str))
+        .build()
 }
 
 /// Whether an encoder runs on a GPU, by its factory name.

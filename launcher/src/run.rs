@@ -7,6 +7,7 @@ use crate::{
     board::{Board, Snapshot, Sources},
     config::Config,
     desktop::{Desktop, DisplayName, cookie::Cookie},
+    doctor,
     encoder::{self, Story, words},
     error::Error,
     http::{self, auth, service::Service},
@@ -159,6 +160,10 @@ impl Parts {
             guard: guard.clone(),
             bad_messages,
             ice,
+            doctor: {
+                let subject = doctor::Subject::of(config);
+                doctor::Doctor::new(move || subject.clone())
+            },
             certificate: certificate.clone(),
             connections: connections.clone(),
             turn: relay.clone(),

@@ -418,7 +418,7 @@ impl Hub {
     pub fn consumer_failed(&self, id: &str, failure: &Failure) {
         *lock(&self.failures).entry(failure.reason).or_default() += 1;
         let message = format!("{}; {}", failure.message, advice(failure.reason));
-        gst::warning!(super::imp::CAT, "consumer {id} failed, {}: {message}", failure.reason);
+        gst::warning!(CAT, "consumer {id} failed, {}: {message}", failure.reason);
         self.emit("consumer-failed", &[&id, &failure.reason.as_str(), &message]);
     }
 

@@ -38,7 +38,7 @@ mod direct;
 mod frames;
 mod host;
 mod hub;
-mod ice_servers;
+pub mod ice_servers;
 mod imp;
 mod keyframes;
 mod payload;

@@ -7,7 +7,7 @@ import type { Cancel, Clock } from "./clock";
 import { Frames, type FrameMetadata } from "./frames";
 import { gapMs, PULSE_MS, type Pulse } from "./gap";
 import { Pings } from "./pings";
-import { toPage, VERSION, type FromPage, type IceServers, type Input, type Motion, type PageStats, type ToConsumer, type ToPage, type Welcome } from "./protocol";
+import { toPage, VERSION, type ConnectionFailure, type FromPage, type IceServers, type Input, type Motion, type PageStats, type ToConsumer, type ToPage, type Welcome } from "./protocol";
 import { parse } from "./schema";
 import { Signalling, type SignallingEvent } from "./signalling";
 import { Stats, type StatsReport } from "./stats";
@@ -18,6 +18,8 @@ export interface World {
   readonly clock: Clock;
   openSocket(url: string, protocol: string): WebSocket;
   createPeer(config: RTCConfiguration): RTCPeerConnection;
+  /** Why the connection does not come up, as far as the browser knows. */
+  failure?(): { reason: ConnectionFailure; message: string } | null;
   isHidden(): boolean;
 }
 
@@ -158,6 +160,8 @@ export class Session {
   #finish(cause: Cause): void {
     if (this.#over) return;
     this.#callback({ type: "ending" });
+    const failure = this.#connected || cause.kind !== "timeout" ? null : (this.#world.failure?.() ?? null);
+    if (failure) this.#signalling.send({ type: "failure", ...failure });
     this.end();
     this.#callback({ type: "over", cause });
   }

@@ -103,7 +103,10 @@ fn file_that_is_replaced_overrides_the_secret_and_what_is_bad_in_it_is_told_with
     let secret = &told["iceServers"][1];
     assert_eq!(
         secret["urls"],
-        serde_json::json!(["turn:t1.example.com:3478?transport=tcp", "turn:t2.example.com:443?transport=tcp"])
+        serde_json::json!([
+            "turn:t1.example.com:3478?transport=tcp",
+            "turn:t2.example.com:443?transport=tcp"
+        ])
     );
     assert!(secret["username"].as_str().unwrap().ends_with(":me-you"), "{secret}");
     let status = ice_servers(&access);
@@ -111,7 +114,9 @@ fn file_that_is_replaced_overrides_the_secret_and_what_is_bad_in_it_is_told_with
     let (renewed, expires) = (status.renewed_in_seconds.unwrap(), status.expires_in_seconds.unwrap());
     assert!(renewed < expires && expires <= 600.0, "{status:?}");
 
-    replace(r#"{"iceServers":[{"urls":"turn:f:1","username":"u","credential":"hunter2"}],"iceTransportPolicy":"relay"}"#);
+    replace(
+        r#"{"iceServers":[{"urls":"turn:f:1","username":"u","credential":"hunter2"}],"iceTransportPolicy":"relay"}"#,
+    );
     let status = ice_servers_where(&access, "the file's servers", |status| status.source == IceSource::File);
     assert_eq!((status.urls, status.transport_policy), (vec!["turn:f:1".into()], IceTransportPolicy::Relay));
     let told = turn(&access);
@@ -120,7 +125,11 @@ fn file_that_is_replaced_overrides_the_secret_and_what_is_bad_in_it_is_told_with
 
     replace(r#"{"iceServers":[{"urls":"turn:f:2","credential":"hunter3"}]}"#);
     let status = ice_servers_where(&access, "the file's error", |status| status.error.is_some());
-    assert_eq!((status.source, status.urls), (IceSource::File, vec!["turn:f:1".into()]), "the good ones stay");
+    assert_eq!(
+        (status.source, status.urls),
+        (IceSource::File, vec!["turn:f:1".into()]),
+        "the good ones stay"
+    );
     let error = status.error.unwrap();
     assert!(error.contains("rtc.json") && error.contains("\"turn:f:2\" needs a username"), "{error}");
 
@@ -150,7 +159,9 @@ fn rest_service_is_told_who_asks_and_its_servers_are_renewed_before_they_end() {
     let password = || turn(&access)["iceServers"][0]["credential"].clone();
     eventually("the first credentials", || (password() == "one").then_some(()));
     let head = service.heads.lock().unwrap()[0].clone();
-    for line in ["get /turn?key=hunter2 http/1.1", "x-auth-user: desk-7", "x-turn-protocol: tcp", "x-want-tls: true"] {
+    for line in
+        ["get /turn?key=hunter2 http/1.1", "x-auth-user: desk-7", "x-turn-protocol: tcp", "x-want-tls: true"]
+    {
         assert!(head.lines().any(|told| told == line), "{line} is missing in\n{head}");
     }
     service.answers(200, &credentials("two", 3600));
@@ -179,7 +190,8 @@ fn servers_that_are_configured_stand_in_for_a_rest_service_that_fails_and_the_fa
     assert!(status.error.unwrap().contains("it answers with 503"));
     assert_eq!(turn(&access)["lifetimeDuration"], "86400s");
     let metrics = access.get_authorized("/metrics").body;
-    let failures = metrics.lines().find_map(|line| line.strip_prefix("vdi_ice_server_renewal_failures_total "));
+    let failures =
+        metrics.lines().find_map(|line| line.strip_prefix("vdi_ice_server_renewal_failures_total "));
     assert!(failures.unwrap().parse::<u64>().unwrap() >= 1, "{metrics}");
 
     service.answers(200, &credentials("one", 3600));

@@ -160,9 +160,8 @@ pub struct Negotiation {
 impl Negotiation {
     /// A consumer that has just been opened.
     pub fn new(terms: Terms) -> Self {
-        let relay_only = terms.servers.ice_transport_policy == IceTransportPolicy::Relay;
         Self {
-            evidence: Evidence { relay_only, ..Evidence::default() },
+            evidence: Evidence::default(),
             failure: None,
             terms,
             state: State::AwaitingHello,
@@ -275,6 +274,8 @@ impl Negotiation {
             }
             (State::AwaitingHello, FromConsumer::Hello { version, .. }) if version == VERSION => {
                 self.state = State::Building;
+                self.evidence.relay_only =
+                    self.terms.servers.ice_transport_policy == IceTransportPolicy::Relay;
                 vec![
                     Action::Send(ToConsumer::Welcome {
                         version: VERSION,
