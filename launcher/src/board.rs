@@ -5,6 +5,7 @@ use crate::{
     desktop::DisplayName,
     gpu::Gpu,
     http::{auth::Guard, metrics::Figures},
+    ice::Ice,
     input::Input,
     latency::told::Ways,
     port::{self, tls::Certificate},
@@ -64,6 +65,8 @@ pub struct Sources {
     pub guard: Arc<Mutex<Guard>>,
     /// Messages that could not be read.
     pub bad_messages: Arc<AtomicU64>,
+    /// STUN and TURN servers.
+    pub ice: Ice,
     /// The certificate of the port.
     pub certificate: Certificate,
     /// Connections that were closed.
@@ -125,11 +128,17 @@ impl Board {
             latency: sources.ways.borrow().worst.clone(),
             audio: sources.audio.borrow().clone(),
             gpu,
+            ice_servers: sources.ice.status(),
             consumers: with_media(snapshot.consumers, &sources.ways.borrow()),
             connection: ConnectionStatus { failures: sources.ways.borrow().failures.clone() },
             tls: Some(sources.certificate.status()),
             turn: sources.turn.as_ref().map(Relay::status),
         }
+    }
+
+    /// STUN and TURN servers.
+    pub fn ice(&self) -> &Ice {
+        &self.0.sources.ice
     }
 
     /// What `/metrics` shows beside the status.

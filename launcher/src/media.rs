@@ -131,15 +131,18 @@ impl Media {
             .build()
             .map_err(failed)?;
         let latency = gst::ElementFactory::make("latencystats").build().map_err(failed)?;
+        let direct = &config.direct_paths;
         let sink = gst::ElementFactory::make("wswebrtcsink")
             .name("sink")
             .property("listen", "")
             .property("max-consumers", config.max_consumers)
-            .property("stun-server", config.stun_server.as_deref())
+            .property("min-rtp-port", direct.ports.map_or(0, |(first, _)| u32::from(first)))
+            .property("max-rtp-port", direct.ports.map_or(u32::from(u16::MAX), |(_, last)| u32::from(last)))
             .property(
-                "turn-servers",
-                gst::Array::new(config.turn_server.iter().map(|server| server.0.as_str())),
+                "announced-addresses",
+                gst::Array::new(direct.announced.iter().map(ToString::to_string)),
             )
+            .property("interfaces", gst::Array::new(&direct.interfaces))
             .build()
             .map_err(failed)?;
         let chain = [
