@@ -6,10 +6,12 @@
 use super::{
     WsWebRtcSink,
     consumer::{
-        Consumer, Outgoing, json,
-        negotiation::{Input, Terms},
+        Carrier, Consumer, Outgoing, json,
+        negotiation::{self, Input, Terms},
         pipeline::Plan,
+        token::{self, Token},
     },
+    continuity::{Arrival, Places, Refused, Serial},
     frames::{self, SharedTotals},
     ice_servers,
     payload::Kind,
@@ -27,10 +29,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use vdi_protocol::{
     control::{Media, ToPage},
-    signalling::{ErrorCode, IceTransportPolicy, ToConsumer},
+    signalling::{Continued, ErrorCode, IceTransportPolicy, MediaPath, ToConsumer},
 };
 
 /// How long a new consumer waits for streams that have not begun. Less than the negotiation's limit, so that the
@@ -39,6 +41,9 @@ const MEDIA_WAIT: Duration = Duration::from_secs(5);
 
 /// How long the sink's way to NULL waits for its consumers.
 const STOP_WAIT: Duration = Duration::from_secs(6);
+
+/// WebSockets that may be open without having said hello; a page says it within a round trip.
+const MAX_GREETING: usize = 64;
 
 /// Why a consumer was not opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +63,8 @@ pub struct Hub {
     /// Told whenever a consumer is gone.
     emptied: Condvar,
     playout_delay: watch::Sender<(Duration, Duration)>,
+    /// Room for WebSockets that have not said what they want.
+    pub greeting: Semaphore,
     next_id: AtomicU64,
     opened_total: AtomicU64,
     /// What the ways of all frames to all consumers took.
@@ -66,9 +73,22 @@ pub struct Hub {
 
 #[derive(Default)]
 struct Consumers {
-    by_id: BTreeMap<String, Arc<Consumer>>,
+    places: Places<Arc<Consumer>>,
+    /// Connections whose tasks have not ended, those that were replaced among them.
+    alive: usize,
+    /// For the next connection.
+    next_serial: Serial,
     /// The sink is up; false refuses new ones.
     open: bool,
+}
+
+impl Consumers {
+    /// For a connection that begins now.
+    fn new_serial(&mut self) -> Serial {
+        self.next_serial += 1;
+        self.alive += 1;
+        self.next_serial
+    }
 }
 
 impl Hub {
@@ -81,6 +101,7 @@ impl Hub {
             consumers: Mutex::default(),
             emptied: Condvar::new(),
             playout_delay: watch::Sender::new((Duration::ZERO, Duration::ZERO)),
+            greeting: Semaphore::new(MAX_GREETING),
             next_id: AtomicU64::new(1),
             opened_total: AtomicU64::new(0),
             totals: SharedTotals::default(),
@@ -232,14 +253,14 @@ impl Hub {
     pub fn close(&self, reason: &str) -> bool {
         let mut consumers = lock(&self.consumers);
         consumers.open = false;
-        for consumer in consumers.by_id.values() {
+        for consumer in consumers.places.living() {
             consumer.input(Input::Stop(reason.to_owned()));
         }
         let (consumers, _) = self
             .emptied
-            .wait_timeout_while(consumers, STOP_WAIT, |consumers| !consumers.by_id.is_empty())
+            .wait_timeout_while(consumers, STOP_WAIT, |consumers| consumers.alive > 0)
             .unwrap_or_else(PoisonError::into_inner);
-        consumers.by_id.is_empty()
+        consumers.alive == 0
     }
 
     /// A name for a consumer that brings none.
@@ -251,39 +272,96 @@ impl Hub {
     pub fn open_consumer(self: &Arc<Self>, id: &str, outgoing: Outgoing) -> Result<Arc<Consumer>, Refusal> {
         let refuse = |code, message| Err(Refusal { code, message });
         let settings = self.settings().clone();
+        let Some(token) = new_token() else {
+            return refuse(ErrorCode::Internal, "the system gives no random numbers".into());
+        };
+        let terms = terms(id, &settings, token, false);
         let mut consumers = lock(&self.consumers);
         if !consumers.open {
             return refuse(ErrorCode::NoMedia, "the stream is not running".into());
         }
-        if consumers.by_id.contains_key(id) {
+        if consumers.places.contains(id) {
             return refuse(ErrorCode::UnexpectedMessage, format!("there is a consumer \"{id}\" already"));
         }
-        if consumers.by_id.len() >= settings.max_consumers as usize {
+        if consumers.places.count() >= settings.max_consumers as usize {
             return refuse(
                 ErrorCode::TooManyConsumers,
                 format!("this stream serves at most {} consumers at once", settings.max_consumers),
             );
         }
-        let consumer = Consumer::open(self, id.to_owned(), terms(id, &settings), outgoing);
-        consumers.by_id.insert(id.to_owned(), consumer.clone());
+        let serial = consumers.new_serial();
+        let consumer = Consumer::open(self, serial, terms, outgoing);
+        consumers.places.open(id, serial, consumer.clone());
         self.opened_total.fetch_add(1, Ordering::Relaxed);
         Ok(consumer)
     }
 
-    /// The consumer of this name.
+    /// A consumer goes on with its session over another way: its connection gets it, or a successor is opened.
+    ///
+    /// The message that asks for it is for the connection that is returned.
+    pub fn continue_consumer(
+        self: &Arc<Self>,
+        session: &Continued,
+        outgoing: Outgoing,
+    ) -> Result<(Arc<Consumer>, Carrier), Refusal> {
+        let unknown = || {
+            let (code, message) = negotiation::unknown(session);
+            Refusal { code, message }
+        };
+        let settings = self.settings().clone();
+        let mut consumers = lock(&self.consumers);
+        let present = consumers.places.get(&session.consumer).cloned().ok_or_else(unknown)?;
+        if !consumers.open || !present.token.is(&session.token) {
+            return Err(unknown());
+        }
+        if session.media == MediaPath::Keep {
+            // What an old way does when it is let go is its own, and may come back here.
+            drop(consumers);
+            if !present.is_connected() {
+                return Err(unknown());
+            }
+            let carrier = present.replace_outgoing(outgoing);
+            return Ok((present, carrier));
+        }
+        consumers.places.may_follow(&session.consumer).map_err(|refused| match refused {
+            Refused::Unknown => unknown(),
+            Refused::TooMany => Refusal {
+                code: ErrorCode::Internal,
+                message: "earlier connections of this session are still going down".into(),
+            },
+        })?;
+        let serial = consumers.new_serial();
+        let terms = terms(&session.consumer, &settings, present.token.clone(), true);
+        let successor = Consumer::open(self, serial, terms, outgoing);
+        let earlier = consumers.places.follow(&session.consumer, serial, successor.clone());
+        drop(consumers);
+        if let Some(earlier) = earlier {
+            earlier.retire();
+        }
+        Ok((successor, 0))
+    }
+
+    /// What stands for the consumer of this name.
     pub fn consumer(&self, id: &str) -> Option<Arc<Consumer>> {
-        lock(&self.consumers).by_id.get(id).cloned()
+        lock(&self.consumers).places.get(id).cloned()
+    }
+
+    /// Every connection of the consumer that has not been replaced is to end.
+    pub fn stop_consumer(&self, id: &str, reason: &str) {
+        for consumer in lock(&self.consumers).places.living().filter(|consumer| consumer.id == id) {
+            consumer.input(Input::Stop(reason.to_owned()));
+        }
     }
 
     /// Names of all consumers.
     pub fn consumer_ids(&self) -> Vec<String> {
-        lock(&self.consumers).by_id.keys().cloned().collect()
+        lock(&self.consumers).places.ids().cloned().collect()
     }
 
     /// Sends text on a data channel of one consumer, or of all when `id` is empty.
     pub fn send_data(&self, id: &str, channel: &str, text: &str) -> bool {
         if id.is_empty() {
-            let all: Vec<_> = lock(&self.consumers).by_id.values().cloned().collect();
+            let all: Vec<_> = lock(&self.consumers).places.all().cloned().collect();
             all.iter().filter(|consumer| consumer.send_data(channel, text)).count() > 0
         } else {
             self.consumer(id).is_some_and(|consumer| consumer.send_data(channel, text))
@@ -293,7 +371,7 @@ impl Hub {
     /// The `stats` property.
     pub fn stats(&self) -> gst::Structure {
         let consumers: Vec<_> =
-            lock(&self.consumers).by_id.values().map(|consumer| consumer.stats().to_send_value()).collect();
+            lock(&self.consumers).places.all().map(|consumer| consumer.stats().to_send_value()).collect();
         let bytes: u64 = self.producers().iter().map(Producer::bytes).sum();
         gst::Structure::builder("application/x-vdi-sink-stats")
             .field("bytes-encoded", bytes)
@@ -310,16 +388,36 @@ impl Hub {
         self.emit("consumer-added", &[&id]);
     }
 
-    /// A consumer can be talked to.
-    pub fn consumer_connected(&self, id: &str) {
-        self.send_data(id, "control", &json(&ToPage::Media(self.media())));
-        self.emit("consumer-connected", &[&id]);
+    /// Which browser a consumer is, if it told.
+    pub fn consumer_client(&self, id: &str, client: &str) {
+        self.emit("consumer-client", &[&id, &client]);
     }
 
-    /// A consumer has ended and is taken down, whether its offer ever went out or not.
-    pub fn consumer_removed(&self, id: &str, reason: &str) {
-        self.emit("consumer-removed", &[&id, &reason]);
-        lock(&self.consumers).by_id.remove(id);
+    /// A connection can be talked to: it stands for its consumer from now on.
+    pub fn consumer_connected(&self, consumer: &Consumer) {
+        let arrival = lock(&self.consumers).places.connected(&consumer.id, consumer.serial);
+        match arrival {
+            Arrival::Late => return,
+            Arrival::Succeeds(Some(old)) => old.retire(),
+            Arrival::Succeeds(None) | Arrival::First => {}
+        }
+        let id = &consumer.id;
+        self.send_data(id, "control", &json(&ToPage::Media(self.media())));
+        self.emit("consumer-connected", &[id]);
+    }
+
+    /// A connection has ended and is taken down, whether its offer ever went out or not. The consumer is gone with it
+    /// unless another connection stands for it, or is about to.
+    pub fn consumer_ended(&self, consumer: &Consumer, reason: &str) {
+        let gone = lock(&self.consumers).places.ended(&consumer.id, consumer.serial);
+        if gone {
+            self.emit("consumer-removed", &[&consumer.id, &reason]);
+        }
+        let mut consumers = lock(&self.consumers);
+        if gone {
+            consumers.places.forget(&consumer.id);
+        }
+        consumers.alive = consumers.alive.saturating_sub(1);
         self.emptied.notify_all();
     }
 
@@ -340,7 +438,14 @@ impl Hub {
     }
 }
 
-fn terms(id: &str, settings: &Settings) -> Terms {
+/// A secret for a new consumer.
+fn new_token() -> Option<Token> {
+    let mut random = [0; token::BYTES];
+    getrandom::fill(&mut random).ok()?;
+    Some(Token::of(random))
+}
+
+fn terms(id: &str, settings: &Settings, token: Token, succeeds: bool) -> Terms {
     // Both kinds were checked when the properties were set.
     let stun = settings.stun_server.iter().filter_map(|uri| ice_servers::stun(uri).ok());
     let turn = settings.turn_servers.iter().filter_map(|uri| ice_servers::turn(uri).ok());
@@ -352,6 +457,8 @@ fn terms(id: &str, settings: &Settings) -> Terms {
             _ => IceTransportPolicy::All,
         },
         negotiation_timeout: settings.negotiation_timeout,
+        token,
+        succeeds,
     }
 }
 

@@ -128,9 +128,7 @@ impl WsWebRtcSink {
     }
 
     fn close_consumer(&self, id: &str, reason: &str) {
-        if let Some(consumer) = self.hub().consumer(id) {
-            consumer.input(super::consumer::negotiation::Input::Stop(reason.to_owned()));
-        }
+        self.hub().stop_consumer(id, reason);
     }
 }
 
@@ -313,6 +311,7 @@ impl ObjectImpl for WsWebRtcSink {
         static SIGNALS: Lazy<Vec<Signal>> = Lazy::new(|| {
             let string = String::static_type();
             vec![
+                Signal::builder("consumer-client").param_types([string, string]).build(),
                 Signal::builder("consumer-added").param_types([string]).build(),
                 Signal::builder("consumer-connected").param_types([string]).build(),
                 Signal::builder("consumer-removed").param_types([string, string]).build(),

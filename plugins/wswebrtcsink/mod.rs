@@ -33,6 +33,7 @@
 //! ```
 
 mod consumer;
+mod continuity;
 mod dial;
 mod frames;
 mod host;
