@@ -20,7 +20,7 @@ use tokio::{sync::watch, time::Instant};
 use vdi_protocol::{
     phase::Phase,
     reason::FailureReason,
-    status::{AudioStatus, ConsumerStatus, EncoderStatus, Status},
+    status::{AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, Status},
 };
 
 /// What the session's owner publishes.
@@ -117,7 +117,8 @@ impl Board {
             latency: sources.ways.borrow().worst.clone(),
             audio: sources.audio.borrow().clone(),
             gpu,
-            consumers: snapshot.consumers,
+            consumers: with_media(snapshot.consumers, &sources.ways.borrow()),
+            connection: ConnectionStatus { failures: sources.ways.borrow().failures.clone() },
         }
     }
 
@@ -155,6 +156,13 @@ impl Board {
     fn rate(&self) -> std::sync::MutexGuard<'_, Rate> {
         self.0.rate.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn with_media(mut consumers: Vec<ConsumerStatus>, ways: &Ways) -> Vec<ConsumerStatus> {
+    for consumer in &mut consumers {
+        consumer.media = ways.media.get(&consumer.id).copied();
+    }
+    consumers
 }
 
 fn latency(element: &gst::Element) -> Vec<(&'static str, f64)> {

@@ -52,6 +52,15 @@ pub enum Event {
     PageConnected(String),
     /// A page is gone, and why.
     PageRemoved(String, String),
+    /// A page did not connect, or is connected no more.
+    PageFailed {
+        /// The page.
+        page: String,
+        /// Stable name ([`vdi_protocol::connection::ConnectionFailure`]).
+        reason: String,
+        /// What was seen, and what to do.
+        message: String,
+    },
     /// A page has sent a text on a channel.
     Message {
         /// The page.
@@ -236,6 +245,12 @@ impl Media {
         });
         self.sink.connect("consumer-added", false, one(Event::PageAdded));
         self.sink.connect("consumer-connected", false, one(Event::PageConnected));
+        let failed = tell.clone();
+        self.sink.connect("consumer-failed", false, move |values| {
+            let (page, reason, message) = (text(values, 1), text(values, 2), text(values, 3));
+            failed(Event::PageFailed { page, reason, message });
+            None
+        });
         let removed = tell.clone();
         self.sink.connect("consumer-removed", false, move |values| {
             removed(Event::PageRemoved(text(values, 1), text(values, 2)));

@@ -168,6 +168,7 @@ impl Pages {
             id: id.clone(),
             role: self.roles.role(id),
             connected: page.connected,
+            media: None,
         };
         self.pages.iter().map(status).collect()
     }
@@ -234,7 +235,12 @@ mod tests {
         pages.take_control("b");
         assert_eq!(
             told(&mut pages, Phase::Streaming),
-            [("a".into(), Some((Role::Viewer, 2))), ("b".into(), Some((Role::Controller, 2)))]
+            [
+                // A word to the one who had control.
+                ("a".into(), None),
+                ("a".into(), Some((Role::Viewer, 2))),
+                ("b".into(), Some((Role::Controller, 2)))
+            ]
         );
     }
 

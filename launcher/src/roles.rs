@@ -49,7 +49,15 @@ impl Roles {
         let owns = client.is_some() && client == self.owner.as_deref();
         // A seat that is kept is not for somebody who is known to be another one.
         let kept = self.inherits_at.is_some() && self.owner.is_some() && client.is_some();
-        if owns || (self.controller.is_none() && !kept) { self.give_control(page) } else { None }
+        if owns || (self.controller.is_none() && client.is_some() && !kept) {
+            return self.give_control(page);
+        }
+        // A page without a name sits in for whoever had the seat.
+        if self.controller.is_none() && !kept {
+            self.controller = Some(page.to_owned());
+            self.inherits_at = None;
+        }
+        None
     }
 
     /// A page has left at `now`.
@@ -214,6 +222,18 @@ mod tests {
         assert_eq!(roles.controller(), Some("b"));
         let ousted = Ousted { page: "b".into(), same_user: false };
         assert_eq!(roles.connected("a2", Some("anna")), Some(ousted));
+    }
+
+    #[test]
+    fn page_that_does_not_say_who_it_is_sits_in_for_the_one_who_had_control() {
+        let mut roles = Roles::default();
+        roles.connected("a", Some("anna"));
+        roles.left("a", s(10));
+        roles.tick(s(13));
+        roles.connected("b", None);
+        assert_eq!(roles.controller(), Some("b"));
+        assert!(roles.connected("a2", Some("anna")).is_some());
+        assert_eq!(roles.controller(), Some("a2"));
     }
 
     #[test]

@@ -252,6 +252,10 @@ impl Parts {
                 let now = self.now();
                 self.pages.removed(&page, now);
             }
+            media::Event::PageFailed { page, reason, message } => {
+                tracing::warn!(page, reason, "a page failed to connect, or was lost: {message}");
+                return None;
+            }
             media::Event::Message { page, text, .. } => {
                 self.control(&page, &text);
                 return None;

@@ -6,16 +6,19 @@
 use super::{
     WsWebRtcSink,
     consumer::{
-        Carrier, Consumer, Outgoing, json,
-        negotiation::{self, Input, Terms},
+        CAT, Consumer, Visit,
+        failure::{Failure, advice},
+        json,
+        negotiation::{Input, Servers},
         pipeline::Plan,
-        token::{self, Token},
+        warm_up::warm_up,
     },
-    continuity::{Arrival, Places, Refused, Serial},
+    continuity::{Arrival, Places, Serial},
     frames::{self, SharedTotals},
     ice_servers,
     payload::Kind,
     producer::Producer,
+    runtime::runtime,
     settings::Settings,
 };
 use crate::adaptiveencbin::feedback::Feedback;
@@ -31,8 +34,9 @@ use std::{
 };
 use tokio::sync::{Semaphore, watch};
 use vdi_protocol::{
+    connection::ConnectionFailure,
     control::{Media, ToPage},
-    signalling::{Continued, ErrorCode, IceTransportPolicy, MediaPath, ToConsumer},
+    signalling::{ErrorCode, IceTransportPolicy, ToConsumer},
 };
 
 /// How long a new consumer waits for streams that have not begun. Less than the negotiation's limit, so that the
@@ -59,32 +63,34 @@ pub struct Hub {
     element: glib::WeakRef<WsWebRtcSink>,
     settings: Mutex<Settings>,
     producers: Mutex<BTreeMap<String, Producer>>,
-    consumers: Mutex<Consumers>,
+    pub(super) consumers: Mutex<Consumers>,
     /// Told whenever a consumer is gone.
     emptied: Condvar,
     playout_delay: watch::Sender<(Duration, Duration)>,
     /// Room for WebSockets that have not said what they want.
     pub greeting: Semaphore,
     next_id: AtomicU64,
-    opened_total: AtomicU64,
+    pub(super) opened_total: AtomicU64,
+    /// Connections that did not come up or were lost.
+    failures: Mutex<BTreeMap<ConnectionFailure, u64>>,
     /// What the ways of all frames to all consumers took.
     totals: SharedTotals,
 }
 
 #[derive(Default)]
-struct Consumers {
-    places: Places<Arc<Consumer>>,
+pub(super) struct Consumers {
+    pub places: Places<Arc<Consumer>>,
     /// Connections whose tasks have not ended, those that were replaced among them.
     alive: usize,
     /// For the next connection.
     next_serial: Serial,
     /// The sink is up; false refuses new ones.
-    open: bool,
+    pub open: bool,
 }
 
 impl Consumers {
     /// For a connection that begins now.
-    fn new_serial(&mut self) -> Serial {
+    pub fn new_serial(&mut self) -> Serial {
         self.next_serial += 1;
         self.alive += 1;
         self.next_serial
@@ -104,6 +110,7 @@ impl Hub {
             greeting: Semaphore::new(MAX_GREETING),
             next_id: AtomicU64::new(1),
             opened_total: AtomicU64::new(0),
+            failures: Mutex::default(),
             totals: SharedTotals::default(),
         })
     }
@@ -246,6 +253,7 @@ impl Hub {
 
     /// Consumers may come.
     pub fn open(&self) {
+        warm_up();
         lock(&self.consumers).open = true;
     }
 
@@ -266,79 +274,6 @@ impl Hub {
     /// A name for a consumer that brings none.
     pub fn new_id(&self) -> String {
         format!("c{}", self.next_id.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// A consumer is there.
-    pub fn open_consumer(self: &Arc<Self>, id: &str, outgoing: Outgoing) -> Result<Arc<Consumer>, Refusal> {
-        let refuse = |code, message| Err(Refusal { code, message });
-        let settings = self.settings().clone();
-        let Some(token) = new_token() else {
-            return refuse(ErrorCode::Internal, "the system gives no random numbers".into());
-        };
-        let terms = terms(id, &settings, token, false);
-        let mut consumers = lock(&self.consumers);
-        if !consumers.open {
-            return refuse(ErrorCode::NoMedia, "the stream is not running".into());
-        }
-        if consumers.places.contains(id) {
-            return refuse(ErrorCode::UnexpectedMessage, format!("there is a consumer \"{id}\" already"));
-        }
-        if consumers.places.count() >= settings.max_consumers as usize {
-            return refuse(
-                ErrorCode::TooManyConsumers,
-                format!("this stream serves at most {} consumers at once", settings.max_consumers),
-            );
-        }
-        let serial = consumers.new_serial();
-        let consumer = Consumer::open(self, serial, terms, outgoing);
-        consumers.places.open(id, serial, consumer.clone());
-        self.opened_total.fetch_add(1, Ordering::Relaxed);
-        Ok(consumer)
-    }
-
-    /// A consumer goes on with its session over another way: its connection gets it, or a successor is opened.
-    ///
-    /// The message that asks for it is for the connection that is returned.
-    pub fn continue_consumer(
-        self: &Arc<Self>,
-        session: &Continued,
-        outgoing: Outgoing,
-    ) -> Result<(Arc<Consumer>, Carrier), Refusal> {
-        let unknown = || {
-            let (code, message) = negotiation::unknown(session);
-            Refusal { code, message }
-        };
-        let settings = self.settings().clone();
-        let mut consumers = lock(&self.consumers);
-        let present = consumers.places.get(&session.consumer).cloned().ok_or_else(unknown)?;
-        if !consumers.open || !present.token.is(&session.token) {
-            return Err(unknown());
-        }
-        if session.media == MediaPath::Keep {
-            // What an old way does when it is let go is its own, and may come back here.
-            drop(consumers);
-            if !present.is_connected() {
-                return Err(unknown());
-            }
-            let carrier = present.replace_outgoing(outgoing);
-            return Ok((present, carrier));
-        }
-        consumers.places.may_follow(&session.consumer).map_err(|refused| match refused {
-            Refused::Unknown => unknown(),
-            Refused::TooMany => Refusal {
-                code: ErrorCode::Internal,
-                message: "earlier connections of this session are still going down".into(),
-            },
-        })?;
-        let serial = consumers.new_serial();
-        let terms = terms(&session.consumer, &settings, present.token.clone(), true);
-        let successor = Consumer::open(self, serial, terms, outgoing);
-        let earlier = consumers.places.follow(&session.consumer, serial, successor.clone());
-        drop(consumers);
-        if let Some(earlier) = earlier {
-            earlier.retire();
-        }
-        Ok((successor, 0))
     }
 
     /// What stands for the consumer of this name.
@@ -376,9 +311,58 @@ impl Hub {
         gst::Structure::builder("application/x-vdi-sink-stats")
             .field("bytes-encoded", bytes)
             .field("consumers-total", self.opened_total.load(Ordering::Relaxed))
+            .field("failures", self.failures())
             .field("consumers", gst::Array::from_values(consumers))
             .field("latency-histograms", frames::histograms(&self.totals))
             .build()
+    }
+
+    fn failures(&self) -> gst::Structure {
+        let mut failures = gst::Structure::new_empty("application/x-vdi-connection-failures");
+        for (reason, count) in lock(&self.failures).iter() {
+            failures.set(reason.as_str(), *count);
+        }
+        failures
+    }
+
+    // Servers for finding a way.
+
+    /// The servers for a consumer: those that the application names, else the properties'.
+    pub fn ice_servers(&self, consumer: &Consumer) -> Servers {
+        let mut servers = servers(&self.settings());
+        let Visit { authority, secure } = &consumer.visit;
+        let uris: Vec<String> = self
+            .element()
+            .and_then(|element| {
+                element.emit_by_name_with_values(
+                    "request-ice-servers",
+                    &[consumer.id.to_value(), authority.to_value(), secure.to_value()],
+                )
+            })
+            .and_then(|value| value.get().ok())
+            .unwrap_or_default();
+        if uris.is_empty() {
+            return servers;
+        }
+        servers.ice_servers.clear();
+        for uri in uris {
+            match ice_servers::stun(&uri).or_else(|_| ice_servers::turn(&uri)) {
+                Ok(server) => servers.ice_servers.push(server),
+                Err(err) => gst::warning!(CAT, "consumer {}: request-ice-servers: {err}", consumer.id),
+            }
+        }
+        servers
+    }
+
+    /// Tells each consumer its servers again. Signals are emitted from a task, not from the caller's thread.
+    pub fn update_ice_servers(self: &Arc<Self>) {
+        let hub = self.clone();
+        runtime().spawn(async move {
+            let consumers: Vec<_> = lock(&hub.consumers).places.living().cloned().collect();
+            for consumer in consumers {
+                consumer.input(Input::IceServers(hub.ice_servers(&consumer)));
+            }
+        });
     }
 
     // Signals.
@@ -421,6 +405,14 @@ impl Hub {
         self.emptied.notify_all();
     }
 
+    /// A connection did not come up, or was lost: counted, and told in one line with what to do.
+    pub fn consumer_failed(&self, id: &str, failure: &Failure) {
+        *lock(&self.failures).entry(failure.reason).or_default() += 1;
+        let message = format!("{}; {}", failure.message, advice(failure.reason));
+        gst::warning!(super::imp::CAT, "consumer {id} failed, {}: {message}", failure.reason);
+        self.emit("consumer-failed", &[&id, &failure.reason.as_str(), &message]);
+    }
+
     /// Text of a data channel, for the application.
     pub fn data_message(&self, id: &str, channel: &str, text: &str) {
         self.emit("data-message", &[&id, &channel, &text]);
@@ -438,31 +430,21 @@ impl Hub {
     }
 }
 
-/// A secret for a new consumer.
-fn new_token() -> Option<Token> {
-    let mut random = [0; token::BYTES];
-    getrandom::fill(&mut random).ok()?;
-    Some(Token::of(random))
-}
-
-fn terms(id: &str, settings: &Settings, token: Token, succeeds: bool) -> Terms {
+/// The properties' servers.
+pub(super) fn servers(settings: &Settings) -> Servers {
     // Both kinds were checked when the properties were set.
     let stun = settings.stun_server.iter().filter_map(|uri| ice_servers::stun(uri).ok());
     let turn = settings.turn_servers.iter().filter_map(|uri| ice_servers::turn(uri).ok());
-    Terms {
-        consumer: id.to_owned(),
+    Servers {
         ice_servers: stun.chain(turn).collect(),
         ice_transport_policy: match settings.ice_transport_policy {
             WebRTCICETransportPolicy::Relay => IceTransportPolicy::Relay,
             _ => IceTransportPolicy::All,
         },
-        negotiation_timeout: settings.negotiation_timeout,
-        token,
-        succeeds,
     }
 }
 
 /// A panic elsewhere leaves these values whole: each is changed in one statement.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

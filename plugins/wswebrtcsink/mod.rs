@@ -32,6 +32,8 @@
 //!          keyframes                      consumer/negotiation (pure) ◀── messages ── host │ dial │ application
 //! ```
 
+mod admission;
+mod application;
 mod consumer;
 mod continuity;
 mod dial;

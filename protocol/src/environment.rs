@@ -34,6 +34,8 @@ pub const READYZ: &str = "/readyz";
 pub const STATUS: &str = "/status";
 /// Prometheus metrics.
 pub const METRICS: &str = "/metrics";
+/// What works and what does not, looked at when it is asked ([`crate::doctor::Report`]).
+pub const DOCTOR: &str = "/doctor";
 /// The signalling WebSocket.
 pub const WS: &str = "/ws";
 

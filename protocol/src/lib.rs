@@ -28,7 +28,9 @@
 //! In dial-out mode the same messages travel inside [`broker`] envelopes, one WebSocket for all consumers.
 
 pub mod broker;
+pub mod connection;
 pub mod control;
+pub mod doctor;
 pub mod environment;
 pub mod input;
 pub mod latency;

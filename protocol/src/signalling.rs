@@ -1,6 +1,8 @@
 //! The wire: signalling between one consumer (a browser) and the sink, in WebSocket text frames.
 
+use crate::connection::ConnectionFailure;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What a consumer sends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +27,14 @@ pub enum FromConsumer {
     },
     /// One of the consumer's ICE candidates, in the form of `RTCIceCandidate.toJSON()`. An empty candidate ends them.
     Ice(IceCandidate),
+    /// The consumer cannot connect, or has lost the media path: its own view of why, told before it leaves.
+    Failure {
+        /// Stable name, for programs.
+        reason: ConnectionFailure,
+        /// A sentence, for people.
+        #[serde(default)]
+        message: String,
+    },
     /// The consumer leaves.
     Bye,
 }
@@ -48,6 +58,14 @@ pub enum ToConsumer {
         /// Whether this goes on with the session that `hello` named.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         resumed: bool,
+    },
+    /// Other servers from now on, because credentials were renewed: for `RTCPeerConnection.setConfiguration`, and for
+    /// the peer connections that follow.
+    IceServers {
+        /// Handed to `RTCPeerConnection` as they are.
+        ice_servers: Vec<IceServer>,
+        /// `all` or `relay`.
+        ice_transport_policy: IceTransportPolicy,
     },
     /// The server's offer.
     Offer {
@@ -107,7 +125,7 @@ pub struct IceCandidate {
 }
 
 /// One entry of `RTCConfiguration.iceServers`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceServer {
     /// `stun:`, `turn:` or `turns:` URLs.
     pub urls: Vec<String>,
@@ -117,6 +135,18 @@ pub struct IceServer {
     /// TURN password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+}
+
+/// Without the password, which must not reach a log.
+impl fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let credential = self.credential.as_ref().map(|_| "(secret)");
+        f.debug_struct("IceServer")
+            .field("urls", &self.urls)
+            .field("username", &self.username)
+            .field("credential", &credential)
+            .finish()
+    }
 }
 
 /// `RTCConfiguration.iceTransportPolicy`.

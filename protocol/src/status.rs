@@ -1,7 +1,10 @@
 //! The wire: `GET /status`, what a process says of its session. The operator reads it, and so do people.
 
-use crate::{control::Role, latency::Leg, phase::Phase, reason::FailureReason};
+use crate::{
+    connection::ConnectionFailure, control::Role, latency::Leg, phase::Phase, reason::FailureReason,
+};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The body of `/status`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +34,16 @@ pub struct Status {
     pub gpu: GpuStatus,
     /// Connected pages.
     pub consumers: Vec<ConsumerStatus>,
+    /// How connecting went.
+    pub connection: ConnectionStatus,
+}
+
+/// How connecting went since the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ConnectionStatus {
+    /// Connections that did not come up or were lost, by reason; those that never happened are absent.
+    pub failures: BTreeMap<ConnectionFailure, u64>,
 }
 
 /// The encoder at work, in W3C webrtc-stats words where it has some.
@@ -259,4 +272,25 @@ pub struct ConsumerStatus {
     pub role: Role,
     /// Whether its media path is up.
     pub connected: bool,
+    /// What it says of the media that reach it; `null` before its first report.
+    #[serde(default)]
+    pub media: Option<ConsumerMedia>,
+}
+
+/// What reaches a page, in W3C webrtc-stats words. Counts are since it connected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ConsumerMedia {
+    /// Frames decoded.
+    pub frames_decoded: u64,
+    /// Frames decoded in the last second.
+    pub frames_per_second: f64,
+    /// How unevenly packets come (RFC 3550, 6.4.1), in seconds.
+    pub jitter_seconds: f64,
+    /// RTP packets received.
+    pub packets_received: u64,
+    /// RTP packets lost; negative when duplicates outnumber losses.
+    pub packets_lost: i64,
+    /// To the page and back, in seconds; 0 before the first answer.
+    pub round_trip_seconds: f64,
 }

@@ -5,10 +5,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use serde::{Serialize, de::DeserializeOwned};
-use std::{fmt::Debug, path::Path};
+use std::{collections::BTreeMap, fmt::Debug, path::Path};
 use vdi_protocol::{
     broker::{FromBroker, ToBroker},
+    connection::ConnectionFailure,
     control::{Cursor, FromPage, Media, NoticeLevel, PageStats, Quality, Role, ToPage},
+    doctor::{Check, CheckName, Outcome, Report},
     input::{Input, Motion},
     latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
     phase::Phase,
@@ -18,8 +20,9 @@ use vdi_protocol::{
         ToConsumer,
     },
     status::{
-        ConsumerStatus, EncoderStatus, EncoderSwitch, LatencyFigures, LatencyStatus,
-        QualityLimitationDurations, QualityLimitationReason, Rejection, StageLatencyStatus, Status,
+        ConnectionStatus, ConsumerMedia, ConsumerStatus, EncoderStatus, EncoderSwitch, LatencyFigures,
+        LatencyStatus, QualityLimitationDurations, QualityLimitationReason, Rejection, StageLatencyStatus,
+        Status,
     },
 };
 
@@ -69,6 +72,10 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
             },
             FromConsumer::Answer { sdp: "v=0\r\n".into() },
             FromConsumer::Ice(IceCandidate { sdp_mid: Some("video0".into()), ..candidate() }),
+            FromConsumer::Failure {
+                reason: ConnectionFailure::PathBlocked,
+                message: "No answer on any of 3 paths.".into(),
+            },
             FromConsumer::Bye,
         ],
     );
@@ -101,6 +108,14 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                 ice_transport_policy: IceTransportPolicy::Relay,
                 token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
                 resumed: true,
+            },
+            ToConsumer::IceServers {
+                ice_servers: vec![IceServer {
+                    urls: vec!["turn:turn.example.com:3478?transport=udp".into()],
+                    username: Some("1700000600:c1".into()),
+                    credential: Some("other".into()),
+                }],
+                ice_transport_policy: IceTransportPolicy::Relay,
             },
             ToConsumer::Offer { sdp: "v=0\r\n".into() },
             ToConsumer::Ice(candidate()),
@@ -340,8 +355,63 @@ fn status_stands_on_the_wire_as_in_the_golden_file() {
                     figures: LatencyFigures { p50_seconds: 0.006, p95_seconds: 0.009, p99_seconds: 0.012 },
                 }],
             }),
-            consumers: vec![ConsumerStatus { id: "c1".into(), role: Role::Controller, connected: true }],
+            consumers: vec![ConsumerStatus {
+                id: "c1".into(),
+                role: Role::Controller,
+                connected: true,
+                media: Some(ConsumerMedia {
+                    frames_decoded: 300,
+                    frames_per_second: 29.5,
+                    jitter_seconds: 0.003,
+                    packets_received: 4_000,
+                    packets_lost: 2,
+                    round_trip_seconds: 0.0015,
+                }),
+            }],
+            connection: ConnectionStatus {
+                failures: BTreeMap::from([
+                    (ConnectionFailure::PathBlocked, 2),
+                    (ConnectionFailure::SignallingLost, 1),
+                ]),
+            },
             ..Status::default()
+        }],
+    );
+}
+
+#[test]
+fn what_the_doctor_found_stands_on_the_wire_as_in_the_golden_file() {
+    check(
+        "doctor",
+        &[Report {
+            healthy: false,
+            unix_seconds: 1_700_000_000.25,
+            checks: vec![
+                Check {
+                    name: CheckName::Gpu,
+                    outcome: Outcome::Warning,
+                    target: None,
+                    reason: Some("GPU_INIT_ERROR".into()),
+                    message: "No NVIDIA driver: libnvidia-ml.so is not on this machine.".into(),
+                    advice: Some("Software encodes instead.".into()),
+                },
+                Check {
+                    name: CheckName::TurnTls,
+                    outcome: Outcome::Failed,
+                    target: Some("turns:turn.example.com:5349?transport=tcp".into()),
+                    reason: Some("UNREACHABLE".into()),
+                    message: "Nothing answers there.".into(),
+                    advice: Some("Open TCP port 5349 in the firewall.".into()),
+                },
+                Check {
+                    name: CheckName::Media,
+                    outcome: Outcome::Skipped,
+                    target: None,
+                    reason: None,
+                    message: "Nobody watches.".into(),
+                    advice: None,
+                },
+            ],
         }],
     );
 }

@@ -205,7 +205,7 @@ impl Consumer {
     /// The sink sent this.
     pub fn receive(self: &Arc<Self>, message: ToConsumer) {
         match message {
-            ToConsumer::Welcome { .. } => {}
+            ToConsumer::Welcome { .. } | ToConsumer::IceServers { .. } => {}
             ToConsumer::Offer { sdp } => {
                 self.seen.0.lock().unwrap().offer = Some(sdp.clone());
                 self.answer(&sdp);

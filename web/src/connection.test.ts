@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Connection, ConnectionEvent } from "./connection";
 import { OFFER, Page, WELCOME } from "./fixture";
-import { refusedVideo } from "./session";
+import { refusedVideo } from "./sdp";
 import { settle, type FakePeer, type FakeSocket, type ManualClock } from "./testing";
 
 let page: Page;
@@ -38,6 +38,15 @@ describe("the way to a stream", () => {
     expect(connection.state).toEqual({ name: "connecting", stage: "frame" });
     connection.pictureShown();
     expect(connection.state).toEqual({ name: "streaming" });
+  });
+
+  it("hands renewed servers to the peer that is there, and changes nothing else of it", () => {
+    socket().open();
+    socket().say(WELCOME);
+    const renewed = [{ urls: ["turn:t?transport=tcp"], username: "2:c1", credential: "new" }];
+    socket().say({ type: "iceServers", iceServers: renewed, iceTransportPolicy: "all" });
+    expect(peer().config).toEqual({ iceServers: renewed, iceTransportPolicy: "all", bundlePolicy: "max-bundle" });
+    expect(peers).toHaveLength(1);
   });
 
   it("takes candidates both ways, also those that came before the offer", async () => {

@@ -7,6 +7,7 @@ import { Cursor } from "./cursor";
 import { Curtain, missing, say } from "./curtain";
 import { Fullscreen } from "./fullscreen";
 import { scaleOf } from "./geometry";
+import { clientName } from "./identity";
 import { Keyboard } from "./keyboard";
 import type { Platform } from "./keysyms";
 import { Media } from "./media";
@@ -40,6 +41,16 @@ function wordAt(name: string | undefined): string {
 
 const connection = new Connection(
   signallingUrl(document.baseURI),
+  clientName(
+    {
+      // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
+      getItem: (key) => localStorage.getItem(key),
+      setItem: (key, value) => {
+        localStorage.setItem(key, value);
+      },
+    },
+    (bytes) => crypto.getRandomValues(bytes),
+  ),
   {
     clock,
     random: Math.random,
@@ -66,6 +77,26 @@ const connection = new Connection(
       case "notice":
         notices.add(event.level, event.text, event.once);
         break;
+      case "succeeded":
+        media.hurry();
+        keyboard.renew();
+        pointer.renew();
+        break;
+      case "abandoned":
+        media.abandon();
+        break;
+      case "controlTaken":
+        notices.add("info", event.sameUser ? words.controlTakenByYou : words.controlTaken, null, {
+          label: words.useHere,
+          does: () => {
+            connection.takeControl();
+            focusDesktop();
+          },
+        });
+        break;
+      case "cut":
+        notices.add("info", words.cut);
+        break;
       case "changed":
         break;
     }
@@ -76,7 +107,7 @@ const connection = new Connection(
 const media = new Media(stage, find<HTMLAudioElement>("sound"), (event) => {
   if (event.type === "frame") {
     // Sixty times a second, and nothing of it is shown.
-    connection.frameSeen(event.frame);
+    connection.frameSeen(event.frame, event.coming);
     return;
   }
   if (event.type === "shown") connection.pictureShown();
@@ -226,7 +257,11 @@ document.addEventListener("visibilitychange", () => {
 // The picture is drawn in another size, and the pointer with it.
 window.addEventListener("resize", refresh);
 window.addEventListener("online", () => {
-  connection.wake();
+  connection.networkChanged();
+});
+// Where browsers tell of it: from Wi-Fi to cable, for example.
+(navigator as { connection?: EventTarget }).connection?.addEventListener("change", () => {
+  connection.networkChanged();
 });
 window.addEventListener("pagehide", () => {
   connection.stop();

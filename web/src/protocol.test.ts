@@ -41,7 +41,7 @@ describe("bad messages", () => {
   const bad: [string, Reader<unknown>, string, RegExp][] = [
     ["no JSON", protocol.toConsumer, "{", /malformed JSON/],
     ["no object", protocol.toConsumer, "[]", /expected an object/],
-    ["an unknown type", protocol.toConsumer, '{"type":"dance"}', /one of welcome, offer, ice, error, bye, found "dance"/],
+    ["an unknown type", protocol.toConsumer, '{"type":"dance"}', /one of welcome, iceServers, offer, ice, error, bye, found "dance"/],
     ["a missing field", protocol.toConsumer, '{"type":"offer"}', /message.sdp: expected a string, found nothing/],
     ["an unknown code", protocol.toConsumer, '{"type":"error","code":"?","message":""}', /message.code: expected one of/],
     ["a negative coordinate", protocol.motion, '{"seq":1,"x":-1,"y":0}', /message.x: expected a whole number from 0 to 65535/],

@@ -82,17 +82,19 @@ export const fromConsumer = tagged({
 });
 export type FromConsumer = Read<typeof fromConsumer>;
 
+const ice = { iceServers: list(iceServer), iceTransportPolicy: oneOf(["all", "relay"]) };
+
 /** Signalling, server to page. */
 export const toConsumer = tagged({
   welcome: {
     version: u32,
     consumer: text,
-    iceServers: list(iceServer),
-    iceTransportPolicy: oneOf(["all", "relay"]),
+    ...ice,
     // A server that gives none cannot go on with a session that was cut.
     token: optional(text),
     resumed: optional(flag),
   },
+  iceServers: ice,
   offer: { sdp: text },
   ice: iceCandidate,
   error: { code: errorCode, message: text },
@@ -100,6 +102,8 @@ export const toConsumer = tagged({
 });
 export type ToConsumer = Read<typeof toConsumer>;
 export type Welcome = Extract<ToConsumer, { type: "welcome" }>;
+/** The servers by which a page finds a way, and whether it may use another. */
+export type IceServers = Omit<Extract<ToConsumer, { type: "iceServers" }>, "type">;
 
 const pageStats = {
   framesDecoded: byDefault(count, 0),

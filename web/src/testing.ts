@@ -165,8 +165,16 @@ export class FakePeer extends EventTarget {
   answerSdp = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n";
   report: [string, unknown][] = [];
 
-  constructor(readonly config: RTCConfiguration) {
+  constructor(public config: RTCConfiguration) {
     super();
+  }
+
+  getConfiguration(): RTCConfiguration {
+    return this.config;
+  }
+
+  setConfiguration(config: RTCConfiguration): void {
+    this.config = config;
   }
 
   setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {

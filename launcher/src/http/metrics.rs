@@ -10,6 +10,7 @@ use prometheus_client::{
 };
 use std::{collections::BTreeMap, fmt, sync::atomic::AtomicU64};
 use vdi_protocol::{
+    connection::ConnectionFailure,
     phase::Phase,
     status::{EncoderStatus, QualityLimitationReason, Status},
 };
@@ -58,6 +59,7 @@ pub fn render(status: &Status, figures: &Figures) -> Result<String, fmt::Error> 
     video(&mut registry, figures);
     registry.register_collector(Box::new(Histograms(figures.ways.clone())));
     gpu(&mut registry, status);
+    connection(&mut registry, status);
     let audio: Gauge = Gauge::default();
     audio.set(i64::from(status.audio.running));
     registry.register("vdi_audio_running", "Whether sound is captured", audio);
@@ -159,6 +161,20 @@ fn video(registry: &mut Registry, figures: &Figures) {
     registry.register("vdi_sender_latency_seconds", "Age of encoded frames since capture", latency);
 }
 
+fn connection(registry: &mut Registry, status: &Status) {
+    let failures = Family::<Labels, Counter>::default();
+    for reason in ConnectionFailure::ALL {
+        // Those that never happened are there as well: a rate needs the zero before the first.
+        let count = status.connection.failures.get(&reason).copied().unwrap_or_default();
+        failures.get_or_create(&vec![("reason", reason.as_str().to_owned())]).inc_by(count);
+    }
+    registry.register(
+        "vdi_connection_failures",
+        "Connections that did not come up or were lost, by reason",
+        failures,
+    );
+}
+
 fn gpu(registry: &mut Registry, status: &Status) {
     let [utilization, encoder, total, used] =
         std::array::from_fn(|_| Family::<Labels, FloatGauge>::default());
@@ -198,7 +214,7 @@ mod tests {
     use vdi_protocol::{
         control::Role,
         latency::Leg,
-        status::{ConsumerStatus, QualityLimitationDurations},
+        status::{ConnectionStatus, ConsumerStatus, QualityLimitationDurations},
     };
 
     #[test]
@@ -216,10 +232,11 @@ mod tests {
                 ..Default::default()
             }),
             consumers: vec![
-                ConsumerStatus { id: "c1".into(), role: Role::Controller, connected: true },
-                ConsumerStatus { id: "c2".into(), role: Role::Viewer, connected: true },
-                ConsumerStatus { id: "c3".into(), role: Role::Viewer, connected: false },
+                ConsumerStatus { id: "c1".into(), role: Role::Controller, connected: true, media: None },
+                ConsumerStatus { id: "c2".into(), role: Role::Viewer, connected: true, media: None },
+                ConsumerStatus { id: "c3".into(), role: Role::Viewer, connected: false, media: None },
             ],
+            connection: ConnectionStatus { failures: [(ConnectionFailure::PathBlocked, 2)].into() },
             ..Status::default()
         };
         let figures = Figures {
@@ -253,6 +270,8 @@ mod tests {
             r#"vdi_quality_limitation{reason="none"} 0"#,
             r#"vdi_quality_limitation_seconds_total{reason="cpu"} 2.5"#,
             "vdi_frames_encoded_total 600",
+            r#"vdi_connection_failures_total{reason="pathBlocked"} 2"#,
+            r#"vdi_connection_failures_total{reason="noAnswer"} 0"#,
             "fps 59.5",
             "latency 12.0",
             r#"vdi_sender_latency_seconds{quantile="0.5"} 0.012"#,

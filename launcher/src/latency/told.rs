@@ -1,9 +1,11 @@
-//! Decision: what `wswebrtcsink` tells of the ways of frames, read out of its `stats`: the page that is worst off, and the
-//! histograms. A field that is missing or of another type reads as unknown.
+//! Decision: what `wswebrtcsink` tells of pages and of the ways of frames, read out of its `stats`: the page that is worst
+//! off, the histograms, the media that reach each page, and failed connections. A field that is missing or of another type reads as unknown.
 
+use std::collections::BTreeMap;
 use vdi_protocol::{
+    connection::ConnectionFailure,
     latency::Leg,
-    status::{LatencyFigures, LatencyStatus, StageLatencyStatus},
+    status::{ConsumerMedia, LatencyFigures, LatencyStatus, StageLatencyStatus},
 };
 
 /// The ways of frames to all pages.
@@ -13,6 +15,10 @@ pub struct Ways {
     pub worst: Option<LatencyStatus>,
     /// Since the start.
     pub histograms: Vec<Histogram>,
+    /// What reaches each page, of those that have told it.
+    pub media: BTreeMap<String, ConsumerMedia>,
+    /// Connections that did not come up or were lost, since the start.
+    pub failures: BTreeMap<ConnectionFailure, u64>,
 }
 
 /// How long one leg of the ways took, or the whole.
@@ -44,7 +50,28 @@ pub fn ways(stats: &gst::StructureRef) -> Ways {
     Ways {
         worst: consumers.iter().filter_map(|one| latency(one)).max_by(|a, b| p50(a).total_cmp(&p50(b))),
         histograms: structures(array("latency-histograms")).iter().filter_map(|one| histogram(one)).collect(),
+        media: consumers.iter().filter_map(|one| Some((one.get("id").ok()?, media(one)?))).collect(),
+        failures: stats.get::<gst::Structure>("failures").map(|all| failures(&all)).unwrap_or_default(),
     }
+}
+
+fn media(consumer: &gst::StructureRef) -> Option<ConsumerMedia> {
+    let milliseconds = |field| consumer.get::<f64>(field).unwrap_or_default() / 1e3;
+    Some(ConsumerMedia {
+        frames_decoded: consumer.get("frames-decoded").ok()?,
+        frames_per_second: consumer.get("frames-per-second").unwrap_or_default(),
+        jitter_seconds: milliseconds("jitter-ms"),
+        packets_received: consumer.get("packets-received").unwrap_or_default(),
+        packets_lost: consumer.get("packets-lost").unwrap_or_default(),
+        round_trip_seconds: milliseconds("round-trip-ms"),
+    })
+}
+
+fn failures(structure: &gst::StructureRef) -> BTreeMap<ConnectionFailure, u64> {
+    let one = |(name, count): (&gst::glib::GStr, &gst::glib::SendValue)| {
+        Some((ConnectionFailure::from_name(name)?, count.get().ok()?))
+    };
+    structure.iter().filter_map(one).collect()
 }
 
 fn latency(consumer: &gst::StructureRef) -> Option<LatencyStatus> {
@@ -165,5 +192,40 @@ mod tests {
         assert_eq!(read.iter().map(|one| one.leg).collect::<Vec<_>>(), [Some(Leg::Encode), None]);
         assert_eq!(read[0].buckets, [(0.001, 1), (0.0075, 5), (f64::INFINITY, 0)]);
         assert_eq!((read[0].count, read[0].sum_seconds, read[0].codec.as_str()), (6, 0.042, "H264"));
+    }
+
+    #[test]
+    fn media_of_pages_that_report_and_failures_by_reason_are_read() {
+        gst::init().unwrap();
+        let reports = gst::Structure::builder("consumer")
+            .field("id", "c1")
+            .field("frames-decoded", 300_u64)
+            .field("frames-per-second", 29.5)
+            .field("jitter-ms", 3.5)
+            .field("packets-received", 4000_u64)
+            .field("packets-lost", -2_i64)
+            .field("round-trip-ms", 1.5)
+            .build();
+        let silent = gst::Structure::builder("consumer").field("id", "c2").build();
+        let failures = gst::Structure::builder("failures")
+            .field("pathBlocked", 2_u64)
+            .field("fromTheFuture", 1_u64)
+            .build();
+        let consumers = [reports.to_send_value(), silent.to_send_value()];
+        let stats = gst::Structure::builder("stats")
+            .field("consumers", gst::Array::from_values(consumers))
+            .field("failures", failures)
+            .build();
+        let read = ways(&stats);
+        let media = ConsumerMedia {
+            frames_decoded: 300,
+            frames_per_second: 29.5,
+            jitter_seconds: 0.0035,
+            packets_received: 4000,
+            packets_lost: -2,
+            round_trip_seconds: 0.0015,
+        };
+        assert_eq!(read.media, BTreeMap::from([("c1".to_owned(), media)]));
+        assert_eq!(read.failures, BTreeMap::from([(ConnectionFailure::PathBlocked, 2)]));
     }
 }

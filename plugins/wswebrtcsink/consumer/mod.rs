@@ -3,12 +3,15 @@
 
 mod branch;
 pub mod channels;
+pub mod failure;
 mod lateness;
 pub mod negotiation;
 pub mod pipeline;
 mod report;
 mod sdp;
+pub mod terms;
 pub mod token;
+pub mod warm_up;
 
 use super::{
     continuity::Serial,
@@ -32,7 +35,7 @@ use vdi_protocol::{
     control::{FromPage, PageStats, ToPage},
     latency::FrameReports,
     parse,
-    signalling::{ErrorCode, ToConsumer},
+    signalling::{ErrorCode, FromConsumer, ToConsumer},
 };
 
 pub(crate) use super::imp::CAT;
@@ -58,6 +61,15 @@ pub type Outgoing = Box<dyn Fn(ToConsumer) + Send + Sync>;
 /// Which of the ways that have carried a consumer's messages, one after the other.
 pub type Carrier = u64;
 
+/// By which address a consumer's page has reached this machine, as far as that is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Visit {
+    /// Host, and port if it is not the scheme's own; empty when unknown.
+    pub authority: String,
+    /// Through TLS.
+    pub secure: bool,
+}
+
 /// One connection of a consumer, as everything but its own task sees it.
 pub struct Consumer {
     /// The consumer's name.
@@ -68,6 +80,8 @@ pub struct Consumer {
     pub token: Token,
     /// Whether it came to go on with a session.
     succeeds: bool,
+    /// How it came.
+    pub visit: Visit,
     mailbox: mpsc::Sender<Input>,
     outgoing: Mutex<(Carrier, Outgoing)>,
     /// Emptied at the end: the channels' handlers hold this consumer, which holds the channels.
@@ -94,7 +108,7 @@ pub struct Consumer {
 
 impl Consumer {
     /// Opens a connection and starts its task.
-    pub fn open(hub: &Arc<Hub>, serial: Serial, terms: Terms, outgoing: Outgoing) -> Arc<Self> {
+    pub fn open(hub: &Arc<Hub>, serial: Serial, visit: Visit, terms: Terms, outgoing: Outgoing) -> Arc<Self> {
         let (mailbox, inputs) = mpsc::channel(MAILBOX);
         #[expect(clippy::disallowed_methods, reason = "this shell hands the time to the decision")]
         let opened = Instant::now();
@@ -103,6 +117,7 @@ impl Consumer {
             serial,
             token: terms.token.clone(),
             succeeds: terms.succeeds,
+            visit,
             mailbox,
             outgoing: Mutex::new((0, outgoing)),
             channels: Mutex::new(None),
@@ -364,7 +379,13 @@ impl Task {
 
     fn handle(&mut self, input: Input) -> Option<String> {
         let now = self.consumer.opened.elapsed();
-        for action in self.negotiation.handle(input, now) {
+        let mut actions = Vec::new();
+        if matches!(input, Input::Message(FromConsumer::Hello { .. })) {
+            let servers = self.hub.ice_servers(&self.consumer);
+            actions = self.negotiation.handle(Input::IceServers(servers), now);
+        }
+        actions.extend(self.negotiation.handle(input, now));
+        for action in actions {
             match action {
                 Action::Send(message) => {
                     let offered = matches!(message, ToConsumer::Offer { .. });
@@ -457,6 +478,9 @@ impl Task {
         self.consumer.set_channels(None);
         if let Some(pipeline) = pipeline {
             pipeline.shut_down().await;
+        }
+        if let Some(failure) = self.negotiation.failure() {
+            self.hub.consumer_failed(&self.consumer.id, failure);
         }
         self.hub.consumer_ended(&self.consumer, reason);
     }

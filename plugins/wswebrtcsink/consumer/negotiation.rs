@@ -11,15 +11,20 @@
 //! Times are durations since the consumer was opened. Nothing here does I/O: the shell feeds inputs and carries out
 //! the actions in order.
 
-use super::{sdp, token::Token};
+pub use super::terms::{Servers, Terms};
+use super::{
+    failure::{Evidence, Failure},
+    sdp,
+    token::{is_client, unknown},
+};
 use std::time::Duration;
 use vdi_protocol::{
     VERSION,
-    limits::{MAX_BAD_MESSAGES, MAX_CANDIDATES, MAX_CLIENT_BYTES},
+    connection::ConnectionFailure,
+    limits::{MAX_BAD_MESSAGES, MAX_CANDIDATES},
     parse::ParseError,
     signalling::{
-        Continued, ErrorCode, FromConsumer, IceCandidate, IceServer, IceTransportPolicy, MediaPath,
-        ToConsumer,
+        Continued, ErrorCode, FromConsumer, IceCandidate, IceTransportPolicy, MediaPath, ToConsumer,
     },
 };
 
@@ -38,6 +43,8 @@ pub enum Input {
     Message(FromConsumer),
     /// It sent something that is no message.
     Malformed(ParseError),
+    /// These are its servers now.
+    IceServers(Servers),
     /// Its pipeline is up and has made this offer.
     OfferReady(String),
     /// Its pipeline could not be made, or it has failed.
@@ -53,7 +60,11 @@ pub enum Input {
     AnswerRefused(String),
     /// The media path is up.
     MediaConnected,
-    /// The media path has failed or was closed by the consumer.
+    /// ICE has found a path; encryption comes next.
+    PathFound,
+    /// The media path has failed.
+    MediaFailed,
+    /// The media path was closed by the consumer.
     MediaEnded,
     /// The `control` channel is open.
     ControlOpen,
@@ -112,23 +123,6 @@ pub enum State {
     Closed,
 }
 
-/// What `welcome` says, and the limits.
-#[derive(Debug, Clone)]
-pub struct Terms {
-    /// The consumer's name.
-    pub consumer: String,
-    /// For the consumer's `RTCPeerConnection`.
-    pub ice_servers: Vec<IceServer>,
-    /// For the consumer's `RTCPeerConnection`.
-    pub ice_transport_policy: IceTransportPolicy,
-    /// From opening to connected.
-    pub negotiation_timeout: Duration,
-    /// The secret by which the consumer goes on with its session.
-    pub token: Token,
-    /// Whether this goes on with a session, in place of a connection that is lost or about to be.
-    pub succeeds: bool,
-}
-
 /// One consumer's negotiation.
 #[derive(Debug)]
 pub struct Negotiation {
@@ -148,12 +142,19 @@ pub struct Negotiation {
     last_heard: Duration,
     /// Whether it pings.
     pings: bool,
+    /// What is known of how it connects.
+    evidence: Evidence,
+    /// Why it did not connect, or is connected no more, if that was not as somebody wished.
+    failure: Option<Failure>,
 }
 
 impl Negotiation {
     /// A consumer that has just been opened.
     pub fn new(terms: Terms) -> Self {
+        let relay_only = terms.servers.ice_transport_policy == IceTransportPolicy::Relay;
         Self {
+            evidence: Evidence { relay_only, ..Evidence::default() },
+            failure: None,
             terms,
             state: State::AwaitingHello,
             offer: String::new(),
@@ -169,6 +170,11 @@ impl Negotiation {
     /// Where the consumer stands.
     pub fn state(&self) -> State {
         self.state
+    }
+
+    /// Why it did not connect, or is connected no more; `None` if that was as somebody wished.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
     }
 
     /// When [`Input::Tick`] is wanted at the latest.
@@ -189,18 +195,38 @@ impl Negotiation {
         match input {
             Input::Message(message) => self.message(message),
             Input::Malformed(err) => self.refuse(ErrorCode::MalformedMessage, err.to_string()),
+            Input::IceServers(servers) => self.ice_servers(servers),
             Input::OfferReady(offer) => self.offer_ready(offer),
             Input::PipelineFailed { code, message } => self.fail(code, message),
-            Input::LocalCandidate(candidate) => self.local_candidate(candidate),
+            Input::LocalCandidate(candidate) => {
+                self.evidence.local.note(&candidate.candidate);
+                self.local_candidate(candidate)
+            }
             Input::AnswerRefused(why) => {
                 self.fail(ErrorCode::BadSdp, format!("the answer could not be applied: {why}"))
+            }
+            Input::PathFound => {
+                self.evidence.path_found = true;
+                Vec::new()
             }
             Input::MediaConnected if self.state == State::Connecting => {
                 self.state = State::Connected;
                 self.last_heard = now;
+                self.evidence.told = None;
                 vec![Action::OpenGate]
             }
             Input::MediaConnected => Vec::new(),
+            Input::MediaFailed | Input::MediaEnded if self.state == State::Connecting => {
+                let failure = self.evidence.no_path();
+                let message = format!("the media path did not come up: {}", failure.message);
+                self.failure = Some(failure);
+                self.close(&message)
+            }
+            Input::MediaFailed => {
+                let lost = "the media path has failed";
+                self.failure = Some(Failure::new(ConnectionFailure::PathLost, lost));
+                self.close(lost)
+            }
             Input::MediaEnded => self.close("the media path has ended"),
             Input::ControlOpen => vec![Action::AnnounceConnected],
             Input::Pings => {
@@ -213,7 +239,14 @@ impl Negotiation {
             }
             Input::SignallingLost { clean } => match self.state {
                 State::Connected if !clean => Vec::new(),
-                _ => self.close(if clean { "the consumer has left" } else { "the signalling was lost" }),
+                // What opens a WebSocket and goes without a word is a probe, and no page that failed.
+                State::AwaitingHello => self.close("the consumer has left"),
+                _ if clean => self.leave(),
+                _ => {
+                    let lost = "the signalling was lost";
+                    self.failure = Some(Failure::new(ConnectionFailure::SignallingLost, lost));
+                    self.close(lost)
+                }
             },
             Input::Replaced => self.close("another connection of the same consumer has taken its place"),
             Input::Stop(reason) => {
@@ -227,7 +260,11 @@ impl Negotiation {
 
     fn message(&mut self, message: FromConsumer) -> Vec<Action> {
         match (self.state, message) {
-            (_, FromConsumer::Bye) => self.close("the consumer has left"),
+            (_, FromConsumer::Bye) => self.leave(),
+            (state, FromConsumer::Failure { reason, message }) if state != State::AwaitingHello => {
+                self.evidence.told = Some(Failure::told(reason, &message));
+                Vec::new()
+            }
             (State::AwaitingHello, FromConsumer::Hello { version, .. }) if version != VERSION => self.fail(
                 ErrorCode::UnsupportedVersion,
                 format!("version {version} is not spoken here; this server speaks version {VERSION}"),
@@ -236,11 +273,11 @@ impl Negotiation {
                 self.hello(client, session.as_ref())
             }
             (State::Connected, FromConsumer::Hello { session: Some(session), .. }) => {
-                if !self.is_own(&session, MediaPath::Keep) {
-                    let (code, message) = unknown(&session);
-                    return self.refuse(code, message);
+                if self.is_own(&session, MediaPath::Keep) {
+                    return vec![self.welcome(true)];
                 }
-                vec![self.welcome(true)]
+                let (code, message) = unknown(&session);
+                self.refuse(code, message)
             }
             (State::AwaitingAnswer, FromConsumer::Answer { sdp }) => {
                 if let Err(why) = sdp::check_answer(&self.offer, &sdp) {
@@ -259,6 +296,7 @@ impl Negotiation {
                     FromConsumer::Hello { .. } => "hello",
                     FromConsumer::Answer { .. } => "answer",
                     FromConsumer::Ice(_) => "ice",
+                    FromConsumer::Failure { .. } => "failure",
                     FromConsumer::Bye => "bye",
                 };
                 let accepted = match state {
@@ -277,10 +315,8 @@ impl Negotiation {
 
     fn hello(&mut self, client: Option<String>, session: Option<&Continued>) -> Vec<Action> {
         let succeeds = self.terms.succeeds;
-        if let Some(session) =
-            session.filter(|session| !succeeds || !self.is_own(session, MediaPath::Replace))
-        {
-            let (code, message) = unknown(session);
+        if let Some(other) = session.filter(|it| !(succeeds && self.is_own(it, MediaPath::Replace))) {
+            let (code, message) = unknown(other);
             return self.fail(code, message);
         }
         self.state = State::Building;
@@ -302,11 +338,22 @@ impl Negotiation {
         Action::Send(ToConsumer::Welcome {
             version: VERSION,
             consumer: self.terms.consumer.clone(),
-            ice_servers: self.terms.ice_servers.clone(),
-            ice_transport_policy: self.terms.ice_transport_policy,
+            ice_servers: self.terms.servers.ice_servers.clone(),
+            ice_transport_policy: self.terms.servers.ice_transport_policy,
             token: self.terms.token.text().to_owned(),
             resumed,
         })
+    }
+
+    /// The welcome says what holds at its time; after it a change is told.
+    fn ice_servers(&mut self, servers: Servers) -> Vec<Action> {
+        let changed = self.terms.servers != servers;
+        self.terms.servers = servers.clone();
+        if self.state == State::AwaitingHello || !changed {
+            return Vec::new();
+        }
+        let Servers { ice_servers, ice_transport_policy } = servers;
+        vec![Action::Send(ToConsumer::IceServers { ice_servers, ice_transport_policy })]
     }
 
     fn offer_ready(&mut self, offer: String) -> Vec<Action> {
@@ -340,6 +387,7 @@ impl Negotiation {
         if let Err(why) = sdp::check_candidate(&candidate, u32::try_from(sections).unwrap_or(u32::MAX)) {
             return self.refuse(ErrorCode::BadCandidate, why);
         }
+        self.evidence.remote.note(&candidate.candidate);
         if candidate.candidate.is_empty() || sdp::is_mdns(&candidate.candidate) {
             return Vec::new();
         }
@@ -356,14 +404,26 @@ impl Negotiation {
         }
         let seconds = self.terms.negotiation_timeout.as_secs_f32();
         match self.state {
-            State::Connected => self.close("nothing was heard from the consumer any more"),
-            State::AwaitingHello => self.fail(ErrorCode::Timeout, format!("no hello within {seconds} s")),
-            State::Building => self.fail(ErrorCode::Timeout, format!("no offer within {seconds} s")),
-            State::AwaitingAnswer => self.fail(ErrorCode::Timeout, format!("no answer within {seconds} s")),
-            _ => self.fail(
-                ErrorCode::Timeout,
-                format!("the media path did not come up within {seconds} s; a firewall may block UDP"),
-            ),
+            State::Connected => {
+                let silent = "nothing was heard from the consumer any more";
+                self.failure = Some(Failure::new(ConnectionFailure::PathLost, silent));
+                self.close(silent)
+            }
+            State::AwaitingHello => {
+                self.late(ConnectionFailure::NoHello, format!("no hello within {seconds} s"))
+            }
+            State::Building => self.late(ConnectionFailure::Internal, format!("no offer within {seconds} s")),
+            State::AwaitingAnswer => {
+                self.late(ConnectionFailure::NoAnswer, format!("no answer within {seconds} s"))
+            }
+            _ => {
+                let failure = self.evidence.no_path();
+                let words = &failure.message;
+                self.late(
+                    failure.reason,
+                    format!("the media path did not come up within {seconds} s: {words}"),
+                )
+            }
         }
     }
 
@@ -372,13 +432,35 @@ impl Negotiation {
         self.bad_messages += 1;
         let mut actions = vec![Action::Send(ToConsumer::Error { code, message })];
         if self.bad_messages >= MAX_BAD_MESSAGES {
-            actions.extend(self.close("too many bad messages"));
+            let many = "too many bad messages";
+            self.failure = Some(Failure::new(ConnectionFailure::BadMessages, many));
+            actions.extend(self.close(many));
         }
         actions
     }
 
+    /// The consumer goes of its own will, which is a failure only if it said so.
+    fn leave(&mut self) -> Vec<Action> {
+        self.failure = self.evidence.told.take();
+        self.close("the consumer has left")
+    }
+
+    /// Something took too long.
+    fn late(&mut self, reason: ConnectionFailure, message: String) -> Vec<Action> {
+        self.failure = Some(Failure::new(reason, message.clone()));
+        self.fail(ErrorCode::Timeout, message)
+    }
+
     /// Answers and ends.
     fn fail(&mut self, code: ErrorCode, message: String) -> Vec<Action> {
+        let reason = match code {
+            ErrorCode::UnsupportedVersion => ConnectionFailure::UnsupportedVersion,
+            ErrorCode::BadSdp => ConnectionFailure::BadAnswer,
+            ErrorCode::NoMedia => ConnectionFailure::NoMedia,
+            ErrorCode::TooManyConsumers => ConnectionFailure::Full,
+            _ => ConnectionFailure::Internal,
+        };
+        self.failure.get_or_insert_with(|| Failure::new(reason, message.clone()));
         let mut actions = vec![Action::Send(ToConsumer::Error { code, message: message.clone() })];
         actions.extend(self.close(&message));
         actions
@@ -388,17 +470,6 @@ impl Negotiation {
         self.state = State::Closed;
         vec![Action::Close(reason.to_owned())]
     }
-}
-
-/// What is said of a session that is not there; whether its name or its secret is wrong is not said.
-pub fn unknown(session: &Continued) -> (ErrorCode, String) {
-    let name: String = session.consumer.chars().take(MAX_CLIENT_BYTES).collect();
-    (ErrorCode::UnknownConsumer, format!("there is no session \"{name}\" to go on with"))
-}
-
-fn is_client(name: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    (1..=MAX_CLIENT_BYTES).contains(&name.len()) && name.bytes().all(fits)
 }
 
 #[cfg(test)]

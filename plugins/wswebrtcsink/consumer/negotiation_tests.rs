@@ -1,6 +1,10 @@
 //! The negotiation's behaviour, without any I/O.
 
-use super::{super::sdp::tests as example, *};
+use super::{
+    super::{sdp::tests as example, token::Token},
+    *,
+};
+use vdi_protocol::{limits::MAX_CLIENT_BYTES, signalling::IceServer};
 
 fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -10,8 +14,7 @@ fn new() -> Negotiation {
     gst::init().unwrap();
     Negotiation::new(Terms {
         consumer: "c1".into(),
-        ice_servers: Vec::new(),
-        ice_transport_policy: IceTransportPolicy::All,
+        servers: Servers::default(),
         negotiation_timeout: s(15),
         token: Token::of([7; 16]),
         succeeds: false,
@@ -73,6 +76,32 @@ fn hello_is_welcomed_and_the_pipeline_is_built() {
 }
 
 #[test]
+fn servers_stand_in_the_welcome_and_are_told_afterwards_when_they_change() {
+    let servers = |credential: &str| Servers {
+        ice_servers: vec![IceServer {
+            urls: vec!["turn:turn.example.com".into()],
+            username: Some("u".into()),
+            credential: Some(credential.into()),
+        }],
+        ice_transport_policy: IceTransportPolicy::Relay,
+    };
+    let mut n = new();
+    assert_eq!(n.handle(Input::IceServers(servers("one")), s(0)), [], "before hello nobody listens");
+    let Some(Action::Send(ToConsumer::Welcome { ice_servers, ice_transport_policy, .. })) =
+        n.handle(hello(), s(0)).into_iter().next()
+    else {
+        panic!("no welcome");
+    };
+    assert_eq!((ice_servers, ice_transport_policy), (servers("one").ice_servers, IceTransportPolicy::Relay));
+    assert_eq!(n.handle(Input::IceServers(servers("one")), s(1)), [], "no news");
+    let told = n.handle(Input::IceServers(servers("two")), s(2));
+    assert!(
+        matches!(&told[..], [Action::Send(ToConsumer::IceServers { ice_servers, .. })] if *ice_servers == servers("two").ice_servers)
+    );
+    assert!(!format!("{told:?}").contains("two"), "no password in what a log may show");
+}
+
+#[test]
 fn own_candidates_wait_for_the_offer() {
     let mut n = at(State::Building);
     assert_eq!(n.handle(Input::LocalCandidate(candidate()), s(0)), []);
@@ -107,6 +136,66 @@ fn the_gate_opens_when_the_media_path_is_up() {
     let mut n = at(State::Connecting);
     assert_eq!(n.handle(Input::MediaConnected, s(1)), [Action::OpenGate]);
     assert_eq!(n.handle(Input::MediaConnected, s(1)), [], "and only once");
+}
+
+#[test]
+fn whatever_ends_a_connection_before_its_time_has_a_reason() {
+    let after = |state, inputs: Vec<Input>, at_s| {
+        let mut n = at(state);
+        for input in inputs {
+            n.handle(input, s(at_s));
+        }
+        assert_eq!(n.state(), State::Closed, "{state:?}");
+        n.failure().map(|failure| failure.reason)
+    };
+    let lost = |clean| Input::SignallingLost { clean };
+    let told = |reason| Input::Message(FromConsumer::Failure { reason, message: "no pair".into() });
+    use ConnectionFailure as Why;
+    for (state, inputs, at_s, reason) in [
+        (State::AwaitingHello, vec![Input::Tick], 15, Some(Why::NoHello)),
+        (State::AwaitingHello, vec![lost(false)], 1, None),
+        (State::AwaitingAnswer, vec![Input::Tick], 15, Some(Why::NoAnswer)),
+        (State::AwaitingAnswer, vec![lost(false)], 1, Some(Why::SignallingLost)),
+        (State::AwaitingAnswer, vec![Input::Message(FromConsumer::Bye)], 1, None),
+        (State::Connecting, vec![Input::Tick], 15, Some(Why::NoCandidates)),
+        (State::Connecting, vec![Input::PathFound, Input::Tick], 15, Some(Why::DtlsFailed)),
+        (State::Connecting, vec![Input::PathFound, Input::MediaFailed], 3, Some(Why::DtlsFailed)),
+        (
+            State::Connecting,
+            vec![
+                Input::LocalCandidate(candidate()),
+                Input::Message(FromConsumer::Ice(candidate())),
+                Input::MediaFailed,
+            ],
+            3,
+            Some(Why::PathBlocked),
+        ),
+        (
+            State::Connecting,
+            vec![told(Why::RelayRefused), Input::Message(FromConsumer::Bye)],
+            3,
+            Some(Why::RelayRefused),
+        ),
+        (State::Connecting, vec![told(Why::RelayRefused), lost(true)], 3, Some(Why::RelayRefused)),
+        (State::Connected, vec![Input::MediaFailed], 3, Some(Why::PathLost)),
+        (State::Connected, vec![Input::Tick], 15, Some(Why::PathLost)),
+        (State::Connected, vec![Input::MediaEnded], 3, None),
+        (State::Connected, vec![lost(true)], 3, None),
+        (State::Connected, vec![Input::Stop("the end".into())], 3, None),
+    ] {
+        let words = format!("{state:?} {inputs:?}");
+        assert_eq!(after(state, inputs, at_s), reason, "{words}");
+    }
+}
+
+#[test]
+fn what_a_page_told_before_it_connected_all_the_same_is_no_failure() {
+    let mut n = at(State::Connecting);
+    let reason = ConnectionFailure::PathBlocked;
+    n.handle(Input::Message(FromConsumer::Failure { reason, message: String::new() }), s(1));
+    n.handle(Input::MediaConnected, s(2));
+    n.handle(Input::Message(FromConsumer::Bye), s(3));
+    assert_eq!((n.state(), n.failure()), (State::Closed, None));
 }
 
 #[test]

@@ -128,7 +128,7 @@ impl ConsumerPipeline {
         pipeline.add(&webrtcbin).map_err(|err| err.to_string())?;
         let ice_agent = webrtcbin.property::<gst_webrtc::WebRTCICE>("ice-agent");
         add_local_addresses(&ice_agent);
-        forgo_upnp(&ice_agent);
+        tune(&ice_agent);
         watch_bus(pipeline, reports);
         watch_webrtcbin(&webrtcbin, reports);
 
@@ -288,15 +288,22 @@ fn add_local_addresses(ice_agent: &gst_webrtc::WebRTCICE) {
     }
 }
 
+/// Least time between two connectivity checks in ms (RFC 8445, 14.2); libnice takes 20 by default, and a consumer waits
+/// for several before its path is up.
+const CHECK_PACING_MS: u32 = 5;
+
 /// libnice asks the network's router for a port mapping by default: a daemon's traffic for every consumer, for a way
 /// that STUN and TURN find more reliably.
-fn forgo_upnp(ice_agent: &gst_webrtc::WebRTCICE) {
+fn tune(ice_agent: &gst_webrtc::WebRTCICE) {
     if !ice_agent.has_property("agent") {
         return;
     }
-    let agent = ice_agent.property::<Option<glib::Object>>("agent");
-    if let Some(agent) = agent.filter(|agent| agent.has_property("upnp")) {
+    let Some(agent) = ice_agent.property::<Option<glib::Object>>("agent") else { return };
+    if agent.has_property("upnp") {
         agent.set_property("upnp", false);
+    }
+    if agent.has_property("stun-pacing-timer") {
+        agent.set_property("stun-pacing-timer", CHECK_PACING_MS);
     }
 }
 
@@ -341,8 +348,19 @@ fn watch_webrtcbin(webrtcbin: &gst::Element, reports: &Arc<dyn Reports>) {
             use WebRTCPeerConnectionState as State;
             match webrtcbin.property::<State>("connection-state") {
                 State::Connected => reports.input(Input::MediaConnected),
-                State::Failed | State::Closed => reports.input(Input::MediaEnded),
+                State::Failed => reports.input(Input::MediaFailed),
+                State::Closed => reports.input(Input::MediaEnded),
                 _ => {}
+            }
+        }
+    });
+    webrtcbin.connect_notify(Some("ice-connection-state"), {
+        let reports = reports.clone();
+        move |webrtcbin, _| {
+            use gst_webrtc::WebRTCICEConnectionState as State;
+            let state = webrtcbin.property::<State>("ice-connection-state");
+            if matches!(state, State::Connected | State::Completed) {
+                reports.input(Input::PathFound);
             }
         }
     });

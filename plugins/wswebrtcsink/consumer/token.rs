@@ -1,7 +1,12 @@
-//! Decision: the secret by which a consumer goes on with its session. Random bytes are an argument.
+//! Decision: by what a session and a browser are known: the secret by which a consumer goes on with its session, and the
+//! name that a browser gives itself. Random bytes are an argument.
 
 use std::fmt;
 use subtle::ConstantTimeEq;
+use vdi_protocol::{
+    limits::MAX_CLIENT_BYTES,
+    signalling::{Continued, ErrorCode},
+};
 
 /// 128 random bits: nobody guesses them within the life of a session.
 pub const BYTES: usize = 16;
@@ -31,6 +36,18 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
     }
+}
+
+/// What is said of a session that is not there; whether its name or its secret is wrong is not said.
+pub fn unknown(session: &Continued) -> (ErrorCode, String) {
+    let name: String = session.consumer.chars().take(MAX_CLIENT_BYTES).collect();
+    (ErrorCode::UnknownConsumer, format!("there is no session \"{name}\" to go on with"))
+}
+
+/// Whether a browser may call itself so.
+pub fn is_client(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=MAX_CLIENT_BYTES).contains(&name.len()) && name.bytes().all(fits)
 }
 
 #[cfg(test)]

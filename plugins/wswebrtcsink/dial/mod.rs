@@ -7,7 +7,7 @@ mod backoff;
 mod tls;
 
 use super::{
-    consumer::{CAT, Consumer, json, negotiation::Input},
+    consumer::{CAT, Consumer, Visit, json, negotiation::Input},
     hub::Hub,
     runtime::runtime,
 };
@@ -202,7 +202,7 @@ impl Dial {
             }
             Ok(FromBroker::ConsumerAdded { consumer: id }) => {
                 self.forget_ended();
-                match self.hub.open_consumer(&id, outgoing(id.clone(), outbox.clone())) {
+                match self.hub.open_consumer(&id, Visit::default(), outgoing(id.clone(), outbox.clone())) {
                     Ok(consumer) => {
                         self.consumers.insert(id, consumer);
                     }

@@ -2,7 +2,7 @@
 
 use super::{Reach, origin};
 use crate::wswebrtcsink::{
-    consumer::{Carrier, Consumer, json, negotiation::Input},
+    consumer::{Carrier, Consumer, Visit, failure::Failure, json, negotiation::Input},
     hub::{Hub, Refusal},
 };
 use futures_util::{
@@ -18,7 +18,9 @@ use std::{
 };
 use tokio::sync::mpsc;
 use vdi_protocol::{
-    SUBPROTOCOL, parse,
+    SUBPROTOCOL,
+    connection::ConnectionFailure,
+    parse,
     signalling::{Continued, ErrorCode, FromConsumer, ToConsumer},
 };
 use warp::{
@@ -54,11 +56,15 @@ pub fn route(
         .and(warp::header::optional::<String>("origin"))
         .and(warp::header::optional::<String>("host"))
         .and(warp::header::optional::<String>("sec-websocket-protocol"))
+        .and(warp::header::optional::<String>("x-forwarded-host"))
+        .and(warp::header::optional::<String>("x-forwarded-proto"))
         .map(
             move |ws: warp::ws::Ws,
                   origin: Option<String>,
                   host: Option<String>,
-                  protocols: Option<String>| {
+                  protocols: Option<String>,
+                  forwarded_host: Option<String>,
+                  forwarded_proto: Option<String>| {
                 if reach == Reach::ThisMachine && !origin::names_this_machine(host.as_deref()) {
                     let text = "without a password this server answers only to localhost and 127.0.0.1; \
                         listen on another address to change that\n";
@@ -70,10 +76,19 @@ pub fn route(
                 }
                 let cut = hub.max_message_size().saturating_mul(ANSWERED_OVERSIZE);
                 let hub = hub.clone();
+                let visit = Visit {
+                    authority: first(forwarded_host.as_deref())
+                        .or(host.as_deref())
+                        .unwrap_or_default()
+                        .into(),
+                    secure: first(forwarded_proto.as_deref()).is_some_and(|scheme| {
+                        ["https", "wss"].iter().any(|tls| scheme.eq_ignore_ascii_case(tls))
+                    }),
+                };
                 let mut response = ws
                     .max_message_size(cut)
                     .max_frame_size(cut)
-                    .on_upgrade(move |socket| serve(socket, hub))
+                    .on_upgrade(move |socket| serve(socket, hub, visit))
                     .into_response();
                 let named =
                     protocols.is_some_and(|names| names.split(',').any(|name| name.trim() == SUBPROTOCOL));
@@ -88,7 +103,12 @@ pub fn route(
         )
 }
 
-async fn serve(socket: WebSocket, hub: Arc<Hub>) {
+/// What the proxy that the page spoke to has said; each further one adds its own behind a comma.
+fn first(list: Option<&str>) -> Option<&str> {
+    list?.split(',').next().map(str::trim).filter(|first| !first.is_empty())
+}
+
+async fn serve(socket: WebSocket, hub: Arc<Hub>, visit: Visit) {
     let (mut to_browser, mut from_browser) = socket.split();
     // A socket that has not said what it wants takes no place among the consumers, and does not stay for long.
     let Ok(greeting) = hub.greeting.try_acquire() else {
@@ -97,11 +117,12 @@ async fn serve(socket: WebSocket, hub: Arc<Hub>) {
         return;
     };
     let limit = hub.settings().negotiation_timeout;
-    let first = match tokio::time::timeout(limit, first_text(&mut from_browser)).await {
+    let greeted = match tokio::time::timeout(limit, first_text(&mut from_browser)).await {
         Ok(Some(text)) => text,
         Ok(None) => return,
         Err(_) => {
             let message = format!("no hello within {} s", limit.as_secs_f32());
+            hub.consumer_failed(&hub.new_id(), &Failure::new(ConnectionFailure::NoHello, &message));
             refuse(&mut to_browser, Refusal { code: ErrorCode::Timeout, message }).await;
             return;
         }
@@ -112,9 +133,9 @@ async fn serve(socket: WebSocket, hub: Arc<Hub>) {
         // A full outbox belongs to a browser that takes nothing; its time limit ends it.
         let _ = outbox.try_send(message);
     });
-    let opened = match continued(&first, hub.max_message_size()) {
-        Some(session) => hub.continue_consumer(&session, outgoing),
-        None => hub.open_consumer(&hub.new_id(), outgoing).map(|consumer| (consumer, 0)),
+    let opened = match continued(&greeted, hub.max_message_size()) {
+        Some(session) => hub.continue_consumer(&session, visit, outgoing),
+        None => hub.open_consumer(&hub.new_id(), visit, outgoing).map(|consumer| (consumer, 0)),
     };
     let (consumer, carrier) = match opened {
         Ok(opened) => opened,
@@ -123,8 +144,8 @@ async fn serve(socket: WebSocket, hub: Arc<Hub>) {
             return;
         }
     };
-    consumer.receive(&first, hub.max_message_size());
-    drop(first);
+    consumer.receive(&greeted, hub.max_message_size());
+    drop(greeted);
 
     let heard = AtomicBool::new(true);
     let reader = async {
