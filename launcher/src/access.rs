@@ -4,6 +4,7 @@ use crate::{
     config::{Credentials, Secret},
     error::Error,
     http::auth,
+    port::tls::Certificate,
 };
 use std::{
     io::Write,
@@ -39,17 +40,27 @@ fn no_random(err: &getrandom::Error) -> Error {
     Error::pipeline(format!("the system gives no random bytes: {err}"))
 }
 
-/// The only block on stdout. A password that the user has set is not repeated.
-pub fn print(address: SocketAddr, credentials: Option<&Credentials>, generated: Option<&Secret>) {
+/// The only block on stdout. A password that the user has set is not repeated, and a certificate neither.
+pub fn print(
+    address: SocketAddr,
+    certificate: &Certificate,
+    credentials: Option<&Credentials>,
+    generated: Option<&Secret>,
+) {
     let host = match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         host => host,
     };
-    let mut block = format!("URL: http://{}/\n", SocketAddr::new(host, address.port()));
+    let scheme = if certificate.only() { "https" } else { "http" };
+    let mut block = format!("URL: {scheme}://{}/\n", SocketAddr::new(host, address.port()));
     if let Some(credentials) = credentials {
         let password = generated.map_or("(as given)", |password| password.0.as_str());
         block += &format!("User: {}\nPassword: {password}\n", credentials.user);
+    }
+    if certificate.is_self_signed() {
+        // Browsers show it beside their warning; only who compares the two knows whom the password goes to.
+        block += &format!("Certificate (SHA-256): {}\n", certificate.status().fingerprint);
     }
     let mut stdout = std::io::stdout().lock();
     // Without a reader on stdout the log still tells the address.

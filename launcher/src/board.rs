@@ -7,6 +7,8 @@ use crate::{
     http::{auth::Guard, metrics::Figures},
     input::Input,
     latency::told::Ways,
+    port::{self, tls::Certificate},
+    turn::Relay,
 };
 use gst::prelude::*;
 use std::{
@@ -62,6 +64,12 @@ pub struct Sources {
     pub guard: Arc<Mutex<Guard>>,
     /// Messages that could not be read.
     pub bad_messages: Arc<AtomicU64>,
+    /// The certificate of the port.
+    pub certificate: Certificate,
+    /// Connections that were closed.
+    pub connections: port::Counters,
+    /// The built-in TURN server.
+    pub turn: Option<Relay>,
 }
 
 /// One look at the session; cheap to clone.
@@ -119,6 +127,8 @@ impl Board {
             gpu,
             consumers: with_media(snapshot.consumers, &sources.ways.borrow()),
             connection: ConnectionStatus { failures: sources.ways.borrow().failures.clone() },
+            tls: Some(sources.certificate.status()),
+            turn: sources.turn.as_ref().map(Relay::status),
         }
     }
 
@@ -139,6 +149,8 @@ impl Board {
                 ("late_motion", counters.late_motions.load(Relaxed)),
             ],
             bad_messages: sources.bad_messages.load(Relaxed),
+            connections_closed: sources.connections.get(),
+            tls_not_after: sources.certificate.not_after(),
             auth_failures: sources.guard.lock().unwrap_or_else(PoisonError::into_inner).failures(),
         }
     }

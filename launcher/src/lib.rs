@@ -26,12 +26,14 @@ pub mod media;
 pub mod options;
 pub mod options_table;
 pub mod pages;
+pub mod port;
 pub mod roles;
 mod run;
 mod runtime_folder;
 pub mod session;
 pub mod telemetry;
 pub mod termination;
+pub mod turn;
 pub mod watched_file;
 mod wiring;
 

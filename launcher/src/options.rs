@@ -42,6 +42,12 @@ pub struct Options {
     /// The system's folder for the user's running programs (XDG Base Directory Specification).
     #[arg(long, env = "XDG_RUNTIME_DIR", hide = true)]
     pub runtime_folder: Option<String>,
+    /// The system's folder for what programs keep for the user (the same specification).
+    #[arg(long, env = "XDG_STATE_HOME", hide = true)]
+    pub state_folder: Option<String>,
+    /// The user's own folder.
+    #[arg(long, env = "HOME", hide = true)]
+    pub home_folder: Option<String>,
 }
 
 /// Where the page is served.
@@ -63,6 +69,15 @@ pub struct ServerOptions {
     /// Password of HTTP Basic authentication; generated and printed once if not given. Prefer the variable: flags are visible to every user of the machine.
     #[arg(long, env = "SELKIES_BASIC_AUTH_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
     pub basic_auth_password: Option<String>,
+    /// Whether TLS is all that is spoken to pages: those that come without are sent to https, probes are answered. TLS is always spoken beside HTTP, on the same port.
+    #[arg(long, env = "SELKIES_ENABLE_HTTPS", default_value = "false", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub enable_https: String,
+    /// PEM file with the TLS certificate and those that vouch for it, followed as it is replaced. A self-signed one is made and kept if not given.
+    #[arg(long, env = "SELKIES_HTTPS_CERT", value_name = "FILE")]
+    pub https_cert: Option<String>,
+    /// PEM file with the certificate's key; the file of the certificate if not given.
+    #[arg(long, env = "SELKIES_HTTPS_KEY", value_name = "FILE")]
+    pub https_key: Option<String>,
     /// Most pages connected at once.
     #[arg(long, env = "SELKIES_MAX_CONSUMERS", default_value = "16", value_name = "PAGES")]
     pub max_consumers: String,
@@ -150,6 +165,12 @@ pub struct NetworkOptions {
     /// Password of the TURN server.
     #[arg(long, env = "SELKIES_TURN_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
     pub turn_password: Option<String>,
+    /// Whether this process is a TURN server too, on its own port and on UDP, for its own sessions only. Pages that reach nothing but this port get their media through it.
+    #[arg(long, env = "SELKIES_BUILTIN_TURN", default_value = "true", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub builtin_turn: String,
+    /// UDP port of the built-in TURN server; 0 takes a free one.
+    #[arg(long, env = "SELKIES_BUILTIN_TURN_PORT", default_value = "3478", value_name = "PORT")]
+    pub builtin_turn_port: String,
 }
 
 /// The desktop and the process.
@@ -186,15 +207,6 @@ pub struct AcceptedOptions {
     /// Folder of another page.
     #[arg(long, env = "SELKIES_WEB_ROOT", value_name = "FOLDER")]
     pub web_root: Option<String>,
-    /// Whether the page is served through TLS; `true` is refused, since this version has none.
-    #[arg(long, env = "SELKIES_ENABLE_HTTPS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    pub enable_https: Option<String>,
-    /// TLS certificate.
-    #[arg(long, env = "SELKIES_HTTPS_CERT", value_name = "FILE")]
-    pub https_cert: Option<String>,
-    /// TLS key.
-    #[arg(long, env = "SELKIES_HTTPS_KEY", value_name = "FILE")]
-    pub https_key: Option<String>,
     /// File with STUN and TURN servers.
     #[arg(long, env = "SELKIES_RTC_CONFIG_JSON", value_name = "FILE")]
     pub rtc_config_json: Option<String>,

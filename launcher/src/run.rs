@@ -9,14 +9,17 @@ use crate::{
     desktop::{Desktop, DisplayName, cookie::Cookie},
     encoder::{self, Story, words},
     error::Error,
-    http::{self, Server, auth},
+    http::{self, auth, service::Service},
     input::{Input, InputThread},
     latency,
     media::{self, Media},
     pages::{News, Pages},
+    port::{self, Server, tls::Certificate},
     session::{self, Action, Session},
+    turn,
     wiring::{connect_input, deliver, play, proofs},
 };
+use gstvdi::wswebrtcsink;
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, atomic::AtomicU64},
@@ -33,6 +36,7 @@ use vdi_protocol::{
     phase::Phase,
     reason::FailureReason,
 };
+use warp::Filter;
 
 /// Events that may wait for the session; input does not go this way.
 const QUEUE: usize = 1024;
@@ -60,15 +64,16 @@ pub async fn run(
     for note in &config.notes {
         tracing::warn!("{note}");
     }
-    let listener = http::bind(config.address, config.port).await?;
+    let listener = port::bind(config.address, config.port).await?;
+    let certificate = Certificate::start(&config.tls)?;
     media::register()?;
     let (events, mut inbox) = mpsc::channel(QUEUE);
     let (desktop_events, mut from_desktop) = mpsc::channel(QUEUE);
     let pulse_server = config.audio.server.clone();
     let desktop =
         Desktop::start(&config.desktop, cookie.as_ref(), pulse_server, desktop_events.clone()).await?;
-    let result = match Parts::start(&config, &desktop.display, listener, began, &events, desktop_events).await
-    {
+    let door = (listener, certificate);
+    let result = match Parts::start(&config, &desktop.display, door, began, &events, desktop_events).await {
         Ok(mut parts) => {
             parts.live(&mut inbox, &mut from_desktop, stop).await;
             parts.end(&mut inbox).await
@@ -100,6 +105,8 @@ struct Parts {
     input_thread: InputThread,
     server: Server,
     controller: Option<String>,
+    /// The task of the TURN server's UDP listener.
+    turn_listener: Option<tokio::task::AbortHandle>,
     /// The last input that the session was told of.
     seen_input: Option<Instant>,
 }
@@ -108,7 +115,7 @@ impl Parts {
     async fn start(
         config: &Config,
         display: &DisplayName,
-        listener: tokio::net::TcpListener,
+        (listener, certificate): (tokio::net::TcpListener, Certificate),
         began: Instant,
         events: &mpsc::Sender<media::Event>,
         failures: mpsc::Sender<session::Event>,
@@ -120,6 +127,12 @@ impl Parts {
         if let Some((bus, encoder)) = media.bus() {
             tokio::spawn(Media::watch_bus(bus, encoder, events.clone()));
         }
+        let relay = turn::wiring::relay(config)?;
+        let mut turn_listener = None;
+        if let Some(relay) = &relay {
+            turn::wiring::connect(relay, media.sink());
+            turn_listener = turn::wiring::listen(relay, config).await;
+        }
         let audio = Audio::start(config.audio.clone(), media.sound().clone(), media.pipeline().clone());
         let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
         let (password, generated) = access::password(config.credentials.as_ref())?;
@@ -128,6 +141,7 @@ impl Parts {
             credentials.map(|(credentials, password)| (credentials.user.as_str(), password.0.as_str())),
         );
         let guard = Arc::new(Mutex::new(guard));
+        let connections = port::Counters::default();
         let (snapshot, watched) = watch::channel(Snapshot::default());
         let board = Board::new(Sources {
             began,
@@ -140,9 +154,20 @@ impl Parts {
             ways: latency::watch(media.sink()),
             guard: guard.clone(),
             bad_messages,
+            certificate: certificate.clone(),
+            connections: connections.clone(),
+            turn: relay.clone(),
         });
-        let server = Server::start(listener, media.sink(), board.clone(), guard);
-        access::print(address, config.credentials.as_ref(), password.filter(|_| generated).as_ref());
+        let routes = http::routes(board.clone()).or(wswebrtcsink::routes(media.sink()));
+        let services = port::Services {
+            http: Service::new(routes, guard, certificate.clone()),
+            certificate: certificate.clone(),
+            relay: relay.clone(),
+            counters: connections,
+        };
+        let server = Server::start(listener, services)?;
+        let generated = password.filter(|_| generated);
+        access::print(address, &certificate, config.credentials.as_ref(), generated.as_ref());
         tracing::info!(%address, "the page is served");
         play(media.clone(), failures);
         Ok(Self {
@@ -163,6 +188,7 @@ impl Parts {
             input_thread,
             server,
             controller: None,
+            turn_listener,
             seen_input: None,
         })
     }
@@ -432,6 +458,9 @@ impl Parts {
             tracing::debug!("some pages did not take their leave");
         }
         self.server.stop().await;
+        if let Some(listener) = self.turn_listener {
+            listener.abort();
+        }
         self.audio.stop().await;
         self.input.stop();
         let thread = self.input_thread;

@@ -8,7 +8,9 @@ use tracing_subscriber::EnvFilter;
 /// Starts the log on stderr. A second start in one process is ignored.
 pub fn start(format: LogFormat, debug: bool) {
     let ours = if debug { "debug" } else { "info" };
-    let filter = EnvFilter::new(format!("warn,vdi_launcher={ours},gstvdi={ours}"));
+    // What strangers send to the TURN server is no fault of ours, and must not fill the log.
+    let filter =
+        EnvFilter::new(format!("warn,vdi_launcher={ours},gstvdi={ours},stun_types=error,stun_proto=error"));
     // Its own errors would go to the same stderr, and panic there: whoever read the log may be gone.
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -413,6 +413,11 @@ impl Hub {
         self.emit("consumer-failed", &[&id, &failure.reason.as_str(), &message]);
     }
 
+    /// An address on which a consumer's ICE agent receives, before the consumer is told of it.
+    pub fn ice_candidate(&self, id: &str, candidate: &str) {
+        self.emit("ice-candidate", &[&id, &candidate]);
+    }
+
     /// Text of a data channel, for the application.
     pub fn data_message(&self, id: &str, channel: &str, text: &str) {
         self.emit("data-message", &[&id, &channel, &text]);

@@ -276,6 +276,7 @@ impl ObjectImpl for WsWebRtcSink {
                 Signal::builder("consumer-connected").param_types([string]).build(),
                 Signal::builder("consumer-removed").param_types([string, string]).build(),
                 Signal::builder("consumer-failed").param_types([string, string, string]).build(),
+                Signal::builder("ice-candidate").param_types([string, string]).build(),
                 Signal::builder("data-message").param_types([string, string, string]).build(),
                 Signal::builder("send-signalling").param_types([string, string]).build(),
                 Signal::builder("request-ice-servers")

@@ -32,10 +32,14 @@ pub struct Status {
     pub audio: AudioStatus,
     /// NVIDIA devices seen by NVML.
     pub gpu: GpuStatus,
+    /// The certificate of the port; `null` where something in front speaks TLS.
+    pub tls: Option<TlsStatus>,
     /// Connected pages.
     pub consumers: Vec<ConsumerStatus>,
     /// How connecting went.
     pub connection: ConnectionStatus,
+    /// The built-in TURN server; `null` where it is switched off.
+    pub turn: Option<TurnStatus>,
 }
 
 /// How connecting went since the start.
@@ -44,6 +48,70 @@ pub struct Status {
 pub struct ConnectionStatus {
     /// Connections that did not come up or were lost, by reason; those that never happened are absent.
     pub failures: BTreeMap<ConnectionFailure, u64>,
+}
+
+/// The certificate that the port shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TlsStatus {
+    /// Where it comes from.
+    pub source: TlsSource,
+    /// SHA-256 in the form that browsers show: pairs of hexadecimal digits with colons.
+    pub fingerprint: String,
+    /// When it expires (RFC 3339).
+    pub not_after: String,
+    /// A sentence about what is wrong with it, or with its replacement.
+    pub message: Option<String>,
+}
+
+/// Where a certificate comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TlsSource {
+    /// From the operator's files.
+    Given,
+    /// Made by the process itself; browsers warn of it.
+    #[default]
+    SelfSigned,
+}
+
+impl TlsSource {
+    /// Name on the wire and in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::SelfSigned => "selfSigned",
+        }
+    }
+}
+
+/// The built-in TURN server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TurnStatus {
+    /// Port of its UDP listener; `null` while that is not up.
+    pub udp_port: Option<u16>,
+    /// Allocations now.
+    pub allocations: u64,
+    /// Allocations since the start.
+    pub allocations_total: u64,
+    /// What was refused, by reason: `expired`, `forged` and `ended` credentials, a `peer` that is not ours, `quota`,
+    /// `malformed`, `rate`.
+    pub refused: BTreeMap<String, u64>,
+    /// What was relayed, by the transport of the client: `udp`, `tcp`, `tls`.
+    pub traffic: BTreeMap<String, TurnTraffic>,
+}
+
+/// What the built-in TURN server has relayed for clients of one transport.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TurnTraffic {
+    /// Bytes from pages to this process.
+    pub bytes_from_clients: u64,
+    /// Bytes from this process to pages.
+    pub bytes_to_clients: u64,
+    /// Packets that were too many, too late, or more than a socket took.
+    pub packets_dropped: u64,
 }
 
 /// The encoder at work, in W3C webrtc-stats words where it has some.

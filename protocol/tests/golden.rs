@@ -22,7 +22,7 @@ use vdi_protocol::{
     status::{
         ConnectionStatus, ConsumerMedia, ConsumerStatus, EncoderStatus, EncoderSwitch, LatencyFigures,
         LatencyStatus, QualityLimitationDurations, QualityLimitationReason, Rejection, StageLatencyStatus,
-        Status,
+        Status, TlsSource, TlsStatus, TurnStatus, TurnTraffic,
     },
 };
 
@@ -355,6 +355,12 @@ fn status_stands_on_the_wire_as_in_the_golden_file() {
                     figures: LatencyFigures { p50_seconds: 0.006, p95_seconds: 0.009, p99_seconds: 0.012 },
                 }],
             }),
+            tls: Some(TlsStatus {
+                source: TlsSource::Given,
+                fingerprint: "AB:CD:EF".into(),
+                not_after: "2027-11-21T12:00:00Z".into(),
+                message: None,
+            }),
             consumers: vec![ConsumerStatus {
                 id: "c1".into(),
                 role: Role::Controller,
@@ -374,6 +380,17 @@ fn status_stands_on_the_wire_as_in_the_golden_file() {
                     (ConnectionFailure::SignallingLost, 1),
                 ]),
             },
+            turn: Some(TurnStatus {
+                udp_port: Some(3478),
+                allocations: 1,
+                allocations_total: 2,
+                refused: [("expired".into(), 1), ("peer".into(), 3)].into(),
+                traffic: [(
+                    "tcp".into(),
+                    TurnTraffic { bytes_from_clients: 1200, bytes_to_clients: 48_000, packets_dropped: 2 },
+                )]
+                .into(),
+            }),
             ..Status::default()
         }],
     );

@@ -13,7 +13,8 @@ import { Launcher, targetFolder } from "../desktop_to_browser/support/launcher.j
 import { delay } from "../desktop_to_browser/support/wait.js";
 import { encoders } from "./encoders.js";
 import { failover } from "./failover.js";
-import { figure, median, table, type Bound, type Figure } from "./figures.js";
+import { FIRST_FRAME_SECONDS, firstFrame } from "./first-frame.js";
+import { figure, table, type Bound, type Figure } from "./figures.js";
 import { latency, plannedSeconds } from "./latency/main.js";
 import { BUSY_CORES, machine } from "./machine.js";
 import { Progress } from "./progress.js";
@@ -21,8 +22,8 @@ import { Stage, type Content } from "./stage.js";
 
 const SECONDS = Number(process.env["VDI_BENCH_SECONDS"] ?? 10);
 const CASES = process.env["VDI_BENCH_CASES"] ?? "";
-/** Page loads for the time to the first frame; the median counts. */
-const LOADS = 9;
+const folder = resolve(targetFolder, "bench");
+mkdirSync(folder, { recursive: true });
 
 const figures: Figure[] = [];
 /** What is told beside the figures. */
@@ -64,18 +65,6 @@ async function naiveCost(env: { DISPLAY: string }, framerate: number): Promise<C
   return { cpu, framesPerSecond };
 }
 
-async function firstFrames(chromium: Chromium, launcher: Launcher): Promise<number[]> {
-  const times: number[] = [];
-  for (let round = 0; round < LOADS; round++) {
-    const viewer = await chromium.prepare(launcher);
-    await viewer.page.goto(launcher.url);
-    times.push(await viewer.firstFrameMs());
-    await viewer.close();
-    await launcher.statusWhere("nobody watches", ({ consumers }) => consumers.length === 0, 20_000);
-  }
-  return times;
-}
-
 async function launcherCost(launcher: Launcher, viewer: Viewer): Promise<Cost> {
   const [from, fromMs] = [(await viewer.inbound("video")).framesDecoded, performance.now()];
   const cpu = await load(launcher.pid);
@@ -109,17 +98,6 @@ async function costs(chromium: Chromium, size: string, framerate: number, conten
   await stage.strike();
 }
 
-async function firstFrame(chromium: Chromium): Promise<void> {
-  step(`time to the first frame: ${LOADS} page loads`);
-  const stage = await Stage.set("1280x720", "static");
-  const launcher = await Launcher.start({ desktop: [], env: stage.env });
-  const times = await firstFrames(chromium, launcher);
-  note("time to first frame, median", median(times), "ms", 1000);
-  note("time to first frame, slowest", Math.max(...times), "ms", 2000);
-  await launcher.stop();
-  await stage.strike();
-}
-
 /** A part of the whole, and about how long it takes, in seconds. Parts that tell of their own steps have no words. */
 interface Part {
   words: string | null;
@@ -137,7 +115,15 @@ const PARTS: Record<string, Part> = {
       tables.push(told.table);
     },
   },
-  "first-frame": { words: "time to the first frame", seconds: 2 * LOADS + 5, run: firstFrame },
+  "first-frame": {
+    words: "time to the first frame",
+    seconds: FIRST_FRAME_SECONDS,
+    run: async (chromium) => {
+      const { loads, table: spent } = await firstFrame({ step, note }, chromium);
+      tables.push(spent);
+      writeFileSync(resolve(folder, "first-frame.json"), `${JSON.stringify(loads, null, 2)}\n`);
+    },
+  },
   costs: {
     words: "what the sender costs",
     seconds: 4 * (2 * SECONDS + 12) + SECONDS,
@@ -179,7 +165,5 @@ try {
   await chromium.stop();
 }
 
-const folder = resolve(targetFolder, "bench");
-mkdirSync(folder, { recursive: true });
 writeFileSync(resolve(folder, "summary.json"), `${JSON.stringify(figures, null, 2)}\n`);
 process.stdout.write(`\n${[...tables, table(figures)].join("\n\n")}\n`);

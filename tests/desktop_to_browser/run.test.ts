@@ -33,6 +33,7 @@ for (const [how, end] of [
         VDI_LAUNCHER: built("vdi-launcher"),
         TMPDIR: temporary,
         XDG_RUNTIME_DIR: runtime,
+        XDG_STATE_HOME: "/proc/nonexistent",
         SELKIES_ADDR: "127.0.0.1",
         SELKIES_PORT: "0",
         SELKIES_DISPLAY_SIZE: "1280x720",

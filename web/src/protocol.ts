@@ -1,6 +1,6 @@
 // The wire: every message that the page shares with the server, mirrored from the crate `protocol`. The golden files of
 // that crate are read by its tests and by protocol.test.ts, so that the two ends cannot drift apart.
-import { byDefault, flag, integer, list, nullable, number, oneOf, optional, struct, tagged, text, type Read } from "./schema";
+import { byDefault, flag, integer, list, nullable, number, oneOf, optional, record, struct, tagged, text, type Read } from "./schema";
 
 /** Version of the signalling protocol. */
 export const VERSION = 1;
@@ -302,6 +302,22 @@ export const status = struct({
     ),
     message: nullable(text),
   }),
+  tls: byDefault(
+    nullable(struct({ source: oneOf(["given", "selfSigned"]), fingerprint: text, notAfter: text, message: nullable(text) })),
+    null,
+  ),
   consumers: list(struct({ id: text, role, connected: flag })),
+  turn: byDefault(
+    nullable(
+      struct({
+        udpPort: nullable(u32),
+        allocations: count,
+        allocationsTotal: count,
+        refused: record(count),
+        traffic: record(struct({ bytesFromClients: count, bytesToClients: count, packetsDropped: count })),
+      }),
+    ),
+    null,
+  ),
 });
 export type Status = Read<typeof status>;

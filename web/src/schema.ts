@@ -55,6 +55,14 @@ export function list<T>(item: Reader<T>, limit = Infinity): Reader<T[]> {
   };
 }
 
+/** An object whose fields are named by what they are about. */
+export function record<T>(item: Reader<T>): Reader<Record<string, T>> {
+  return (value, at) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return fail(at, "an object", value);
+    return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, item(field, `${at}.${name}`)]));
+  };
+}
+
 export function nullable<T>(reader: Reader<T>): Reader<T | null> {
   return (value, at) => (value === null ? null : reader(value, at));
 }

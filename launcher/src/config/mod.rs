@@ -3,6 +3,7 @@
 mod checks;
 mod media;
 mod network;
+mod tls;
 
 use crate::{
     error::Error,
@@ -11,6 +12,7 @@ use crate::{
 use checks::Checks;
 pub use media::{Audio, Codec, ContentHint, EncoderPolicy, Video};
 use std::{ffi::OsString, fmt, net::IpAddr, path::PathBuf, time::Duration};
+pub use tls::{CertificateFiles, Tls};
 use vdi_protocol::reason::FailureReason;
 
 /// Largest virtual display; Xvfb allocates it at the start and takes no larger one later.
@@ -85,6 +87,8 @@ pub struct Config {
     pub address: IpAddr,
     /// Port; 0 takes a free one.
     pub port: u16,
+    /// TLS on that port.
+    pub tls: Tls,
     /// Who may in; everyone if none.
     pub credentials: Option<Credentials>,
     /// Most pages at once.
@@ -99,6 +103,10 @@ pub struct Config {
     pub stun_server: Option<String>,
     /// `turn(s)://user:password@host:port[?transport=tcp]`.
     pub turn_server: Option<Secret>,
+    /// Whether this process is a TURN server too.
+    pub builtin_turn: bool,
+    /// UDP port of that; 0 takes a free one.
+    pub builtin_turn_port: u16,
     /// Time without input after which the session is idle.
     pub idle_after: Option<Duration>,
     /// How long a display that has died is waited for.
@@ -126,6 +134,7 @@ impl Config {
         let config = Self {
             address: checks_address(&mut checks, &options.server.addr),
             port: checks.number("port", &options.server.port, (0, u16::MAX)),
+            tls: tls::tls(&mut checks, &options),
             credentials: credentials(&mut checks, &options),
             max_consumers: checks.number("max-consumers", &options.server.max_consumers, (1, 256)),
             desktop: desktop(&mut checks, &options),
@@ -133,6 +142,12 @@ impl Config {
             audio: media::audio(&mut checks, &options),
             stun_server: network::stun_server(&mut checks, &options),
             turn_server: network::turn_server(&mut checks, &options),
+            builtin_turn: checks.boolean("builtin-turn", &options.network.builtin_turn),
+            builtin_turn_port: checks.number(
+                "builtin-turn-port",
+                &options.network.builtin_turn_port,
+                (0, u16::MAX),
+            ),
             idle_after: match checks.number("idle-after", &options.desktop.idle_after, (0, 31_536_000)) {
                 0 => None,
                 seconds => Some(Duration::from_secs(seconds)),
@@ -153,7 +168,6 @@ impl Config {
             notes,
             without_effect,
         };
-        no_plain_text_for_https(&mut checks, options.accepted.enable_https.as_deref());
         if checks.0.is_empty() {
             Ok(config)
         } else {
@@ -182,14 +196,6 @@ fn credentials(checks: &mut Checks, options: &Options) -> Option<Credentials> {
     }
     let password = server.basic_auth_password.clone().filter(|password| !password.is_empty()).map(Secret);
     Some(Credentials { user, password })
-}
-
-/// Whoever asks for TLS must not get plain text with a notice.
-fn no_plain_text_for_https(checks: &mut Checks, value: Option<&str>) {
-    if value.is_some_and(|value| checks.boolean("enable-https", value)) {
-        let accepted = "false: this version has no TLS of its own, put a proxy with TLS in front";
-        checks.refuse("enable-https", value.unwrap_or_default(), accepted);
-    }
 }
 
 fn desktop(checks: &mut Checks, options: &Options) -> Desktop {
@@ -271,12 +277,5 @@ mod tests {
                 command: vec!["xterm".into()]
             }
         );
-    }
-
-    #[test]
-    fn tls_that_is_asked_for_is_never_answered_with_plain_text() {
-        let err = resolve(&["--enable-https=true"]).unwrap_err();
-        assert!(err.message.contains("--enable-https \"true\": accepted is false"), "{err}");
-        assert!(resolve(&["--enable-https=false"]).is_ok());
     }
 }

@@ -37,6 +37,10 @@ pub struct Figures {
     pub bad_messages: u64,
     /// Wrong passwords.
     pub auth_failures: u64,
+    /// Connections that were closed before they were let in, by reason.
+    pub connections_closed: Vec<(&'static str, u64)>,
+    /// When the certificate expires, in seconds since 1970.
+    pub tls_not_after: i64,
 }
 
 /// The text of `/metrics`, in the OpenMetrics format.
@@ -73,6 +77,10 @@ pub fn render(status: &Status, figures: &Figures) -> Result<String, fmt::Error> 
     float(&mut registry, "vdi_uptime_seconds", "Time since the process started", status.uptime_seconds);
     if let Some(seconds) = status.last_input_seconds_ago {
         float(&mut registry, "vdi_last_input_age_seconds", "Time since the last input", seconds);
+    }
+    port(&mut registry, figures);
+    if let Some(turn) = &status.turn {
+        super::turn_metrics::register(&mut registry, turn);
     }
     let mut text = String::new();
     encode(&mut text, &registry)?;
@@ -194,6 +202,21 @@ fn gpu(registry: &mut Registry, status: &Status) {
     registry.register("vdi_gpu_encoder_utilization_ratio", "Load of the GPU's encoder", encoder);
     registry.register("vdi_gpu_memory_total_bytes", "Memory of the GPU", total);
     registry.register("vdi_gpu_memory_used_bytes", "Memory of the GPU in use", used);
+}
+
+fn port(registry: &mut Registry, figures: &Figures) {
+    let closed = Family::<Labels, Counter>::default();
+    for (reason, count) in &figures.connections_closed {
+        closed.get_or_create(&vec![("reason", (*reason).to_owned())]).inc_by(*count);
+    }
+    registry.register("vdi_connections_closed", "Connections closed before they were let in", closed);
+    let not_after = figures.tls_not_after as f64;
+    float(
+        registry,
+        "vdi_tls_certificate_not_after_seconds",
+        "When the certificate expires, since 1970",
+        not_after,
+    );
 }
 
 fn float(registry: &mut Registry, name: &str, help: &str, value: f64) {

@@ -6,5 +6,6 @@ mod desktop;
 mod http;
 mod input;
 mod options;
+mod port;
 mod program;
 mod xserver;

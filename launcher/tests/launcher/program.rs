@@ -60,6 +60,8 @@ impl Program {
             .env_remove("DISPLAY")
             .env_remove("XAUTHORITY")
             .env("PULSE_SERVER", "unix:/nonexistent/pulse")
+            // Nothing is to be kept of a test, and here nothing can be.
+            .env("XDG_STATE_HOME", "/proc/nonexistent")
             .envs(environment.iter().copied())
             .args([
                 "--addr=127.0.0.1",
@@ -87,19 +89,19 @@ impl Program {
 
     /// Reads the block that it prints.
     pub fn access(&self) -> Access {
-        let line = |prefix: &str| {
-            let line = self
-                .stdout
-                .recv_timeout(PATIENCE)
-                .unwrap_or_else(|err| panic!("no {prefix:?} on stdout: {err}\n{}", self.log()));
-            line.strip_prefix(prefix).unwrap_or_else(|| panic!("{line:?} instead of {prefix:?}")).to_owned()
-        };
-        let url = line("URL: http://");
-        Access {
-            address: url.trim_end_matches('/').to_owned(),
-            user: line("User: "),
-            password: line("Password: "),
-        }
+        let line = |prefix| self.line(prefix);
+        let url = line("URL: http");
+        let address = url.trim_start_matches("s").trim_start_matches("://").trim_end_matches('/');
+        Access { address: address.to_owned(), user: line("User: "), password: line("Password: ") }
+    }
+
+    /// The rest of the next line on stdout, which begins so.
+    pub fn line(&self, prefix: &str) -> String {
+        let line = self
+            .stdout
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|err| panic!("no {prefix:?} on stdout: {err}\n{}", self.log()));
+        line.strip_prefix(prefix).unwrap_or_else(|| panic!("{line:?} instead of {prefix:?}")).to_owned()
     }
 
     /// Waits until `/readyz` says so.
@@ -218,8 +220,23 @@ pub struct Response {
 impl Access {
     /// `GET` with more headers; one response, then the connection is closed.
     pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
+        self.get_through(&mut self.connect(), path, headers)
+    }
+
+    /// A connection with nothing sent on it.
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// `GET` through a connection that is there.
+    pub fn get_through(
+        &self,
+        stream: &mut (impl Read + Write),
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Response {
         let mut request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
         for (name, value) in headers {
             request += &format!("{name}: {value}\r\n");
@@ -228,7 +245,7 @@ impl Access {
             request += "Connection: close\r\n";
         }
         stream.write_all((request + "\r\n").as_bytes()).unwrap();
-        Response::read(&mut stream)
+        Response::read(stream)
     }
 
     /// The header that lets in.
@@ -248,7 +265,7 @@ pub fn basic(user: &str, password: &str) -> String {
 }
 
 impl Response {
-    fn read(stream: &mut TcpStream) -> Self {
+    fn read(stream: &mut impl Read) -> Self {
         let mut reader = BufReader::new(stream);
         let mut line = || {
             let mut line = String::new();

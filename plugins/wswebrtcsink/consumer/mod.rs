@@ -277,6 +277,10 @@ impl Reporter {
 
 impl Reports for Reporter {
     fn input(&self, input: Input) {
+        if let Input::LocalCandidate(found) = &input {
+            // Before the page can know of it, so that a relay lets the page's first packet through.
+            self.hub.ice_candidate(&self.consumer.id, &found.candidate);
+        }
         self.consumer.input(input);
     }
 

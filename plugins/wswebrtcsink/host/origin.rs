@@ -7,7 +7,7 @@
 /// Whether `origin` (scheme://host[:port]) is the server that `host` (the `Host` header) names.
 ///
 /// The scheme is not compared: a proxy in front may speak TLS where we do not.
-pub fn is_allowed(origin: Option<&str>, host: Option<&str>) -> bool {
+fn is_allowed(origin: Option<&str>, host: Option<&str>) -> bool {
     let Some(origin) = origin else { return true };
     let Some((scheme, origin_host)) = origin.split_once("://") else { return false };
     let default_port = match scheme {
@@ -17,6 +17,14 @@ pub fn is_allowed(origin: Option<&str>, host: Option<&str>) -> bool {
     };
     let Some(host) = host else { return false };
     with_port(origin_host, default_port).eq_ignore_ascii_case(&with_port(host, default_port))
+}
+
+/// The same behind a proxy, which may put another name into `Host` and the page's into `X-Forwarded-Host`. No page of another
+/// site can set that header: scripts cannot give a WebSocket any.
+pub fn is_allowed_behind(origin: Option<&str>, host: Option<&str>, forwarded_host: Option<&str>) -> bool {
+    // Several proxies make a list, of which the first is what the browser asked for.
+    let first = forwarded_host.and_then(|hosts| hosts.split(',').next()).map(str::trim);
+    is_allowed(origin, host) || first.is_some_and(|host| is_allowed(origin, Some(host)))
 }
 
 /// Whether the `Host` header names this machine itself: an address of its loopback, or `localhost`.
@@ -62,6 +70,16 @@ mod tests {
         assert!(!is_allowed(Some("null"), Some("desk.example.com")));
         assert!(!is_allowed(Some("file://desk.example.com"), Some("desk.example.com")));
         assert!(!is_allowed(Some("http://desk.example.com"), None));
+    }
+
+    #[test]
+    fn behind_a_proxy_the_name_that_it_was_reached_by_counts_as_well() {
+        let page = Some("https://desk.example.com");
+        assert!(is_allowed_behind(page, Some("10.0.0.7:8080"), Some("desk.example.com")));
+        assert!(is_allowed_behind(page, Some("10.0.0.7:8080"), Some("desk.example.com:443, inner.example")));
+        assert!(is_allowed_behind(page, Some("desk.example.com"), Some("other.example")));
+        assert!(!is_allowed_behind(page, Some("10.0.0.7:8080"), Some("inner.example, desk.example.com")));
+        assert!(!is_allowed_behind(page, Some("10.0.0.7:8080"), None));
     }
 
     #[test]

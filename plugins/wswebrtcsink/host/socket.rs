@@ -70,8 +70,9 @@ pub fn route(
                         listen on another address to change that\n";
                     return warp::reply::with_status(text, StatusCode::FORBIDDEN).into_response();
                 }
-                if !origin::is_allowed(origin.as_deref(), host.as_deref()) {
-                    let text = "this WebSocket may only be opened from the page of this server\n";
+                if !origin::is_allowed_behind(origin.as_deref(), host.as_deref(), forwarded_host.as_deref()) {
+                    let text = "this WebSocket may only be opened from the page of this server; \
+                        a proxy in front has to pass on Host, or X-Forwarded-Host\n";
                     return warp::reply::with_status(text, StatusCode::FORBIDDEN).into_response();
                 }
                 let cut = hub.max_message_size().saturating_mul(ANSWERED_OVERSIZE);

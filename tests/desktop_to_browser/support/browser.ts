@@ -1,10 +1,12 @@
 // Shell: Debian's Chromium, headless, with a fresh profile, and the page under test inside it.
 
-import { mkdirSync } from "node:fs";
-import { resolve } from "node:path";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { children, descendants, isAlive } from "./child.js";
 import { targetFolder } from "./launcher.js";
+import type { Host } from "./netns.js";
 import { until, within } from "./wait.js";
 
 const FLAGS = [
@@ -58,6 +60,13 @@ interface Handle {
   peer: RTCPeerConnection | null;
 }
 
+export interface ChromiumOptions {
+  /** Flags besides those that all tests need. */
+  flags?: readonly string[];
+  /** Runs it in this host's network. */
+  inside?: Host;
+}
+
 export class Chromium {
   private constructor(
     private readonly browser: Browser,
@@ -65,15 +74,22 @@ export class Chromium {
   ) {}
 
   /** To be started one after the other: the new child process is the browser. */
-  static async start(): Promise<Chromium> {
+  static async start({ flags = [], inside }: ChromiumOptions = {}): Promise<Chromium> {
     const before = new Set(children(process.pid));
-    const browser = await chromium.launch({
-      executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-      headless: true,
-      args: FLAGS,
-      ignoreDefaultArgs: ["--mute-audio"],
-      timeout: 60_000,
-    });
+    const executable = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+    const folder = mkdtempSync(join(tmpdir(), "vdi-chromium-"));
+    const wrapper = join(folder, "chromium");
+    // Pipes, by which the browser is driven, know no namespaces; and each `exec` stays the same process.
+    if (inside) writeFileSync(wrapper, `#!/bin/sh\nexec ${inside.entry.join(" ")} ${executable} "$@"\n`, { mode: 0o755 });
+    const browser = await chromium
+      .launch({
+        executablePath: inside ? wrapper : executable,
+        headless: true,
+        args: [...FLAGS, ...flags],
+        ignoreDefaultArgs: ["--mute-audio"],
+        timeout: 60_000,
+      })
+      .finally(() => { rmSync(folder, { recursive: true }); });
     const added = children(process.pid).filter((pid) => !before.has(pid));
     const [pid] = added;
     if (pid === undefined || added.length > 1) throw new Error(`which process is the browser? ${added.join() || "none"}`);
@@ -110,9 +126,10 @@ export class Chromium {
   }
 
   /** The same, without going there yet. */
-  async prepare(server: Server, { viewport, password }: ViewerOptions = {}): Promise<Viewer> {
+  async prepare(server: Server, { viewport, password, ignoreHTTPSErrors = false }: ViewerOptions = {}): Promise<Viewer> {
     const context = await this.browser.newContext({
       viewport: viewport ?? { width: 1280, height: 720 },
+      ignoreHTTPSErrors,
       ...(server.user && { httpCredentials: { username: server.user, password: password ?? server.password } }),
     });
     // The TypeScript loader wraps inner functions in a helper that pages do not have.
@@ -170,6 +187,8 @@ export function look([columns, rows]: readonly [number, number]): Shown {
 export interface ViewerOptions {
   viewport?: { width: number; height: number };
   password?: string;
+  /** As somebody does who has compared the fingerprint. */
+  ignoreHTTPSErrors?: boolean;
 }
 
 export class Viewer {

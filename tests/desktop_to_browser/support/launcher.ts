@@ -3,6 +3,8 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { Child, descendants, environmentOf } from "./child.js";
+import { Door } from "./door.js";
+import type { Host } from "./netns.js";
 import { until } from "./wait.js";
 import { Display } from "./x11.js";
 
@@ -27,6 +29,7 @@ export interface Status {
   latency: LatencyStatus | null;
   audio: { running: boolean; message: string | null };
   gpu: { devices: unknown[]; message: string | null };
+  tls: { source: string; fingerprint: string; notAfter: string; message: string | null } | null;
   consumers: { id: string; role: string; connected: boolean }[];
 }
 
@@ -77,6 +80,8 @@ export interface LauncherOptions {
   /** The desktop's command after `--`. */
   desktop: string[];
   env?: Record<string, string | undefined>;
+  /** Runs it in this host's network, on its first address; its `url` is then the one that hosts of that network use. */
+  inside?: Host;
 }
 
 export class Launcher {
@@ -86,18 +91,22 @@ export class Launcher {
     readonly user: string,
     readonly password: string,
     private readonly desktop: string[],
+    private readonly door: Door | undefined,
   ) {}
 
-  static spawn({ flags = [], desktop, env = {} }: LauncherOptions): Child {
+  static spawn({ flags = [], desktop, env = {}, inside }: LauncherOptions): Child {
     const own = Object.fromEntries(Object.keys(process.env).filter((name) => name.startsWith("SELKIES_")).map((name) => [name, undefined]));
-    return Child.start(built("vdi-launcher"), [...flags, ...(desktop.length > 0 ? ["--", ...desktop] : [])], {
+    const [command = "", ...args] = [...(inside?.entry ?? []), built("vdi-launcher"), ...flags, ...(desktop.length > 0 ? ["--", ...desktop] : [])];
+    return Child.start(command, args, {
       // Nothing of the machine's own desktop or settings may reach the process under test.
       env: {
         ...own,
         DISPLAY: undefined,
         XAUTHORITY: undefined,
         PULSE_SERVER: "unix:/nonexistent",
-        SELKIES_ADDR: "127.0.0.1",
+        // Nothing is to be kept of a test, and here nothing can be.
+        XDG_STATE_HOME: "/proc/nonexistent",
+        SELKIES_ADDR: inside?.address ?? "127.0.0.1",
         SELKIES_PORT: "0",
         // What two cores can do beside three browsers that decode it.
         SELKIES_FRAMERATE: "30",
@@ -115,7 +124,8 @@ export class Launcher {
     const [, url = ""] = await child.says(/^URL:\s+(\S+)$/m, 30_000);
     const [, user = ""] = await child.says(/^User:\s+(\S+)$/m, 1_000);
     const [, password = ""] = await child.says(/^Password:\s+(\S+)$/m, 1_000);
-    const launcher = new Launcher(child, url, user, password, options.desktop);
+    const door = options.inside && (await Door.open(options.inside, new URL(url).host));
+    const launcher = new Launcher(child, url, user, password, options.desktop, door);
     await until("/readyz to say yes", 30_000, async () => (await launcher.get("/readyz")).ok);
     return launcher;
   }
@@ -129,7 +139,7 @@ export class Launcher {
   }
 
   get(path: string, headers: Record<string, string> = { authorization: this.authorization }): Promise<Response> {
-    return fetch(new URL(path, this.url), { headers, redirect: "manual", signal: AbortSignal.timeout(5_000) });
+    return fetch(new URL(path, this.door?.url ?? this.url), { headers, redirect: "manual", signal: AbortSignal.timeout(5_000) });
   }
 
   async status(): Promise<Status> {
@@ -164,6 +174,7 @@ export class Launcher {
   /** Ends it as an orchestrator would. A process left behind, or an exit code other than 0, is a failure. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     const family = descendants(this.pid);
+    await this.door?.close();
     const ending = await this.child.stop(signal, 15_000);
     if (ending.code !== 0) throw new Error(`the launcher ended with ${JSON.stringify(ending)}\n${this.child.stderr}`);
     await until("the launcher's descendants to be gone", 5_000, () => {
