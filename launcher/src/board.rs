@@ -6,6 +6,7 @@ use crate::{
     doctor::Doctor,
     gpu::Gpu,
     http::{auth::Guard, metrics::Figures},
+    ice::Ice,
     input::Input,
     latency::told::Ways,
     port::{self, tls::Certificate},
@@ -68,6 +69,8 @@ pub struct Sources {
     pub bad_messages: Arc<AtomicU64>,
     /// Who looks at everything when asked.
     pub doctor: Doctor,
+    /// STUN and TURN servers.
+    pub ice: Ice,
     /// The certificate of the port.
     pub certificate: Certificate,
     /// Connections that were closed.
@@ -129,6 +132,7 @@ impl Board {
             latency: sources.ways.borrow().worst.clone(),
             audio: sources.audio.borrow().clone(),
             gpu,
+            ice_servers: sources.ice.status(),
             consumers: with_media(snapshot.consumers, &sources.ways.borrow()),
             connection: ConnectionStatus { failures: sources.ways.borrow().failures.clone() },
             tls: Some(sources.certificate.status()),
@@ -139,6 +143,11 @@ impl Board {
     /// The body of `/doctor`.
     pub async fn examination(&self) -> Report {
         self.0.sources.doctor.report(self.status()).await
+    }
+
+    /// STUN and TURN servers.
+    pub fn ice(&self) -> &Ice {
+        &self.0.sources.ice
     }
 
     /// What `/metrics` shows beside the status.

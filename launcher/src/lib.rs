@@ -21,6 +21,7 @@ pub mod encoder;
 pub mod error;
 pub mod gpu;
 pub mod http;
+pub mod ice;
 pub mod input;
 pub mod latency;
 pub mod media;

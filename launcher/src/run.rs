@@ -11,6 +11,7 @@ use crate::{
     encoder::{self, Story, words},
     error::Error,
     http::{self, auth, service::Service},
+    ice::{self, Ice},
     input::{Input, InputThread},
     latency,
     media::{self, Media},
@@ -134,6 +135,9 @@ impl Parts {
             turn::wiring::connect(relay, media.sink());
             turn_listener = turn::wiring::listen(relay, config).await;
         }
+        let built_in = relay.clone().map(|relay| ice::BuiltIn { relay, certificate: certificate.clone() });
+        let ice = Ice::start(config.ice.clone(), built_in);
+        ice.connect(media.sink());
         let audio = Audio::start(config.audio.clone(), media.sound().clone(), media.pipeline().clone());
         let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
         let (password, generated) = access::password(config.credentials.as_ref())?;
@@ -155,10 +159,8 @@ impl Parts {
             ways: latency::watch(media.sink()),
             guard: guard.clone(),
             bad_messages,
-            doctor: {
-                let subject = doctor::Subject::of(config);
-                doctor::Doctor::new(move || subject.clone())
-            },
+            doctor: doctor::Doctor::new(doctor::Subject::follow(config, ice.clone(), address)),
+            ice,
             certificate: certificate.clone(),
             connections: connections.clone(),
             turn: relay.clone(),

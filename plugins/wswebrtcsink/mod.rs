@@ -34,6 +34,7 @@
 
 mod consumer;
 mod dial;
+mod direct;
 mod frames;
 mod host;
 mod hub;
@@ -42,9 +43,12 @@ mod imp;
 mod keyframes;
 mod payload;
 mod producer;
+mod properties;
+mod resolve;
 mod runtime;
 mod settings;
 
+pub use direct::check_interface;
 use gst::{glib, prelude::*, subclass::prelude::*};
 use warp::{Filter, Rejection, Reply};
 
