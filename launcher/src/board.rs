@@ -67,10 +67,10 @@ pub struct Sources {
     pub guard: Arc<Mutex<Guard>>,
     /// Messages that could not be read.
     pub bad_messages: Arc<AtomicU64>,
-    /// STUN and TURN servers.
-    pub ice: Ice,
     /// Who looks at everything when asked.
     pub doctor: Doctor,
+    /// STUN and TURN servers.
+    pub ice: Ice,
     /// The certificate of the port.
     pub certificate: Certificate,
     /// Connections that were closed.
@@ -140,14 +140,14 @@ impl Board {
         }
     }
 
-    /// STUN and TURN servers.
-    pub fn ice(&self) -> &Ice {
-        &self.0.sources.ice
-    }
-
     /// The body of `/doctor`.
     pub async fn examination(&self) -> Report {
         self.0.sources.doctor.report(self.status()).await
+    }
+
+    /// STUN and TURN servers.
+    pub fn ice(&self) -> &Ice {
+        &self.0.sources.ice
     }
 
     /// What `/metrics` shows beside the status.

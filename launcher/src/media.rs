@@ -119,20 +119,8 @@ impl Media {
         let caps = gst::Caps::builder("video/x-raw").field("framerate", framerate).build();
         let encoder = encoder(video, proofs).map_err(failed)?;
         let latency = gst::ElementFactory::make("latencystats").build().map_err(failed)?;
-        let direct = &config.direct_paths;
-        let sink = gst::ElementFactory::make("wswebrtcsink")
-            .name("sink")
-            .property("listen", "")
-            .property("max-consumers", config.max_consumers)
-            .property("min-rtp-port", direct.ports.map_or(0, |(first, _)| u32::from(first)))
-            .property("max-rtp-port", direct.ports.map_or(u32::from(u16::MAX), |(_, last)| u32::from(last)))
-            .property(
-                "announced-addresses",
-                gst::Array::new(direct.announced.iter().map(ToString::to_string)),
-            )
-            .property("interfaces", gst::Array::new(&direct.interfaces))
-            .build()
-            .map_err(failed)?;
+        let sink = sink(&config.direct_paths).map_err(failed)?;
+        sink.set_property("max-consumers", config.max_consumers);
         let chain = [
             source.clone(),
             gst::ElementFactory::make("capsfilter").property("caps", &caps).build().map_err(failed)?,
@@ -372,6 +360,18 @@ pub fn encoder(video: &config::Video, proofs: Option<&Path>) -> Result<gst::Elem
         .property("max-cpu", video.max_cpu_percent)
         .property("stall-timeout", video.stall_timeout_ms)
         .property("proof-cache", proofs.and_then(Path::to_str))
+        .build()
+}
+
+/// The sink, with the direct paths that it offers. It hosts nothing itself.
+pub fn sink(direct: &config::DirectPaths) -> Result<gst::Element, glib::BoolError> {
+    gst::ElementFactory::make("wswebrtcsink")
+        .name("sink")
+        .property("listen", "")
+        .property("min-rtp-port", direct.ports.map_or(0, |(first, _)| u32::from(first)))
+        .property("max-rtp-port", direct.ports.map_or(u32::from(u16::MAX), |(_, last)| u32::from(last)))
+        .property("announced-addresses", gst::Array::new(direct.announced.iter().map(ToString::to_string)))
+        .property("interfaces", gst::Array::new(&direct.interfaces))
         .build()
 }
 

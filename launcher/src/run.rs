@@ -159,11 +159,8 @@ impl Parts {
             ways: latency::watch(media.sink()),
             guard: guard.clone(),
             bad_messages,
+            doctor: doctor::Doctor::new(doctor::Subject::follow(config, ice.clone(), address)),
             ice,
-            doctor: {
-                let subject = doctor::Subject::of(config);
-                doctor::Doctor::new(move || subject.clone())
-            },
             certificate: certificate.clone(),
             connections: connections.clone(),
             turn: relay.clone(),

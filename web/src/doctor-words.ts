@@ -104,6 +104,7 @@ export const doctorWords = {
     media: "Media",
     latency: "Latency",
     candidates: "Addresses",
+    servers: "Servers",
     stun: "STUN",
     turnUdp: "TURN, UDP",
     turnTcp: "TURN, TCP",

@@ -1,8 +1,11 @@
 //! Shell: `vdi-launcher doctor`: the same options as a session, looked at instead of run.
 
 use super::{Session, Subject, examine, running::Running, text};
-use crate::{config::Config, error::Error, media};
+use crate::{config::Config, error::Error, ice::Ice, media};
 use std::{ffi::OsString, io::Write, time::Duration};
+
+/// Time for the service that gives TURN servers.
+const SERVICE_LIMIT: Duration = Duration::from_secs(8);
 
 /// What the doctor's own help says before the session's options.
 const ABOUT: &str = "Looks at what a session with these options needs, and says in plain words what works and what to change.
@@ -59,7 +62,14 @@ pub fn run(config: &Config, json: bool) -> Result<bool, Error> {
     media::register()?;
     let runtime = tokio::runtime::Runtime::new().map_err(|err| Error::pipeline(err.to_string()))?;
     let session = Session::Other(Running::of(config));
-    let report = runtime.block_on(examine(Subject::of(config), session));
+    let report = runtime.block_on(async {
+        let ice = Ice::start(config.ice.clone(), None);
+        let servers = match config.ice.turn_rest {
+            Some(_) => ice.answered(SERVICE_LIMIT).await,
+            None => ice.current(),
+        };
+        examine(Subject::of(config, servers), session).await
+    });
     // What hangs in a driver is left behind.
     runtime.shutdown_timeout(Duration::from_millis(200));
     let words = if json {

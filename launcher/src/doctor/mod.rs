@@ -8,6 +8,7 @@
 //!                                                        facts ──▶ rules, session (pure) ──▶ Report
 //! ```
 
+pub mod clock;
 pub mod command;
 pub mod exchange;
 mod pipelines;
@@ -18,22 +19,22 @@ pub mod session;
 pub mod text;
 
 use crate::{
-    config::{Config, Desktop, MAX_DISPLAY, Secret, Size, Video},
+    config::{Config, Desktop, DirectPaths, Size, TurnRest, Video},
     gpu::Gpu,
+    ice::{BuiltIn, Ice, keeper::Current, rest},
 };
-use gstvdi::wswebrtcsink::ice_servers;
 use rules::With;
 use servers::Server;
 use session::{CandidateFacts, EncoderFacts};
 use std::{
     collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{sync::Mutex, task::JoinSet, time::Instant};
 use vdi_protocol::{
     doctor::{Check, CheckName, Outcome, Report},
-    signalling::IceServer,
     status::Status,
 };
 
@@ -47,37 +48,74 @@ const FRESH: Duration = Duration::from_secs(5);
 const USUAL_SIZE: Size = Size { width_px: 1920, height_px: 1080 };
 
 /// What is looked at.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Subject {
     /// How the video is made.
     pub video: Video,
     /// Size of the desktop.
     pub size: Size,
-    /// What browsers get.
-    pub ice_servers: Vec<IceServer>,
-    /// What the sink uses itself.
-    pub stun_server: Option<String>,
-    /// What the sink uses itself.
-    pub turn_servers: Vec<Secret>,
+    /// The direct paths that are offered.
+    pub direct: DirectPaths,
+    /// The STUN and TURN servers.
+    pub ice: Current,
+    /// The service that they come from, and the name by which it is asked.
+    pub service: Option<(TurnRest, String)>,
+    /// The built-in TURN server, and where it is.
+    pub built_in: Option<(BuiltIn, SocketAddr)>,
 }
 
 impl Subject {
-    /// What the options say.
-    pub fn of(config: &Config) -> Self {
-        let stun = config.stun_server.iter().filter_map(|uri| ice_servers::stun(uri).ok());
-        let turn = config.turn_server.iter().filter_map(|uri| ice_servers::turn(&uri.0).ok());
+    /// What the options say, with the servers that hold now.
+    pub fn of(config: &Config, ice: Current) -> Self {
         let size = match &config.desktop {
             Desktop::Virtual { size, .. } => *size,
             Desktop::Existing { .. } => USUAL_SIZE,
         };
-        debug_assert!(size.width_px <= MAX_DISPLAY.width_px);
+        let service = config.ice.turn_rest.clone();
         Self {
             video: config.video.clone(),
             size,
-            ice_servers: stun.chain(turn).collect(),
-            stun_server: config.stun_server.clone(),
-            turn_servers: config.turn_server.iter().cloned().collect(),
+            direct: config.direct_paths.clone(),
+            ice,
+            service: service.map(|service| (service, config.ice.turn_user.clone().unwrap_or_default())),
+            built_in: None,
         }
+    }
+
+    /// The doctor of a session that is about to run with these options, at this address.
+    pub fn follow(
+        config: &Config,
+        ice: Ice,
+        address: SocketAddr,
+    ) -> impl Fn() -> Self + Send + Sync + 'static {
+        let subject = Self::of(config, Current::default());
+        let address = SocketAddr::new(reachable(address.ip()), address.port());
+        move || Self {
+            ice: ice.current(),
+            built_in: ice.built_in().cloned().map(|built_in| (built_in, address)),
+            ..subject.clone()
+        }
+    }
+
+    fn has_stun(&self) -> bool {
+        self.urls().any(|url| url.starts_with("stun"))
+    }
+
+    fn has_turn(&self) -> bool {
+        self.urls().any(|url| url.starts_with("turn"))
+    }
+
+    fn urls(&self) -> impl Iterator<Item = &String> {
+        self.ice.servers.iter().flat_map(|server| &server.urls)
+    }
+}
+
+/// The address by which this machine reaches what listens on that one.
+pub fn reachable(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(v6) if v6.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        address => address,
     }
 }
 
@@ -116,6 +154,9 @@ impl Doctor {
     }
 }
 
+/// Name under which the built-in TURN server knows us, while it is tested.
+const CONSUMER: &str = "doctor";
+
 /// What one part has found.
 enum Part {
     Encoder(EncoderFacts),
@@ -123,11 +164,18 @@ enum Part {
     Session(Result<Box<Status>, String>),
     Server(usize, Check),
     Name(Check),
+    /// By how many seconds the clock of what makes credentials is ahead of ours.
+    Ahead(Option<f64>),
 }
 
 /// Looks at everything, side by side.
 pub async fn examine(subject: Subject, session: Session) -> Report {
-    let (servers, unknown) = servers::servers(&subject.ice_servers);
+    let mut ice_servers = subject.ice.servers.clone();
+    if let Some((built_in, address)) = &subject.built_in {
+        built_in.relay.minter().open(CONSUMER);
+        ice_servers.extend(built_in.servers_for(CONSUMER, &address.to_string(), false));
+    }
+    let (servers, unknown) = servers::servers(&ice_servers);
     let subject = Arc::new(subject);
     let mut parts = JoinSet::new();
     look(&mut parts, subject.clone(), session);
@@ -140,6 +188,12 @@ pub async fn examine(subject: Subject, session: Session) -> Report {
     for host in names(&servers) {
         parts.spawn(async move { Part::Name(resolve(host).await) });
     }
+    if let Some((service, user)) = subject.service.clone() {
+        parts.spawn_blocking(move || {
+            let date = rest::date(&service, &user);
+            Part::Ahead(date.and_then(|date| clock::unix_seconds(&date)).map(|there| there - unix_seconds()))
+        });
+    }
     let mut found = Found::default();
     let everything = async {
         while let Some(part) = parts.join_next().await {
@@ -149,6 +203,7 @@ pub async fn examine(subject: Subject, session: Session) -> Report {
                 Ok(Part::Session(status)) => found.session = Some(status.map(|status| *status)),
                 Ok(Part::Server(index, check)) => found.servers.push((index, check)),
                 Ok(Part::Name(check)) => found.names.push(check),
+                Ok(Part::Ahead(seconds)) => found.ahead = seconds,
                 Err(err) => tracing::error!("a part of the doctor failed: {err}"),
             }
         }
@@ -156,6 +211,9 @@ pub async fn examine(subject: Subject, session: Session) -> Report {
     // What is still at work then is left behind, and its absence told.
     let _ = tokio::time::timeout(LIMIT, everything).await;
     found.names.extend(unknown.iter().map(|url| rules::no_url(url)));
+    if let Some((built_in, _)) = &subject.built_in {
+        built_in.relay.minter().close(CONSUMER);
+    }
     let gpu = tokio::task::spawn_blocking(|| Gpu::default().status());
     let gpu = tokio::time::timeout(DNS_LIMIT, gpu).await.ok().and_then(Result::ok).unwrap_or_default();
     report(&subject, &servers, &gpu, found)
@@ -168,6 +226,7 @@ struct Found {
     session: Option<Result<Status, String>>,
     servers: Vec<(usize, Check)>,
     names: Vec<Check>,
+    ahead: Option<f64>,
 }
 
 fn look(parts: &mut JoinSet<Part>, subject: Arc<Subject>, session: Session) {
@@ -239,17 +298,17 @@ fn report(
     tested.sort_by_key(|check| check.name);
     let gathered =
         found.candidates.unwrap_or_else(|| CandidateFacts::Failed("it was not done in time".into()));
-    let (stun, turn) = (subject.stun_server.is_some(), !subject.turn_servers.is_empty());
     let mut checks = vec![
         session::gpu(gpu, policy, &found.encoder),
         session::encoder(policy, &found.encoder),
         session::media(&status),
         session::latency(&status),
-        session::candidates(&gathered, stun, turn),
+        session::candidates(&gathered, subject.has_stun(), subject.has_turn()),
     ];
+    checks.push(rules::list(&subject.ice));
     checks.extend(tested);
     checks.extend(found.names);
-    checks.push(rules::clock(servers, unix_seconds(), None));
+    checks.push(rules::clock(servers, unix_seconds(), found.ahead));
     let healthy = checks.iter().all(|check| check.outcome != Outcome::Failed);
     Report { healthy, unix_seconds: unix_seconds(), checks }
 }

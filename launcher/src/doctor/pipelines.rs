@@ -118,12 +118,8 @@ fn offered(subject: &Subject) -> Result<Vec<String>, String> {
         .field("framerate", gst::Fraction::new(30, 1))
         .build();
     let source = gst_app::AppSrc::builder().caps(&caps).is_live(true).format(gst::Format::Time).build();
-    let sink = gst::ElementFactory::make("wswebrtcsink")
-        .property("listen", "")
-        .property("stun-server", subject.stun_server.as_deref())
-        .property("turn-servers", gst::Array::new(subject.turn_servers.iter().map(|uri| uri.0.as_str())))
-        .build()
-        .map_err(words)?;
+    let sink = media::sink(&subject.direct).map_err(words)?;
+    crate::ice::apply(&sink, &subject.ice);
     let pipeline = Pipeline(gst::Pipeline::new());
     pipeline.0.add_many([source.upcast_ref(), &sink]).map_err(words)?;
     source.link_pads(Some("src"), &sink, Some("video_%u")).map_err(words)?;
@@ -163,8 +159,7 @@ fn offered(subject: &Subject) -> Result<Vec<String>, String> {
 /// Whether every kind of address has come that can.
 fn has_all_kinds(subject: &Subject, lines: &[String]) -> bool {
     let has = |kind: &str| lines.iter().any(|line| line.contains(kind));
-    (subject.stun_server.is_none() || has(" typ srflx"))
-        && (subject.turn_servers.is_empty() || has(" typ relay"))
+    (!subject.has_stun() || has(" typ srflx")) && (!subject.has_turn() || has(" typ relay"))
 }
 
 /// A pipeline that is taken down whatever happens.

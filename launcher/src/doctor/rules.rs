@@ -5,8 +5,12 @@ use super::{
     exchange::Met,
     servers::{Server, Transport},
 };
+use crate::ice::keeper::Current;
 use std::{net::IpAddr, time::Duration};
-use vdi_protocol::doctor::{Check, CheckName, Outcome};
+use vdi_protocol::{
+    doctor::{Check, CheckName, Outcome},
+    status::IceSource,
+};
 
 /// Clocks further apart than this make credentials that live for minutes fail.
 const MAX_SKEW_SECONDS: f64 = 30.0;
@@ -168,6 +172,37 @@ pub fn weigh(mut checks: Vec<Check>) -> Vec<Check> {
     checks
 }
 
+/// What came of the list of servers itself.
+pub fn list(ice: &Current) -> Check {
+    let done = |outcome, message: String| check(CheckName::Servers, outcome, message);
+    let source = match ice.source {
+        IceSource::None => "none are configured",
+        IceSource::File => "from the file of --rtc-config-json",
+        IceSource::Rest => "from the service of --turn-rest-uri",
+        IceSource::Static => "from --turn-username and --turn-password",
+        IceSource::SharedSecret => "from --turn-shared-secret",
+        IceSource::Stun => "from --stun-host",
+    };
+    let count = ice.servers.iter().map(|server| server.urls.len()).sum::<usize>();
+    if let Some(error) = &ice.error {
+        let outcome = if count == 0 { Outcome::Failed } else { Outcome::Warning };
+        let error = capital(error.trim_end_matches('.'));
+        return done(outcome, format!("{error}. STUN and TURN servers in use: {count}, {source}."))
+            .because("NO_LIST")
+            .advise("Correct the file, or the address, the user and the state of the service.");
+    }
+    if count == 0 {
+        return done(Outcome::Skipped, "No STUN or TURN server is configured.".into())
+            .advise("The built-in TURN server serves pages that reach this machine's port; for all others configure one.");
+    }
+    done(Outcome::Passed, format!("STUN and TURN servers: {count}, {source}."))
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
 /// That there is no TURN server at all.
 pub fn no_turn_server() -> Vec<Check> {
     [CheckName::TurnUdp, CheckName::TurnTcp, CheckName::TurnTls]
@@ -292,6 +327,24 @@ mod tests {
             assert_eq!(check.target.as_deref(), Some("turns:turn.example.com"));
             assert!(check.message.ends_with('.') && check.advice.unwrap().ends_with('.'), "{met:?}");
         }
+    }
+
+    #[test]
+    fn a_list_that_could_not_be_had_fails_only_where_there_is_no_other() {
+        let ice = |count: usize, error: Option<&str>| Current {
+            servers: (0..count)
+                .map(|_| IceServer { urls: vec!["stun:h".into()], username: None, credential: None })
+                .collect(),
+            error: error.map(Into::into),
+            source: IceSource::Rest,
+            ..Current::default()
+        };
+        assert_eq!(list(&ice(0, None)).outcome, Outcome::Skipped);
+        assert_eq!(list(&ice(1, None)).outcome, Outcome::Passed);
+        let late = list(&ice(1, Some("the service gave no servers")));
+        assert_eq!((late.outcome, late.reason.as_deref()), (Outcome::Warning, Some("NO_LIST")));
+        assert!(late.message.starts_with("The service gave no servers. "), "{}", late.message);
+        assert_eq!(list(&ice(0, Some("x"))).outcome, Outcome::Failed);
     }
 
     #[test]

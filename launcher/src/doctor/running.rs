@@ -1,5 +1,6 @@
 //! Shell: asks a launcher that runs on this machine for its `/status`, with the credentials that this one was given.
 
+use super::reachable;
 use crate::config::Config;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -21,11 +22,7 @@ pub struct Running {
 impl Running {
     /// Where a launcher with these options listens.
     pub fn of(config: &Config) -> Self {
-        let address = match config.address {
-            IpAddr::V4(v4) if v4.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
-            IpAddr::V6(v6) if v6.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
-            address => address,
-        };
+        let address = reachable(config.address);
         let login = config.credentials.as_ref();
         let authorization = login.and_then(|login| {
             let password = login.password.as_ref()?;
