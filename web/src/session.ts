@@ -21,7 +21,7 @@ import {
   MAX_POINTER_BACKLOG_BYTES,
 } from "./patience";
 import { Pings } from "./pings";
-import { toPage, VERSION, type Continued, type FromPage, type IceServers, type Input, type Motion, type PageStats, type ToConsumer, type ToPage, type Welcome } from "./protocol";
+import { toPage, VERSION, type Continued, type FromPage, type IceServers, type Input, type Motion, type ToConsumer, type ToPage, type Welcome } from "./protocol";
 import { parse } from "./schema";
 import { refusedVideo, renewSound, rtcServers } from "./sdp";
 import type { Greeting } from "./signalling";
