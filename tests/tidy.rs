@@ -15,7 +15,6 @@ const MAX_EXAMPLE_LINES: usize = 100;
 
 /// Files that may be longer than [`MAX_LINES`], each with its reason.
 const LONG_FILES: &[(&str, &str)] = &[
-    ("plugins/wswebrtcsink/consumer/negotiation.rs", "one state machine, and the tests that walk through it"),
     ("web/src/style.css", "the look of one page: two sheets would be read side by side"),
 ];
 
