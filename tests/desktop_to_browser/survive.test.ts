@@ -249,6 +249,7 @@ describe("in a network that changes", { skip: noNetworks() }, () => {
     const viewer = await open(chromium, launcher);
     const [wifi] = page.links;
     const cable = network.link(page);
+    await untilRole(viewer, "controller");
     await viewer.page.keyboard.down("Shift");
     await until("the key to be down on the desktop", 5_000, async () => (await display.keysDown()).length > 0);
     const gap = await assertComesBack(viewer, launcher, () => {
