@@ -18,6 +18,7 @@ use super::{
     ice_servers,
     payload::Kind,
     producer::Producer,
+    resolve,
     runtime::runtime,
     settings::Settings,
 };
@@ -234,16 +235,23 @@ impl Hub {
                 (_, caps) => return Err(format!("{caps:?} cannot be sent")),
             }
         }
+        let settings = self.settings().clone();
+        let own = resolve::own_servers(settings.stun_server.as_deref(), &settings.turn_servers).await;
         let element = self.element().ok_or("the sink is gone")?;
         let clock = element.clock().zip(element.base_time());
-        let settings = self.settings();
         Ok(Plan {
             consumer,
             streams,
             clock,
-            stun_server: settings.stun_server.clone(),
-            turn_servers: settings.turn_servers.clone(),
-            ice_transport_policy: settings.ice_transport_policy,
+            // An end that may use relays only and has none would have no candidates at all. The page's end keeps to the
+            // policy, so that no direct path comes up.
+            ice_transport_policy: match settings.ice_transport_policy {
+                WebRTCICETransportPolicy::Relay if own.turn.is_empty() => WebRTCICETransportPolicy::All,
+                policy => policy,
+            },
+            stun_server: own.stun,
+            turn_servers: own.turn,
+            direct: settings.direct,
             playout_delay: settings.playout_delay,
             totals: self.totals.clone(),
         })
@@ -409,7 +417,7 @@ impl Hub {
     pub fn consumer_failed(&self, id: &str, failure: &Failure) {
         *lock(&self.failures).entry(failure.reason).or_default() += 1;
         let message = format!("{}; {}", failure.message, advice(failure.reason));
-        gst::warning!(super::imp::CAT, "consumer {id} failed, {}: {message}", failure.reason);
+        gst::warning!(CAT, "consumer {id} failed, {}: {message}", failure.reason);
         self.emit("consumer-failed", &[&id, &failure.reason.as_str(), &message]);
     }
 

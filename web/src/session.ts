@@ -21,7 +21,7 @@ import {
   MAX_POINTER_BACKLOG_BYTES,
 } from "./patience";
 import { Pings } from "./pings";
-import { toPage, VERSION, type Continued, type FromPage, type IceServers, type Input, type Motion, type ToConsumer, type ToPage, type Welcome } from "./protocol";
+import { toPage, VERSION, type ConnectionFailure, type Continued, type FromPage, type IceServers, type Input, type Motion, type ToConsumer, type ToPage, type Welcome } from "./protocol";
 import { parse } from "./schema";
 import { refusedVideo, renewSound, rtcServers } from "./sdp";
 import type { Greeting } from "./signalling";
@@ -32,6 +32,8 @@ import { watch, watchfulFrom, type Watch } from "./watchdog";
 /** What a session needs of the browser. */
 export interface World extends LineWorld {
   createPeer(config: RTCConfiguration): RTCPeerConnection;
+  /** Why the connection does not come up, as far as the browser knows. */
+  failure?(): { reason: ConnectionFailure; message: string } | null;
   isHidden(): boolean;
 }
 
@@ -166,6 +168,8 @@ export class Session {
   #finish(cause: Cause): void {
     if (this.#over) return;
     this.#callback({ type: "ending" });
+    const failure = this.#connected || cause.kind !== "timeout" ? null : (this.#world.failure?.() ?? null);
+    if (failure) this.#line.send({ type: "failure", ...failure });
     this.end();
     this.#callback({ type: "over", cause });
   }

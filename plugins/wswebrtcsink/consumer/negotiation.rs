@@ -151,9 +151,8 @@ pub struct Negotiation {
 impl Negotiation {
     /// A consumer that has just been opened.
     pub fn new(terms: Terms) -> Self {
-        let relay_only = terms.servers.ice_transport_policy == IceTransportPolicy::Relay;
         Self {
-            evidence: Evidence { relay_only, ..Evidence::default() },
+            evidence: Evidence::default(),
             failure: None,
             terms,
             state: State::AwaitingHello,
@@ -320,6 +319,7 @@ impl Negotiation {
             return self.fail(code, message);
         }
         self.state = State::Building;
+        self.evidence.relay_only = self.terms.servers.ice_transport_policy == IceTransportPolicy::Relay;
         let mut actions = vec![self.welcome(succeeds)];
         // Who the successor is, the application knows already. A name that is none is no reason to turn a page away.
         let client = client.filter(|client| !succeeds && is_client(client));
