@@ -44,6 +44,8 @@ pub enum Event {
     Warning(String),
     /// It cannot go on.
     Failed(Error),
+    /// A page that is about to be added says which browser it is.
+    PageClient(String, String),
     /// A page has said hello.
     PageAdded(String),
     /// A page's media path is up.
@@ -213,6 +215,11 @@ impl Media {
                 None
             }
         };
+        let named = tell.clone();
+        self.sink.connect("consumer-client", false, move |values| {
+            named(Event::PageClient(text(values, 1), text(values, 2)));
+            None
+        });
         self.sink.connect("consumer-added", false, one(Event::PageAdded));
         self.sink.connect("consumer-connected", false, one(Event::PageConnected));
         let failed = tell.clone();

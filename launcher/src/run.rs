@@ -268,6 +268,10 @@ impl Parts {
                 return Some(session::Event::DisplayLost(error));
             }
             media::Event::Failed(error) => return Some(session::Event::Failed(error)),
+            media::Event::PageClient(page, client) => {
+                self.pages.client(&page, client);
+                return None;
+            }
             media::Event::PageAdded(page) => {
                 tracing::info!(page, "a page has come");
                 self.pages.added(&page);

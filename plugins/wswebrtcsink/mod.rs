@@ -32,7 +32,10 @@
 //!          keyframes                      consumer/negotiation (pure) ◀── messages ── host │ dial │ application
 //! ```
 
+mod admission;
+mod application;
 mod consumer;
+mod continuity;
 mod dial;
 mod direct;
 mod frames;

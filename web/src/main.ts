@@ -12,6 +12,7 @@ import { failureOf } from "./doctor-findings";
 import { doctorWords } from "./doctor-words";
 import { Fullscreen } from "./fullscreen";
 import { scaleOf } from "./geometry";
+import { clientName } from "./identity";
 import { Keyboard } from "./keyboard";
 import type { Platform } from "./keysyms";
 import { Media } from "./media";
@@ -55,6 +56,16 @@ const browserDoctor = new BrowserDoctor({ clock, createPeer: (config) => new RTC
 
 const connection = new Connection(
   signallingUrl(document.baseURI),
+  clientName(
+    {
+      // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
+      getItem: (key) => localStorage.getItem(key),
+      setItem: (key, value) => {
+        localStorage.setItem(key, value);
+      },
+    },
+    (bytes) => crypto.getRandomValues(bytes),
+  ),
   {
     clock,
     random: Math.random,
@@ -86,6 +97,26 @@ const connection = new Connection(
       case "notice":
         notices.add(event.level, event.text, event.once);
         break;
+      case "succeeded":
+        media.hurry();
+        keyboard.renew();
+        pointer.renew();
+        break;
+      case "abandoned":
+        media.abandon();
+        break;
+      case "controlTaken":
+        notices.add("info", event.sameUser ? words.controlTakenByYou : words.controlTaken, null, {
+          label: words.useHere,
+          does: () => {
+            connection.takeControl();
+            focusDesktop();
+          },
+        });
+        break;
+      case "cut":
+        notices.add("info", words.cut);
+        break;
       case "changed":
         break;
     }
@@ -96,7 +127,7 @@ const connection = new Connection(
 const media = new Media(stage, find<HTMLAudioElement>("sound"), (event) => {
   if (event.type === "frame") {
     // Sixty times a second, and nothing of it is shown.
-    connection.frameSeen(event.frame);
+    connection.frameSeen(event.frame, event.coming);
     return;
   }
   if (event.type === "shown") connection.pictureShown();
@@ -281,7 +312,11 @@ document.addEventListener("visibilitychange", () => {
 // The picture is drawn in another size, and the pointer with it.
 window.addEventListener("resize", refresh);
 window.addEventListener("online", () => {
-  connection.wake();
+  connection.networkChanged();
+});
+// Where browsers tell of it: from Wi-Fi to cable, for example.
+(navigator as { connection?: EventTarget }).connection?.addEventListener("change", () => {
+  connection.networkChanged();
 });
 window.addEventListener("pagehide", () => {
   connection.stop();

@@ -5,6 +5,7 @@
 mod desktop;
 mod doctor;
 mod http;
+mod ice;
 mod input;
 mod options;
 mod port;
