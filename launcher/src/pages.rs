@@ -4,6 +4,7 @@ use crate::roles::Roles;
 use std::{collections::BTreeMap, time::Duration};
 use vdi_protocol::{
     control::{Cursor, NoticeLevel, Quality, ToPage},
+    environment::WHEP_PREFIX,
     limits::MAX_BAD_MESSAGES,
     phase::Phase,
     reason::FailureReason,
@@ -84,7 +85,10 @@ impl Pages {
         // A page that is gone already stays gone: its removal may overtake its connection.
         if let Some(page) = self.pages.get_mut(id) {
             page.connected = true;
-            self.roles.connected(id);
+            // A standard player has no way to say anything, and its token lets nobody do more than watch.
+            if !id.starts_with(WHEP_PREFIX) {
+                self.roles.connected(id);
+            }
         }
     }
 

@@ -226,6 +226,7 @@ impl Hub {
             ice_transport_policy: settings.ice_transport_policy,
             playout_delay: settings.playout_delay,
             totals: self.totals.clone(),
+            offered: None,
         })
     }
 
@@ -351,7 +352,7 @@ impl Hub {
     /// The servers for a consumer: those that the application names, else the properties'.
     pub fn ice_servers(&self, consumer: &Consumer) -> Servers {
         let mut servers = servers(&self.settings());
-        let Visit { authority, secure } = &consumer.visit;
+        let Visit { authority, secure, .. } = &consumer.visit;
         let uris: Vec<String> = self
             .element()
             .and_then(|element| {
