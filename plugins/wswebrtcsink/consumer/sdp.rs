@@ -48,7 +48,7 @@ pub fn check_answer(offer: &str, answer: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn parse(text: &str) -> Result<SDPMessage, String> {
+pub fn parse(text: &str) -> Result<SDPMessage, String> {
     if !text.starts_with("v=0") {
         return Err("this is no SDP: it must begin with v=0".into());
     }
@@ -59,7 +59,7 @@ fn parse(text: &str) -> Result<SDPMessage, String> {
 }
 
 /// An attribute of a media section, or else of the session.
-fn value<'a>(message: &'a SDPMessage, media: &'a SDPMediaRef, name: &str) -> Option<&'a str> {
+pub fn value<'a>(message: &'a SDPMessage, media: &'a SDPMediaRef, name: &str) -> Option<&'a str> {
     media.attribute_val(name).or_else(|| message.attribute_val(name))
 }
 
