@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { Child, descendants, environmentOf } from "./child.js";
 import { Door } from "./door.js";
 import type { Host } from "./netns.js";
-import { until } from "./wait.js";
+import { Hopeless, until } from "./wait.js";
 import { Display } from "./x11.js";
 
 export const root = resolve(import.meta.dirname, "../../..");
@@ -126,7 +126,10 @@ export class Launcher {
     const [, password = ""] = await child.says(/^Password:\s+(\S+)$/m, 1_000);
     const door = options.inside && (await Door.open(options.inside, new URL(url).host));
     const launcher = new Launcher(child, url, user, password, options.desktop, door);
-    await until("/readyz to say yes", 30_000, async () => (await launcher.get("/readyz")).ok);
+    await until("/readyz to say yes", 30_000, async () => {
+      if (child.ending) throw new Hopeless(`the launcher has ended: ${JSON.stringify(child.ending)}\n${child.stderr}`);
+      return (await launcher.get("/readyz")).ok;
+    });
     return launcher;
   }
 
