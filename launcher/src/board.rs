@@ -3,6 +3,7 @@
 
 use crate::{
     desktop::DisplayName,
+    doctor::Doctor,
     gpu::Gpu,
     http::{auth::Guard, metrics::Figures},
     ice::Ice,
@@ -21,6 +22,7 @@ use std::{
 };
 use tokio::{sync::watch, time::Instant};
 use vdi_protocol::{
+    doctor::Report,
     phase::Phase,
     reason::FailureReason,
     status::{AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, Status},
@@ -65,6 +67,8 @@ pub struct Sources {
     pub guard: Arc<Mutex<Guard>>,
     /// Messages that could not be read.
     pub bad_messages: Arc<AtomicU64>,
+    /// Who looks at everything when asked.
+    pub doctor: Doctor,
     /// STUN and TURN servers.
     pub ice: Ice,
     /// The certificate of the port.
@@ -134,6 +138,11 @@ impl Board {
             tls: Some(sources.certificate.status()),
             turn: sources.turn.as_ref().map(Relay::status),
         }
+    }
+
+    /// The body of `/doctor`.
+    pub async fn examination(&self) -> Report {
+        self.0.sources.doctor.report(self.status()).await
     }
 
     /// STUN and TURN servers.

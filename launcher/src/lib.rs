@@ -16,6 +16,7 @@ pub mod board;
 pub mod config;
 mod cursor;
 pub mod desktop;
+pub mod doctor;
 pub mod encoder;
 pub mod error;
 pub mod gpu;

@@ -7,6 +7,7 @@ use crate::{
     board::{Board, Snapshot, Sources},
     config::Config,
     desktop::{Desktop, DisplayName, cookie::Cookie},
+    doctor,
     encoder::{self, Story, words},
     error::Error,
     http::{self, auth, service::Service},
@@ -158,6 +159,7 @@ impl Parts {
             ways: latency::watch(media.sink()),
             guard: guard.clone(),
             bad_messages,
+            doctor: doctor::Doctor::new(doctor::Subject::follow(config, ice.clone(), address)),
             ice,
             certificate: certificate.clone(),
             connections: connections.clone(),
@@ -266,6 +268,10 @@ impl Parts {
                 return Some(session::Event::DisplayLost(error));
             }
             media::Event::Failed(error) => return Some(session::Event::Failed(error)),
+            media::Event::PageClient(page, client) => {
+                self.pages.client(&page, client);
+                return None;
+            }
             media::Event::PageAdded(page) => {
                 tracing::info!(page, "a page has come");
                 self.pages.added(&page);

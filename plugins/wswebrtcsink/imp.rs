@@ -1,7 +1,7 @@
 //! Shell: the GObject of `wswebrtcsink`: properties, pads, signals, state changes.
 
 use super::{
-    consumer::{Visit, channels::Channels},
+    consumer::channels::Channels,
     dial::Dialler,
     host::Server,
     hub::Hub,
@@ -17,7 +17,6 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
-use vdi_protocol::signalling::ToConsumer;
 
 pub(crate) static CAT: Lazy<gst::DebugCategory> = Lazy::new(|| {
     gst::DebugCategory::new(
@@ -94,48 +93,7 @@ impl WsWebRtcSink {
             self.obj().notify("listening-address");
         }
     }
-
-    /// Opens a consumer whose messages the application carries.
-    fn open_consumer(&self, id: &str) -> bool {
-        let (hub, name) = (self.hub().clone(), id.to_owned());
-        let (outbox, mut messages) = tokio::sync::mpsc::channel::<ToConsumer>(APPLICATION_OUTBOX);
-        // On a task of its own, so that no signal is emitted from within a lock or another signal.
-        runtime().spawn(async move {
-            while let Some(message) = messages.recv().await {
-                hub.send_signalling(&name, &message);
-            }
-        });
-        let outgoing = Box::new(move |message| {
-            let _ = outbox.try_send(message);
-        });
-        match self.hub().open_consumer(id, Visit::default(), outgoing) {
-            Ok(_) => true,
-            Err(refusal) => {
-                gst::warning!(CAT, imp = self, "consumer {id} is refused: {}", refusal.message);
-                false
-            }
-        }
-    }
-
-    fn receive_signalling(&self, id: &str, json: &str) -> bool {
-        match self.hub().consumer(id) {
-            Some(consumer) => {
-                consumer.receive(json, self.hub().max_message_size());
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn close_consumer(&self, id: &str, reason: &str) {
-        if let Some(consumer) = self.hub().consumer(id) {
-            consumer.input(super::consumer::negotiation::Input::Stop(reason.to_owned()));
-        }
-    }
 }
-
-/// Messages that may wait for an application's signal handler.
-const APPLICATION_OUTBOX: usize = 256;
 
 #[glib::object_subclass]
 impl ObjectSubclass for WsWebRtcSink {
@@ -172,6 +130,7 @@ impl ObjectImpl for WsWebRtcSink {
         static SIGNALS: Lazy<Vec<Signal>> = Lazy::new(|| {
             let string = String::static_type();
             vec![
+                Signal::builder("consumer-client").param_types([string, string]).build(),
                 Signal::builder("consumer-added").param_types([string]).build(),
                 Signal::builder("consumer-connected").param_types([string]).build(),
                 Signal::builder("consumer-removed").param_types([string, string]).build(),

@@ -32,13 +32,16 @@
 //!          keyframes                      consumer/negotiation (pure) ◀── messages ── host │ dial │ application
 //! ```
 
+mod admission;
+mod application;
 mod consumer;
+mod continuity;
 mod dial;
 mod direct;
 mod frames;
 mod host;
 mod hub;
-mod ice_servers;
+pub mod ice_servers;
 mod imp;
 mod keyframes;
 mod payload;

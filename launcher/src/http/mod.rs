@@ -31,6 +31,9 @@ pub fn routes(board: Board) -> impl Filter<Extract = (impl Reply,), Error = Reje
     let status = at(environment::STATUS)
         .and(board.clone())
         .then(|board: Board| async move { warp::reply::json(&board.status().await) });
+    let doctor = at(environment::DOCTOR)
+        .and(board.clone())
+        .then(|board: Board| async move { warp::reply::json(&board.examination().await) });
     let turn = at(environment::TURN)
         .and(board.clone())
         .map(|board: Board| warp::reply::json(&board.ice().rtc_configuration()));
@@ -40,7 +43,7 @@ pub fn routes(board: Board) -> impl Filter<Extract = (impl Reply,), Error = Reje
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
     });
-    healthz.or(health).or(readyz).or(status).or(turn).or(metrics)
+    healthz.or(health).or(readyz).or(status).or(doctor).or(turn).or(metrics)
 }
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

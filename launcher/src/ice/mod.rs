@@ -7,7 +7,7 @@
 pub mod built_in;
 pub mod keeper;
 pub mod list;
-mod rest;
+pub mod rest;
 
 use crate::{
     config,
@@ -28,7 +28,7 @@ use std::{
 use tokio::sync::watch;
 use vdi_protocol::{
     signalling::{IceServer, IceTransportPolicy},
-    status::{IceServersStatus, TlsSource},
+    status::{IceServersStatus, IceSource, TlsSource},
 };
 
 /// How often it is looked whether something is due.
@@ -48,7 +48,7 @@ pub struct BuiltIn {
 
 impl BuiltIn {
     /// As a page that has reached us at this authority gets it, with credentials for its session alone.
-    fn servers_for(&self, consumer: &str, authority: &str, secure: bool) -> Vec<IceServer> {
+    pub fn servers_for(&self, consumer: &str, authority: &str, secure: bool) -> Vec<IceServer> {
         let credentials = self.relay.minter().mint(consumer, now());
         let ways = Ways {
             udp_port: self.relay.udp_port(),
@@ -126,6 +126,27 @@ impl Ice {
                 sink.emit_by_name::<()>("update-ice-servers", &[]);
             }
         });
+    }
+
+    /// The list as it holds now.
+    pub fn current(&self) -> Current {
+        self.current.borrow().clone()
+    }
+
+    /// The list once the service that gives it has answered, or failed; at most so long.
+    pub async fn answered(&self, limit: Duration) -> Current {
+        let mut current = self.current.clone();
+        let is_there = |current: &Current| {
+            current.error.is_some() || matches!(current.source, IceSource::File | IceSource::Rest)
+        };
+        // What is waited for is a lock, which must be gone before anything else looks at the list.
+        let _ = tokio::time::timeout(limit, current.wait_for(is_there)).await.map(|found| found.map(drop));
+        self.current()
+    }
+
+    /// The built-in TURN server, if there is one.
+    pub fn built_in(&self) -> Option<&BuiltIn> {
+        self.built_in.as_ref()
     }
 
     /// All servers for one page, as the sink takes them.
@@ -237,7 +258,7 @@ fn check_owner(path: &Path) -> Result<(), String> {
 }
 
 /// Tells the sink what its own end is to use.
-fn apply(sink: &gst::Element, current: &Current) {
+pub fn apply(sink: &gst::Element, current: &Current) {
     let uris = list::uris(&current.servers);
     let stun = uris.iter().find(|uri| uri.starts_with("stun:"));
     sink.set_property("stun-server", stun);

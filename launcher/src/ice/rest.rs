@@ -12,6 +12,20 @@ const MAX_BODY_BYTES: u64 = 64 * 1024;
 
 /// Asks for servers on behalf of `user`; the body, or what went wrong.
 pub fn ask(service: &TurnRest, user: &str) -> Result<Vec<u8>, String> {
+    let mut response = call(service, user)?;
+    if response.status() != 200 {
+        return Err(format!("it answers with {}", response.status()));
+    }
+    response.body_mut().with_config().limit(MAX_BODY_BYTES).read_to_vec().map_err(|err| words(&err))
+}
+
+/// What time it is there, as an HTTP date; whatever it answers with has one.
+pub fn date(service: &TurnRest, user: &str) -> Option<String> {
+    let response = call(service, user).ok()?;
+    Some(response.headers().get("date")?.to_str().ok()?.to_owned())
+}
+
+fn call(service: &TurnRest, user: &str) -> Result<ureq::http::Response<ureq::Body>, String> {
     let roots = rustls_native_certs::load_native_certs().certs;
     let roots: Vec<_> = roots.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
     let tls = TlsConfig::builder()
@@ -34,11 +48,7 @@ pub fn ask(service: &TurnRest, user: &str) -> Result<Vec<u8>, String> {
     for (name, value) in &service.headers {
         request = request.header(name, if value.is_empty() { user } else { value });
     }
-    let mut response = request.call().map_err(|err| words(&err))?;
-    if response.status() != 200 {
-        return Err(format!("it answers with {}", response.status()));
-    }
-    response.body_mut().with_config().limit(MAX_BODY_BYTES).read_to_vec().map_err(|err| words(&err))
+    request.call().map_err(|err| words(&err))
 }
 
 /// Errors about the address would quote it.
