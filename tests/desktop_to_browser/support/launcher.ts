@@ -95,6 +95,12 @@ export interface LauncherOptions {
   inside?: Host;
 }
 
+/**
+ * An X server looks for a free number among the abstract sockets of its own network, and takes the place of a server of another
+ * one under /tmp/.X11-unix: so in a network of its own it gets such a folder of its own.
+ */
+const OWN_DISPLAYS = ["sh", "-c", 'mkdir -p /tmp/.X11-unix && mount -t tmpfs -o mode=1777 vdi /tmp/.X11-unix && exec "$0" "$@"'];
+
 export class Launcher {
   private constructor(
     readonly child: Child,
@@ -107,7 +113,7 @@ export class Launcher {
 
   static spawn({ flags = [], desktop, env = {}, inside }: LauncherOptions): Child {
     const own = Object.fromEntries(Object.keys(process.env).filter((name) => name.startsWith("SELKIES_")).map((name) => [name, undefined]));
-    const [command = "", ...args] = [...(inside?.entry ?? []), built("vdi-launcher"), ...flags, ...(desktop.length > 0 ? ["--", ...desktop] : [])];
+    const [command = "", ...args] = [...(inside ? [...inside.entry, ...OWN_DISPLAYS] : []), built("vdi-launcher"), ...flags, ...(desktop.length > 0 ? ["--", ...desktop] : [])];
     return Child.start(command, args, {
       // Nothing of the machine's own desktop or settings may reach the process under test.
       env: {
