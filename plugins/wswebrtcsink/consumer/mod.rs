@@ -1,11 +1,13 @@
 //! Shell: runs one consumer. A task owns its [`Negotiation`] and its pipeline, takes inputs from a bounded mailbox, and
 //! carries out what the negotiation decides.
 
+mod answer;
 mod branch;
 pub mod channels;
 pub mod failure;
 mod lateness;
 pub mod negotiation;
+pub mod offered;
 pub mod pipeline;
 mod report;
 mod sdp;
@@ -21,6 +23,7 @@ use super::{
 };
 use channels::Channels;
 use negotiation::{Action, Input, Negotiation, State, Terms};
+use offered::Offered;
 use pipeline::{ConsumerPipeline, Reports};
 use report::PageReports;
 use std::{
@@ -69,6 +72,8 @@ pub struct Visit {
     pub authority: String,
     /// Through TLS.
     pub secure: bool,
+    /// The offer that it came with; without one it gets ours.
+    pub offered: Option<Arc<Offered>>,
 }
 
 /// One connection of a consumer, as everything but its own task sees it.
@@ -132,10 +137,11 @@ impl Consumer {
             heard_ms: AtomicU64::new(0),
             pings: AtomicBool::new(false),
         });
+        let answers = consumer.visit.offered.is_some();
         let task = Task {
             hub: hub.clone(),
             consumer: consumer.clone(),
-            negotiation: Negotiation::new(terms),
+            negotiation: Negotiation::new(terms).answering(answers),
             building: None,
             pipeline: None,
         };
@@ -447,8 +453,9 @@ impl Task {
 
     fn build(&mut self) {
         let (hub, id, reports) = (self.hub.clone(), self.consumer.id.clone(), self.reporter());
+        let offered = self.consumer.visit.offered.clone();
         self.building = Some(tokio::spawn(async move {
-            let plan = hub.plan(id).await.map_err(|why| (ErrorCode::NoMedia, why))?;
+            let plan = hub.plan(id).await.map_err(|why| (ErrorCode::NoMedia, why))?.answering(offered);
             tokio::task::spawn_blocking(move || ConsumerPipeline::build(&plan, reports))
                 .await
                 .map_err(|err| (ErrorCode::Internal, err.to_string()))?
@@ -459,12 +466,12 @@ impl Task {
     fn built(&mut self, built: Option<Built>) -> Input {
         match built {
             Some(Ok(pipeline)) => {
-                self.consumer.set_channels(Some(pipeline.channels().clone()));
+                self.consumer.set_channels(pipeline.channels().cloned());
                 if let Some(frames) = pipeline.frames() {
                     let _ = self.consumer.frames.set(frames.clone());
                 }
                 // Only now, so that no answer can come before there is a pipeline to take it.
-                pipeline.create_offer(self.reporter());
+                pipeline.describe(self.reporter());
                 self.pipeline = Some(pipeline);
                 Input::Tick
             }

@@ -151,6 +151,8 @@ pub struct Negotiation {
     last_heard: Duration,
     /// Whether it pings.
     pings: bool,
+    /// Whether the consumer has made the offer.
+    answers: bool,
     /// What is known of how it connects.
     evidence: Evidence,
     /// Why it did not connect, or is connected no more, if that was not as somebody wished.
@@ -173,7 +175,13 @@ impl Negotiation {
             bad_messages: 0,
             last_heard: Duration::ZERO,
             pings: false,
+            answers: false,
         }
+    }
+
+    /// The consumer has made the offer, and what goes out is the answer: nothing more is to come, no channel either.
+    pub fn answering(self, answers: bool) -> Self {
+        Self { answers, ..self }
     }
 
     /// Where the consumer stands.
@@ -223,7 +231,9 @@ impl Negotiation {
                 self.state = State::Connected;
                 self.last_heard = now;
                 self.evidence.told = None;
-                vec![Action::OpenGate]
+                // Where no channel will open, this is all that there is to wait for.
+                let connected = self.answers.then_some(Action::AnnounceConnected);
+                std::iter::once(Action::OpenGate).chain(connected).collect()
             }
             Input::MediaConnected => Vec::new(),
             Input::MediaFailed | Input::MediaEnded if self.state == State::Connecting => {
@@ -371,7 +381,7 @@ impl Negotiation {
         if self.state != State::Building {
             return Vec::new();
         }
-        self.state = State::AwaitingAnswer;
+        self.state = if self.answers { State::Connecting } else { State::AwaitingAnswer };
         self.offer.clone_from(&offer);
         let mut actions = vec![Action::Send(ToConsumer::Offer { sdp: offer })];
         actions.extend(self.local_candidates.drain(..).map(|c| Action::Send(ToConsumer::Ice(c))));
