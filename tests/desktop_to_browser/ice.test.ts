@@ -51,7 +51,7 @@ describe("on this machine", () => {
   });
 
   test("coturn with a shared secret carries pages that may use relays only, and they get new credentials while they run", async () => {
-    const coturn = await Coturn.start({ users: { secret: "north star" }, port: 34_780, tlsPort: 53_490 });
+    const coturn = await Coturn.start({ users: { secret: "north star" }, port: 13_478, tlsPort: 15_349 });
     const flags = [...FLAGS, ...coturn.flags("udp"), "--ice-transport-policy", "relay", "--turn-credential-lifetime", "12"];
     const launcher = await Launcher.start({ flags, desktop });
     const viewer = await chromium.open(launcher);
@@ -93,7 +93,7 @@ describe("on this machine", () => {
     const lines = candidatesOf(viewer);
     await viewer.page.goto(launcher.url);
     await viewer.connected();
-    const way = await assertWay(viewer, { remoteAddress: "[::1]" });
+    const way = await assertWay(viewer, { remoteAddress: "::1" });
     assert.ok(way.remotePort >= 51_000 && way.remotePort <= 51_019, JSON.stringify(way));
     assert.ok(lines.length > 0);
     for (const line of lines) {
@@ -113,12 +113,18 @@ describe("behind 1-to-1 NAT", { skip: noNetworks() }, () => {
     const network = new Network(["page", "desk"]);
     const desk = network.host("desk");
     // All ports of the public address are the desk's; else the page has the TCP port alone.
-    network.router.nft(`table ip nat { chain in { type nat hook prerouting priority dstnat; ip daddr ${PUBLIC} dnat to ${desk.address}; } }
-      table ip vdi { chain forward { type filter hook forward priority 0; policy drop;
+    network.router.nft(`table ip vdi {
+      chain in {
+        type nat hook prerouting priority dstnat
+        ip daddr ${PUBLIC} dnat to ${desk.address}
+      }
+      chain forward {
+        type filter hook forward priority 0; policy drop
         ct status dnat accept
         tcp dport 8080 accept
         tcp sport 8080 accept
-      } }`);
+      }
+    }`);
     const chromium = await Chromium.start({ inside: network.host("page") });
     const flags = [...FLAGS, "--port", "8080", "--announced-address", PUBLIC, "--udp-port-range", "50000-50019"];
     const launcher = await Launcher.start({ flags, desktop, inside: desk });

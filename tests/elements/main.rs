@@ -10,6 +10,7 @@ mod adaptiveencbin;
 mod broker;
 mod consumer;
 mod continuity;
+mod ice;
 mod latency;
 mod latencystats;
 mod nvenc;
