@@ -34,6 +34,8 @@ pub const READYZ: &str = "/readyz";
 pub const STATUS: &str = "/status";
 /// Prometheus metrics.
 pub const METRICS: &str = "/metrics";
+/// STUN and TURN servers as `RTCPeerConnection` takes them, in the form of Selkies.
+pub const TURN: &str = "/turn";
 /// What works and what does not, looked at when it is asked ([`crate::doctor::Report`]).
 pub const DOCTOR: &str = "/doctor";
 /// The signalling WebSocket.

@@ -11,6 +11,7 @@ use crate::{
 };
 use checks::Checks;
 pub use media::{Audio, Codec, ContentHint, EncoderPolicy, Video};
+pub use network::{DirectPaths, Ice, TurnLogin, TurnRest};
 use std::{ffi::OsString, fmt, net::IpAddr, path::PathBuf, time::Duration};
 pub use tls::{CertificateFiles, Tls};
 use vdi_protocol::reason::FailureReason;
@@ -101,10 +102,10 @@ pub struct Config {
     pub video: Video,
     /// The sound.
     pub audio: Audio,
-    /// `stun://host:port`.
-    pub stun_server: Option<String>,
-    /// `turn(s)://user:password@host:port[?transport=tcp]`.
-    pub turn_server: Option<Secret>,
+    /// Where STUN and TURN servers come from.
+    pub ice: Ice,
+    /// Which direct paths are offered.
+    pub direct_paths: DirectPaths,
     /// Whether this process is a TURN server too.
     pub builtin_turn: bool,
     /// UDP port of that; 0 takes a free one.
@@ -143,8 +144,8 @@ impl Config {
             desktop: desktop(&mut checks, &options),
             video,
             audio: media::audio(&mut checks, &options),
-            stun_server: network::stun_server(&mut checks, &options),
-            turn_server: network::turn_server(&mut checks, &options),
+            ice: network::ice(&mut checks, &options),
+            direct_paths: network::direct_paths(&mut checks, &options),
             builtin_turn: checks.boolean("builtin-turn", &options.network.builtin_turn),
             builtin_turn_port: checks.number(
                 "builtin-turn-port",

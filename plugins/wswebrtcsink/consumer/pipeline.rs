@@ -11,6 +11,7 @@ use super::{
     offered::Offered,
 };
 use crate::wswebrtcsink::{
+    direct::DirectPaths,
     frames::{SharedTotals, Watch},
     payload::{Kind, Payload},
     producer::Producer,
@@ -42,6 +43,8 @@ pub struct Plan {
     pub turn_servers: Vec<String>,
     /// Any candidate, or relayed ones only.
     pub ice_transport_policy: WebRTCICETransportPolicy,
+    /// Which direct paths are offered.
+    pub direct: DirectPaths,
     /// Bounds of the playout delay.
     pub playout_delay: (Duration, Duration),
     /// Where the ways of frames are counted.
@@ -143,10 +146,12 @@ impl ConsumerPipeline {
         }
         pipeline.add(&webrtcbin).map_err(|err| err.to_string())?;
         let ice_agent = webrtcbin.property::<gst_webrtc::WebRTCICE>("ice-agent");
-        add_local_addresses(&ice_agent);
+        add_local_addresses(&ice_agent, &plan.direct)?;
+        ice_agent.set_property("min-rtp-port", u32::from(plan.direct.ports.min));
+        ice_agent.set_property("max-rtp-port", u32::from(plan.direct.ports.max));
         tune(&ice_agent);
         watch_bus(pipeline, reports);
-        watch_webrtcbin(&webrtcbin, reports);
+        watch_webrtcbin(&webrtcbin, &plan.direct, reports);
 
         state(pipeline, gst::State::Ready)?;
         let mut links = Vec::new();
@@ -299,18 +304,14 @@ fn state(pipeline: &gst::Pipeline, state: gst::State) -> Result<(), String> {
 
 /// Left alone, the agent offers no loopback address, and a browser on the same machine may then find no way. Once one
 /// address is given, the agent looks for no others itself, so all are given.
-fn add_local_addresses(ice_agent: &gst_webrtc::WebRTCICE) {
+fn add_local_addresses(ice_agent: &gst_webrtc::WebRTCICE, direct: &DirectPaths) -> Result<(), String> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    for interface in interfaces {
-        let address = interface.ip();
-        let usable = match address {
-            std::net::IpAddr::V4(_) => true,
-            std::net::IpAddr::V6(v6) => !v6.is_unicast_link_local(),
-        };
-        if usable {
-            ice_agent.emit_by_name::<bool>("add-local-ip-address", &[&address.to_string()]);
-        }
+    let all: Vec<_> =
+        interfaces.into_iter().map(|interface| (interface.name.clone(), interface.ip())).collect();
+    for address in direct.select(&all)? {
+        ice_agent.emit_by_name::<bool>("add-local-ip-address", &[&address.to_string()]);
     }
+    Ok(())
 }
 
 /// Least time between two connectivity checks in ms (RFC 8445, 14.2); libnice takes 20 by default, and a consumer waits
@@ -353,17 +354,20 @@ fn watch_bus(pipeline: &gst::Pipeline, reports: &Arc<dyn Reports>) {
     });
 }
 
-fn watch_webrtcbin(webrtcbin: &gst::Element, reports: &Arc<dyn Reports>) {
+fn watch_webrtcbin(webrtcbin: &gst::Element, direct: &DirectPaths, reports: &Arc<dyn Reports>) {
     webrtcbin.connect("on-ice-candidate", false, {
-        let reports = reports.clone();
+        let (direct, reports) = (direct.clone(), reports.clone());
         move |values| {
             let index = values.get(1)?.get::<u32>().ok()?;
             let candidate = values.get(2)?.get::<String>().ok()?;
-            reports.input(Input::LocalCandidate(IceCandidate {
-                candidate,
-                sdp_m_line_index: Some(index),
-                sdp_mid: None,
-            }));
+            let announced = direct.announced_for(&candidate);
+            for candidate in std::iter::once(candidate).chain(announced) {
+                reports.input(Input::LocalCandidate(IceCandidate {
+                    candidate,
+                    sdp_m_line_index: Some(index),
+                    sdp_mid: None,
+                }));
+            }
             None
         }
     });
