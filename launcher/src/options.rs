@@ -316,8 +316,8 @@ pub const SECRET_VARIABLES: [&str; 5] = [
     "SELKIES_BASIC_AUTH_PASSWORD",
     "SELKIES_TURN_PASSWORD",
     "SELKIES_TURN_SHARED_SECRET",
-    "SELKIES_VIEWER_TOKEN",
     "SELKIES_TURN_REST_URI",
+    "SELKIES_VIEWER_TOKEN",
 ];
 
 /// The options of a command line, and which accepted ones were given in vain.

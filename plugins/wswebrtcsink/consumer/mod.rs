@@ -19,6 +19,7 @@ use super::{
     continuity::Serial,
     frames::{Beyond, Watch},
     hub::Hub,
+    mdns,
 };
 use channels::Channels;
 use negotiation::{Action, Input, Negotiation, State, Terms};
@@ -38,7 +39,7 @@ use vdi_protocol::{
     control::{FromPage, PageStats, ToPage},
     latency::FrameReports,
     parse,
-    signalling::{ErrorCode, FromConsumer, ToConsumer},
+    signalling::{ErrorCode, FromConsumer, IceCandidate, ToConsumer},
 };
 
 pub(crate) use super::imp::CAT;
@@ -416,6 +417,7 @@ impl Task {
                         pipeline.add_candidate(&candidate);
                     }
                 }
+                Action::Resolve(candidate) => self.resolve(candidate),
                 Action::OpenGate => {
                     if let Some(pipeline) = &self.pipeline {
                         pipeline.open_gate();
@@ -431,6 +433,18 @@ impl Task {
         }
         debug_assert_ne!(self.negotiation.state(), State::Closed, "closing names a reason");
         None
+    }
+
+    /// Looks for the address behind a candidate's name, beside all else.
+    fn resolve(&self, candidate: IceCandidate) {
+        let consumer = Arc::downgrade(&self.consumer);
+        tokio::spawn(async move {
+            let Some(name) = sdp::address(&candidate.candidate) else { return };
+            if let (Some(address), Some(consumer)) = (mdns::resolve(name).await, consumer.upgrade()) {
+                let line = sdp::with_address(&candidate.candidate, address);
+                consumer.input(Input::Resolved(IceCandidate { candidate: line, ..candidate }));
+            }
+        });
     }
 
     fn reporter(&self) -> Arc<dyn Reports> {

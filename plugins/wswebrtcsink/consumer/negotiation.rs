@@ -36,6 +36,9 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(15);
 /// not last.
 const PINGING_SILENCE_LIMIT: Duration = Duration::from_secs(6);
 
+/// Names of multicast DNS that are looked for. A browser makes one for each interface and kind of address.
+const MAX_NAMES: usize = 8;
+
 /// What happens to a consumer.
 #[derive(Debug)]
 pub enum Input {
@@ -56,6 +59,8 @@ pub enum Input {
     },
     /// Our ICE agent found a candidate.
     LocalCandidate(IceCandidate),
+    /// The address behind one of its names was found.
+    Resolved(IceCandidate),
     /// webrtcbin refused the answer.
     AnswerRefused(String),
     /// The media path is up.
@@ -98,6 +103,8 @@ pub enum Action {
     ApplyAnswer(String),
     /// Hand a candidate to webrtcbin.
     AddCandidate(IceCandidate),
+    /// Look for the address behind a candidate's name, which is [`Input::Resolved`] if it is found.
+    Resolve(IceCandidate),
     /// Let media flow.
     OpenGate,
     /// Tell the application that the consumer can be talked to.
@@ -136,6 +143,8 @@ pub struct Negotiation {
     early_candidates: Vec<IceCandidate>,
     /// Candidates taken from the consumer so far.
     candidates_seen: usize,
+    /// Names among them.
+    names_seen: usize,
     /// Messages refused so far.
     bad_messages: u32,
     /// When RTCP or data arrived last.
@@ -162,6 +171,7 @@ impl Negotiation {
             local_candidates: Vec::new(),
             early_candidates: Vec::new(),
             candidates_seen: 0,
+            names_seen: 0,
             bad_messages: 0,
             last_heard: Duration::ZERO,
             pings: false,
@@ -209,6 +219,7 @@ impl Negotiation {
                 self.evidence.local.note(&candidate.candidate);
                 self.local_candidate(candidate)
             }
+            Input::Resolved(candidate) => self.usable_candidate(candidate),
             Input::AnswerRefused(why) => {
                 self.fail(ErrorCode::BadSdp, format!("the answer could not be applied: {why}"))
             }
@@ -398,9 +409,18 @@ impl Negotiation {
             return self.refuse(ErrorCode::BadCandidate, why);
         }
         self.evidence.remote.note(&candidate.candidate);
-        if candidate.candidate.is_empty() || sdp::is_mdns(&candidate.candidate) {
+        if candidate.candidate.is_empty() {
             return Vec::new();
         }
+        if sdp::is_mdns(&candidate.candidate) {
+            self.names_seen += 1;
+            let few = self.names_seen <= MAX_NAMES;
+            return few.then_some(Action::Resolve(candidate)).into_iter().collect();
+        }
+        self.usable_candidate(candidate)
+    }
+
+    fn usable_candidate(&mut self, candidate: IceCandidate) -> Vec<Action> {
         if self.state == State::AwaitingAnswer {
             self.early_candidates.push(candidate);
             return Vec::new();
