@@ -9,6 +9,7 @@ use super::{
     channels::{self, Channels},
     negotiation::Input,
     offered::Offered,
+    sdp,
 };
 use crate::wswebrtcsink::{
     direct::DirectPaths,
@@ -22,7 +23,13 @@ use gst_webrtc::{
     WebRTCBundlePolicy, WebRTCICETransportPolicy, WebRTCPeerConnectionState, WebRTCSDPType,
     WebRTCSessionDescription,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use vdi_protocol::signalling::{ErrorCode, IceCandidate};
 
 /// How long a teardown may take before its thread is given up.
@@ -331,6 +338,24 @@ fn tune(ice_agent: &gst_webrtc::WebRTCICE) {
     if agent.has_property("stun-pacing-timer") {
         agent.set_property("stun-pacing-timer", CHECK_PACING_MS);
     }
+    leave_the_choice(&agent);
+}
+
+/// The browser chooses the pair of candidates, not libnice, which as GStreamer makes it nominates only when no pair is left
+/// in progress, unless two work or one needs no relay: a page behind a relay then waits two seconds for pairs that lead
+/// nowhere, such as that of our loopback address, and fifteen for one whose answers get lost. An offer makes webrtcbin
+/// the side that chooses; this takes it back before the agent begins, and `offer_lite` tells the browser. Once only: a
+/// consumer that is no browser may not know of lite agents, and then the agents settle it between them (RFC 8445, 7.3.1.1).
+fn leave_the_choice(agent: &glib::Object) {
+    if !agent.has_property("controlling-mode") {
+        return;
+    }
+    let once = AtomicBool::new(false);
+    agent.connect_notify(Some("controlling-mode"), move |agent, _| {
+        if agent.property::<bool>("controlling-mode") && !once.swap(true, Ordering::Relaxed) {
+            agent.set_property("controlling-mode", false);
+        }
+    });
 }
 
 fn watch_bus(pipeline: &gst::Pipeline, reports: &Arc<dyn Reports>) {
@@ -423,7 +448,7 @@ fn create_offer(webrtcbin: &gst::Element, reports: Arc<dyn Reports>) {
             (Ok(offer), Some(webrtcbin)) => {
                 webrtcbin.emit_by_name::<()>("set-local-description", &[&offer, &None::<gst::Promise>]);
                 match offer.sdp().as_text() {
-                    Ok(text) => reports.input(Input::OfferReady(text)),
+                    Ok(text) => reports.input(Input::OfferReady(sdp::offer_lite(&text))),
                     Err(err) => failed(format!("the offer cannot be written: {err}")),
                 }
             }

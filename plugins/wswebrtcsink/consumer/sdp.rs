@@ -48,6 +48,15 @@ pub fn check_answer(offer: &str, answer: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The offer as that of an ICE lite agent (RFC 8839, 5.3), which leaves it to the other side to choose the pair.
+pub fn offer_lite(offer: &str) -> String {
+    // Attributes of the session stand before the first media section.
+    match offer.find("\nm=") {
+        Some(end) => format!("{}a=ice-lite\r\n{}", &offer[..=end], &offer[end + 1..]),
+        None => offer.to_owned(),
+    }
+}
+
 pub fn parse(text: &str) -> Result<SDPMessage, String> {
     if !text.starts_with("v=0") {
         return Err("this is no SDP: it must begin with v=0".into());
@@ -135,6 +144,16 @@ fn short(text: &str) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+
+    #[test]
+    fn offer_leaves_the_choice_of_the_pair_to_the_browser_and_is_otherwise_the_same() {
+        let offer = "v=0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\nm=audio 0 x 97\r\n";
+        assert_eq!(
+            offer_lite(offer),
+            "v=0\r\ns=-\r\nt=0 0\r\na=ice-lite\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\nm=audio 0 x 97\r\n"
+        );
+        assert_eq!(offer_lite("v=0\r\n"), "v=0\r\n");
+    }
 
     pub const OFFER: &str = "v=0\r\no=- 1 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE video0 application1\r\n\
         m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:video0\r\na=setup:actpass\r\na=sendonly\r\n\
