@@ -8,4 +8,5 @@ mod input;
 mod options;
 mod port;
 mod program;
+mod turn;
 mod xserver;
