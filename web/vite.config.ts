@@ -12,7 +12,7 @@ export default defineConfig({
   },
   server: {
     // `npx vite` in this folder serves the page with hot reload, against a server that runs beside it.
-    proxy: { "/ws": { target: "ws://127.0.0.1:8080", ws: true } },
+    proxy: { "/ws": { target: "ws://127.0.0.1:8080", ws: true }, "/doctor": "http://127.0.0.1:8080" },
   },
   test: {
     include: ["src/**/*.test.ts"],

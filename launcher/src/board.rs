@@ -3,8 +3,10 @@
 
 use crate::{
     desktop::DisplayName,
+    doctor::Doctor,
     gpu::Gpu,
     http::{auth::Guard, metrics::Figures},
+    ice::Ice,
     input::Input,
     latency::told::Ways,
     port::{self, tls::Certificate},
@@ -20,6 +22,7 @@ use std::{
 };
 use tokio::{sync::watch, time::Instant};
 use vdi_protocol::{
+    doctor::Report,
     phase::Phase,
     reason::FailureReason,
     status::{AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, Status},
@@ -64,6 +67,10 @@ pub struct Sources {
     pub guard: Arc<Mutex<Guard>>,
     /// Messages that could not be read.
     pub bad_messages: Arc<AtomicU64>,
+    /// Who looks at everything when asked.
+    pub doctor: Doctor,
+    /// STUN and TURN servers.
+    pub ice: Ice,
     /// The certificate of the port.
     pub certificate: Certificate,
     /// Connections that were closed.
@@ -125,11 +132,22 @@ impl Board {
             latency: sources.ways.borrow().worst.clone(),
             audio: sources.audio.borrow().clone(),
             gpu,
+            ice_servers: sources.ice.status(),
             consumers: with_media(snapshot.consumers, &sources.ways.borrow()),
             connection: ConnectionStatus { failures: sources.ways.borrow().failures.clone() },
             tls: Some(sources.certificate.status()),
             turn: sources.turn.as_ref().map(Relay::status),
         }
+    }
+
+    /// The body of `/doctor`.
+    pub async fn examination(&self) -> Report {
+        self.0.sources.doctor.report(self.status()).await
+    }
+
+    /// STUN and TURN servers.
+    pub fn ice(&self) -> &Ice {
+        &self.0.sources.ice
     }
 
     /// What `/metrics` shows beside the status.

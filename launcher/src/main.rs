@@ -4,13 +4,20 @@ use std::{io::Write, path::Path, process::ExitCode, time::Duration};
 use vdi_launcher::{
     config::{Config, Desktop, LogFormat},
     desktop::cookie::Cookie,
+    doctor,
     error::Error,
     options, options_table, telemetry, termination,
 };
 use vdi_protocol::{environment::TERMINATION_LOG, reason::FailureReason};
 
 fn main() -> ExitCode {
-    let parsed = match options::parse(std::env::args_os()) {
+    let doctor = doctor::command::command_line(std::env::args_os());
+    if doctor.as_ref().is_some_and(|doctor| doctor.help) {
+        return print(doctor::command::help());
+    }
+    let arguments =
+        doctor.as_ref().map_or_else(|| std::env::args_os().collect(), |doctor| doctor.rest.clone());
+    let parsed = match options::parse(arguments) {
         Ok(parsed) if parsed.options.help_markdown => return print(&options_table::markdown()),
         Ok(parsed) => parsed,
         Err(err) if !err.use_stderr() => return print(&err.render().to_string()),
@@ -20,6 +27,12 @@ fn main() -> ExitCode {
     };
     let termination_log = parsed.options.desktop.termination_log.clone();
     let encoders: Vec<_> = gstvdi::adaptiveencbin::table::ENCODERS.iter().map(|row| row.factory).collect();
+    if let Some(doctor) = doctor {
+        return match Config::resolve(parsed, &encoders).and_then(|config| examine(&config, doctor.json)) {
+            Ok(healthy) => ExitCode::from(u8::from(!healthy)),
+            Err(error) => refuse(error, "/dev/null"),
+        };
+    }
     let result = Config::resolve(parsed, &encoders).and_then(|config| {
         telemetry::start(config.log_format, config.debug);
         // Before the runtime, and so before any second thread: it changes the environment.
@@ -38,6 +51,14 @@ fn main() -> ExitCode {
         Err(error) => refuse(error, &termination_log),
         Ok(()) => termination::conclude(Ok(()), termination_log.as_ref()),
     }
+}
+
+/// The doctor speaks on stdout; a log beside it is for who asks for it.
+fn examine(config: &Config, json: bool) -> Result<bool, Error> {
+    if config.debug {
+        telemetry::start(config.log_format, true);
+    }
+    doctor::command::run(config, json)
 }
 
 /// Whatever went wrong so early that there is no log yet gets one.

@@ -44,6 +44,8 @@ pub enum Event {
     Warning(String),
     /// It cannot go on.
     Failed(Error),
+    /// A page that is about to be added says which browser it is.
+    PageClient(String, String),
     /// A page has said hello.
     PageAdded(String),
     /// A page's media path is up.
@@ -115,33 +117,10 @@ impl Media {
             .map_err(failed)?;
         let framerate = gst::Fraction::new(i32::try_from(video.framerate).unwrap_or(60), 1);
         let caps = gst::Caps::builder("video/x-raw").field("framerate", framerate).build();
-        let encoder = gst::ElementFactory::make("adaptiveencbin")
-            .property("encoder", &video.encoder)
-            .property_from_str("encoder-policy", video.policy.nick())
-            .property("proof-timeout", PROOF_TIMEOUT_MS)
-            .property("min-bitrate", video.min_bitrate_kbps)
-            .property("max-bitrate", video.max_bitrate_kbps)
-            .property("bitrate", video.bitrate_kbps)
-            .property_from_str("codec", video.codec.nick())
-            .property_from_str("content-hint", video.content_hint.nick())
-            .property("max-latency", video.max_latency_ms)
-            .property("max-cpu", video.max_cpu_percent)
-            .property("stall-timeout", video.stall_timeout_ms)
-            .property("proof-cache", proofs.and_then(Path::to_str))
-            .build()
-            .map_err(failed)?;
+        let encoder = encoder(video, proofs).map_err(failed)?;
         let latency = gst::ElementFactory::make("latencystats").build().map_err(failed)?;
-        let sink = gst::ElementFactory::make("wswebrtcsink")
-            .name("sink")
-            .property("listen", "")
-            .property("max-consumers", config.max_consumers)
-            .property("stun-server", config.stun_server.as_deref())
-            .property(
-                "turn-servers",
-                gst::Array::new(config.turn_server.iter().map(|server| server.0.as_str())),
-            )
-            .build()
-            .map_err(failed)?;
+        let sink = sink(&config.direct_paths).map_err(failed)?;
+        sink.set_property("max-consumers", config.max_consumers);
         let chain = [
             source.clone(),
             gst::ElementFactory::make("capsfilter").property("caps", &caps).build().map_err(failed)?,
@@ -236,6 +215,11 @@ impl Media {
                 None
             }
         };
+        let named = tell.clone();
+        self.sink.connect("consumer-client", false, move |values| {
+            named(Event::PageClient(text(values, 1), text(values, 2)));
+            None
+        });
         self.sink.connect("consumer-added", false, one(Event::PageAdded));
         self.sink.connect("consumer-connected", false, one(Event::PageConnected));
         let failed = tell.clone();
@@ -345,7 +329,8 @@ fn text(values: &[glib::Value], index: usize) -> String {
     values.get(index).and_then(|value| value.get::<Option<String>>().ok().flatten()).unwrap_or_default()
 }
 
-fn failure(error: &gst::message::Error) -> Error {
+/// What an error on the bus is for the session.
+pub fn failure(error: &gst::message::Error) -> Error {
     let message = error.error().to_string();
     let reason = error
         .details()
@@ -358,6 +343,36 @@ fn failure(error: &gst::message::Error) -> Error {
         None if source == CAPTURE => Error::display(format!("the display cannot be captured: {message}")),
         None => Error::pipeline(format!("{source}: {message}")),
     }
+}
+
+/// The encoder with its settings.
+pub fn encoder(video: &config::Video, proofs: Option<&Path>) -> Result<gst::Element, glib::BoolError> {
+    gst::ElementFactory::make("adaptiveencbin")
+        .property("encoder", &video.encoder)
+        .property_from_str("encoder-policy", video.policy.nick())
+        .property("proof-timeout", PROOF_TIMEOUT_MS)
+        .property("min-bitrate", video.min_bitrate_kbps)
+        .property("max-bitrate", video.max_bitrate_kbps)
+        .property("bitrate", video.bitrate_kbps)
+        .property_from_str("codec", video.codec.nick())
+        .property_from_str("content-hint", video.content_hint.nick())
+        .property("max-latency", video.max_latency_ms)
+        .property("max-cpu", video.max_cpu_percent)
+        .property("stall-timeout", video.stall_timeout_ms)
+        .property("proof-cache", proofs.and_then(Path::to_str))
+        .build()
+}
+
+/// The sink, with the direct paths that it offers. It hosts nothing itself.
+pub fn sink(direct: &config::DirectPaths) -> Result<gst::Element, glib::BoolError> {
+    gst::ElementFactory::make("wswebrtcsink")
+        .name("sink")
+        .property("listen", "")
+        .property("min-rtp-port", direct.ports.map_or(0, |(first, _)| u32::from(first)))
+        .property("max-rtp-port", direct.ports.map_or(u32::from(u16::MAX), |(_, last)| u32::from(last)))
+        .property("announced-addresses", gst::Array::new(direct.announced.iter().map(ToString::to_string)))
+        .property("interfaces", gst::Array::new(&direct.interfaces))
+        .build()
 }
 
 /// Whether an encoder runs on a GPU, by its factory name.

@@ -78,6 +78,9 @@ pub struct ServerOptions {
     /// PEM file with the certificate's key; the file of the certificate if not given.
     #[arg(long, env = "SELKIES_HTTPS_KEY", value_name = "FILE")]
     pub https_key: Option<String>,
+    /// Token with which standard players may watch at /whep (WHEP); generated and printed once if not given.
+    #[arg(long, env = "SELKIES_VIEWER_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub viewer_token: Option<String>,
     /// Most pages connected at once.
     #[arg(long, env = "SELKIES_MAX_CONSUMERS", default_value = "16", value_name = "PAGES")]
     pub max_consumers: String,
@@ -141,30 +144,76 @@ pub struct MediaOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkOptions {
-    /// Host of a STUN server; none if not given.
-    #[arg(long, env = "SELKIES_STUN_HOST", value_name = "HOST")]
+    /// JSON file with STUN and TURN servers, in the form of `GET /turn`: `iceServers` as browsers take them. While it exists it overrides all other STUN and TURN servers; it is read again when it changes, and bad content leaves the servers from before.
+    #[arg(long, env = "SELKIES_RTC_CONFIG_JSON", default_value = "/tmp/rtc.json", value_name = "FILE")]
+    pub rtc_config_json: String,
+    /// Address of a TURN REST service, which gives servers with short-lived credentials: the JSON of `GET /turn`, or `username`, `password`, `ttl` and `uris`. It is asked again before they expire. The servers below stand in while it gives none.
+    #[arg(long, env = "SELKIES_TURN_REST_URI", value_name = "URI", hide_env_values = true)]
+    pub turn_rest_uri: Option<String>,
+    /// User that the TURN REST service and the shared secret's credentials name; `vdi-` and the name of the machine if not given.
+    #[arg(long, env = "SELKIES_TURN_REST_USERNAME", value_name = "NAME")]
+    pub turn_rest_username: Option<String>,
+    /// Header that names the user to the TURN REST service.
+    #[arg(
+        long,
+        env = "SELKIES_TURN_REST_USERNAME_AUTH_HEADER",
+        default_value = "x-auth-user",
+        value_name = "HEADER"
+    )]
+    pub turn_rest_username_auth_header: String,
+    /// Header that names the transport (`--turn-protocol`) to the TURN REST service.
+    #[arg(
+        long,
+        env = "SELKIES_TURN_REST_PROTOCOL_HEADER",
+        default_value = "x-turn-protocol",
+        value_name = "HEADER"
+    )]
+    pub turn_rest_protocol_header: String,
+    /// Header that asks the TURN REST service for TLS (`--turn-tls`).
+    #[arg(long, env = "SELKIES_TURN_REST_TLS_HEADER", default_value = "x-turn-tls", value_name = "HEADER")]
+    pub turn_rest_tls_header: String,
+    /// Hosts of STUN servers, separated by commas, each with a port of its own if it has one (`host:port`); none if not given.
+    #[arg(long, env = "SELKIES_STUN_HOST", value_name = "HOSTS")]
     pub stun_host: Option<String>,
-    /// Port of the STUN server.
+    /// Port of the STUN servers.
     #[arg(long, env = "SELKIES_STUN_PORT", default_value = "3478", value_name = "PORT")]
     pub stun_port: String,
-    /// Host of a TURN server; none if not given. Needs a user name and a password.
-    #[arg(long, env = "SELKIES_TURN_HOST", value_name = "HOST")]
+    /// Hosts of TURN servers, separated by commas, each with a port of its own if it has one (`host:port`); none if not given. They need a user name and a password, or a shared secret.
+    #[arg(long, env = "SELKIES_TURN_HOST", value_name = "HOSTS")]
     pub turn_host: Option<String>,
-    /// Port of the TURN server.
+    /// Port of the TURN servers.
     #[arg(long, env = "SELKIES_TURN_PORT", default_value = "3478", value_name = "PORT")]
     pub turn_port: String,
-    /// Transport to the TURN server: `udp` or `tcp`.
+    /// Transport to the TURN servers: `udp`, `tcp`, or both (`udp,tcp`).
     #[arg(long, env = "SELKIES_TURN_PROTOCOL", default_value = "udp", value_name = "TRANSPORT")]
     pub turn_protocol: String,
-    /// Whether the TURN server is reached through TLS.
+    /// Whether pages reach the TURN servers through TLS, which is always TCP.
     #[arg(long, env = "SELKIES_TURN_TLS", default_value = "false", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub turn_tls: String,
-    /// User of the TURN server.
+    /// User of the TURN servers.
     #[arg(long, env = "SELKIES_TURN_USERNAME", value_name = "NAME")]
     pub turn_username: Option<String>,
-    /// Password of the TURN server.
+    /// Password of the TURN servers.
     #[arg(long, env = "SELKIES_TURN_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
     pub turn_password: Option<String>,
+    /// Secret shared with the TURN servers (coturn's `static-auth-secret`), from which short-lived credentials are made; without effect beside a user with a password.
+    #[arg(long, env = "SELKIES_TURN_SHARED_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub turn_shared_secret: Option<String>,
+    /// Life of the credentials that are made from the shared secret, in seconds, 10 to 86400. At two thirds of it pages get new ones.
+    #[arg(long, env = "SELKIES_TURN_CREDENTIAL_LIFETIME", default_value = "600", value_name = "SECONDS")]
+    pub turn_credential_lifetime: String,
+    /// Paths that the media may take: `all`, or `relay` for those through a TURN server only.
+    #[arg(long, env = "SELKIES_ICE_TRANSPORT_POLICY", default_value = "all", value_name = "POLICY")]
+    pub ice_transport_policy: String,
+    /// UDP and TCP ports for direct paths, such as `50000-50100`, for a firewall to open; any free one if not given. A page takes up to two for each address of this machine.
+    #[arg(long, env = "SELKIES_UDP_PORT_RANGE", value_name = "FIRST-LAST")]
+    pub udp_port_range: Option<String>,
+    /// Public addresses, separated by commas, under which this machine is reached although it does not have them itself (1-to-1 NAT): each direct path is offered with them too.
+    #[arg(long, env = "SELKIES_ANNOUNCED_ADDRESS", value_name = "ADDRESSES")]
+    pub announced_address: Option<String>,
+    /// Network interfaces for direct paths, separated by commas: names such as `eth0`, or networks such as `10.0.0.0/8`; all if not given.
+    #[arg(long, env = "SELKIES_ICE_INTERFACES", value_name = "INTERFACES")]
+    pub ice_interfaces: Option<String>,
     /// Whether this process is a TURN server too, on its own port and on UDP, for its own sessions only. Pages that reach nothing but this port get their media through it.
     #[arg(long, env = "SELKIES_BUILTIN_TURN", default_value = "true", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub builtin_turn: String,
@@ -207,27 +256,6 @@ pub struct AcceptedOptions {
     /// Folder of another page.
     #[arg(long, env = "SELKIES_WEB_ROOT", value_name = "FOLDER")]
     pub web_root: Option<String>,
-    /// File with STUN and TURN servers.
-    #[arg(long, env = "SELKIES_RTC_CONFIG_JSON", value_name = "FILE")]
-    pub rtc_config_json: Option<String>,
-    /// Address of a TURN REST service.
-    #[arg(long, env = "SELKIES_TURN_REST_URI", value_name = "URI")]
-    pub turn_rest_uri: Option<String>,
-    /// User at the TURN REST service.
-    #[arg(long, env = "SELKIES_TURN_REST_USERNAME", value_name = "NAME")]
-    pub turn_rest_username: Option<String>,
-    /// Header that names the user to the TURN REST service.
-    #[arg(long, env = "SELKIES_TURN_REST_USERNAME_AUTH_HEADER", value_name = "HEADER")]
-    pub turn_rest_username_auth_header: Option<String>,
-    /// Header that names the transport to the TURN REST service.
-    #[arg(long, env = "SELKIES_TURN_REST_PROTOCOL_HEADER", value_name = "HEADER")]
-    pub turn_rest_protocol_header: Option<String>,
-    /// Header that asks the TURN REST service for TLS.
-    #[arg(long, env = "SELKIES_TURN_REST_TLS_HEADER", value_name = "HEADER")]
-    pub turn_rest_tls_header: Option<String>,
-    /// Secret shared with the TURN server.
-    #[arg(long, env = "SELKIES_TURN_SHARED_SECRET", value_name = "SECRET", hide_env_values = true)]
-    pub turn_shared_secret: Option<String>,
     /// Whether to wait for the file of `--app-ready-file`.
     #[arg(long, env = "SELKIES_APP_WAIT_READY", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub app_wait_ready: Option<String>,
@@ -284,8 +312,13 @@ impl AcceptedOptions {
 }
 
 /// Environment variables that hold secrets; the desktop's processes do not get them.
-pub const SECRET_VARIABLES: [&str; 3] =
-    ["SELKIES_BASIC_AUTH_PASSWORD", "SELKIES_TURN_PASSWORD", "SELKIES_TURN_SHARED_SECRET"];
+pub const SECRET_VARIABLES: [&str; 5] = [
+    "SELKIES_BASIC_AUTH_PASSWORD",
+    "SELKIES_TURN_PASSWORD",
+    "SELKIES_TURN_SHARED_SECRET",
+    "SELKIES_TURN_REST_URI",
+    "SELKIES_VIEWER_TOKEN",
+];
 
 /// The options of a command line, and which accepted ones were given in vain.
 #[derive(Debug, Clone)]

@@ -1,9 +1,10 @@
 //! Decision: the pages that are here, what they may do, and what each has to be told.
 
-use crate::roles::Roles;
+use crate::roles::{Ousted, Roles};
 use std::{collections::BTreeMap, time::Duration};
 use vdi_protocol::{
     control::{Cursor, NoticeLevel, Quality, ToPage},
+    environment::WHEP_PREFIX,
     limits::MAX_BAD_MESSAGES,
     phase::Phase,
     reason::FailureReason,
@@ -30,6 +31,8 @@ pub struct News {
 #[derive(Debug, Default)]
 struct Page {
     connected: bool,
+    /// The browser's name for itself.
+    client: Option<String>,
     bad_messages: u32,
     /// What it was told last, one of each kind.
     told: Vec<ToPage>,
@@ -71,6 +74,11 @@ pub struct Pages {
 }
 
 impl Pages {
+    /// A page that will be added says which browser it is.
+    pub fn client(&mut self, id: &str, client: String) {
+        self.pages.entry(id.to_owned()).or_default().client = Some(client);
+    }
+
     /// A page has said hello.
     pub fn added(&mut self, id: &str) {
         let page = self.pages.entry(id.to_owned()).or_default();
@@ -79,13 +87,18 @@ impl Pages {
         }
     }
 
-    /// A page's media path is up.
+    /// A page's media path is up: its first, or another one, whose other end has been told nothing.
     pub fn connected(&mut self, id: &str) {
         // A page that is gone already stays gone: its removal may overtake its connection.
-        if let Some(page) = self.pages.get_mut(id) {
-            page.connected = true;
-            self.roles.connected(id);
+        let Some(page) = self.pages.get_mut(id) else { return };
+        page.connected = true;
+        page.told.clear();
+        // A standard player has no way to say anything, and its token lets nobody do more than watch.
+        if id.starts_with(WHEP_PREFIX) {
+            return;
         }
+        let ousted = self.roles.connected(id, page.client.as_deref());
+        self.tell_ousted(ousted);
     }
 
     /// A page is gone.
@@ -96,7 +109,15 @@ impl Pages {
 
     /// A page asks for control.
     pub fn take_control(&mut self, id: &str) {
-        self.roles.take_control(id);
+        let ousted = self.roles.take_control(id);
+        self.tell_ousted(ousted);
+    }
+
+    fn tell_ousted(&mut self, ousted: Option<Ousted>) {
+        let Some(Ousted { page, same_user }) = ousted else { return };
+        if let Some(page) = self.pages.get_mut(&page) {
+            page.notice(ToPage::ControlTaken { same_user });
+        }
     }
 
     /// A page has sent something that cannot be read. Returns whether that was once too often.
@@ -219,7 +240,12 @@ mod tests {
         pages.take_control("b");
         assert_eq!(
             told(&mut pages, Phase::Streaming),
-            [("a".into(), Some((Role::Viewer, 2))), ("b".into(), Some((Role::Controller, 2)))]
+            [
+                // A word to the one who had control.
+                ("a".into(), None),
+                ("a".into(), Some((Role::Viewer, 2))),
+                ("b".into(), Some((Role::Controller, 2)))
+            ]
         );
     }
 
@@ -276,6 +302,36 @@ mod tests {
         let closed: Vec<_> = (1..=20).filter(|_| pages.bad_message("a")).collect();
         assert_eq!(closed.len(), 1);
         assert!(!pages.bad_message("stranger"));
+    }
+
+    #[test]
+    fn page_whose_connection_was_replaced_is_told_everything_anew() {
+        let mut pages = Pages::default();
+        for id in ["a", "b"] {
+            pages.added(id);
+            pages.connected(id);
+        }
+        told(&mut pages, Phase::Streaming);
+        pages.connected("a");
+        assert_eq!(told(&mut pages, Phase::Streaming), [("a".into(), Some((Role::Controller, 2)))]);
+    }
+
+    #[test]
+    fn second_tab_of_a_user_takes_over_with_a_word_to_the_first() {
+        let mut pages = Pages::default();
+        for id in ["a", "b"] {
+            pages.client(id, "anna".into());
+            pages.added(id);
+            pages.connected(id);
+        }
+        let words: Vec<_> = pages
+            .tell(&News::default())
+            .into_iter()
+            .filter(|(_, message)| matches!(message, ToPage::ControlTaken { .. }))
+            .collect();
+        assert_eq!(words, [("a".into(), ToPage::ControlTaken { same_user: true })]);
+        assert_eq!(pages.controller(), Some("b"));
+        assert_eq!(pages.count(), (2, 2), "the first one goes on watching");
     }
 
     #[test]

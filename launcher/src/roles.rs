@@ -1,7 +1,9 @@
 //! Decision: who may act. One page at a time is the controller, all others are viewers; the server enforces it.
 //!
-//! The first page gets control. When the controller leaves, a page that connects within [`GRACE`] gets it at once (most
-//! likely it is the same person after a reload); after that the longest-connected page inherits. Time is an argument.
+//! The first page gets control, and so does a new page of the browser that has it: whoever opens a second tab wants to
+//! use it. When the controller leaves, its seat is kept for [`GRACE`] (most likely it is the same person after a
+//! reload); after that the longest-connected page inherits. Who inherits gives control back when the one before comes
+//! again, since nobody has asked for it; who takes it keeps it. Time is an argument.
 
 use std::time::Duration;
 use vdi_protocol::control::Role;
@@ -13,49 +15,70 @@ pub const GRACE: Duration = Duration::from_secs(3);
 #[derive(Debug, Default)]
 pub struct Roles {
     /// Connected pages, longest first.
-    pages: Vec<String>,
+    pages: Vec<Page>,
     controller: Option<String>,
+    /// The browser that had or took control last by its own wish, if it has a name.
+    owner: Option<String>,
     /// When the longest-connected page inherits.
     inherits_at: Option<Duration>,
 }
 
+#[derive(Debug)]
+struct Page {
+    id: String,
+    /// The browser's name for itself.
+    client: Option<String>,
+}
+
+/// Somebody lost control to somebody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ousted {
+    /// The page that had control.
+    pub page: String,
+    /// By a page of the same browser.
+    pub same_user: bool,
+}
+
 impl Roles {
-    /// A page is connected.
-    pub fn connected(&mut self, page: &str) {
-        if self.pages.iter().any(|known| known == page) {
-            return;
+    /// A page of this browser is connected, or connected anew.
+    pub fn connected(&mut self, page: &str, client: Option<&str>) -> Option<Ousted> {
+        if self.pages.iter().any(|known| known.id == page) {
+            return None;
         }
-        self.pages.push(page.to_owned());
-        if self.controller.is_none() {
-            self.give_control(page.to_owned());
+        self.pages.push(Page { id: page.to_owned(), client: client.map(str::to_owned) });
+        let owns = client.is_some() && client == self.owner.as_deref();
+        // A seat that is kept is not for somebody who is known to be another one.
+        let kept = self.inherits_at.is_some() && self.owner.is_some() && client.is_some();
+        if owns || (self.controller.is_none() && client.is_some() && !kept) {
+            return self.give_control(page);
         }
+        // A page without a name sits in for whoever had the seat.
+        if self.controller.is_none() && !kept {
+            self.controller = Some(page.to_owned());
+            self.inherits_at = None;
+        }
+        None
     }
 
     /// A page has left at `now`.
     pub fn left(&mut self, page: &str, now: Duration) {
-        self.pages.retain(|known| known != page);
+        self.pages.retain(|known| known.id != page);
         if self.controller.as_deref() == Some(page) {
             self.controller = None;
             self.inherits_at = Some(now + GRACE);
         }
     }
 
-    /// A page asks for control. Returns whether it has it now.
-    pub fn take_control(&mut self, page: &str) -> bool {
-        let known = self.pages.iter().any(|known| known == page);
-        if known {
-            self.give_control(page.to_owned());
-        }
-        known
+    /// A page asks for control.
+    pub fn take_control(&mut self, page: &str) -> Option<Ousted> {
+        if self.pages.iter().any(|known| known.id == page) { self.give_control(page) } else { None }
     }
 
     /// Lets the grace period end; to be called at least once a second.
     pub fn tick(&mut self, now: Duration) {
         if self.inherits_at.is_some_and(|at| now >= at) {
             self.inherits_at = None;
-            if let Some(heir) = self.pages.first().cloned() {
-                self.give_control(heir);
-            }
+            self.controller = self.pages.first().map(|page| page.id.clone());
         }
     }
 
@@ -69,9 +92,21 @@ impl Roles {
         if self.controller.as_deref() == Some(page) { Role::Controller } else { Role::Viewer }
     }
 
-    fn give_control(&mut self, page: String) {
-        self.controller = Some(page);
+    /// A page has control by its own wish.
+    fn give_control(&mut self, page: &str) -> Option<Ousted> {
+        let client = self.client(page);
+        let before = self.controller.replace(page.to_owned()).filter(|before| before != page);
+        let ousted = before.map(|before| Ousted {
+            same_user: client.is_some() && client == self.client(&before),
+            page: before,
+        });
+        self.owner = client;
         self.inherits_at = None;
+        ousted
+    }
+
+    fn client(&self, page: &str) -> Option<String> {
+        self.pages.iter().find(|known| known.id == page)?.client.clone()
     }
 }
 
@@ -86,7 +121,7 @@ mod tests {
     fn three() -> Roles {
         let mut roles = Roles::default();
         for page in ["a", "b", "c"] {
-            roles.connected(page);
+            roles.connected(page, None);
         }
         roles
     }
@@ -114,7 +149,7 @@ mod tests {
     fn page_that_reloads_within_the_grace_gets_control_back() {
         let mut roles = three();
         roles.left("a", s(10));
-        roles.connected("a2");
+        roles.connected("a2", None);
         assert_eq!(roles.controller(), Some("a2"));
         roles.tick(s(20));
         assert_eq!(roles.controller(), Some("a2"));
@@ -123,9 +158,11 @@ mod tests {
     #[test]
     fn control_is_handed_over_when_asked_but_only_to_a_connected_page() {
         let mut roles = three();
-        assert!(roles.take_control("c"));
+        let ousted = Ousted { page: "a".into(), same_user: false };
+        assert_eq!(roles.take_control("c"), Some(ousted));
         assert_eq!(roles.role("a"), Role::Viewer);
-        assert!(!roles.take_control("stranger"));
+        assert_eq!(roles.take_control("c"), None, "nobody takes it from himself");
+        assert_eq!(roles.take_control("stranger"), None);
         assert_eq!(roles.controller(), Some("c"));
     }
 
@@ -138,7 +175,75 @@ mod tests {
         roles.left("a", s(1));
         roles.tick(s(60));
         assert_eq!(roles.controller(), None);
-        roles.connected("d");
+        roles.connected("d", None);
         assert_eq!(roles.controller(), Some("d"));
+    }
+
+    #[test]
+    fn second_tab_of_the_controllers_browser_takes_over_and_the_first_goes_on_watching() {
+        let mut roles = Roles::default();
+        roles.connected("a", Some("anna"));
+        roles.connected("b", Some("bert"));
+        let ousted = Ousted { page: "a".into(), same_user: true };
+        assert_eq!(roles.connected("a2", Some("anna")), Some(ousted));
+        assert_eq!((roles.role("a"), roles.role("a2")), (Role::Viewer, Role::Controller));
+        assert_eq!(roles.connected("b2", Some("bert")), None, "a viewer's second tab takes nothing");
+        let back = Ousted { page: "a2".into(), same_user: true };
+        assert_eq!(roles.take_control("a"), Some(back));
+    }
+
+    #[test]
+    fn page_whose_connection_is_replaced_keeps_its_role() {
+        let mut roles = Roles::default();
+        roles.connected("a", Some("anna"));
+        roles.connected("b", Some("anna"));
+        assert_eq!(roles.connected("a", Some("anna")), None);
+        assert_eq!(roles.controller(), Some("b"));
+    }
+
+    #[test]
+    fn seat_is_kept_for_the_one_who_left_it_and_not_for_somebody_known_to_be_another() {
+        let mut roles = Roles::default();
+        roles.connected("a", Some("anna"));
+        roles.left("a", s(10));
+        roles.connected("b", Some("bert"));
+        assert_eq!(roles.controller(), None);
+        roles.connected("a2", Some("anna"));
+        assert_eq!(roles.controller(), Some("a2"));
+    }
+
+    #[test]
+    fn control_that_was_inherited_goes_back_to_the_one_who_wakes() {
+        let mut roles = Roles::default();
+        roles.connected("a", Some("anna"));
+        roles.connected("b", Some("bert"));
+        roles.left("a", s(10));
+        roles.tick(s(13));
+        assert_eq!(roles.controller(), Some("b"));
+        let ousted = Ousted { page: "b".into(), same_user: false };
+        assert_eq!(roles.connected("a2", Some("anna")), Some(ousted));
+    }
+
+    #[test]
+    fn page_that_does_not_say_who_it_is_sits_in_for_the_one_who_had_control() {
+        let mut roles = Roles::default();
+        roles.connected("a", Some("anna"));
+        roles.left("a", s(10));
+        roles.tick(s(13));
+        roles.connected("b", None);
+        assert_eq!(roles.controller(), Some("b"));
+        assert!(roles.connected("a2", Some("anna")).is_some());
+        assert_eq!(roles.controller(), Some("a2"));
+    }
+
+    #[test]
+    fn control_that_was_taken_stays_when_the_one_before_wakes() {
+        let mut roles = Roles::default();
+        roles.connected("a", Some("anna"));
+        roles.connected("b", Some("bert"));
+        roles.left("a", s(10));
+        roles.take_control("b");
+        assert_eq!(roles.connected("a2", Some("anna")), None);
+        assert_eq!(roles.controller(), Some("b"));
     }
 }

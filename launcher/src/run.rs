@@ -7,9 +7,11 @@ use crate::{
     board::{Board, Snapshot, Sources},
     config::Config,
     desktop::{Desktop, DisplayName, cookie::Cookie},
+    doctor,
     encoder::{self, Story, words},
     error::Error,
     http::{self, auth, service::Service},
+    ice::{self, Ice},
     input::{Input, InputThread},
     latency,
     media::{self, Media},
@@ -133,12 +135,17 @@ impl Parts {
             turn::wiring::connect(relay, media.sink());
             turn_listener = turn::wiring::listen(relay, config).await;
         }
+        let built_in = relay.clone().map(|relay| ice::BuiltIn { relay, certificate: certificate.clone() });
+        let ice = Ice::start(config.ice.clone(), built_in);
+        ice.connect(media.sink());
         let audio = Audio::start(config.audio.clone(), media.sound().clone(), media.pipeline().clone());
         let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
         let (password, generated) = access::password(config.credentials.as_ref())?;
         let credentials = config.credentials.as_ref().zip(password.as_ref());
+        let (viewer_token, token_generated) = access::viewer_token(config.viewer_token.as_ref())?;
         let guard = auth::Guard::new(
             credentials.map(|(credentials, password)| (credentials.user.as_str(), password.0.as_str())),
+            &viewer_token.0,
         );
         let guard = Arc::new(Mutex::new(guard));
         let connections = port::Counters::default();
@@ -154,6 +161,8 @@ impl Parts {
             ways: latency::watch(media.sink()),
             guard: guard.clone(),
             bad_messages,
+            doctor: doctor::Doctor::new(doctor::Subject::follow(config, ice.clone(), address)),
+            ice,
             certificate: certificate.clone(),
             connections: connections.clone(),
             turn: relay.clone(),
@@ -167,7 +176,9 @@ impl Parts {
         };
         let server = Server::start(listener, services)?;
         let generated = password.filter(|_| generated);
-        access::print(address, &certificate, config.credentials.as_ref(), generated.as_ref());
+        let viewer_token = Some(viewer_token).filter(|_| token_generated);
+        let (generated, token) = (generated.as_ref(), viewer_token.as_ref());
+        access::print(address, &certificate, config.credentials.as_ref(), generated, token);
         tracing::info!(%address, "the page is served");
         play(media.clone(), failures);
         Ok(Self {
@@ -261,6 +272,10 @@ impl Parts {
                 return Some(session::Event::DisplayLost(error));
             }
             media::Event::Failed(error) => return Some(session::Event::Failed(error)),
+            media::Event::PageClient(page, client) => {
+                self.pages.client(&page, client);
+                return None;
+            }
             media::Event::PageAdded(page) => {
                 tracing::info!(page, "a page has come");
                 self.pages.added(&page);

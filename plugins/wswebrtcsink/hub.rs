@@ -6,17 +6,19 @@
 use super::{
     WsWebRtcSink,
     consumer::{
-        CAT, Consumer, Outgoing, Visit,
+        CAT, Consumer, Visit,
         failure::{Failure, advice},
         json,
-        negotiation::{Input, Servers, Terms},
+        negotiation::{Input, Servers},
         pipeline::Plan,
         warm_up::warm_up,
     },
+    continuity::{Arrival, Places, Serial},
     frames::{self, SharedTotals},
     ice_servers,
     payload::Kind,
     producer::Producer,
+    resolve,
     runtime::runtime,
     settings::Settings,
 };
@@ -31,7 +33,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use vdi_protocol::{
     connection::ConnectionFailure,
     control::{Media, ToPage},
@@ -44,6 +46,9 @@ const MEDIA_WAIT: Duration = Duration::from_secs(5);
 
 /// How long the sink's way to NULL waits for its consumers.
 const STOP_WAIT: Duration = Duration::from_secs(6);
+
+/// WebSockets that may be open without having said hello; a page says it within a round trip.
+const MAX_GREETING: usize = 64;
 
 /// Why a consumer was not opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,12 +64,14 @@ pub struct Hub {
     element: glib::WeakRef<WsWebRtcSink>,
     settings: Mutex<Settings>,
     producers: Mutex<BTreeMap<String, Producer>>,
-    consumers: Mutex<Consumers>,
+    pub(super) consumers: Mutex<Consumers>,
     /// Told whenever a consumer is gone.
     emptied: Condvar,
     playout_delay: watch::Sender<(Duration, Duration)>,
+    /// Room for WebSockets that have not said what they want.
+    pub greeting: Semaphore,
     next_id: AtomicU64,
-    opened_total: AtomicU64,
+    pub(super) opened_total: AtomicU64,
     /// Connections that did not come up or were lost.
     failures: Mutex<BTreeMap<ConnectionFailure, u64>>,
     /// What the ways of all frames to all consumers took.
@@ -72,10 +79,23 @@ pub struct Hub {
 }
 
 #[derive(Default)]
-struct Consumers {
-    by_id: BTreeMap<String, Arc<Consumer>>,
+pub(super) struct Consumers {
+    pub places: Places<Arc<Consumer>>,
+    /// Connections whose tasks have not ended, those that were replaced among them.
+    alive: usize,
+    /// For the next connection.
+    next_serial: Serial,
     /// The sink is up; false refuses new ones.
-    open: bool,
+    pub open: bool,
+}
+
+impl Consumers {
+    /// For a connection that begins now.
+    pub fn new_serial(&mut self) -> Serial {
+        self.next_serial += 1;
+        self.alive += 1;
+        self.next_serial
+    }
 }
 
 impl Hub {
@@ -88,6 +108,7 @@ impl Hub {
             consumers: Mutex::default(),
             emptied: Condvar::new(),
             playout_delay: watch::Sender::new((Duration::ZERO, Duration::ZERO)),
+            greeting: Semaphore::new(MAX_GREETING),
             next_id: AtomicU64::new(1),
             opened_total: AtomicU64::new(0),
             failures: Mutex::default(),
@@ -214,18 +235,26 @@ impl Hub {
                 (_, caps) => return Err(format!("{caps:?} cannot be sent")),
             }
         }
+        let settings = self.settings().clone();
+        let own = resolve::own_servers(settings.stun_server.as_deref(), &settings.turn_servers).await;
         let element = self.element().ok_or("the sink is gone")?;
         let clock = element.clock().zip(element.base_time());
-        let settings = self.settings();
         Ok(Plan {
             consumer,
             streams,
             clock,
-            stun_server: settings.stun_server.clone(),
-            turn_servers: settings.turn_servers.clone(),
-            ice_transport_policy: settings.ice_transport_policy,
+            // An end that may use relays only and has none would have no candidates at all. The page's end keeps to the
+            // policy, so that no direct path comes up.
+            ice_transport_policy: match settings.ice_transport_policy {
+                WebRTCICETransportPolicy::Relay if own.turn.is_empty() => WebRTCICETransportPolicy::All,
+                policy => policy,
+            },
+            stun_server: own.stun,
+            turn_servers: own.turn,
+            direct: settings.direct,
             playout_delay: settings.playout_delay,
             totals: self.totals.clone(),
+            offered: None,
         })
     }
 
@@ -241,14 +270,14 @@ impl Hub {
     pub fn close(&self, reason: &str) -> bool {
         let mut consumers = lock(&self.consumers);
         consumers.open = false;
-        for consumer in consumers.by_id.values() {
+        for consumer in consumers.places.living() {
             consumer.input(Input::Stop(reason.to_owned()));
         }
         let (consumers, _) = self
             .emptied
-            .wait_timeout_while(consumers, STOP_WAIT, |consumers| !consumers.by_id.is_empty())
+            .wait_timeout_while(consumers, STOP_WAIT, |consumers| consumers.alive > 0)
             .unwrap_or_else(PoisonError::into_inner);
-        consumers.by_id.is_empty()
+        consumers.alive == 0
     }
 
     /// A name for a consumer that brings none.
@@ -256,68 +285,27 @@ impl Hub {
         format!("c{}", self.next_id.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A consumer is there.
-    pub fn open_consumer(
-        self: &Arc<Self>,
-        id: &str,
-        visit: Visit,
-        outgoing: Outgoing,
-    ) -> Result<Arc<Consumer>, Refusal> {
-        let opened = self.try_open(id, visit, outgoing);
-        if let Err(Refusal { code, message }) = &opened {
-            let reason = match code {
-                ErrorCode::TooManyConsumers => Some(ConnectionFailure::Full),
-                ErrorCode::NoMedia => Some(ConnectionFailure::NoMedia),
-                _ => None,
-            };
-            if let Some(reason) = reason {
-                self.consumer_failed(id, &Failure::new(reason, message));
-            }
-        }
-        opened
-    }
-
-    fn try_open(
-        self: &Arc<Self>,
-        id: &str,
-        visit: Visit,
-        outgoing: Outgoing,
-    ) -> Result<Arc<Consumer>, Refusal> {
-        let refuse = |code, message| Err(Refusal { code, message });
-        let settings = self.settings().clone();
-        let mut consumers = lock(&self.consumers);
-        if !consumers.open {
-            return refuse(ErrorCode::NoMedia, "the stream is not running".into());
-        }
-        if consumers.by_id.contains_key(id) {
-            return refuse(ErrorCode::UnexpectedMessage, format!("there is a consumer \"{id}\" already"));
-        }
-        if consumers.by_id.len() >= settings.max_consumers as usize {
-            return refuse(
-                ErrorCode::TooManyConsumers,
-                format!("this stream serves at most {} consumers at once", settings.max_consumers),
-            );
-        }
-        let consumer = Consumer::open(self, id.to_owned(), visit, terms(id, &settings), outgoing);
-        consumers.by_id.insert(id.to_owned(), consumer.clone());
-        self.opened_total.fetch_add(1, Ordering::Relaxed);
-        Ok(consumer)
-    }
-
-    /// The consumer of this name.
+    /// What stands for the consumer of this name.
     pub fn consumer(&self, id: &str) -> Option<Arc<Consumer>> {
-        lock(&self.consumers).by_id.get(id).cloned()
+        lock(&self.consumers).places.get(id).cloned()
+    }
+
+    /// Every connection of the consumer that has not been replaced is to end.
+    pub fn stop_consumer(&self, id: &str, reason: &str) {
+        for consumer in lock(&self.consumers).places.living().filter(|consumer| consumer.id == id) {
+            consumer.input(Input::Stop(reason.to_owned()));
+        }
     }
 
     /// Names of all consumers.
     pub fn consumer_ids(&self) -> Vec<String> {
-        lock(&self.consumers).by_id.keys().cloned().collect()
+        lock(&self.consumers).places.ids().cloned().collect()
     }
 
     /// Sends text on a data channel of one consumer, or of all when `id` is empty.
     pub fn send_data(&self, id: &str, channel: &str, text: &str) -> bool {
         if id.is_empty() {
-            let all: Vec<_> = lock(&self.consumers).by_id.values().cloned().collect();
+            let all: Vec<_> = lock(&self.consumers).places.all().cloned().collect();
             all.iter().filter(|consumer| consumer.send_data(channel, text)).count() > 0
         } else {
             self.consumer(id).is_some_and(|consumer| consumer.send_data(channel, text))
@@ -327,7 +315,7 @@ impl Hub {
     /// The `stats` property.
     pub fn stats(&self) -> gst::Structure {
         let consumers: Vec<_> =
-            lock(&self.consumers).by_id.values().map(|consumer| consumer.stats().to_send_value()).collect();
+            lock(&self.consumers).places.all().map(|consumer| consumer.stats().to_send_value()).collect();
         let bytes: u64 = self.producers().iter().map(Producer::bytes).sum();
         gst::Structure::builder("application/x-vdi-sink-stats")
             .field("bytes-encoded", bytes)
@@ -351,7 +339,7 @@ impl Hub {
     /// The servers for a consumer: those that the application names, else the properties'.
     pub fn ice_servers(&self, consumer: &Consumer) -> Servers {
         let mut servers = servers(&self.settings());
-        let Visit { authority, secure } = &consumer.visit;
+        let Visit { authority, secure, .. } = &consumer.visit;
         let uris: Vec<String> = self
             .element()
             .and_then(|element| {
@@ -379,7 +367,7 @@ impl Hub {
     pub fn update_ice_servers(self: &Arc<Self>) {
         let hub = self.clone();
         runtime().spawn(async move {
-            let consumers: Vec<_> = lock(&hub.consumers).by_id.values().cloned().collect();
+            let consumers: Vec<_> = lock(&hub.consumers).places.living().cloned().collect();
             for consumer in consumers {
                 consumer.input(Input::IceServers(hub.ice_servers(&consumer)));
             }
@@ -393,16 +381,36 @@ impl Hub {
         self.emit("consumer-added", &[&id]);
     }
 
-    /// A consumer can be talked to.
-    pub fn consumer_connected(&self, id: &str) {
-        self.send_data(id, "control", &json(&ToPage::Media(self.media())));
-        self.emit("consumer-connected", &[&id]);
+    /// Which browser a consumer is, if it told.
+    pub fn consumer_client(&self, id: &str, client: &str) {
+        self.emit("consumer-client", &[&id, &client]);
     }
 
-    /// A consumer has ended and is taken down, whether its offer ever went out or not.
-    pub fn consumer_removed(&self, id: &str, reason: &str) {
-        self.emit("consumer-removed", &[&id, &reason]);
-        lock(&self.consumers).by_id.remove(id);
+    /// A connection can be talked to: it stands for its consumer from now on.
+    pub fn consumer_connected(&self, consumer: &Consumer) {
+        let arrival = lock(&self.consumers).places.connected(&consumer.id, consumer.serial);
+        match arrival {
+            Arrival::Late => return,
+            Arrival::Succeeds(Some(old)) => old.retire(),
+            Arrival::Succeeds(None) | Arrival::First => {}
+        }
+        let id = &consumer.id;
+        self.send_data(id, "control", &json(&ToPage::Media(self.media())));
+        self.emit("consumer-connected", &[id]);
+    }
+
+    /// A connection has ended and is taken down, whether its offer ever went out or not. The consumer is gone with it
+    /// unless another connection stands for it, or is about to.
+    pub fn consumer_ended(&self, consumer: &Consumer, reason: &str) {
+        let gone = lock(&self.consumers).places.ended(&consumer.id, consumer.serial);
+        if gone {
+            self.emit("consumer-removed", &[&consumer.id, &reason]);
+        }
+        let mut consumers = lock(&self.consumers);
+        if gone {
+            consumers.places.forget(&consumer.id);
+        }
+        consumers.alive = consumers.alive.saturating_sub(1);
         self.emptied.notify_all();
     }
 
@@ -410,7 +418,7 @@ impl Hub {
     pub fn consumer_failed(&self, id: &str, failure: &Failure) {
         *lock(&self.failures).entry(failure.reason).or_default() += 1;
         let message = format!("{}; {}", failure.message, advice(failure.reason));
-        gst::warning!(super::imp::CAT, "consumer {id} failed, {}: {message}", failure.reason);
+        gst::warning!(CAT, "consumer {id} failed, {}: {message}", failure.reason);
         self.emit("consumer-failed", &[&id, &failure.reason.as_str(), &message]);
     }
 
@@ -436,16 +444,8 @@ impl Hub {
     }
 }
 
-fn terms(id: &str, settings: &Settings) -> Terms {
-    Terms {
-        consumer: id.to_owned(),
-        servers: servers(settings),
-        negotiation_timeout: settings.negotiation_timeout,
-    }
-}
-
 /// The properties' servers.
-fn servers(settings: &Settings) -> Servers {
+pub(super) fn servers(settings: &Settings) -> Servers {
     // Both kinds were checked when the properties were set.
     let stun = settings.stun_server.iter().filter_map(|uri| ice_servers::stun(uri).ok());
     let turn = settings.turn_servers.iter().filter_map(|uri| ice_servers::turn(uri).ok());
@@ -459,6 +459,6 @@ fn servers(settings: &Settings) -> Servers {
 }
 
 /// A panic elsewhere leaves these values whole: each is changed in one statement.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -104,6 +104,36 @@ fn split<'a>(uri: &'a str, schemes: &[&str], accepted: &'static str) -> Result<P
     Ok(Parts { scheme, credentials, host_port, query })
 }
 
+/// Where a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// Name or address; an IPv6 address in brackets.
+    pub host: &'a str,
+    /// Port, by default that of STUN and TURN (RFC 8489, 8; RFC 8656, 3).
+    pub port: u16,
+    /// Where host and port begin in the URI.
+    pub start: usize,
+    /// Where they end.
+    pub end: usize,
+}
+
+/// Where the server of this URI is, which [`stun`] or [`turn`] take.
+pub fn place(uri: &str) -> Option<Place<'_>> {
+    let scheme_end = uri.find("://")? + 3;
+    let end = uri.find('?').unwrap_or(uri.len());
+    let start = uri.get(scheme_end..end)?.rfind('@').map_or(scheme_end, |at| scheme_end + at + 1);
+    let host_port = &uri[start..end];
+    let (host, port) = match host_port.rfind(']') {
+        Some(bracket) => (&host_port[..=bracket], host_port[bracket + 1..].strip_prefix(':')),
+        None => match host_port.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (host_port, None),
+        },
+    };
+    let default = if uri.starts_with("turns:") { 5349 } else { 3478 };
+    Some(Place { host, port: port.map_or(Some(default), |port| port.parse().ok())?, start, end })
+}
+
 /// The URI as it may be logged.
 pub fn without_password(uri: &str) -> String {
     match (uri.split_once("://"), uri.rsplit_once('@')) {
@@ -160,6 +190,16 @@ mod tests {
             let err = turn(uri).unwrap_err().to_string();
             assert!(err.contains(wanted), "{uri}: {err}");
         }
+    }
+
+    #[test]
+    fn place_is_found_beside_credentials_and_query() {
+        let found = |uri| place(uri).map(|place| (place.host, place.port, &uri[place.start..place.end]));
+        assert_eq!(found("turn://u:p@h?transport=tcp"), Some(("h", 3478, "h")));
+        assert_eq!(found("turns://u:p@h:1"), Some(("h", 1, "h:1")));
+        assert_eq!(found("turns://u:p@h"), Some(("h", 5349, "h")));
+        assert_eq!(found("stun://[::1]:9"), Some(("[::1]", 9, "[::1]:9")));
+        assert_eq!(found("stun:h"), None);
     }
 
     #[test]

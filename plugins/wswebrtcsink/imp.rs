@@ -1,24 +1,22 @@
 //! Shell: the GObject of `wswebrtcsink`: properties, pads, signals, state changes.
 
 use super::{
-    consumer::{Visit, channels::Channels},
+    consumer::channels::Channels,
     dial::Dialler,
     host::Server,
     hub::Hub,
     ice_servers,
     payload::{Kind, PAYLOADS},
     producer::Producer,
+    properties,
     runtime::runtime,
-    settings::{DEFAULT_LISTEN, MAX_PLAYOUT_DELAY, Settings},
 };
 use gst::{glib, glib::subclass::Signal, prelude::*, subclass::prelude::*};
-use gst_webrtc::WebRTCICETransportPolicy;
 use once_cell::sync::Lazy;
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
-use vdi_protocol::signalling::ToConsumer;
 
 pub(crate) static CAT: Lazy<gst::DebugCategory> = Lazy::new(|| {
     gst::DebugCategory::new(
@@ -64,6 +62,7 @@ impl WsWebRtcSink {
         for uri in &settings.turn_servers {
             ice_servers::turn(uri).map_err(|err| bad(format!("turn-servers {err}")))?;
         }
+        settings.direct.check().map_err(bad)?;
         self.hub().open();
         if !settings.listen.is_empty() {
             let server = Server::start(&settings.listen, self.hub().clone())
@@ -94,48 +93,7 @@ impl WsWebRtcSink {
             self.obj().notify("listening-address");
         }
     }
-
-    /// Opens a consumer whose messages the application carries.
-    fn open_consumer(&self, id: &str) -> bool {
-        let (hub, name) = (self.hub().clone(), id.to_owned());
-        let (outbox, mut messages) = tokio::sync::mpsc::channel::<ToConsumer>(APPLICATION_OUTBOX);
-        // On a task of its own, so that no signal is emitted from within a lock or another signal.
-        runtime().spawn(async move {
-            while let Some(message) = messages.recv().await {
-                hub.send_signalling(&name, &message);
-            }
-        });
-        let outgoing = Box::new(move |message| {
-            let _ = outbox.try_send(message);
-        });
-        match self.hub().open_consumer(id, Visit::default(), outgoing) {
-            Ok(_) => true,
-            Err(refusal) => {
-                gst::warning!(CAT, imp = self, "consumer {id} is refused: {}", refusal.message);
-                false
-            }
-        }
-    }
-
-    fn receive_signalling(&self, id: &str, json: &str) -> bool {
-        match self.hub().consumer(id) {
-            Some(consumer) => {
-                consumer.receive(json, self.hub().max_message_size());
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn close_consumer(&self, id: &str, reason: &str) {
-        if let Some(consumer) = self.hub().consumer(id) {
-            consumer.input(super::consumer::negotiation::Input::Stop(reason.to_owned()));
-        }
-    }
 }
-
-/// Messages that may wait for an application's signal handler.
-const APPLICATION_OUTBOX: usize = 256;
 
 #[glib::object_subclass]
 impl ObjectSubclass for WsWebRtcSink {
@@ -144,141 +102,15 @@ impl ObjectSubclass for WsWebRtcSink {
     type ParentType = gst::Bin;
 }
 
-fn duration_ms(value: &glib::Value) -> Duration {
-    Duration::from_millis(u64::from(value.get::<u32>().unwrap_or(0)))
-}
-
-fn ms(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
-}
-
-/// An empty string is no value.
-fn text(value: &glib::Value) -> Option<String> {
-    value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty())
-}
-
 impl ObjectImpl for WsWebRtcSink {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: Lazy<Vec<glib::ParamSpec>> = Lazy::new(|| {
-            let defaults = Settings::default();
-            let max_delay = ms(MAX_PLAYOUT_DELAY);
-            vec![
-                glib::ParamSpecString::builder("listen")
-                    .nick("Listen")
-                    .blurb("host:port on which page and signalling are hosted; port 0 takes a free one, empty hosts nothing")
-                    .default_value(Some(DEFAULT_LISTEN))
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecString::builder("listening-address")
-                    .nick("Listening address")
-                    .blurb("host:port on which the sink really listens; NULL while it does not")
-                    .read_only()
-                    .build(),
-                glib::ParamSpecString::builder("uri")
-                    .nick("URI")
-                    .blurb("ws:// or wss:// URI of a signalling broker to dial; wss is verified")
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecString::builder("ca-file")
-                    .nick("CA file")
-                    .blurb("PEM file with certificates to trust beside the system's when dialling")
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecString::builder("stun-server")
-                    .nick("STUN server")
-                    .blurb("stun://host[:port], for both ends; for consumers to come")
-                    .build(),
-                gst::ParamSpecArray::builder("turn-servers")
-                    .nick("TURN servers")
-                    .blurb("turn(s)://user:password@host[:port][?transport=tcp], percent-encoded, for both ends; for consumers to come")
-                    .element_spec(&glib::ParamSpecString::builder("turn-server").build())
-                    .build(),
-                glib::ParamSpecEnum::builder_with_default("ice-transport-policy", WebRTCICETransportPolicy::All)
-                    .nick("ICE transport policy")
-                    .blurb("Candidates that may be used; for consumers to come")
-                    .build(),
-                glib::ParamSpecUInt::builder("min-playout-delay")
-                    .nick("Minimum playout delay")
-                    .blurb("Least time in ms that browsers hold a frame back (RTP header extension playout-delay)")
-                    .maximum(max_delay)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecUInt::builder("max-playout-delay")
-                    .nick("Maximum playout delay")
-                    .blurb("Most time in ms that browsers may hold a frame back; 0 with a minimum of 0 presents at once")
-                    .maximum(max_delay)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecUInt::builder("max-consumers")
-                    .nick("Maximum consumers")
-                    .blurb("Consumers served at once")
-                    .minimum(1)
-                    .default_value(defaults.max_consumers)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecUInt::builder("max-message-size")
-                    .nick("Maximum message size")
-                    .blurb("Largest signalling or data-channel message in bytes")
-                    .minimum(1024)
-                    .maximum(16 * 1024 * 1024)
-                    .default_value(u32::try_from(defaults.max_message_size).unwrap_or(u32::MAX))
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecUInt::builder("negotiation-timeout")
-                    .nick("Negotiation timeout")
-                    .blurb("Time in ms that a consumer has from its coming until its media path is up")
-                    .minimum(100)
-                    .default_value(ms(defaults.negotiation_timeout))
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecUInt::builder("key-frame-interval")
-                    .nick("Key frame interval")
-                    .blurb("Least time in ms between two requested key frames")
-                    .maximum(60_000)
-                    .default_value(ms(defaults.key_frame_interval))
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-                    .nick("Statistics")
-                    .blurb("Totals, and one structure per consumer")
-                    .read_only()
-                    .build(),
-            ]
-        });
+        static PROPERTIES: Lazy<Vec<glib::ParamSpec>> = Lazy::new(properties::specs);
         PROPERTIES.as_ref()
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let hub = self.hub();
-        let playout_delay = hub.settings().playout_delay;
-        let mut settings = hub.settings();
-        match pspec.name() {
-            "listen" => settings.listen = text(value).unwrap_or_default(),
-            "uri" => settings.uri = text(value),
-            "ca-file" => settings.ca_file = text(value),
-            "stun-server" => settings.stun_server = text(value),
-            "turn-servers" => {
-                settings.turn_servers = value
-                    .get::<gst::Array>()
-                    .map(|array| array.iter().filter_map(text_of).collect())
-                    .unwrap_or_default();
-            }
-            "ice-transport-policy" => {
-                settings.ice_transport_policy = value.get().unwrap_or(WebRTCICETransportPolicy::All);
-            }
-            "min-playout-delay" => {
-                drop(settings);
-                hub.set_playout_delay((duration_ms(value), playout_delay.1));
-            }
-            "max-playout-delay" => {
-                drop(settings);
-                hub.set_playout_delay((playout_delay.0, duration_ms(value)));
-            }
-            "max-consumers" => settings.max_consumers = value.get().unwrap_or(1),
-            "max-message-size" => settings.max_message_size = value.get::<u32>().unwrap_or(1024) as usize,
-            "negotiation-timeout" => settings.negotiation_timeout = duration_ms(value),
-            "key-frame-interval" => settings.key_frame_interval = duration_ms(value),
-            other => gst::error!(CAT, imp = self, "no property {other}"),
+        if !properties::set(self.hub(), value, pspec.name()) {
+            gst::error!(CAT, imp = self, "no property {}", pspec.name());
         }
     }
 
@@ -291,28 +123,14 @@ impl ObjectImpl for WsWebRtcSink {
             "stats" => return hub.stats().to_value(),
             _ => {}
         }
-        let settings = hub.settings();
-        match pspec.name() {
-            "listen" => settings.listen.to_value(),
-            "uri" => settings.uri.to_value(),
-            "ca-file" => settings.ca_file.to_value(),
-            "stun-server" => settings.stun_server.to_value(),
-            "turn-servers" => gst::Array::new(settings.turn_servers.iter().map(String::as_str)).to_value(),
-            "ice-transport-policy" => settings.ice_transport_policy.to_value(),
-            "min-playout-delay" => ms(settings.playout_delay.0).to_value(),
-            "max-playout-delay" => ms(settings.playout_delay.1).to_value(),
-            "max-consumers" => settings.max_consumers.to_value(),
-            "max-message-size" => u32::try_from(settings.max_message_size).unwrap_or(u32::MAX).to_value(),
-            "negotiation-timeout" => ms(settings.negotiation_timeout).to_value(),
-            "key-frame-interval" => ms(settings.key_frame_interval).to_value(),
-            _ => pspec.default_value().clone(),
-        }
+        properties::get(hub, pspec)
     }
 
     fn signals() -> &'static [Signal] {
         static SIGNALS: Lazy<Vec<Signal>> = Lazy::new(|| {
             let string = String::static_type();
             vec![
+                Signal::builder("consumer-client").param_types([string, string]).build(),
                 Signal::builder("consumer-added").param_types([string]).build(),
                 Signal::builder("consumer-connected").param_types([string]).build(),
                 Signal::builder("consumer-removed").param_types([string, string]).build(),
@@ -379,10 +197,6 @@ impl ObjectImpl for WsWebRtcSink {
         obj.set_suppressed_flags(gst::ElementFlags::SOURCE | gst::ElementFlags::SINK);
         obj.set_element_flags(gst::ElementFlags::SINK);
     }
-}
-
-fn text_of(value: &glib::SendValue) -> Option<String> {
-    value.get::<Option<String>>().ok().flatten()
 }
 
 /// Runs an action signal whose parameters are all strings.

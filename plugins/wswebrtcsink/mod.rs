@@ -32,19 +32,27 @@
 //!          keyframes                      consumer/negotiation (pure) ◀── messages ── host │ dial │ application
 //! ```
 
+mod admission;
+mod application;
 mod consumer;
+mod continuity;
 mod dial;
+mod direct;
 mod frames;
 mod host;
 mod hub;
-mod ice_servers;
+pub mod ice_servers;
 mod imp;
 mod keyframes;
+mod mdns;
 mod payload;
 mod producer;
+mod properties;
+mod resolve;
 mod runtime;
 mod settings;
 
+pub use direct::check_interface;
 use gst::{glib, prelude::*, subclass::prelude::*};
 use warp::{Filter, Rejection, Reply};
 

@@ -1,5 +1,6 @@
 //! Setup: the sink's properties, as one value.
 
+use super::direct::DirectPaths;
 use gst_webrtc::WebRTCICETransportPolicy;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct Settings {
     pub turn_servers: Vec<String>,
     /// Any candidate, or relayed ones only.
     pub ice_transport_policy: WebRTCICETransportPolicy,
+    /// Which direct paths are offered.
+    pub direct: DirectPaths,
     /// Bounds of the playout delay.
     pub playout_delay: (Duration, Duration),
     /// Consumers served at once.
@@ -50,6 +53,7 @@ impl Default for Settings {
             stun_server: None,
             turn_servers: Vec::new(),
             ice_transport_policy: WebRTCICETransportPolicy::All,
+            direct: DirectPaths::default(),
             playout_delay: (Duration::ZERO, Duration::ZERO),
             max_consumers: DEFAULT_MAX_CONSUMERS,
             max_message_size: vdi_protocol::limits::MAX_DATA_BYTES,

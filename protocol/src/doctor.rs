@@ -50,6 +50,8 @@ pub enum CheckName {
     Latency,
     /// The addresses that are offered to pages.
     Candidates,
+    /// The list of STUN and TURN servers: the file or the service that it comes from.
+    Servers,
     /// A STUN server, by asking it.
     Stun,
     /// A TURN server over UDP, by an allocation.
@@ -73,6 +75,7 @@ impl CheckName {
             Self::Media => "media",
             Self::Latency => "latency",
             Self::Candidates => "candidates",
+            Self::Servers => "servers",
             Self::Stun => "stun",
             Self::TurnUdp => "turnUdp",
             Self::TurnTcp => "turnTcp",

@@ -34,10 +34,16 @@ pub const READYZ: &str = "/readyz";
 pub const STATUS: &str = "/status";
 /// Prometheus metrics.
 pub const METRICS: &str = "/metrics";
+/// STUN and TURN servers as `RTCPeerConnection` takes them, in the form of Selkies.
+pub const TURN: &str = "/turn";
 /// What works and what does not, looked at when it is asked ([`crate::doctor::Report`]).
 pub const DOCTOR: &str = "/doctor";
 /// The signalling WebSocket.
 pub const WS: &str = "/ws";
+/// Where standard players watch (WHEP).
+pub const WHEP: &str = "/whep";
+/// Names of consumers that are such players begin so.
+pub const WHEP_PREFIX: &str = "whep-";
 
 /// Where Kubernetes reads why a container ended.
 pub const TERMINATION_LOG: &str = "/dev/termination-log";

@@ -2,6 +2,7 @@
 
 use crate::{
     connection::ConnectionFailure, control::Role, latency::Leg, phase::Phase, reason::FailureReason,
+    signalling::IceTransportPolicy,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -36,10 +37,51 @@ pub struct Status {
     pub tls: Option<TlsStatus>,
     /// Connected pages.
     pub consumers: Vec<ConsumerStatus>,
+    /// STUN and TURN servers that are configured.
+    pub ice_servers: IceServersStatus,
     /// How connecting went.
     pub connection: ConnectionStatus,
     /// The built-in TURN server; `null` where it is switched off.
     pub turn: Option<TurnStatus>,
+}
+
+/// STUN and TURN servers that are configured, without user names and passwords.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct IceServersStatus {
+    /// Their addresses, as browsers take them. The built-in server is not among them: it is wherever a page found us.
+    pub urls: Vec<String>,
+    /// Where they come from.
+    pub source: IceSource,
+    /// Whether only relayed paths may be used.
+    pub transport_policy: IceTransportPolicy,
+    /// Seconds until the credentials expire; `null` if they do not, or nobody has said when.
+    pub expires_in_seconds: Option<f64>,
+    /// Seconds until they are renewed, or until that is tried again; `null` if they are not.
+    pub renewed_in_seconds: Option<f64>,
+    /// Renewals that failed since the start.
+    pub renewal_failures: u64,
+    /// What is wrong with the file or the service that they come from; `null` when all is well.
+    pub error: Option<String>,
+}
+
+/// Where STUN and TURN servers come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum IceSource {
+    /// None are configured.
+    #[default]
+    None,
+    /// The file of `--rtc-config-json`.
+    File,
+    /// The service of `--turn-rest-uri`.
+    Rest,
+    /// `--turn-username` and `--turn-password`.
+    Static,
+    /// `--turn-shared-secret`.
+    SharedSecret,
+    /// `--stun-host` alone.
+    Stun,
 }
 
 /// How connecting went since the start.

@@ -20,9 +20,9 @@ use vdi_protocol::{
         ToConsumer,
     },
     status::{
-        ConnectionStatus, ConsumerMedia, ConsumerStatus, EncoderStatus, EncoderSwitch, LatencyFigures,
-        LatencyStatus, QualityLimitationDurations, QualityLimitationReason, Rejection, StageLatencyStatus,
-        Status, TlsSource, TlsStatus, TurnStatus, TurnTraffic,
+        ConnectionStatus, ConsumerMedia, ConsumerStatus, EncoderStatus, EncoderSwitch, IceServersStatus,
+        IceSource, LatencyFigures, LatencyStatus, QualityLimitationDurations, QualityLimitationReason,
+        Rejection, StageLatencyStatus, Status, TlsSource, TlsStatus, TurnStatus, TurnTraffic,
     },
 };
 
@@ -355,6 +355,15 @@ fn status_stands_on_the_wire_as_in_the_golden_file() {
                     figures: LatencyFigures { p50_seconds: 0.006, p95_seconds: 0.009, p99_seconds: 0.012 },
                 }],
             }),
+            ice_servers: IceServersStatus {
+                urls: vec!["turn:turn.example.com:3478?transport=udp".into()],
+                source: IceSource::Rest,
+                transport_policy: IceTransportPolicy::Relay,
+                expires_in_seconds: Some(400.0),
+                renewed_in_seconds: Some(5.0),
+                renewal_failures: 1,
+                error: Some("the TURN REST service gave no servers: it answers with 503".into()),
+            },
             tls: Some(TlsStatus {
                 source: TlsSource::Given,
                 fingerprint: "AB:CD:EF".into(),

@@ -10,7 +10,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use vdi_protocol::signalling::{FromConsumer, IceCandidate, ToConsumer};
+use vdi_protocol::signalling::{Continued, FromConsumer, IceCandidate, ToConsumer};
 
 /// Longest wait for anything; a busy two-core machine needs seconds at times.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,6 +21,8 @@ const ARRIVALS: usize = 64;
 /// What a consumer has seen so far.
 #[derive(Debug, Default)]
 pub struct Seen {
+    /// Name, secret, and whether it goes on with a session.
+    pub welcome: Option<(String, String, bool)>,
     pub offer: Option<String>,
     pub errors: Vec<(vdi_protocol::signalling::ErrorCode, String)>,
     pub bye: Option<String>,
@@ -80,7 +82,11 @@ impl Consumer {
     }
 
     pub fn hello(&self) {
-        (self.send)(FromConsumer::Hello { version: vdi_protocol::VERSION, client: None, session: None });
+        self.greet(None, None);
+    }
+
+    pub fn greet(&self, client: Option<String>, session: Option<Continued>) {
+        (self.send)(FromConsumer::Hello { version: vdi_protocol::VERSION, client, session });
     }
 
     fn watch(self: &Arc<Self>) {
@@ -205,7 +211,10 @@ impl Consumer {
     /// The sink sent this.
     pub fn receive(self: &Arc<Self>, message: ToConsumer) {
         match message {
-            ToConsumer::Welcome { .. } | ToConsumer::IceServers { .. } => {}
+            ToConsumer::Welcome { consumer, token, resumed, .. } => {
+                self.seen.0.lock().unwrap().welcome = Some((consumer, token, resumed));
+            }
+            ToConsumer::IceServers { .. } => {}
             ToConsumer::Offer { sdp } => {
                 self.seen.0.lock().unwrap().offer = Some(sdp.clone());
                 self.answer(&sdp);

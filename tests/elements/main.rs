@@ -9,6 +9,7 @@
 mod adaptiveencbin;
 mod broker;
 mod consumer;
+mod continuity;
 mod latency;
 mod latencystats;
 mod nvenc;

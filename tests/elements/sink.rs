@@ -14,7 +14,7 @@ use std::{
 };
 use tokio::runtime::Runtime;
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
-use vdi_protocol::signalling::FromConsumer;
+use vdi_protocol::signalling::{Continued, ErrorCode, FromConsumer, ToConsumer};
 
 pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
@@ -154,8 +154,86 @@ pub struct Hosted {
     task: tokio::task::JoinHandle<()>,
 }
 
+/// What a consumer says of itself.
+#[derive(Debug, Default, Clone)]
+pub struct Greeting {
+    pub client: Option<String>,
+    pub session: Option<Continued>,
+}
+
+/// A WebSocket on which nothing is said but hello.
+pub struct Line {
+    replies: mpsc::Receiver<ToConsumer>,
+}
+
+impl Line {
+    fn next<T>(&self, found: impl Fn(ToConsumer) -> Option<T>) -> T {
+        loop {
+            if let Some(wanted) = found(self.replies.recv_timeout(PATIENCE).unwrap()) {
+                return wanted;
+            }
+        }
+    }
+
+    /// Whether the welcome goes on with a session.
+    pub fn resumed(&self) -> bool {
+        self.next(|message| match message {
+            ToConsumer::Welcome { resumed, .. } => Some(resumed),
+            _ => None,
+        })
+    }
+
+    pub fn bye(&self) -> String {
+        self.next(|message| match message {
+            ToConsumer::Bye { reason } => Some(reason),
+            _ => None,
+        })
+    }
+
+    pub fn error(&self) -> ErrorCode {
+        self.next(|message| match message {
+            ToConsumer::Error { code, .. } => Some(code),
+            _ => None,
+        })
+    }
+}
+
 impl Hosted {
     pub fn connect(address: &str) -> Self {
+        Self::greet(address, Greeting::default())
+    }
+
+    /// Opens a WebSocket that says hello, and nothing after it.
+    pub fn bare(address: &str, greeting: Greeting) -> Line {
+        let url = format!("ws://{address}/ws");
+        let (mut socket, _) = RUNTIME.block_on(tokio_tungstenite::connect_async(url)).unwrap();
+        let (sender, replies) = mpsc::channel();
+        RUNTIME.spawn(async move {
+            let Greeting { client, session } = greeting;
+            let hello = FromConsumer::Hello { version: vdi_protocol::VERSION, client, session };
+            let _ = socket.send(Message::text(serde_json::to_string(&hello).unwrap())).await;
+            while let Some(Ok(message)) = socket.next().await {
+                let Message::Text(text) = message else { continue };
+                if sender.send(serde_json::from_str(&text).unwrap()).is_err() {
+                    break;
+                }
+            }
+        });
+        Line { replies }
+    }
+
+    /// Name and secret, as the welcome told them.
+    pub fn welcomed(&self) -> (String, String) {
+        let (consumer, token, _) = self.consumer.wait_for("the welcome", |seen| seen.welcome.clone());
+        (consumer, token)
+    }
+
+    /// The WebSocket is cut without a word.
+    pub fn cut(&mut self) {
+        self.task.abort();
+    }
+
+    pub fn greet(address: &str, greeting: Greeting) -> Self {
         let url = format!("ws://{address}/ws");
         let (socket, _) = RUNTIME.block_on(tokio_tungstenite::connect_async(url)).unwrap();
         let (mut to_sink, mut from_sink) = socket.split();
@@ -163,7 +241,7 @@ impl Hosted {
         let consumer = Consumer::new(move |message| {
             let _ = sender.send(message);
         });
-        consumer.hello();
+        consumer.greet(greeting.client, greeting.session);
         let receiver = Arc::downgrade(&consumer);
         let task = RUNTIME.spawn(async move {
             loop {

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Connection, ConnectionEvent } from "./connection";
 import { OFFER, Page, WELCOME } from "./fixture";
-import { refusedVideo } from "./session";
+import { refusedVideo } from "./sdp";
 import { settle, type FakePeer, type FakeSocket, type ManualClock } from "./testing";
 
 let page: Page;

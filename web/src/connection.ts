@@ -1,6 +1,10 @@
 // Shell: keeps the page connected. It begins sessions, and when one is over it decides by the cause (cause.ts) and the
 // number of tries (backoff.ts) what comes next. It owns the state that the user sees and nothing of how it looks.
 //
+// A session whose media path is lost gets a successor: a second connection under the same name. The old one stays, with
+// its picture, until the successor's first frame is on the screen; only if the server knows nothing of the session any
+// more does a new one begin.
+//
 //   connecting ──▶ streaming ◀──▶ reconnecting          failed: the user is told why, and may try again
 //        └─────────────┴──────────────┴──▶ failed, ended   ended: the server closed the session as asked
 import type { Aligned } from "./alignment";
@@ -9,41 +13,27 @@ import { consequence, type Cause } from "./cause";
 import type { Cancel } from "./clock";
 import type { FrameMetadata } from "./frames";
 import type { Size } from "./geometry";
-import type { CursorShape, Input, Latency, MediaInfo, Motion, NoticeLevel, PageStats, Quality, Role, SessionInfo, ToPage } from "./protocol";
+import { GOOD_STREAM_MS, QUIET_MS, CUT_NOTICE_MS, DOUBT_PAUSE_MS, FRESH_MS } from "./patience";
+import type { Continued, CursorShape, Input, Latency, MediaInfo, Motion, PageStats, Quality, Role, SessionInfo, ToPage } from "./protocol";
 import { Session, type ChannelName, type Outgoing, type SessionEvent, type World } from "./session";
+import type { ConnectionEvent, Stage, State } from "./state";
 
-/** How far a session has come. */
-export type Stage = "server" | "offer" | "media" | "desktop" | "frame";
-
-export type State =
-  | { readonly name: "connecting"; readonly stage: Stage }
-  | { readonly name: "streaming" }
-  /** `retryAtMs` is `null` while a try is being made. */
-  | { readonly name: "reconnecting"; readonly cause: Cause; readonly retryAtMs: number | null }
-  /** `retrying`: the page goes on trying by itself. */
-  | { readonly name: "failed"; readonly cause: Cause; readonly retrying: boolean }
-  | { readonly name: "ended"; readonly message: string };
-
-export type ConnectionEvent =
-  /** State, role, media, statistics or the number of pages changed. */
-  | { type: "changed" }
-  /** A new session begins: what was held before is not held in it. */
-  | { type: "begun" }
-  /** The present session is about to end: the last moment at which its picture is there. */
-  | { type: "ending" }
-  /** The page stood still, and goes on. */
-  | { type: "resumed" }
-  | { type: "track"; track: MediaStreamTrack; receiver: RTCRtpReceiver }
-  | { type: "notice"; level: NoticeLevel; text: string; once?: string };
-
-/** A stream that lasted this long was a good one: after its loss the delays begin anew. */
-export const GOOD_STREAM_MS = 5000;
+export type { ConnectionEvent, Stage, State } from "./state";
 
 export class Connection {
   #url: string;
-  #world: World & { random(): number };
+  #world: World;
+  #client: string | null;
   #callback: (event: ConnectionEvent) => void;
   #session: Session | null = null;
+  /** On its way to take the session's place. */
+  #successor: Session | null = null;
+  /** The successor's sound, for the moment at which it does. */
+  #sound: Extract<ConnectionEvent, { type: "track" }> | null = null;
+  #succeedsSinceMs = 0;
+  #doubtedAtMs: number | null = null;
+  #quiet: Cancel | null = null;
+  #cut: Cancel | null = null;
   #state: State = { name: "connecting", stage: "server" };
   #attempt = 0;
   #retry: Cancel | null = null;
@@ -67,8 +57,10 @@ export class Connection {
   /** The pointer's shape, if it is not drawn into the picture. */
   cursor: CursorShape | null = null;
 
-  constructor(url: string, world: World & { random(): number }, callback: (event: ConnectionEvent) => void) {
+  /** `client`: the browser's name, if it has one. */
+  constructor(url: string, client: string | null, world: World, callback: (event: ConnectionEvent) => void) {
     this.#url = url;
+    this.#client = client;
     this.#world = world;
     this.#callback = callback;
   }
@@ -96,6 +88,11 @@ export class Connection {
     return this.#session?.peer ?? null;
   }
 
+  /** Whether messages of signalling reach the server. */
+  get signalled(): boolean {
+    return this.#session?.signalled ?? false;
+  }
+
   /** Whether keys and pointer of this page may reach the desktop. A page that was told nothing may try. */
   get mayAct(): boolean {
     return this.#state.name === "streaming" && this.role !== "viewer";
@@ -105,6 +102,7 @@ export class Connection {
   start(): void {
     this.#attempt = 0;
     this.#become({ name: "connecting", stage: "server" });
+    this.role = null;
     this.#begin();
   }
 
@@ -117,6 +115,10 @@ export class Connection {
   stop(): void {
     this.#retry?.();
     this.#retry = null;
+    this.#calm();
+    this.#cut?.();
+    this.#cut = null;
+    this.#dropSuccessor();
     this.#session?.end();
     this.#session = null;
   }
@@ -125,22 +127,32 @@ export class Connection {
   wake(): void {
     if (this.#retry) {
       this.#attempt = 0;
-      this.#begin();
+      this.#again();
     } else {
       this.#session?.wake();
     }
   }
 
+  /** The machine is in another network, or may be: whatever is on its way may have set out in the old one. */
+  networkChanged(): void {
+    if (this.#successor && this.#world.clock.nowMs() - this.#succeedsSinceMs >= FRESH_MS) this.#succeed();
+    else this.wake();
+  }
+
   /** The first picture of the present session is on the screen. */
   pictureShown(): void {
+    if (this.#successor) {
+      this.#takeOver(this.#successor);
+      return;
+    }
     if (!this.#session || this.#shownAtMs !== null) return;
     this.#shownAtMs = this.#world.clock.nowMs();
     this.#showProgress("frame");
   }
 
-  /** A frame of the present session is on the screen. */
-  frameSeen(frame: FrameMetadata): void {
-    this.#session?.frameSeen(frame);
+  /** A frame is on the screen, of the present session or (`coming`) of its successor. */
+  frameSeen(frame: FrameMetadata, coming = false): void {
+    (coming ? (this.#successor ?? this.#session) : this.#session)?.frameSeen(frame);
   }
 
   sendInput(message: Input): boolean {
@@ -159,7 +171,17 @@ export class Connection {
     return this.#session?.send(channel, message) ?? false;
   }
 
+  /** Another try: with what is left of the session, or anew. */
+  #again(): void {
+    this.#retry?.();
+    this.#retry = null;
+    if (this.#session) this.#succeed();
+    else this.#begin();
+  }
+
   #begin(): void {
+    // A page that only watched comes back by itself as one that watches, and not as the user's newest.
+    const watched = this.role === "viewer" && this.#state.name !== "connecting";
     this.stop();
     this.#shownAtMs = null;
     this.#failure = null;
@@ -174,7 +196,8 @@ export class Connection {
     this.cursor = null;
     if (this.#state.name === "reconnecting") this.#become({ ...this.#state, retryAtMs: null });
     this.#callback({ type: "begun" });
-    const session: Session = new Session(this.#url, this.#world, (event) => {
+    const greeting = this.#client === null || watched ? {} : { client: this.#client };
+    const session: Session = new Session(this.#url, greeting, this.#world, (event) => {
       if (session === this.#session) this.#happened(event);
     });
     this.#session = session;
@@ -204,10 +227,163 @@ export class Connection {
       case "control":
         this.#controlled(event.message);
         break;
+      case "doubted":
+        this.#doubted(event.certain);
+        break;
+      case "healed":
+        this.#healed();
+        break;
+      case "line":
+        this.#lineChanged();
+        break;
       case "over":
         this.#over(event.cause);
         break;
     }
+  }
+
+  #doubted(certain: boolean): void {
+    const { clock } = this.#world;
+    if (this.#shownAtMs === null || this.#failure) {
+      if (certain) this.#giveUp({ kind: "lost" });
+      return;
+    }
+    if (this.#successor || this.#retry) return;
+    if (!certain) {
+      if (this.#doubtedAtMs !== null && clock.nowMs() - this.#doubtedAtMs < DOUBT_PAUSE_MS) return;
+      this.#doubtedAtMs = clock.nowMs();
+    }
+    this.#attempt = 0;
+    this.#succeed();
+  }
+
+  /** Lets a second connection go on with the session. */
+  #succeed(): void {
+    const { clock } = this.#world;
+    const session = this.#session;
+    const continued: Omit<Continued, "media"> | null = session?.continued ?? null;
+    if (!session || !continued) {
+      this.#giveUp({ kind: "lost" });
+      return;
+    }
+    this.#dropSuccessor();
+    session.awaitSuccessor(true);
+    this.#succeedsSinceMs = clock.nowMs();
+    if (this.#state.name === "reconnecting") this.#become({ ...this.#state, retryAtMs: null });
+    else {
+      this.#quiet ??= clock.after(QUIET_MS, () => {
+        this.#quiet = null;
+        if (!session.healthy && this.#state.name === "streaming") this.#become({ name: "reconnecting", cause: { kind: "lost" }, retryAtMs: null });
+      });
+    }
+    const successor: Session = new Session(this.#url, { session: { ...continued, media: "replace" } }, this.#world, (event) => {
+      if (successor === this.#successor) this.#successorHappened(event);
+      else if (successor === this.#session) this.#happened(event);
+    });
+    this.#successor = successor;
+  }
+
+  #successorHappened(event: SessionEvent): void {
+    switch (event.type) {
+      case "track":
+        if (event.track.kind === "audio") this.#sound = event;
+        else this.#callback(event);
+        break;
+      case "control":
+        this.#controlled(event.message);
+        break;
+      case "doubted":
+        if (event.certain) this.#successorFailed({ kind: "lost" });
+        break;
+      case "over":
+        this.#successorFailed(event.cause);
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** The successor's first picture is on the screen. */
+  #takeOver(successor: Session): void {
+    const old = this.#session;
+    const sound = this.#sound;
+    this.#successor = null;
+    this.#sound = null;
+    this.#session = successor;
+    this.#shownAtMs = this.#world.clock.nowMs();
+    this.#attempt = 0;
+    this.#calm();
+    old?.end();
+    this.#lineChanged();
+    if (sound) this.#callback(sound);
+    this.#become({ name: "streaming" });
+    this.#callback({ type: "succeeded" });
+  }
+
+  #successorFailed(cause: Cause): void {
+    const session = this.#session;
+    this.#dropSuccessor();
+    const gone = cause.kind === "refused" && cause.code === "unknownConsumer";
+    if (!gone && consequence(cause) !== "retry") {
+      this.#giveUp(cause);
+    } else if (session?.healthy) {
+      session.awaitSuccessor(false);
+      this.#calm();
+      this.#callback({ type: "changed" });
+    } else if (gone) {
+      this.#calm();
+      this.#attempt = 0;
+      this.#giveUp({ kind: "lost" });
+    } else {
+      this.#calm();
+      this.#later(cause, () => {
+        this.#again();
+      });
+    }
+  }
+
+  #dropSuccessor(): void {
+    if (!this.#successor) return;
+    const successor = this.#successor;
+    this.#successor = null;
+    this.#sound = null;
+    successor.end();
+    this.#callback({ type: "abandoned" });
+  }
+
+  /** The present session is over, whatever it says itself. */
+  #giveUp(cause: Cause): void {
+    this.#callback({ type: "ending" });
+    this.#session?.end();
+    this.#over(cause);
+  }
+
+  /** The path is there after all. */
+  #healed(): void {
+    this.#calm();
+    if (this.#retry) {
+      this.#retry();
+      this.#retry = null;
+      this.#session?.awaitSuccessor(false);
+    }
+    if (this.#state.name === "reconnecting" && this.#shownAtMs !== null) this.#become({ name: "streaming" });
+  }
+
+  #calm(): void {
+    this.#quiet?.();
+    this.#quiet = null;
+  }
+
+  #lineChanged(): void {
+    if (this.signalled) {
+      this.#cut?.();
+      this.#cut = null;
+    } else {
+      this.#cut ??= this.#world.clock.after(CUT_NOTICE_MS, () => {
+        if (this.#state.name === "streaming" && !this.signalled) this.#callback({ type: "cut" });
+      });
+    }
+    this.#callback({ type: "changed" });
   }
 
   #controlled(message: ToPage): void {
@@ -240,8 +416,10 @@ export class Connection {
       case "notice":
         this.#callback(message);
         break;
-      case "pong":
       case "controlTaken":
+        this.#callback(message);
+        break;
+      case "pong":
         break;
     }
   }
@@ -274,6 +452,8 @@ export class Connection {
     const { clock } = this.#world;
     const lasted = this.#shownAtMs === null ? 0 : clock.nowMs() - this.#shownAtMs;
     if (lasted >= GOOD_STREAM_MS) this.#attempt = 0;
+    this.#calm();
+    this.#dropSuccessor();
     this.#session = null;
     this.stats = null;
     // A session that failed takes its leave as well, and may come back like one that was lost. A page that tries again
@@ -286,17 +466,22 @@ export class Connection {
       case "fail":
         this.#become({ name: "failed", cause, retrying: false });
         break;
-      case "retry": {
-        const delayMs = retryDelayMs(this.#attempt++, this.#world.random());
-        this.#retry = clock.after(delayMs, () => {
+      case "retry":
+        this.#later(cause, () => {
           this.#begin();
         });
-        // What the server said last explains more than that the connection is gone.
-        if (this.#state.name === "failed") this.#become({ ...this.#state, retrying: true });
-        else this.#become({ name: "reconnecting", cause, retryAtMs: clock.nowMs() + delayMs });
         break;
-      }
     }
+  }
+
+  #later(cause: Cause, then: () => void): void {
+    const { clock } = this.#world;
+    const delayMs = retryDelayMs(this.#attempt++, this.#world.random());
+    this.#retry?.();
+    this.#retry = clock.after(delayMs, then);
+    // What the server said last explains more than that the connection is gone.
+    if (this.#state.name === "failed") this.#become({ ...this.#state, retrying: true });
+    else this.#become({ name: "reconnecting", cause, retryAtMs: clock.nowMs() + delayMs });
   }
 
   #become(state: State): void {

@@ -20,7 +20,7 @@ export class Page {
   hidden = false;
 
   /** Begins to connect. */
-  constructor() {
+  constructor(client: string | null = null) {
     const world = {
       clock: this.clock,
       random: () => 0,
@@ -36,7 +36,7 @@ export class Page {
         return created as unknown as RTCPeerConnection;
       },
     };
-    this.connection = new Connection("ws://host/ws", world, (event) => this.events.push(event));
+    this.connection = new Connection("ws://host/ws", client, world, (event) => this.events.push(event));
     this.connection.start();
   }
 

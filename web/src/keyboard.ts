@@ -108,6 +108,15 @@ export class Keyboard {
     this.#beat();
   }
 
+  /**
+   * What was sent last may be lost: tells what is held, and modifiers anew, since without them the next key means something
+   * else. Other keys say it themselves as long as they are held.
+   */
+  renew(): void {
+    this.#callback({ type: "held", keysyms: this.held });
+    for (const keysym of this.held.filter(isModifier)) this.#callback({ type: "key", keysym, down: true });
+  }
+
   /** Releases modifiers whose key-up went to somebody else, as an event that was just seen tells. */
   reconcile(seen: Modifiers, except = ""): void {
     for (const [code, keysym] of [...this.#held]) {

@@ -2,7 +2,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Connection, ConnectionEvent } from "./connection";
 import { OFFER, Page, WELCOME } from "./fixture";
-import { QUICK_PROBE_MS, withoutSound } from "./session";
+import { withoutSound } from "./sdp";
+import { QUICK_PROBE_MS } from "./patience";
 import { FakeChannel, settle, type ManualClock } from "./testing";
 
 let page: Page;

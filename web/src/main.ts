@@ -1,12 +1,18 @@
 // Setup: wires the page together. It finds the elements, hands each class what it needs, and lets the connection's state
 // decide what is shown and what acts. Nothing is decided here that could be tested elsewhere.
 import "./style.css";
+import "./doctor.css";
 import { browserClock } from "./clock";
 import { Connection } from "./connection";
 import { Cursor } from "./cursor";
 import { Curtain, missing, say } from "./curtain";
+import { Doctor } from "./doctor";
+import { BrowserDoctor } from "./doctor-browser";
+import { failureOf } from "./doctor-findings";
+import { doctorWords } from "./doctor-words";
 import { Fullscreen } from "./fullscreen";
 import { scaleOf } from "./geometry";
+import { clientName } from "./identity";
 import { Keyboard } from "./keyboard";
 import type { Platform } from "./keysyms";
 import { Media } from "./media";
@@ -38,13 +44,38 @@ function wordAt(name: string | undefined): string {
   return typeof found === "string" ? found : missing(`word ${name ?? ""}`);
 }
 
+for (const element of document.querySelectorAll<HTMLElement>("[data-doctor]")) say(element, doctorWordAt(element.dataset.doctor));
+for (const element of document.querySelectorAll<HTMLElement>("[data-doctor-label]")) element.setAttribute("aria-label", doctorWordAt(element.dataset.doctorLabel));
+
+function doctorWordAt(name: string | undefined): string {
+  const found = name === undefined ? undefined : doctorWords[name as keyof typeof doctorWords];
+  return typeof found === "string" ? found : missing(`word ${name ?? ""}`);
+}
+
+const browserDoctor = new BrowserDoctor({ clock, createPeer: (config) => new RTCPeerConnection(config) });
+
 const connection = new Connection(
   signallingUrl(document.baseURI),
+  clientName(
+    {
+      // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
+      getItem: (key) => localStorage.getItem(key),
+      setItem: (key, value) => {
+        localStorage.setItem(key, value);
+      },
+    },
+    (bytes) => crypto.getRandomValues(bytes),
+  ),
   {
     clock,
     random: Math.random,
     openSocket: (url, protocol) => new WebSocket(url, protocol),
-    createPeer: (config) => new RTCPeerConnection(config),
+    createPeer: (config) => {
+      const peer = new RTCPeerConnection(config);
+      browserDoctor.follow(peer, config);
+      return peer;
+    },
+    failure: () => failureOf(browserDoctor.facts(false, true)),
     isHidden: () => document.visibilityState === "hidden",
   },
   (event) => {
@@ -66,6 +97,26 @@ const connection = new Connection(
       case "notice":
         notices.add(event.level, event.text, event.once);
         break;
+      case "succeeded":
+        media.hurry();
+        keyboard.renew();
+        pointer.renew();
+        break;
+      case "abandoned":
+        media.abandon();
+        break;
+      case "controlTaken":
+        notices.add("info", event.sameUser ? words.controlTakenByYou : words.controlTaken, null, {
+          label: words.useHere,
+          does: () => {
+            connection.takeControl();
+            focusDesktop();
+          },
+        });
+        break;
+      case "cut":
+        notices.add("info", words.cut);
+        break;
       case "changed":
         break;
     }
@@ -76,7 +127,7 @@ const connection = new Connection(
 const media = new Media(stage, find<HTMLAudioElement>("sound"), (event) => {
   if (event.type === "frame") {
     // Sixty times a second, and nothing of it is shown.
-    connection.frameSeen(event.frame);
+    connection.frameSeen(event.frame, event.coming);
     return;
   }
   if (event.type === "shown") connection.pictureShown();
@@ -133,6 +184,40 @@ const overlay = new Overlay(find("panel"), find<HTMLButtonElement>("handle"), (a
   focusDesktop();
 });
 
+const doctor = new Doctor(
+  find<HTMLDialogElement>("doctor"),
+  browserDoctor,
+  {
+    clock,
+    fetch: (url, init) => fetch(new URL(url, document.baseURI), init),
+    copy: (text) => navigator.clipboard.writeText(text),
+    isConnected: () => connection.peer?.connectionState === "connected",
+    about: () => [navigator.userAgent, new URL(".", document.baseURI).href, new Date().toISOString()],
+  },
+  focusDesktop,
+);
+
+for (const button of [find("diagnose"), find("openDoctor")]) {
+  button.addEventListener("click", () => {
+    doctor.show();
+  });
+}
+
+/** From when on a connection that is coming up takes long. */
+const LONG_MS = 6000;
+let connectingSinceMs: number | null = null;
+let longConnecting: (() => void) | null = null;
+
+/** Offers the doctor on the curtain when connecting has failed, or takes long. */
+function offerDoctor(name: typeof connection.state.name): void {
+  if (name === "connecting") connectingSinceMs ??= clock.nowMs();
+  else connectingSinceMs = null;
+  longConnecting?.();
+  const leftMs = connectingSinceMs === null ? 0 : connectingSinceMs + LONG_MS - clock.nowMs();
+  longConnecting = leftMs > 0 ? clock.after(leftMs, refresh) : null;
+  find("diagnose").hidden = name === "streaming" || name === "ended" || leftMs > 0;
+}
+
 function platform(): Platform {
   const name = navigator.platform;
   return /^(Mac|iP)/.test(name) ? "mac" : name.startsWith("Win") ? "windows" : "other";
@@ -160,6 +245,7 @@ function refresh(): void {
   document.title = state.name === "streaming" ? words.desktop : `${words.state[state.name]} · ${words.desktop}`;
 
   curtain.show(announce(state, clock.nowMs(), media.seen), media.seen && state.name === "reconnecting");
+  offerDoctor(state.name);
   countdown?.();
   const waits = state.name === "reconnecting" && state.retryAtMs !== null;
   countdown = waits ? clock.after(1000, refresh) : null;
@@ -226,7 +312,11 @@ document.addEventListener("visibilitychange", () => {
 // The picture is drawn in another size, and the pointer with it.
 window.addEventListener("resize", refresh);
 window.addEventListener("online", () => {
-  connection.wake();
+  connection.networkChanged();
+});
+// Where browsers tell of it: from Wi-Fi to cable, for example.
+(navigator as { connection?: EventTarget }).connection?.addEventListener("change", () => {
+  connection.networkChanged();
 });
 window.addEventListener("pagehide", () => {
   connection.stop();

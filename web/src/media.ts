@@ -10,8 +10,8 @@ export type MediaEvent =
   /** The first picture of a new track is on the screen. */
   | { type: "shown" }
   | { type: "resized"; size: Size }
-  /** A frame of the newest track is on the screen. */
-  | { type: "frame"; frame: FrameMetadata }
+  /** A frame is on the screen: of the picture that is shown, or (`coming`) of the one that follows it. */
+  | { type: "frame"; frame: FrameMetadata; coming: boolean }
   | { type: "sound"; sound: Sound };
 
 /** Gestures after which browsers allow sound. */
@@ -79,10 +79,15 @@ export class Media {
     this.#video.after(still);
   }
 
-  /** Begins a new session: sound stops, the last picture stays. */
-  reset(): void {
+  /** The picture that was to follow does not. */
+  abandon(): void {
     this.#coming?.remove();
     this.#coming = null;
+  }
+
+  /** Begins a new session: sound stops, the last picture stays. */
+  reset(): void {
+    this.abandon();
     this.#receivers = [];
     this.#audio.srcObject = null;
     this.#become("none");
@@ -146,9 +151,9 @@ export class Media {
   /** Reports each frame of a video until another one takes its place. */
   #watchFrames(video: HTMLVideoElement): void {
     video.requestVideoFrameCallback((_, frame) => {
-      if (video !== (this.#coming ?? this.#video)) return;
+      if (video !== this.#coming && video !== this.#video) return;
       this.#watchFrames(video);
-      this.#callback({ type: "frame", frame });
+      this.#callback({ type: "frame", frame, coming: video === this.#coming });
     });
   }
 

@@ -159,6 +159,10 @@ export const words = {
   watching: "You are watching.",
   takeControl: "Take control",
   dismiss: "Dismiss",
+  controlTakenByYou: "You are using this desktop in another tab or window now. This one goes on watching.",
+  controlTaken: "Somebody else controls this desktop now. You go on watching.",
+  useHere: "Use here",
+  cut: "The server does not answer on one of its two ways. Picture, keyboard and mouse go on; the page keeps trying.",
 } as const;
 
 export type Action = "retry" | "reload";

@@ -15,6 +15,12 @@ const MAX_REMEMBERED = 16;
 /** Notices on the page at once; the oldest makes room. */
 export const MAX_NOTICES = 4;
 
+/** A button beside a notice, which takes the notice away. */
+export interface NoticeAction {
+  readonly label: string;
+  does(): void;
+}
+
 export class Notices {
   #root: HTMLElement;
   #clock: Clock;
@@ -26,8 +32,8 @@ export class Notices {
     this.#memory = memory;
   }
 
-  /** Shows a notice; one with a name only if this tab has not shown one of that name. */
-  add(level: NoticeLevel, text: string, once: string | null = null): void {
+  /** Shows a notice; one with a name only if this tab has not shown one of that name. `action`: what the user may do. */
+  add(level: NoticeLevel, text: string, once: string | null = null, action: NoticeAction | null = null): void {
     if (once !== null && !this.#remember(once)) return;
     for (const shown of this.#root.children) if (shown.firstChild?.textContent === text) return;
     while (this.#root.children.length >= MAX_NOTICES) this.#root.firstElementChild?.remove();
@@ -45,7 +51,18 @@ export class Notices {
     button.addEventListener("click", () => {
       notice.remove();
     });
-    notice.append(sentence, button);
+    notice.append(sentence);
+    if (action) {
+      const act = document.createElement("button");
+      act.type = "button";
+      act.textContent = action.label;
+      act.addEventListener("click", () => {
+        notice.remove();
+        action.does();
+      });
+      notice.append(act);
+    }
+    notice.append(button);
     this.#root.append(notice);
     if (level !== "error") {
       this.#clock.after(STAY_MS, () => {

@@ -82,6 +82,15 @@ export class Pointer {
     this.#buttons = 0;
   }
 
+  /** What was sent last may be lost: tells each button again, as it is. What the server knows already changes nothing. */
+  renew(): void {
+    if (!this.#last || !this.#enabled) return;
+    const { x, y } = this.#last;
+    for (const [bit, button] of BUTTONS) {
+      this.#callback({ channel: "input", message: { type: "button", button, down: (this.#buttons & bit) !== 0, x, y } });
+    }
+  }
+
   /** Forgets what is held, since the server no longer holds it either. */
   forget(): void {
     this.#buttons = 0;

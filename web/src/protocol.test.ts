@@ -9,6 +9,7 @@ const readers: Record<string, Reader<unknown>> = {
   "broker.toBroker.json": protocol.toBroker,
   "control.fromPage.json": protocol.fromPage,
   "control.toPage.json": protocol.toPage,
+  "doctor.json": protocol.doctorReport,
   "input.json": protocol.input,
   "pointer.json": protocol.motion,
   "signalling.fromConsumer.json": protocol.fromConsumer,

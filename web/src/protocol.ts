@@ -73,11 +73,32 @@ const continued = struct({ consumer: text, token: text, media: oneOf(["keep", "r
 /** A session that goes on: `keep` over the peer connection that lives, `replace` over another one. */
 export type Continued = Read<typeof continued>;
 
+/** Why a page got no connection, or lost it. */
+export const CONNECTION_FAILURES = [
+  "full",
+  "noHello",
+  "unsupportedVersion",
+  "noMedia",
+  "noAnswer",
+  "badAnswer",
+  "noCandidates",
+  "relayRefused",
+  "pathBlocked",
+  "dtlsFailed",
+  "pathLost",
+  "signallingLost",
+  "badMessages",
+  "internal",
+] as const;
+const connectionFailure = oneOf(CONNECTION_FAILURES);
+export type ConnectionFailure = Read<typeof connectionFailure>;
+
 /** Signalling, page to server. */
 export const fromConsumer = tagged({
   hello: { version: u32, client: optional(text), session: optional(continued) },
   answer: { sdp: text },
   ice: iceCandidate,
+  failure: { reason: connectionFailure, message: byDefault(text, "") },
   bye: {},
 });
 export type FromConsumer = Read<typeof fromConsumer>;
@@ -306,7 +327,27 @@ export const status = struct({
     nullable(struct({ source: oneOf(["given", "selfSigned"]), fingerprint: text, notAfter: text, message: nullable(text) })),
     null,
   ),
-  consumers: list(struct({ id: text, role, connected: flag })),
+  consumers: list(
+    struct({
+      id: text,
+      role,
+      connected: flag,
+      media: byDefault(
+        nullable(
+          struct({
+            framesDecoded: count,
+            framesPerSecond: number,
+            jitterSeconds: number,
+            packetsReceived: count,
+            packetsLost: integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+            roundTripSeconds: number,
+          }),
+        ),
+        null,
+      ),
+    }),
+  ),
+  connection: byDefault(struct({ failures: record(count) }), { failures: {} }),
   turn: byDefault(
     nullable(
       struct({
@@ -321,3 +362,23 @@ export const status = struct({
   ),
 });
 export type Status = Read<typeof status>;
+
+const outcome = oneOf(["passed", "warning", "failed", "skipped"]);
+/** What came of a check. */
+export type Outcome = Read<typeof outcome>;
+
+const check = struct({
+  // Named by text: a newer server may look at more than this page knows of.
+  name: text,
+  outcome,
+  target: optional(text),
+  reason: optional(text),
+  message: text,
+  advice: optional(text),
+});
+/** One thing that the server looked at. */
+export type Check = Read<typeof check>;
+
+/** `GET /doctor`: what the server found. */
+export const doctorReport = struct({ healthy: flag, unixSeconds: number, checks: list(check, 200) });
+export type DoctorReport = Read<typeof doctorReport>;

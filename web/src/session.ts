@@ -1,39 +1,43 @@
-// Shell: one session: one WebSocket, one RTCPeerConnection with its data channels, watched by the statistics. It ends
-// once, with a cause, and is not used again; whether another one follows is connection.ts's decision.
+// Shell: one RTCPeerConnection with its data channels and the way of its messages, watched by the statistics. A path that
+// is lost, or seems to be, it tells of and goes on, since another connection may follow it under the same name; it ends
+// once, with a cause, and is not used again. What follows is connection.ts's decision.
 import type { Aligned } from "./alignment";
 import { backlog, noBacklog, type Backlog } from "./backlog";
 import { isFatal, type Cause } from "./cause";
-import type { Cancel, Clock } from "./clock";
+import type { Cancel } from "./clock";
+import { Flow, judge } from "./doubt";
 import { Frames, type FrameMetadata } from "./frames";
 import { gapMs, PULSE_MS, type Pulse } from "./gap";
+import { Line, type LineEvent, type LineWorld } from "./line";
+import {
+  WELCOME_TIMEOUT_MS,
+  CONNECT_TIMEOUT_MS,
+  SUCCESSOR_WELCOME_TIMEOUT_MS,
+  DISCONNECTED_MS,
+  PROBE_MS,
+  LONG_GAP_MS,
+  QUICK_PROBE_MS,
+  QUICK_PROBE_ROUND_TRIPS,
+  MAX_POINTER_BACKLOG_BYTES,
+} from "./patience";
 import { Pings } from "./pings";
-import { toPage, VERSION, type FromPage, type IceServers, type Input, type Motion, type PageStats, type ToConsumer, type ToPage, type Welcome } from "./protocol";
+import { toPage, VERSION, type ConnectionFailure, type Continued, type FromPage, type IceServers, type Input, type Motion, type ToConsumer, type ToPage, type Welcome } from "./protocol";
 import { parse } from "./schema";
-import { Signalling, type SignallingEvent } from "./signalling";
+import { refusedVideo, renewSound, rtcServers } from "./sdp";
+import type { Greeting } from "./signalling";
 import { Stats, type StatsReport } from "./stats";
+import type { SessionEvent } from "./state";
 import { watch, watchfulFrom, type Watch } from "./watchdog";
 
 /** What a session needs of the browser. */
-export interface World {
-  readonly clock: Clock;
-  openSocket(url: string, protocol: string): WebSocket;
+export interface World extends LineWorld {
   createPeer(config: RTCConfiguration): RTCPeerConnection;
+  /** Why the connection does not come up, as far as the browser knows. */
+  failure?(): { reason: ConnectionFailure; message: string } | null;
   isHidden(): boolean;
 }
 
-export type SessionEvent =
-  | { type: "welcome"; consumer: string }
-  | { type: "offered" }
-  /** The media path is up. */
-  | { type: "connected" }
-  | { type: "track"; track: MediaStreamTrack; receiver: RTCRtpReceiver }
-  | { type: "control"; message: ToPage }
-  | { type: "stats"; stats: PageStats }
-  /** The page stood still, and goes on: whatever it keeps of before is stale. */
-  | { type: "resumed" }
-  /** About to end: the last moment at which the picture is there. */
-  | { type: "ending" }
-  | { type: "over"; cause: Cause };
+export type { SessionEvent } from "./state";
 
 /** Data channels, all created by the server, and what the page sends on them. */
 export interface Outgoing {
@@ -43,26 +47,14 @@ export interface Outgoing {
 }
 export type ChannelName = keyof Outgoing;
 
-/** From the first byte to the welcome: a healthy server answers in milliseconds. */
-export const WELCOME_TIMEOUT_MS = 8000;
-/** From the first byte to a media path; the server itself gives up after 15 s and says so. */
-export const CONNECT_TIMEOUT_MS = 20_000;
-/** How long a path may be `disconnected` before it counts as lost: shorter gaps heal by themselves. */
-export const DISCONNECTED_MS = 1000;
-/** How long the answer to a probing ping may take. */
-export const PROBE_MS = 1000;
-/** After standing still for longer than this, the server has most likely given the page up: it waits for ten seconds. */
-export const LONG_GAP_MS = 8000;
-/** How long the answer to a ping may take after that, or this many round trips. To begin anew takes half a second. */
-export const QUICK_PROBE_MS = 300;
-const QUICK_PROBE_ROUND_TRIPS = 3;
-/** Bytes waiting on the pointer channel above which a motion is left out: the next one says where the pointer is. */
-const MAX_POINTER_BACKLOG_BYTES = 4096;
-
 export class Session {
   #world: World;
   #callback: (event: SessionEvent) => void;
-  #signalling: Signalling;
+  #line: Line;
+  #continued: Omit<Continued, "media"> | null = null;
+  /** The path is lost, or was believed to be; `dead` is for good. */
+  #path: "fine" | "lost" | "dead" = "fine";
+  #flow = new Flow();
   #peer: RTCPeerConnection | null = null;
   #channels = new Map<string, RTCDataChannel>();
   #stats: Stats | null = null;
@@ -81,23 +73,19 @@ export class Session {
   #disconnected: Cancel | null = null;
   #probe: Cancel | null = null;
 
-  constructor(url: string, world: World, callback: (event: SessionEvent) => void) {
+  constructor(url: string, greeting: Greeting, world: World, callback: (event: SessionEvent) => void) {
     this.#world = world;
     this.#callback = callback;
-    this.#deadline = world.clock.after(WELCOME_TIMEOUT_MS, () => {
+    this.#deadline = world.clock.after(greeting.session ? SUCCESSOR_WELCOME_TIMEOUT_MS : WELCOME_TIMEOUT_MS, () => {
       this.#finish({ kind: "timeout" });
     });
     this.#pulse = this.#moment();
     this.#pulsing = world.clock.every(PULSE_MS, () => {
       this.#beat();
     });
-    this.#signalling = new Signalling(
-      url,
-      (at, protocol) => world.openSocket(at, protocol),
-      (event) => {
-        this.#signalled(event);
-      },
-    );
+    this.#line = new Line(url, greeting, world, (event) => {
+      this.#signalled(event);
+    });
   }
 
   get peer(): RTCPeerConnection | null {
@@ -107,6 +95,27 @@ export class Session {
   /** How the page's clock is aligned with the server's; `null` while that is not known. */
   get aligned(): Aligned | null {
     return this.#pings?.aligned ?? null;
+  }
+
+  /** By what another connection goes on with this session; `null` if the server offers none, or has forgotten it. */
+  get continued(): Omit<Continued, "media"> | null {
+    return this.#continued;
+  }
+
+  /** Whether media and input get through, as far as that is known. */
+  get healthy(): boolean {
+    return this.#connected && !this.#over && this.#path === "fine";
+  }
+
+  /** Whether messages of signalling reach the server. */
+  get signalled(): boolean {
+    return this.#line.open;
+  }
+
+  /** Another connection is about to take this one's place, or (`false`) it is not after all. */
+  awaitSuccessor(awaited: boolean): void {
+    if (awaited) this.#line.hold();
+    else this.#line.release();
   }
 
   /** Sends on a data channel; `false` if it is not open (or the motion is left out). */
@@ -121,6 +130,7 @@ export class Session {
   /** A frame of this session's video is on the screen. */
   frameSeen(frame: FrameMetadata): void {
     this.#frames.seen(frame);
+    this.#flow.seen(this.#world.clock.nowMs());
   }
 
   /** The page may have been away: looks now, and not with the next beat, whether it has stood still. */
@@ -138,7 +148,7 @@ export class Session {
     this.#probe = this.#world.clock.after(limitMs, () => {
       this.#probe = null;
       const answered = pings.answeredAtMs;
-      if (answered === null || answered < askedMs) this.#finish({ kind: "lost" });
+      if (answered === null || answered < askedMs) this.#lose();
     });
   }
 
@@ -151,26 +161,57 @@ export class Session {
     this.#pulsing();
     this.#pings?.stop();
     this.#stats?.stop();
-    this.#signalling.end();
+    this.#line.end();
     this.#peer?.close();
   }
 
   #finish(cause: Cause): void {
     if (this.#over) return;
     this.#callback({ type: "ending" });
+    const failure = this.#connected || cause.kind !== "timeout" ? null : (this.#world.failure?.() ?? null);
+    if (failure) this.#line.send({ type: "failure", ...failure });
     this.end();
     this.#callback({ type: "over", cause });
   }
 
-  #signalled(event: SignallingEvent): void {
+  /** The media path is lost. Another connection may follow, if the server knows how to go on; else this is the end. */
+  #lose(dead = false): void {
+    if (this.#over || this.#path === "dead" || (this.#path === "lost" && !dead)) return;
+    const before = this.#path;
+    this.#path = dead ? "dead" : "lost";
+    if (!this.#connected || !this.#continued) this.#finish({ kind: "lost" });
+    else if (before === "fine") this.#callback({ type: "doubted", certain: true });
+  }
+
+  #heal(): void {
+    if (this.#over || this.#path !== "lost") return;
+    this.#path = "fine";
+    this.#callback({ type: "healed" });
+  }
+
+  #signalled(event: LineEvent): void {
     if (this.#over) return;
-    if (event.type === "message") {
-      this.#told(event.message);
-    } else if (!this.#connected) {
-      this.#finish({ kind: event.opened ? "lost" : "unreachable" });
-    } else {
-      // A proxy may have cut an idle WebSocket while the media lives on, or the server may be gone.
-      this.probe();
+    switch (event.type) {
+      case "message":
+        this.#told(event.message);
+        break;
+      case "closed":
+        if (!this.#connected) this.#finish({ kind: event.opened ? "lost" : "unreachable" });
+        // The server may be gone, or a proxy may have cut an idle WebSocket while the media lives on.
+        else this.probe();
+        break;
+      case "cut":
+        this.#callback({ type: "line" });
+        this.probe();
+        break;
+      case "back":
+        this.#callback({ type: "line" });
+        break;
+      case "forgotten":
+        // What carries messages may know nothing of going on, while the media lives.
+        this.#continued = null;
+        this.#ask(this.#quickMs());
+        break;
     }
   }
 
@@ -205,6 +246,8 @@ export class Session {
       return;
     }
     if (this.#peer) return;
+    const { consumer, token } = welcome;
+    if (token !== undefined) this.#continued = { consumer, token };
     this.#deadline();
     this.#deadline = this.#world.clock.after(CONNECT_TIMEOUT_MS, () => {
       this.#finish({ kind: "timeout" });
@@ -214,7 +257,7 @@ export class Session {
     peer.addEventListener("icecandidate", ({ candidate }) => {
       // The end of the candidates is an empty one on this wire, and null in the browser.
       const { candidate: line = "", sdpMLineIndex = 0, sdpMid = null } = candidate?.toJSON() ?? {};
-      this.#signalling.send({ type: "ice", candidate: line, sdpMLineIndex, ...(sdpMid === null ? {} : { sdpMid }) });
+      this.#line.send({ type: "ice", candidate: line, sdpMLineIndex, ...(sdpMid === null ? {} : { sdpMid }) });
     });
     peer.addEventListener("track", ({ track, receiver }) => {
       this.#callback({ type: "track", track, receiver });
@@ -257,7 +300,7 @@ export class Session {
       }
       await peer.setLocalDescription(answer);
       this.#offer = sdp;
-      this.#signalling.send({ type: "answer", sdp: peer.localDescription?.sdp ?? answer.sdp ?? "" });
+      this.#line.send({ type: "answer", sdp: peer.localDescription?.sdp ?? answer.sdp ?? "" });
     } catch (error) {
       if (this.#isOver()) return;
       console.error("gst-vdi: the offer could not be answered:", error);
@@ -284,15 +327,18 @@ export class Session {
       this.#disconnected = null;
     }
     if (state === "connected") {
+      this.#heal();
       if (this.#connected) return;
       this.#connected = true;
       this.#deadline();
+      if (this.#continued) this.#line.keep(this.#continued);
       this.#callback({ type: "connected" });
     } else if (state === "failed" || state === "closed") {
-      this.#finish({ kind: this.#connected ? "lost" : "timeout" });
+      if (this.#connected) this.#lose(true);
+      else this.#finish({ kind: "timeout" });
     } else if (state === "disconnected") {
       this.#disconnected ??= this.#world.clock.after(DISCONNECTED_MS, () => {
-        this.#finish({ kind: "lost" });
+        this.#lose();
       });
     }
   }
@@ -300,7 +346,7 @@ export class Session {
   #adopt(channel: RTCDataChannel): void {
     this.#channels.set(channel.label, channel);
     channel.addEventListener("close", () => {
-      this.#finish({ kind: "lost" });
+      this.#lose(true);
     });
     if (channel.label !== "control") return;
     channel.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
@@ -342,8 +388,11 @@ export class Session {
       console.warn("gst-vdi: control message ignored:", error instanceof Error ? error.message : error);
       return;
     }
-    if (message.type === "pong") this.#pings?.pong(message);
-    else this.#callback({ type: "control", message });
+    if (message.type === "pong") {
+      this.#pings?.pong(message);
+      // While the browser itself misses the path, a single answer is no proof of it.
+      if (this.#peer?.connectionState === "connected") this.#heal();
+    } else this.#callback({ type: "control", message });
   }
 
   #moment(): Pulse {
@@ -356,6 +405,7 @@ export class Session {
     this.#pulse = this.#moment();
     const gap = gapMs(before, this.#pulse);
     if (gap > 0) this.#resume(gap);
+    this.#judge();
     const waitedMs = this.#frames.leastInBrowserMs;
     if (waitedMs !== null) this.#waited(waitedMs);
     const report = this.#frames.take(this.#pings?.aligned ?? null, this.#decoderWaitMs);
@@ -373,24 +423,45 @@ export class Session {
     this.#negotiation = this.#negotiation.then(() => this.#renewSound());
     this.#callback({ type: "resumed" });
     if (gap < LONG_GAP_MS) return;
-    this.#probe?.();
-    this.#probe = null;
-    this.probe(Math.max(QUICK_PROBE_MS, QUICK_PROBE_ROUND_TRIPS * this.#pings.roundTripMs));
+    this.#line.renew();
+    this.#ask(this.#quickMs());
   }
 
-  /**
-   * Gives the sound a receiver that knows nothing of the gap: the old one plays what piled up, and what it learnt of delays
-   * keeps the sound late for minutes. The server, which goes on sending, is not part of this.
-   */
+  #quickMs(): number {
+    return Math.max(QUICK_PROBE_MS, QUICK_PROBE_ROUND_TRIPS * (this.#pings?.roundTripMs ?? 0));
+  }
+
+  /** Probes anew, even if a probe is under way. */
+  #ask(limitMs: number): void {
+    this.#probe?.();
+    this.#probe = null;
+    this.probe(limitMs);
+  }
+
+  /** Looks whether the path may be dead although nobody has said so. */
+  #judge(): void {
+    const pings = this.#pings;
+    if (!pings || !this.#connected || this.#path !== "fine") return;
+    const verdict = judge({
+      nowMs: this.#world.clock.nowMs(),
+      unansweredSinceMs: pings.unansweredSinceMs,
+      roundTripMs: pings.roundTripMs,
+      lastFrameMs: this.#flow.lastMs,
+      flowing: this.#flow.flowing,
+      hidden: this.#world.isHidden(),
+    });
+    if (verdict === "ask") {
+      this.#flow.stopped();
+      pings.ping();
+    } else if (verdict === "doubt" && this.#continued) {
+      this.#callback({ type: "doubted", certain: false });
+    }
+  }
+
   async #renewSound(): Promise<void> {
-    const offer = this.#offer;
-    const quiet = offer === null ? null : withoutSound(offer);
-    if (!this.#peer || this.#over || offer === null || quiet === null) return;
+    if (!this.#peer || this.#over || this.#offer === null) return;
     try {
-      for (const sdp of [quiet, offer]) {
-        await this.#peer.setRemoteDescription({ type: "offer", sdp });
-        await this.#peer.setLocalDescription(await this.#peer.createAnswer());
-      }
+      await renewSound(this.#peer, this.#offer);
     } catch (error) {
       if (!this.#isOver()) console.warn("gst-vdi: the sound did not begin anew:", error);
     }
@@ -418,24 +489,6 @@ export class Session {
     });
     this.#watch = next;
     if (remedy === "requestKeyFrame") this.send("control", { type: "requestKeyFrame" });
-    else if (remedy === "restart") this.#finish({ kind: "lost" });
+    else if (remedy === "restart") this.#lose();
   }
-}
-
-/** As `RTCPeerConnection` takes them: lists that may be changed. */
-function rtcServers({ iceServers, iceTransportPolicy }: IceServers): RTCConfiguration {
-  return { iceServers: iceServers.map((server) => ({ ...server })), iceTransportPolicy };
-}
-
-/** The codec of the offered video if the answer refuses it (port 0), else `null`. */
-export function refusedVideo(offer: string, answer: string): string | null {
-  if (!/^m=video 0 /m.test(answer)) return null;
-  return /^a=rtpmap:\d+ ([^/\r\n]+)/m.exec(offer.slice(offer.search(/^m=video /m)))?.[1] ?? "?";
-}
-
-/** The offer as it would be if no sound were sent for the moment; `null` if it has none. */
-export function withoutSound(offer: string): string | null {
-  const sections = offer.split(/^(?=m=)/m);
-  const quiet = sections.map((section) => (section.startsWith("m=audio") ? section.replace(/^a=send(?:only|recv)(?=\r?$)/m, "a=inactive") : section)).join("");
-  return quiet === offer ? null : quiet;
 }

@@ -22,6 +22,7 @@ describe("a session's signalling", () => {
     events = [];
     signalling = new Signalling(
       "ws://host/ws",
+      {},
       (url, protocol) => (socket = new FakeSocket(url, protocol)) as unknown as WebSocket,
       (event) => events.push(event),
     );

@@ -1,12 +1,18 @@
 // Shell: the signalling WebSocket of one session. Says hello, reads and writes messages, and keeps candidates that come
 // before the offer until after it. It knows no RTCPeerConnection and is not used twice.
 import { parse, SchemaError } from "./schema";
-import { SUBPROTOCOL, toConsumer, VERSION, type FromConsumer, type ToConsumer } from "./protocol";
+import { SUBPROTOCOL, toConsumer, VERSION, type Continued, type FromConsumer, type ToConsumer } from "./protocol";
 
 /** `WebSocket.OPEN`. */
 const OPEN = 1;
 /** Candidates kept while there is no offer; browsers and webrtcbin send fewer than 20. */
 const MAX_EARLY_CANDIDATES = 100;
+
+/** What hello says beside the version: which browser this is, and the session that goes on. */
+export interface Greeting {
+  readonly client?: string;
+  readonly session?: Continued;
+}
 
 export type SignallingEvent =
   | { type: "message"; message: ToConsumer }
@@ -30,12 +36,14 @@ export class Signalling {
   #offered = false;
   #early: ToConsumer[] = [];
 
-  constructor(url: string, openSocket: (url: string, protocol: string) => WebSocket, callback: (event: SignallingEvent) => void) {
+  constructor(url: string, greeting: Greeting, openSocket: (url: string, protocol: string) => WebSocket, callback: (event: SignallingEvent) => void) {
     this.#callback = callback;
+    // The peer connection of a session that is kept has had its offer, and takes candidates at any time.
+    this.#offered = greeting.session?.media === "keep";
     this.#socket = openSocket(url, SUBPROTOCOL);
     this.#socket.addEventListener("open", () => {
       this.#opened = true;
-      this.send({ type: "hello", version: VERSION });
+      this.send({ type: "hello", version: VERSION, ...greeting });
     });
     this.#socket.addEventListener("message", (event) => {
       this.#receive(event.data);
@@ -54,6 +62,13 @@ export class Signalling {
     if (this.#closed) return;
     this.#closed = true;
     this.send({ type: "bye" });
+    this.#socket.close(1000);
+  }
+
+  /** Closes without a word: another WebSocket speaks for the session. Nothing is reported after this. */
+  abandon(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#socket.close(1000);
   }
 

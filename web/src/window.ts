@@ -14,6 +14,8 @@ export interface Vdi {
   /** The server's name for this page. */
   readonly consumer: string | null;
   readonly role: Role | null;
+  /** Whether messages of signalling reach the server; picture and input do not need them. */
+  readonly signalled: boolean;
   /** Connected pages. */
   readonly consumers: number | null;
   /** What the server says it sends. */
@@ -57,6 +59,9 @@ export function publish(connection: Connection, media: Media, keyboard: Keyboard
     },
     get role() {
       return connection.role;
+    },
+    get signalled() {
+      return connection.signalled;
     },
     get consumers() {
       return connection.consumers;

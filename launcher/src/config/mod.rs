@@ -11,6 +11,7 @@ use crate::{
 };
 use checks::Checks;
 pub use media::{Audio, Codec, ContentHint, EncoderPolicy, Video};
+pub use network::{DirectPaths, Ice, TurnLogin, TurnRest};
 use std::{ffi::OsString, fmt, net::IpAddr, path::PathBuf, time::Duration};
 pub use tls::{CertificateFiles, Tls};
 use vdi_protocol::reason::FailureReason;
@@ -91,6 +92,8 @@ pub struct Config {
     pub tls: Tls,
     /// Who may in; everyone if none.
     pub credentials: Option<Credentials>,
+    /// With which standard players may watch; generated at the start if none.
+    pub viewer_token: Option<Secret>,
     /// Most pages at once.
     pub max_consumers: u32,
     /// The desktop.
@@ -99,10 +102,10 @@ pub struct Config {
     pub video: Video,
     /// The sound.
     pub audio: Audio,
-    /// `stun://host:port`.
-    pub stun_server: Option<String>,
-    /// `turn(s)://user:password@host:port[?transport=tcp]`.
-    pub turn_server: Option<Secret>,
+    /// Where STUN and TURN servers come from.
+    pub ice: Ice,
+    /// Which direct paths are offered.
+    pub direct_paths: DirectPaths,
     /// Whether this process is a TURN server too.
     pub builtin_turn: bool,
     /// UDP port of that; 0 takes a free one.
@@ -136,12 +139,13 @@ impl Config {
             port: checks.number("port", &options.server.port, (0, u16::MAX)),
             tls: tls::tls(&mut checks, &options),
             credentials: credentials(&mut checks, &options),
+            viewer_token: options.server.viewer_token.clone().filter(|token| !token.is_empty()).map(Secret),
             max_consumers: checks.number("max-consumers", &options.server.max_consumers, (1, 256)),
             desktop: desktop(&mut checks, &options),
             video,
             audio: media::audio(&mut checks, &options),
-            stun_server: network::stun_server(&mut checks, &options),
-            turn_server: network::turn_server(&mut checks, &options),
+            ice: network::ice(&mut checks, &options),
+            direct_paths: network::direct_paths(&mut checks, &options),
             builtin_turn: checks.boolean("builtin-turn", &options.network.builtin_turn),
             builtin_turn_port: checks.number(
                 "builtin-turn-port",

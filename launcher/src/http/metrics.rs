@@ -74,6 +74,12 @@ pub fn render(status: &Status, figures: &Figures) -> Result<String, fmt::Error> 
     registry.register("vdi_input_reports", "Input reports by what became of them", input);
     counter(&mut registry, "vdi_bad_messages", "Messages that could not be read", figures.bad_messages);
     counter(&mut registry, "vdi_auth_failures", "Wrong passwords", figures.auth_failures);
+    counter(
+        &mut registry,
+        "vdi_ice_server_renewal_failures",
+        "Failures to get new STUN and TURN servers or credentials",
+        status.ice_servers.renewal_failures,
+    );
     float(&mut registry, "vdi_uptime_seconds", "Time since the process started", status.uptime_seconds);
     if let Some(seconds) = status.last_input_seconds_ago {
         float(&mut registry, "vdi_last_input_age_seconds", "Time since the last input", seconds);
@@ -237,7 +243,7 @@ mod tests {
     use vdi_protocol::{
         control::Role,
         latency::Leg,
-        status::{ConnectionStatus, ConsumerStatus, QualityLimitationDurations},
+        status::{ConnectionStatus, ConsumerStatus, IceServersStatus, QualityLimitationDurations},
     };
 
     #[test]
@@ -254,6 +260,7 @@ mod tests {
                 quality_limitation_durations: QualityLimitationDurations { cpu: 2.5, ..Default::default() },
                 ..Default::default()
             }),
+            ice_servers: IceServersStatus { renewal_failures: 4, ..Default::default() },
             consumers: vec![
                 ConsumerStatus { id: "c1".into(), role: Role::Controller, connected: true, media: None },
                 ConsumerStatus { id: "c2".into(), role: Role::Viewer, connected: true, media: None },
@@ -293,6 +300,7 @@ mod tests {
             r#"vdi_quality_limitation{reason="none"} 0"#,
             r#"vdi_quality_limitation_seconds_total{reason="cpu"} 2.5"#,
             "vdi_frames_encoded_total 600",
+            "vdi_ice_server_renewal_failures_total 4",
             r#"vdi_connection_failures_total{reason="pathBlocked"} 2"#,
             r#"vdi_connection_failures_total{reason="noAnswer"} 0"#,
             "fps 59.5",

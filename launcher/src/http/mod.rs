@@ -31,13 +31,19 @@ pub fn routes(board: Board) -> impl Filter<Extract = (impl Reply,), Error = Reje
     let status = at(environment::STATUS)
         .and(board.clone())
         .then(|board: Board| async move { warp::reply::json(&board.status().await) });
+    let doctor = at(environment::DOCTOR)
+        .and(board.clone())
+        .then(|board: Board| async move { warp::reply::json(&board.examination().await) });
+    let turn = at(environment::TURN)
+        .and(board.clone())
+        .map(|board: Board| warp::reply::json(&board.ice().rtc_configuration()));
     let metrics = at(environment::METRICS).and(board).then(|board: Board| async move {
         match metrics::render(&board.status().await, &board.figures()) {
             Ok(text) => warp::reply::with_header(text, header::CONTENT_TYPE, OPEN_METRICS).into_response(),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
     });
-    healthz.or(health).or(readyz).or(status).or(metrics)
+    healthz.or(health).or(readyz).or(status).or(doctor).or(turn).or(metrics)
 }
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where its world is not as it should be")]
 
 mod desktop;
+mod doctor;
 mod http;
+mod ice;
 mod input;
 mod options;
 mod port;

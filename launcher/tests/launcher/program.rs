@@ -52,6 +52,11 @@ pub struct Access {
 impl Program {
     /// Starts it with nothing in its environment that could mislead it.
     pub fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_as(&[], arguments, environment)
+    }
+
+    /// The same, with words before all options.
+    pub fn start_as(first: &[&str], arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vdi-launcher"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SELKIES_")) {
             command.env_remove(name);
@@ -63,6 +68,7 @@ impl Program {
             // Nothing is to be kept of a test, and here nothing can be.
             .env("XDG_STATE_HOME", "/proc/nonexistent")
             .envs(environment.iter().copied())
+            .args(first)
             .args([
                 "--addr=127.0.0.1",
                 "--display-size=640x480",

@@ -1,22 +1,29 @@
 //! Shell: runs one consumer. A task owns its [`Negotiation`] and its pipeline, takes inputs from a bounded mailbox, and
 //! carries out what the negotiation decides.
 
+mod answer;
 mod branch;
 pub mod channels;
 pub mod failure;
 mod lateness;
 pub mod negotiation;
+pub mod offered;
 pub mod pipeline;
 mod report;
 mod sdp;
+pub mod terms;
+pub mod token;
 pub mod warm_up;
 
 use super::{
+    continuity::Serial,
     frames::{Beyond, Watch},
     hub::Hub,
+    mdns,
 };
 use channels::Channels;
 use negotiation::{Action, Input, Negotiation, State, Terms};
+use offered::Offered;
 use pipeline::{ConsumerPipeline, Reports};
 use report::PageReports;
 use std::{
@@ -26,12 +33,13 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use token::Token;
 use tokio::{sync::mpsc, task::JoinHandle};
 use vdi_protocol::{
     control::{FromPage, PageStats, ToPage},
     latency::FrameReports,
     parse,
-    signalling::{ErrorCode, FromConsumer, ToConsumer},
+    signalling::{ErrorCode, FromConsumer, IceCandidate, ToConsumer},
 };
 
 pub(crate) use super::imp::CAT;
@@ -54,6 +62,9 @@ const STATS_VIEW: Duration = Duration::from_secs(5);
 /// Sends a message to the consumer, whatever carries it. Must not block.
 pub type Outgoing = Box<dyn Fn(ToConsumer) + Send + Sync>;
 
+/// Which of the ways that have carried a consumer's messages, one after the other.
+pub type Carrier = u64;
+
 /// By which address a consumer's page has reached this machine, as far as that is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Visit {
@@ -61,20 +72,30 @@ pub struct Visit {
     pub authority: String,
     /// Through TLS.
     pub secure: bool,
+    /// The offer that it came with; without one it gets ours.
+    pub offered: Option<Arc<Offered>>,
 }
 
-/// One consumer, as everything but its own task sees it.
+/// One connection of a consumer, as everything but its own task sees it.
 pub struct Consumer {
     /// The consumer's name.
     pub id: String,
+    /// Tells it from the consumer's other connections.
+    pub serial: Serial,
+    /// The secret by which the consumer goes on with its session.
+    pub token: Token,
+    /// Whether it came to go on with a session.
+    succeeds: bool,
     /// How it came.
     pub visit: Visit,
     mailbox: mpsc::Sender<Input>,
-    outgoing: Mutex<Outgoing>,
+    outgoing: Mutex<(Carrier, Outgoing)>,
     /// Emptied at the end: the channels' handlers hold this consumer, which holds the channels.
     channels: Mutex<Option<Channels>>,
     /// Whether the application was told that it can talk to the consumer.
     connected: AtomicBool,
+    /// Whether a successor stands for the consumer now.
+    replaced: AtomicBool,
     /// What the page reported last.
     page_stats: Mutex<Option<PageStats>>,
     /// What its reports mean for the encoder.
@@ -92,18 +113,22 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Opens a consumer and starts its task.
-    pub fn open(hub: &Arc<Hub>, id: String, visit: Visit, terms: Terms, outgoing: Outgoing) -> Arc<Self> {
+    /// Opens a connection and starts its task.
+    pub fn open(hub: &Arc<Hub>, serial: Serial, visit: Visit, terms: Terms, outgoing: Outgoing) -> Arc<Self> {
         let (mailbox, inputs) = mpsc::channel(MAILBOX);
         #[expect(clippy::disallowed_methods, reason = "this shell hands the time to the decision")]
         let opened = Instant::now();
         let consumer = Arc::new(Self {
-            id,
+            id: terms.consumer.clone(),
+            serial,
+            token: terms.token.clone(),
+            succeeds: terms.succeeds,
             visit,
             mailbox,
-            outgoing: Mutex::new(outgoing),
+            outgoing: Mutex::new((0, outgoing)),
             channels: Mutex::new(None),
             connected: AtomicBool::new(false),
+            replaced: AtomicBool::new(false),
             page_stats: Mutex::new(None),
             page_reports: Mutex::default(),
             frames: OnceLock::new(),
@@ -112,10 +137,11 @@ impl Consumer {
             heard_ms: AtomicU64::new(0),
             pings: AtomicBool::new(false),
         });
+        let answers = consumer.visit.offered.is_some();
         let task = Task {
             hub: hub.clone(),
             consumer: consumer.clone(),
-            negotiation: Negotiation::new(terms),
+            negotiation: Negotiation::new(terms).answering(answers),
             building: None,
             pipeline: None,
         };
@@ -139,9 +165,26 @@ impl Consumer {
         });
     }
 
-    /// Another connection carries the messages from now on.
-    pub fn replace_outgoing(&self, outgoing: Outgoing) {
-        *self.outgoing.lock().unwrap_or_else(PoisonError::into_inner) = outgoing;
+    /// Another way carries the messages from now on.
+    pub fn replace_outgoing(&self, outgoing: Outgoing) -> Carrier {
+        let mut held = self.outgoing.lock().unwrap_or_else(PoisonError::into_inner);
+        let carrier = held.0 + 1;
+        let old = std::mem::replace(&mut *held, (carrier, outgoing));
+        // What an old way does when it is let go is its own, and may come back here.
+        drop(held);
+        drop(old);
+        carrier
+    }
+
+    /// Whether this way still carries the messages.
+    pub fn is_carried_by(&self, carrier: Carrier) -> bool {
+        self.outgoing.lock().unwrap_or_else(PoisonError::into_inner).0 == carrier
+    }
+
+    /// A successor stands for the consumer from now on: this one is told nothing more, and says nothing more.
+    pub fn retire(&self) {
+        self.replaced.store(true, Ordering::Relaxed);
+        self.input(Input::Replaced);
     }
 
     /// Sends text on a data channel.
@@ -188,7 +231,7 @@ impl Consumer {
     }
 
     fn send(&self, message: ToConsumer) {
-        (self.outgoing.lock().unwrap_or_else(PoisonError::into_inner))(message);
+        (self.outgoing.lock().unwrap_or_else(PoisonError::into_inner).1)(message);
     }
 
     fn note_heard(&self) {
@@ -261,6 +304,10 @@ impl Reports for Reporter {
     fn text(&self, channel: &str, text: &str) {
         // First of all: a page takes this for the moment at which its message came.
         let received_us = self.hub.clock_us();
+        // What a path that was given up brings late would come between what the new one brings.
+        if self.consumer.replaced.load(Ordering::Relaxed) {
+            return;
+        }
         self.consumer.note_heard();
         let limit = self.hub.max_message_size();
         if text.len() > limit {
@@ -354,10 +401,11 @@ impl Task {
                 Action::Send(message) => {
                     let offered = matches!(message, ToConsumer::Offer { .. });
                     self.consumer.send(message);
-                    if offered {
+                    if offered && !self.consumer.succeeds {
                         self.hub.consumer_added(&self.consumer.id);
                     }
                 }
+                Action::AnnounceClient(client) => self.hub.consumer_client(&self.consumer.id, &client),
                 Action::Build => self.build(),
                 Action::ApplyAnswer(sdp) => {
                     if let Some(pipeline) = &self.pipeline {
@@ -369,6 +417,7 @@ impl Task {
                         pipeline.add_candidate(&candidate);
                     }
                 }
+                Action::Resolve(candidate) => self.resolve(candidate),
                 Action::OpenGate => {
                     if let Some(pipeline) = &self.pipeline {
                         pipeline.open_gate();
@@ -376,7 +425,7 @@ impl Task {
                 }
                 Action::AnnounceConnected => {
                     if !self.consumer.connected.swap(true, Ordering::Relaxed) {
-                        self.hub.consumer_connected(&self.consumer.id);
+                        self.hub.consumer_connected(&self.consumer);
                     }
                 }
                 Action::Close(reason) => return Some(reason),
@@ -386,14 +435,27 @@ impl Task {
         None
     }
 
+    /// Looks for the address behind a candidate's name, beside all else.
+    fn resolve(&self, candidate: IceCandidate) {
+        let consumer = Arc::downgrade(&self.consumer);
+        tokio::spawn(async move {
+            let Some(name) = sdp::address(&candidate.candidate) else { return };
+            if let (Some(address), Some(consumer)) = (mdns::resolve(name).await, consumer.upgrade()) {
+                let line = sdp::with_address(&candidate.candidate, address);
+                consumer.input(Input::Resolved(IceCandidate { candidate: line, ..candidate }));
+            }
+        });
+    }
+
     fn reporter(&self) -> Arc<dyn Reports> {
         Arc::new(Reporter { hub: self.hub.clone(), consumer: self.consumer.clone() })
     }
 
     fn build(&mut self) {
         let (hub, id, reports) = (self.hub.clone(), self.consumer.id.clone(), self.reporter());
+        let offered = self.consumer.visit.offered.clone();
         self.building = Some(tokio::spawn(async move {
-            let plan = hub.plan(id).await.map_err(|why| (ErrorCode::NoMedia, why))?;
+            let plan = hub.plan(id).await.map_err(|why| (ErrorCode::NoMedia, why))?.answering(offered);
             tokio::task::spawn_blocking(move || ConsumerPipeline::build(&plan, reports))
                 .await
                 .map_err(|err| (ErrorCode::Internal, err.to_string()))?
@@ -404,12 +466,12 @@ impl Task {
     fn built(&mut self, built: Option<Built>) -> Input {
         match built {
             Some(Ok(pipeline)) => {
-                self.consumer.set_channels(Some(pipeline.channels().clone()));
+                self.consumer.set_channels(pipeline.channels().cloned());
                 if let Some(frames) = pipeline.frames() {
                     let _ = self.consumer.frames.set(frames.clone());
                 }
                 // Only now, so that no answer can come before there is a pipeline to take it.
-                pipeline.create_offer(self.reporter());
+                pipeline.describe(self.reporter());
                 self.pipeline = Some(pipeline);
                 Input::Tick
             }
@@ -445,6 +507,6 @@ impl Task {
         if let Some(failure) = self.negotiation.failure() {
             self.hub.consumer_failed(&self.consumer.id, failure);
         }
-        self.hub.consumer_removed(&self.consumer.id, reason);
+        self.hub.consumer_ended(&self.consumer, reason);
     }
 }

@@ -5,12 +5,17 @@
 //!       └──────────────────┴────────────────────┴───────────────────────┴──────────────────────┴─▶ Closed
 //! ```
 //!
+//! A connection that goes on with a session goes the same way from the beginning, in place of another one
+//! (`continuity.rs`). A connected one may lose the way of its messages and get another.
+//!
 //! Times are durations since the consumer was opened. Nothing here does I/O: the shell feeds inputs and carries out
 //! the actions in order.
 
+pub use super::terms::{Servers, Terms};
 use super::{
     failure::{Evidence, Failure},
     sdp,
+    token::{is_client, unknown},
 };
 use std::time::Duration;
 use vdi_protocol::{
@@ -18,7 +23,9 @@ use vdi_protocol::{
     connection::ConnectionFailure,
     limits::{MAX_BAD_MESSAGES, MAX_CANDIDATES},
     parse::ParseError,
-    signalling::{ErrorCode, FromConsumer, IceCandidate, IceServer, IceTransportPolicy, ToConsumer},
+    signalling::{
+        Continued, ErrorCode, FromConsumer, IceCandidate, IceTransportPolicy, MediaPath, ToConsumer,
+    },
 };
 
 /// A connected consumer from which neither RTCP nor data came for so long is gone. RFC 3550, 6.3.1 lets 6.2 s pass
@@ -28,6 +35,9 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(15);
 /// The same for a consumer that pings, since it does so every second; a busy machine may delay that, a closed lid does
 /// not last.
 const PINGING_SILENCE_LIMIT: Duration = Duration::from_secs(6);
+
+/// Names of multicast DNS that are looked for. A browser makes one for each interface and kind of address.
+const MAX_NAMES: usize = 8;
 
 /// What happens to a consumer.
 #[derive(Debug)]
@@ -49,6 +59,8 @@ pub enum Input {
     },
     /// Our ICE agent found a candidate.
     LocalCandidate(IceCandidate),
+    /// The address behind one of its names was found.
+    Resolved(IceCandidate),
     /// webrtcbin refused the answer.
     AnswerRefused(String),
     /// The media path is up.
@@ -70,6 +82,8 @@ pub enum Input {
         /// Closed on purpose.
         clean: bool,
     },
+    /// Its successor has taken its place.
+    Replaced,
     /// The application or the server ends it.
     Stop(String),
     /// Nothing, but time has passed.
@@ -81,12 +95,16 @@ pub enum Input {
 pub enum Action {
     /// Send this to the consumer.
     Send(ToConsumer),
+    /// Tell the application which browser it is.
+    AnnounceClient(String),
     /// Build the consumer's pipeline and make an offer.
     Build,
     /// Hand the answer to webrtcbin.
     ApplyAnswer(String),
     /// Hand a candidate to webrtcbin.
     AddCandidate(IceCandidate),
+    /// Look for the address behind a candidate's name, which is [`Input::Resolved`] if it is found.
+    Resolve(IceCandidate),
     /// Let media flow.
     OpenGate,
     /// Tell the application that the consumer can be talked to.
@@ -112,26 +130,6 @@ pub enum State {
     Closed,
 }
 
-/// How the consumer may find its way.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Servers {
-    /// For the consumer's `RTCPeerConnection`.
-    pub ice_servers: Vec<IceServer>,
-    /// For the consumer's `RTCPeerConnection`.
-    pub ice_transport_policy: IceTransportPolicy,
-}
-
-/// What `welcome` says, and the limits.
-#[derive(Debug, Clone)]
-pub struct Terms {
-    /// The consumer's name.
-    pub consumer: String,
-    /// Its servers, until others are told.
-    pub servers: Servers,
-    /// From opening to connected.
-    pub negotiation_timeout: Duration,
-}
-
 /// One consumer's negotiation.
 #[derive(Debug)]
 pub struct Negotiation {
@@ -145,12 +143,16 @@ pub struct Negotiation {
     early_candidates: Vec<IceCandidate>,
     /// Candidates taken from the consumer so far.
     candidates_seen: usize,
+    /// Names among them.
+    names_seen: usize,
     /// Messages refused so far.
     bad_messages: u32,
     /// When RTCP or data arrived last.
     last_heard: Duration,
     /// Whether it pings.
     pings: bool,
+    /// Whether the consumer has made the offer.
+    answers: bool,
     /// What is known of how it connects.
     evidence: Evidence,
     /// Why it did not connect, or is connected no more, if that was not as somebody wished.
@@ -160,9 +162,8 @@ pub struct Negotiation {
 impl Negotiation {
     /// A consumer that has just been opened.
     pub fn new(terms: Terms) -> Self {
-        let relay_only = terms.servers.ice_transport_policy == IceTransportPolicy::Relay;
         Self {
-            evidence: Evidence { relay_only, ..Evidence::default() },
+            evidence: Evidence::default(),
             failure: None,
             terms,
             state: State::AwaitingHello,
@@ -170,10 +171,17 @@ impl Negotiation {
             local_candidates: Vec::new(),
             early_candidates: Vec::new(),
             candidates_seen: 0,
+            names_seen: 0,
             bad_messages: 0,
             last_heard: Duration::ZERO,
             pings: false,
+            answers: false,
         }
+    }
+
+    /// The consumer has made the offer, and what goes out is the answer: nothing more is to come, no channel either.
+    pub fn answering(self, answers: bool) -> Self {
+        Self { answers, ..self }
     }
 
     /// Where the consumer stands.
@@ -211,6 +219,7 @@ impl Negotiation {
                 self.evidence.local.note(&candidate.candidate);
                 self.local_candidate(candidate)
             }
+            Input::Resolved(candidate) => self.usable_candidate(candidate),
             Input::AnswerRefused(why) => {
                 self.fail(ErrorCode::BadSdp, format!("the answer could not be applied: {why}"))
             }
@@ -222,7 +231,9 @@ impl Negotiation {
                 self.state = State::Connected;
                 self.last_heard = now;
                 self.evidence.told = None;
-                vec![Action::OpenGate]
+                // Where no channel will open, this is all that there is to wait for.
+                let connected = self.answers.then_some(Action::AnnounceConnected);
+                std::iter::once(Action::OpenGate).chain(connected).collect()
             }
             Input::MediaConnected => Vec::new(),
             Input::MediaFailed | Input::MediaEnded if self.state == State::Connecting => {
@@ -257,6 +268,7 @@ impl Negotiation {
                     self.close(lost)
                 }
             },
+            Input::Replaced => self.close("another connection of the same consumer has taken its place"),
             Input::Stop(reason) => {
                 let mut actions = vec![Action::Send(ToConsumer::Bye { reason: reason.clone() })];
                 actions.extend(self.close(&reason));
@@ -273,24 +285,20 @@ impl Negotiation {
                 self.evidence.told = Some(Failure::told(reason, &message));
                 Vec::new()
             }
-            (State::AwaitingHello, FromConsumer::Hello { version, .. }) if version == VERSION => {
-                self.state = State::Building;
-                vec![
-                    Action::Send(ToConsumer::Welcome {
-                        version: VERSION,
-                        consumer: self.terms.consumer.clone(),
-                        ice_servers: self.terms.servers.ice_servers.clone(),
-                        ice_transport_policy: self.terms.servers.ice_transport_policy,
-                        token: String::new(),
-                        resumed: false,
-                    }),
-                    Action::Build,
-                ]
-            }
-            (State::AwaitingHello, FromConsumer::Hello { version, .. }) => self.fail(
+            (State::AwaitingHello, FromConsumer::Hello { version, .. }) if version != VERSION => self.fail(
                 ErrorCode::UnsupportedVersion,
                 format!("version {version} is not spoken here; this server speaks version {VERSION}"),
             ),
+            (State::AwaitingHello, FromConsumer::Hello { client, session, .. }) => {
+                self.hello(client, session.as_ref())
+            }
+            (State::Connected, FromConsumer::Hello { session: Some(session), .. }) => {
+                if self.is_own(&session, MediaPath::Keep) {
+                    return vec![self.welcome(true)];
+                }
+                let (code, message) = unknown(&session);
+                self.refuse(code, message)
+            }
             (State::AwaitingAnswer, FromConsumer::Answer { sdp }) => {
                 if let Err(why) = sdp::check_answer(&self.offer, &sdp) {
                     return self.fail(ErrorCode::BadSdp, why);
@@ -325,6 +333,39 @@ impl Negotiation {
         }
     }
 
+    fn hello(&mut self, client: Option<String>, session: Option<&Continued>) -> Vec<Action> {
+        let succeeds = self.terms.succeeds;
+        if let Some(other) = session.filter(|it| !(succeeds && self.is_own(it, MediaPath::Replace))) {
+            let (code, message) = unknown(other);
+            return self.fail(code, message);
+        }
+        self.state = State::Building;
+        self.evidence.relay_only = self.terms.servers.ice_transport_policy == IceTransportPolicy::Relay;
+        let mut actions = vec![self.welcome(succeeds)];
+        // Who the successor is, the application knows already. A name that is none is no reason to turn a page away.
+        let client = client.filter(|client| !succeeds && is_client(client));
+        actions.extend(client.map(Action::AnnounceClient));
+        actions.push(Action::Build);
+        actions
+    }
+
+    /// Whether this connection is the one to go on with the session.
+    fn is_own(&self, session: &Continued, media: MediaPath) -> bool {
+        let named = session.media == media && session.consumer == self.terms.consumer;
+        self.terms.token.is(&session.token) && named
+    }
+
+    fn welcome(&self, resumed: bool) -> Action {
+        Action::Send(ToConsumer::Welcome {
+            version: VERSION,
+            consumer: self.terms.consumer.clone(),
+            ice_servers: self.terms.servers.ice_servers.clone(),
+            ice_transport_policy: self.terms.servers.ice_transport_policy,
+            token: self.terms.token.text().to_owned(),
+            resumed,
+        })
+    }
+
     /// The welcome says what holds at its time; after it a change is told.
     fn ice_servers(&mut self, servers: Servers) -> Vec<Action> {
         let changed = self.terms.servers != servers;
@@ -340,7 +381,7 @@ impl Negotiation {
         if self.state != State::Building {
             return Vec::new();
         }
-        self.state = State::AwaitingAnswer;
+        self.state = if self.answers { State::Connecting } else { State::AwaitingAnswer };
         self.offer.clone_from(&offer);
         let mut actions = vec![Action::Send(ToConsumer::Offer { sdp: offer })];
         actions.extend(self.local_candidates.drain(..).map(|c| Action::Send(ToConsumer::Ice(c))));
@@ -368,9 +409,18 @@ impl Negotiation {
             return self.refuse(ErrorCode::BadCandidate, why);
         }
         self.evidence.remote.note(&candidate.candidate);
-        if candidate.candidate.is_empty() || sdp::is_mdns(&candidate.candidate) {
+        if candidate.candidate.is_empty() {
             return Vec::new();
         }
+        if sdp::is_mdns(&candidate.candidate) {
+            self.names_seen += 1;
+            let few = self.names_seen <= MAX_NAMES;
+            return few.then_some(Action::Resolve(candidate)).into_iter().collect();
+        }
+        self.usable_candidate(candidate)
+    }
+
+    fn usable_candidate(&mut self, candidate: IceCandidate) -> Vec<Action> {
         if self.state == State::AwaitingAnswer {
             self.early_candidates.push(candidate);
             return Vec::new();
@@ -453,314 +503,5 @@ impl Negotiation {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{super::sdp::tests as example, *};
-
-    fn s(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    fn new() -> Negotiation {
-        gst::init().unwrap();
-        Negotiation::new(Terms {
-            consumer: "c1".into(),
-            servers: Servers::default(),
-            negotiation_timeout: s(15),
-        })
-    }
-
-    fn hello() -> Input {
-        Input::Message(FromConsumer::Hello { version: VERSION, client: None, session: None })
-    }
-
-    fn answer() -> Input {
-        Input::Message(FromConsumer::Answer { sdp: example::answer() })
-    }
-
-    fn candidate() -> IceCandidate {
-        IceCandidate {
-            candidate: "candidate:1 1 UDP 2015363327 127.0.0.1 54321 typ host".into(),
-            sdp_m_line_index: Some(0),
-            sdp_mid: None,
-        }
-    }
-
-    /// Drives a fresh consumer as far as wanted.
-    fn at(state: State) -> Negotiation {
-        let mut n = new();
-        let steps: [(State, fn() -> Input); 4] = [
-            (State::Building, hello),
-            (State::AwaitingAnswer, || Input::OfferReady(example::OFFER.into())),
-            (State::Connecting, answer),
-            (State::Connected, || Input::MediaConnected),
-        ];
-        for (reached, input) in steps {
-            if n.state() == state {
-                break;
-            }
-            n.handle(input(), Duration::ZERO);
-            assert_eq!(n.state(), reached);
-        }
-        assert_eq!(n.state(), state);
-        n
-    }
-
-    fn codes(actions: &[Action]) -> Vec<ErrorCode> {
-        actions
-            .iter()
-            .filter_map(|action| match action {
-                Action::Send(ToConsumer::Error { code, .. }) => Some(*code),
-                _ => None,
-            })
-            .collect()
-    }
-
-    #[test]
-    fn hello_is_welcomed_and_the_pipeline_is_built() {
-        let actions = new().handle(hello(), s(0));
-        assert!(
-            matches!(&actions[..], [Action::Send(ToConsumer::Welcome { consumer, .. }), Action::Build] if consumer == "c1")
-        );
-    }
-
-    #[test]
-    fn servers_stand_in_the_welcome_and_are_told_afterwards_when_they_change() {
-        let servers = |credential: &str| Servers {
-            ice_servers: vec![IceServer {
-                urls: vec!["turn:turn.example.com".into()],
-                username: Some("u".into()),
-                credential: Some(credential.into()),
-            }],
-            ice_transport_policy: IceTransportPolicy::Relay,
-        };
-        let mut n = new();
-        assert_eq!(n.handle(Input::IceServers(servers("one")), s(0)), [], "before hello nobody listens");
-        let Some(Action::Send(ToConsumer::Welcome { ice_servers, ice_transport_policy, .. })) =
-            n.handle(hello(), s(0)).into_iter().next()
-        else {
-            panic!("no welcome");
-        };
-        assert_eq!(
-            (ice_servers, ice_transport_policy),
-            (servers("one").ice_servers, IceTransportPolicy::Relay)
-        );
-        assert_eq!(n.handle(Input::IceServers(servers("one")), s(1)), [], "no news");
-        let told = n.handle(Input::IceServers(servers("two")), s(2));
-        assert!(
-            matches!(&told[..], [Action::Send(ToConsumer::IceServers { ice_servers, .. })] if *ice_servers == servers("two").ice_servers)
-        );
-        assert!(!format!("{told:?}").contains("two"), "no password in what a log may show");
-    }
-
-    #[test]
-    fn own_candidates_wait_for_the_offer() {
-        let mut n = at(State::Building);
-        assert_eq!(n.handle(Input::LocalCandidate(candidate()), s(0)), []);
-        let actions = n.handle(Input::OfferReady("v=0".into()), s(0));
-        assert!(matches!(
-            &actions[..],
-            [Action::Send(ToConsumer::Offer { .. }), Action::Send(ToConsumer::Ice(_))]
-        ));
-        assert_eq!(n.handle(Input::LocalCandidate(candidate()), s(0)).len(), 1, "later ones trickle");
-    }
-
-    #[test]
-    fn candidates_that_overtake_the_answer_are_kept_for_it() {
-        let mut n = at(State::AwaitingAnswer);
-        assert_eq!(n.handle(Input::Message(FromConsumer::Ice(candidate())), s(0)), []);
-        let actions = n.handle(answer(), s(0));
-        assert!(matches!(&actions[..], [Action::ApplyAnswer(_), Action::AddCandidate(_)]));
-    }
-
-    #[test]
-    fn candidates_with_an_mdns_name_are_kept_from_webrtcbin() {
-        let hidden = IceCandidate {
-            candidate:
-                "candidate:3 1 udp 2122260223 6b1c1d5e-6f2c-4d1e-8a54-000000000000.local 60000 typ host"
-                    .into(),
-            ..candidate()
-        };
-        assert_eq!(at(State::Connecting).handle(Input::Message(FromConsumer::Ice(hidden)), s(0)), []);
-    }
-
-    #[test]
-    fn the_gate_opens_when_the_media_path_is_up() {
-        let mut n = at(State::Connecting);
-        assert_eq!(n.handle(Input::MediaConnected, s(1)), [Action::OpenGate]);
-        assert_eq!(n.handle(Input::MediaConnected, s(1)), [], "and only once");
-    }
-
-    #[test]
-    fn whatever_ends_a_connection_before_its_time_has_a_reason() {
-        let after = |state, inputs: Vec<Input>, at_s| {
-            let mut n = at(state);
-            for input in inputs {
-                n.handle(input, s(at_s));
-            }
-            assert_eq!(n.state(), State::Closed, "{state:?}");
-            n.failure().map(|failure| failure.reason)
-        };
-        let lost = |clean| Input::SignallingLost { clean };
-        let told = |reason| Input::Message(FromConsumer::Failure { reason, message: "no pair".into() });
-        use ConnectionFailure as Why;
-        for (state, inputs, at_s, reason) in [
-            (State::AwaitingHello, vec![Input::Tick], 15, Some(Why::NoHello)),
-            (State::AwaitingHello, vec![lost(false)], 1, None),
-            (State::AwaitingAnswer, vec![Input::Tick], 15, Some(Why::NoAnswer)),
-            (State::AwaitingAnswer, vec![lost(false)], 1, Some(Why::SignallingLost)),
-            (State::AwaitingAnswer, vec![Input::Message(FromConsumer::Bye)], 1, None),
-            (State::Connecting, vec![Input::Tick], 15, Some(Why::NoCandidates)),
-            (State::Connecting, vec![Input::PathFound, Input::Tick], 15, Some(Why::DtlsFailed)),
-            (State::Connecting, vec![Input::PathFound, Input::MediaFailed], 3, Some(Why::DtlsFailed)),
-            (
-                State::Connecting,
-                vec![
-                    Input::LocalCandidate(candidate()),
-                    Input::Message(FromConsumer::Ice(candidate())),
-                    Input::MediaFailed,
-                ],
-                3,
-                Some(Why::PathBlocked),
-            ),
-            (
-                State::Connecting,
-                vec![told(Why::RelayRefused), Input::Message(FromConsumer::Bye)],
-                3,
-                Some(Why::RelayRefused),
-            ),
-            (State::Connecting, vec![told(Why::RelayRefused), lost(true)], 3, Some(Why::RelayRefused)),
-            (State::Connected, vec![Input::MediaFailed], 3, Some(Why::PathLost)),
-            (State::Connected, vec![Input::Tick], 15, Some(Why::PathLost)),
-            (State::Connected, vec![Input::MediaEnded], 3, None),
-            (State::Connected, vec![lost(true)], 3, None),
-            (State::Connected, vec![Input::Stop("the end".into())], 3, None),
-        ] {
-            let words = format!("{state:?} {inputs:?}");
-            assert_eq!(after(state, inputs, at_s), reason, "{words}");
-        }
-    }
-
-    #[test]
-    fn what_a_page_told_before_it_connected_all_the_same_is_no_failure() {
-        let mut n = at(State::Connecting);
-        let reason = ConnectionFailure::PathBlocked;
-        n.handle(Input::Message(FromConsumer::Failure { reason, message: String::new() }), s(1));
-        n.handle(Input::MediaConnected, s(2));
-        n.handle(Input::Message(FromConsumer::Bye), s(3));
-        assert_eq!((n.state(), n.failure()), (State::Closed, None));
-    }
-
-    #[test]
-    fn another_version_is_refused_with_the_version_spoken_here() {
-        let mut n = new();
-        let actions =
-            n.handle(Input::Message(FromConsumer::Hello { version: 99, client: None, session: None }), s(0));
-        assert_eq!(codes(&actions), [ErrorCode::UnsupportedVersion]);
-        assert_eq!(n.state(), State::Closed);
-    }
-
-    #[test]
-    fn messages_at_the_wrong_time_are_refused_and_the_session_goes_on() {
-        let mut n = new();
-        assert_eq!(codes(&n.handle(answer(), s(0))), [ErrorCode::UnexpectedMessage]);
-        let mut n = at(State::Connected);
-        assert_eq!(codes(&n.handle(hello(), s(0))), [ErrorCode::UnexpectedMessage]);
-        assert_eq!(codes(&n.handle(answer(), s(0))), [ErrorCode::UnexpectedMessage]);
-        assert_eq!(n.state(), State::Connected);
-    }
-
-    #[test]
-    fn malformed_messages_are_answered_but_not_for_ever() {
-        let mut n = at(State::Connected);
-        for i in 1..MAX_BAD_MESSAGES {
-            let actions = n.handle(Input::Malformed(ParseError::Malformed("x".into())), s(0));
-            assert_eq!(
-                (codes(&actions), actions.len()),
-                (vec![ErrorCode::MalformedMessage], 1),
-                "message {i}"
-            );
-        }
-        n.handle(Input::Malformed(ParseError::Malformed("x".into())), s(0));
-        assert_eq!(n.state(), State::Closed);
-    }
-
-    #[test]
-    fn a_nonsense_answer_ends_the_session_with_words() {
-        let mut n = at(State::AwaitingAnswer);
-        let actions = n.handle(Input::Message(FromConsumer::Answer { sdp: "hello".into() }), s(0));
-        assert_eq!(codes(&actions), [ErrorCode::BadSdp]);
-        assert!(matches!(actions.last(), Some(Action::Close(_))));
-    }
-
-    #[test]
-    fn a_nonsense_candidate_is_refused_and_the_session_goes_on() {
-        let mut n = at(State::Connecting);
-        let bad = IceCandidate { candidate: "hello".into(), ..candidate() };
-        assert_eq!(codes(&n.handle(Input::Message(FromConsumer::Ice(bad)), s(0))), [ErrorCode::BadCandidate]);
-        assert_eq!(n.state(), State::Connecting);
-    }
-
-    #[test]
-    fn a_flood_of_candidates_is_cut() {
-        let mut n = at(State::Connecting);
-        let mut taken = 0;
-        for _ in 0..1000 {
-            taken += n
-                .handle(Input::Message(FromConsumer::Ice(candidate())), s(0))
-                .iter()
-                .filter(|action| matches!(action, Action::AddCandidate(_)))
-                .count();
-        }
-        assert_eq!(taken, MAX_CANDIDATES);
-        assert_eq!(n.state(), State::Closed);
-    }
-
-    #[test]
-    fn a_consumer_that_never_answers_is_closed_in_time() {
-        for state in [State::AwaitingHello, State::Building, State::AwaitingAnswer, State::Connecting] {
-            let mut n = at(state);
-            assert_eq!(n.deadline(), Some(s(15)));
-            assert_eq!(n.handle(Input::Tick, s(14)), []);
-            assert_eq!(codes(&n.handle(Input::Tick, s(15))), [ErrorCode::Timeout], "{state:?}");
-            assert_eq!(n.state(), State::Closed);
-            assert_eq!(n.deadline(), None);
-        }
-    }
-
-    #[test]
-    fn media_lives_on_when_the_signalling_is_cut_and_ends_when_nothing_is_heard() {
-        let mut n = at(State::Connected);
-        n.handle(Input::Heard, s(10));
-        assert_eq!(n.handle(Input::SignallingLost { clean: false }, s(11)), []);
-        n.handle(Input::Heard, s(13));
-        assert_eq!(n.handle(Input::Tick, s(27)), [], "RFC 3550 lets six seconds pass between reports");
-        assert!(matches!(&n.handle(Input::Tick, s(28))[..], [Action::Close(_)]));
-    }
-
-    #[test]
-    fn a_consumer_that_pings_is_missed_sooner() {
-        let mut n = at(State::Connected);
-        n.handle(Input::Heard, s(13));
-        n.handle(Input::Pings, s(13));
-        assert_eq!(n.handle(Input::Tick, s(18)), []);
-        assert!(matches!(&n.handle(Input::Tick, s(19))[..], [Action::Close(_)]));
-    }
-
-    #[test]
-    fn a_consumer_that_closes_its_signalling_on_purpose_has_left() {
-        let mut n = at(State::Connected);
-        assert!(matches!(&n.handle(Input::SignallingLost { clean: true }, s(1))[..], [Action::Close(_)]));
-        let mut n = at(State::Connecting);
-        assert!(matches!(&n.handle(Input::SignallingLost { clean: false }, s(1))[..], [Action::Close(_)]));
-    }
-
-    #[test]
-    fn nothing_follows_the_end() {
-        let mut n = at(State::Connected);
-        let actions = n.handle(Input::Stop("the session has ended".into()), s(1));
-        assert!(matches!(&actions[..], [Action::Send(ToConsumer::Bye { .. }), Action::Close(_)]));
-        assert_eq!(n.handle(hello(), s(2)), []);
-        assert_eq!(n.handle(Input::MediaConnected, s(2)), []);
-        assert_eq!(n.handle(Input::Tick, s(100)), []);
-    }
-}
+#[path = "negotiation_tests.rs"]
+mod tests;

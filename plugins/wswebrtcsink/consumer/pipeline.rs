@@ -4,11 +4,14 @@
 //! a stall or a slow teardown here cannot reach the producers or another consumer.
 
 use super::{
+    answer,
     branch::{StreamBranch, apply_playout_delay},
     channels::{self, Channels},
     negotiation::Input,
+    offered::Offered,
 };
 use crate::wswebrtcsink::{
+    direct::DirectPaths,
     frames::{SharedTotals, Watch},
     payload::{Kind, Payload},
     producer::Producer,
@@ -40,13 +43,27 @@ pub struct Plan {
     pub turn_servers: Vec<String>,
     /// Any candidate, or relayed ones only.
     pub ice_transport_policy: WebRTCICETransportPolicy,
+    /// Which direct paths are offered.
+    pub direct: DirectPaths,
     /// Bounds of the playout delay.
     pub playout_delay: (Duration, Duration),
     /// Where the ways of frames are counted.
     pub totals: SharedTotals,
+    /// The offer to answer, if the consumer has made one.
+    pub offered: Option<Arc<Offered>>,
 }
 
 impl Plan {
+    /// Answers this offer, if there is one, with the streams that it takes.
+    pub fn answering(mut self, offered: Option<Arc<Offered>>) -> Self {
+        if let Some(offered) = &offered {
+            self.streams.retain(|(_, row, _)| {
+                offered.section(row.kind).is_some_and(|section| section.encoding_name == row.encoding_name)
+            });
+        }
+        Self { offered, ..self }
+    }
+
     /// Follows the frames of the first video; without a clock nothing can be said of them.
     fn watch(&self) -> Option<Arc<Watch>> {
         let (producer, row, _) = self.streams.iter().find(|(_, row, _)| row.kind == Kind::Video)?;
@@ -74,7 +91,9 @@ pub struct ConsumerPipeline {
     webrtcbin: gst::Element,
     /// webrtcbin frees its ICE agent when the application lets go of it.
     _ice_agent: gst_webrtc::WebRTCICE,
-    channels: Channels,
+    /// None where the consumer has made the offer.
+    channels: Option<Channels>,
+    offered: Option<Arc<Offered>>,
     links: Vec<(Kind, ConsumptionLink)>,
     producers: Vec<Producer>,
     playout_delay: Vec<gst::Element>,
@@ -127,10 +146,12 @@ impl ConsumerPipeline {
         }
         pipeline.add(&webrtcbin).map_err(|err| err.to_string())?;
         let ice_agent = webrtcbin.property::<gst_webrtc::WebRTCICE>("ice-agent");
-        add_local_addresses(&ice_agent);
+        add_local_addresses(&ice_agent, &plan.direct)?;
+        ice_agent.set_property("min-rtp-port", u32::from(plan.direct.ports.min));
+        ice_agent.set_property("max-rtp-port", u32::from(plan.direct.ports.max));
         tune(&ice_agent);
         watch_bus(pipeline, reports);
-        watch_webrtcbin(&webrtcbin, reports);
+        watch_webrtcbin(&webrtcbin, &plan.direct, reports);
 
         state(pipeline, gst::State::Ready)?;
         let mut links = Vec::new();
@@ -142,17 +163,10 @@ impl ConsumerPipeline {
                 StreamBranch { plan, pipeline, webrtcbin: &webrtcbin, index, producer, row, caps, frames };
             links.push((row.kind, stream.add(&mut playout_delay)?));
         }
-        let channels = Channels::create(&webrtcbin, {
-            let reports = reports.clone();
-            move |label, event| match event {
-                channels::Event::Open if label == "control" => reports.input(Input::ControlOpen),
-                channels::Event::Open => {}
-                channels::Event::Text(text) => reports.text(label, text),
-                channels::Event::Binary => reports.malformed(label),
-                channels::Event::Closed if label == "control" => reports.input(Input::MediaEnded),
-                channels::Event::Closed => {}
-            }
-        })?;
+        let channels = match plan.offered {
+            Some(_) => None,
+            None => Some(create_channels(&webrtcbin, reports)?),
+        };
         state(pipeline, gst::State::Playing)?;
         let producers = plan.streams.iter().map(|(producer, ..)| producer.clone()).collect();
         Ok(Self {
@@ -160,6 +174,7 @@ impl ConsumerPipeline {
             webrtcbin,
             _ice_agent: ice_agent,
             channels,
+            offered: plan.offered.clone(),
             links,
             producers,
             playout_delay,
@@ -168,8 +183,8 @@ impl ConsumerPipeline {
     }
 
     /// The data channels.
-    pub fn channels(&self) -> &Channels {
-        &self.channels
+    pub fn channels(&self) -> Option<&Channels> {
+        self.channels.as_ref()
     }
 
     /// The frames on their way.
@@ -177,9 +192,12 @@ impl ConsumerPipeline {
         self.frames.as_ref()
     }
 
-    /// Makes the offer, which comes as a report.
-    pub fn create_offer(&self, reports: Arc<dyn Reports>) {
-        create_offer(&self.webrtcbin, reports);
+    /// Makes the offer, or the answer to the consumer's, which comes as a report.
+    pub fn describe(&self, reports: Arc<dyn Reports>) {
+        match &self.offered {
+            Some(offered) => answer::answer(&self.webrtcbin, &offered.sdp, reports),
+            None => create_offer(&self.webrtcbin, reports),
+        }
     }
 
     /// Hands the consumer's answer to webrtcbin. The text has been checked.
@@ -265,6 +283,18 @@ pub fn make(factory: &str) -> Result<gst::Element, String> {
         .map_err(|_| format!("GStreamer has no element {factory}; a plugin package is missing"))
 }
 
+fn create_channels(webrtcbin: &gst::Element, reports: &Arc<dyn Reports>) -> Result<Channels, String> {
+    let reports = reports.clone();
+    Channels::create(webrtcbin, move |label, event| match event {
+        channels::Event::Open if label == "control" => reports.input(Input::ControlOpen),
+        channels::Event::Open => {}
+        channels::Event::Text(text) => reports.text(label, text),
+        channels::Event::Binary => reports.malformed(label),
+        channels::Event::Closed if label == "control" => reports.input(Input::MediaEnded),
+        channels::Event::Closed => {}
+    })
+}
+
 fn state(pipeline: &gst::Pipeline, state: gst::State) -> Result<(), String> {
     pipeline
         .set_state(state)
@@ -274,18 +304,14 @@ fn state(pipeline: &gst::Pipeline, state: gst::State) -> Result<(), String> {
 
 /// Left alone, the agent offers no loopback address, and a browser on the same machine may then find no way. Once one
 /// address is given, the agent looks for no others itself, so all are given.
-fn add_local_addresses(ice_agent: &gst_webrtc::WebRTCICE) {
+fn add_local_addresses(ice_agent: &gst_webrtc::WebRTCICE, direct: &DirectPaths) -> Result<(), String> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    for interface in interfaces {
-        let address = interface.ip();
-        let usable = match address {
-            std::net::IpAddr::V4(_) => true,
-            std::net::IpAddr::V6(v6) => !v6.is_unicast_link_local(),
-        };
-        if usable {
-            ice_agent.emit_by_name::<bool>("add-local-ip-address", &[&address.to_string()]);
-        }
+    let all: Vec<_> =
+        interfaces.into_iter().map(|interface| (interface.name.clone(), interface.ip())).collect();
+    for address in direct.select(&all)? {
+        ice_agent.emit_by_name::<bool>("add-local-ip-address", &[&address.to_string()]);
     }
+    Ok(())
 }
 
 /// Least time between two connectivity checks in ms (RFC 8445, 14.2); libnice takes 20 by default, and a consumer waits
@@ -328,17 +354,20 @@ fn watch_bus(pipeline: &gst::Pipeline, reports: &Arc<dyn Reports>) {
     });
 }
 
-fn watch_webrtcbin(webrtcbin: &gst::Element, reports: &Arc<dyn Reports>) {
+fn watch_webrtcbin(webrtcbin: &gst::Element, direct: &DirectPaths, reports: &Arc<dyn Reports>) {
     webrtcbin.connect("on-ice-candidate", false, {
-        let reports = reports.clone();
+        let (direct, reports) = (direct.clone(), reports.clone());
         move |values| {
             let index = values.get(1)?.get::<u32>().ok()?;
             let candidate = values.get(2)?.get::<String>().ok()?;
-            reports.input(Input::LocalCandidate(IceCandidate {
-                candidate,
-                sdp_m_line_index: Some(index),
-                sdp_mid: None,
-            }));
+            let announced = direct.announced_for(&candidate);
+            for candidate in std::iter::once(candidate).chain(announced) {
+                reports.input(Input::LocalCandidate(IceCandidate {
+                    candidate,
+                    sdp_m_line_index: Some(index),
+                    sdp_mid: None,
+                }));
+            }
             None
         }
     });
@@ -406,7 +435,7 @@ fn create_offer(webrtcbin: &gst::Element, reports: Arc<dyn Reports>) {
 }
 
 /// A promise's reply, or the error in it.
-fn reply_error<'a>(
+pub fn reply_error<'a>(
     reply: &'a Result<Option<&'a gst::StructureRef>, gst::PromiseError>,
 ) -> Result<Option<&'a gst::StructureRef>, String> {
     match reply {

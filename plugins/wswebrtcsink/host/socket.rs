@@ -2,13 +2,27 @@
 
 use super::{Reach, origin};
 use crate::wswebrtcsink::{
-    consumer::{Consumer, Visit, json, negotiation::Input},
-    hub::Hub,
+    consumer::{Carrier, Consumer, Visit, failure::Failure, json, negotiation::Input},
+    hub::{Hub, Refusal},
 };
-use futures_util::{SinkExt, StreamExt};
-use std::{sync::Arc, time::Duration};
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::mpsc;
-use vdi_protocol::{SUBPROTOCOL, signalling::ToConsumer};
+use vdi_protocol::{
+    SUBPROTOCOL,
+    connection::ConnectionFailure,
+    parse,
+    signalling::{Continued, ErrorCode, FromConsumer, ToConsumer},
+};
 use warp::{
     Filter, Rejection, Reply,
     http::{StatusCode, header},
@@ -20,6 +34,10 @@ const OUTBOX: usize = 256;
 
 /// Proxies cut connections that are idle for a minute.
 const PING_EVERY: Duration = Duration::from_secs(20);
+
+/// Pings that a browser may leave unanswered, since nothing else may come for hours: a path that was cut without a word
+/// takes its socket with it.
+const PINGS_UNHEARD: u32 = 2;
 
 /// A browser that takes no bytes for so long is gone.
 const SEND_LIMIT: Duration = Duration::from_secs(10);
@@ -67,6 +85,7 @@ pub fn route(
                     secure: first(forwarded_proto.as_deref()).is_some_and(|scheme| {
                         ["https", "wss"].iter().any(|tls| scheme.eq_ignore_ascii_case(tls))
                     }),
+                    offered: None,
                 };
                 let mut response = ws
                     .max_message_size(cut)
@@ -93,68 +112,147 @@ fn first(list: Option<&str>) -> Option<&str> {
 
 async fn serve(socket: WebSocket, hub: Arc<Hub>, visit: Visit) {
     let (mut to_browser, mut from_browser) = socket.split();
-    let (outbox, mut messages) = mpsc::channel::<ToConsumer>(OUTBOX);
-    let opened = hub.open_consumer(
-        &hub.new_id(),
-        visit,
-        Box::new(move |message| {
-            // A full outbox belongs to a browser that takes nothing; its time limit ends it.
-            let _ = outbox.try_send(message);
-        }),
-    );
-    let consumer = match opened {
-        Ok(consumer) => consumer,
-        Err(refusal) => {
-            let text = json(&ToConsumer::Error { code: refusal.code, message: refusal.message });
-            let _ = to_browser.send(Message::text(text)).await;
-            let _ = to_browser.send(Message::close_with(1013_u16, "try again later")).await;
+    // A socket that has not said what it wants takes no place among the consumers, and does not stay for long.
+    let Ok(greeting) = hub.greeting.try_acquire() else {
+        let message = "too many browsers are at the door".into();
+        refuse(&mut to_browser, Refusal { code: ErrorCode::TooManyConsumers, message }).await;
+        return;
+    };
+    let limit = hub.settings().negotiation_timeout;
+    let greeted = match tokio::time::timeout(limit, first_text(&mut from_browser)).await {
+        Ok(Some(text)) => text,
+        Ok(None) => return,
+        Err(_) => {
+            let message = format!("no hello within {} s", limit.as_secs_f32());
+            hub.consumer_failed(&hub.new_id(), &Failure::new(ConnectionFailure::NoHello, &message));
+            refuse(&mut to_browser, Refusal { code: ErrorCode::Timeout, message }).await;
             return;
         }
     };
+    drop(greeting);
+    let (outbox, messages) = mpsc::channel::<ToConsumer>(OUTBOX);
+    let outgoing = Box::new(move |message| {
+        // A full outbox belongs to a browser that takes nothing; its time limit ends it.
+        let _ = outbox.try_send(message);
+    });
+    let opened = match continued(&greeted, hub.max_message_size()) {
+        Some(session) => hub.continue_consumer(&session, visit, outgoing),
+        None => hub.open_consumer(&hub.new_id(), visit, outgoing).map(|consumer| (consumer, 0)),
+    };
+    let (consumer, carrier) = match opened {
+        Ok(opened) => opened,
+        Err(refusal) => {
+            refuse(&mut to_browser, refusal).await;
+            return;
+        }
+    };
+    consumer.receive(&greeted, hub.max_message_size());
+    drop(greeted);
 
-    // The consumer drops the outbox when it ends; then the rest is sent, and the socket closed.
-    let writer = async {
-        let mut ping = tokio::time::interval(PING_EVERY);
-        ping.tick().await;
-        loop {
-            let message = tokio::select! {
-                message = messages.recv() => match message {
-                    Some(message) => Message::text(json(&message)),
-                    None => break,
-                },
-                _ = ping.tick() => Message::ping(Vec::new()),
-            };
-            if !matches!(tokio::time::timeout(SEND_LIMIT, to_browser.send(message)).await, Ok(Ok(()))) {
-                return;
+    let heard = AtomicBool::new(true);
+    let reader = async {
+        let clean = read(&mut from_browser, &consumer, carrier, hub.max_message_size(), &heard).await;
+        // Another WebSocket may carry the messages by now.
+        if consumer.is_carried_by(carrier) {
+            consumer.input(Input::SignallingLost { clean });
+        }
+    };
+    tokio::select! {
+        alive = write(&mut to_browser, messages, &heard) => {
+            if !alive && consumer.is_carried_by(carrier) {
+                consumer.input(Input::SignallingLost { clean: false });
             }
         }
-        let closing = to_browser.send(Message::close_with(1000_u16, ""));
-        let _ = tokio::time::timeout(SEND_LIMIT, closing).await;
-    };
-    let reader = read(&mut from_browser, &consumer, hub.max_message_size());
-    tokio::select! {
-        () = writer => {}
-        clean = reader => consumer.input(Input::SignallingLost { clean }),
+        () = reader => {}
     }
+}
+
+/// The session that the first message asks to go on with.
+fn continued(text: &str, limit: usize) -> Option<Continued> {
+    match parse::message(text, limit) {
+        Ok(FromConsumer::Hello { session, .. }) => session,
+        _ => None,
+    }
+}
+
+async fn refuse(to_browser: &mut SplitSink<WebSocket, Message>, refusal: Refusal) {
+    let text = json(&ToConsumer::Error { code: refusal.code, message: refusal.message });
+    let goodbye = async {
+        let _ = to_browser.send(Message::text(text)).await;
+        let _ = to_browser.send(Message::close_with(1013_u16, "try again later")).await;
+    };
+    let _ = tokio::time::timeout(SEND_LIMIT, goodbye).await;
+}
+
+/// Sends until the consumer lets go of the outbox, which is when it ends or another WebSocket takes over; then the rest
+/// is sent, and the socket closed. False when the browser is gone instead.
+async fn write(
+    to_browser: &mut SplitSink<WebSocket, Message>,
+    mut messages: mpsc::Receiver<ToConsumer>,
+    heard: &AtomicBool,
+) -> bool {
+    let mut ping = tokio::time::interval(PING_EVERY);
+    ping.tick().await;
+    let mut unheard = 0;
+    loop {
+        let message = tokio::select! {
+            message = messages.recv() => match message {
+                Some(message) => Message::text(json(&message)),
+                None => break,
+            },
+            _ = ping.tick() => {
+                unheard = if heard.swap(false, Ordering::Relaxed) { 0 } else { unheard + 1 };
+                if unheard >= PINGS_UNHEARD {
+                    return false;
+                }
+                Message::ping(Vec::new())
+            }
+        };
+        if !matches!(tokio::time::timeout(SEND_LIMIT, to_browser.send(message)).await, Ok(Ok(()))) {
+            return false;
+        }
+    }
+    let closing = to_browser.send(Message::close_with(1000_u16, ""));
+    let _ = tokio::time::timeout(SEND_LIMIT, closing).await;
+    true
+}
+
+/// The first message; `None` when the browser closes before it says anything.
+async fn first_text(from_browser: &mut SplitStream<WebSocket>) -> Option<String> {
+    loop {
+        let message = from_browser.next().await?.ok()?;
+        if message.is_close() {
+            return None;
+        }
+        if !message.is_ping() && !message.is_pong() {
+            return Some(text_of(&message).to_owned());
+        }
+    }
+}
+
+fn text_of(message: &Message) -> &str {
+    message.to_str().unwrap_or("(binary)")
 }
 
 /// Reads until the browser closes; whether it did so on purpose.
 async fn read(
-    from_browser: &mut futures_util::stream::SplitStream<WebSocket>,
+    from_browser: &mut SplitStream<WebSocket>,
     consumer: &Consumer,
+    carrier: Carrier,
     limit: usize,
+    heard: &AtomicBool,
 ) -> bool {
     while let Some(message) = from_browser.next().await {
+        heard.store(true, Ordering::Relaxed);
         match message {
             Ok(message) if message.is_close() => {
                 // A page that closes or goes says nothing, 1000 or 1001; whatever else ends a socket is no wish of its.
                 return message.close_frame().is_none_or(|(code, _)| matches!(code, 1000 | 1001));
             }
             Ok(message) if message.is_ping() || message.is_pong() => {}
-            Ok(message) => match message.to_str() {
-                Ok(text) => consumer.receive(text, limit),
-                Err(()) => consumer.receive("(binary)", limit),
-            },
+            Ok(message) if consumer.is_carried_by(carrier) => consumer.receive(text_of(&message), limit),
+            // Another WebSocket carries the messages by now.
+            Ok(_) => {}
             Err(_) => return false,
         }
     }

@@ -140,6 +140,12 @@ export class Chromium {
     return new Viewer(page, context);
   }
 
+  /** Ends it as a machine that loses power would: without a word to anybody. */
+  kill(): void {
+    const all = [this.pid, ...descendants(this.pid).map((one) => one.pid)];
+    for (const pid of all) if (isAlive(pid)) process.kill(pid, "SIGKILL");
+  }
+
   async stop(): Promise<void> {
     await within("Chromium to close", 15_000, this.browser.close());
   }
@@ -279,6 +285,17 @@ export class Viewer {
     await this.page.screenshot({ path: resolve(folder, `${name}.png`) });
   }
 
+  /** A second tab of the same profile. */
+  async another(server: Server): Promise<Viewer> {
+    const page = await this.context.newPage();
+    page.setDefaultTimeout(10_000);
+    const viewer = new Viewer(page, this.context);
+    await page.goto(server.url, { timeout: 15_000 });
+    await viewer.connected();
+    return viewer;
+  }
+
+  /** With its profile, and all other tabs of it. */
   async close(): Promise<void> {
     await within("the page to close", 10_000, this.context.close());
   }

@@ -30,7 +30,18 @@ export interface Status {
   audio: { running: boolean; message: string | null };
   gpu: { devices: unknown[]; message: string | null };
   tls: { source: string; fingerprint: string; notAfter: string; message: string | null } | null;
-  consumers: { id: string; role: string; connected: boolean }[];
+  consumers: { id: string; role: string; connected: boolean; media: ConsumerMedia | null }[];
+  connection: { failures: Record<string, number> };
+}
+
+/** What reaches a page, as it says. */
+export interface ConsumerMedia {
+  framesDecoded: number;
+  framesPerSecond: number;
+  jitterSeconds: number;
+  packetsReceived: number;
+  packetsLost: number;
+  roundTripSeconds: number;
 }
 
 interface LatencyFigures {

@@ -64,6 +64,29 @@ export async function assertWay(viewer: Viewer, expected: Partial<Way>): Promise
   return way;
 }
 
+/** From now on the viewer's pages use only those servers whose address fits the pattern, and only their relays. */
+export async function relayOnly(viewer: Viewer, pattern: RegExp): Promise<void> {
+  await viewer.page.addInitScript((source) => {
+    const fits = ({ urls }: RTCIceServer): boolean => [urls].flat().some((url) => new RegExp(source).test(url));
+    const only = (server: RTCIceServer): RTCIceServer => ({ ...server, urls: [server.urls].flat().filter((url) => new RegExp(source).test(url)) });
+    const held = (told: RTCConfiguration): RTCConfiguration => ({ ...told, iceServers: (told.iceServers ?? []).filter(fits).map(only), iceTransportPolicy: "relay" });
+    globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+      constructor(told: RTCConfiguration = {}) {
+        super(held(told));
+      }
+
+      override setConfiguration(told: RTCConfiguration = {}): void {
+        super.setConfiguration(held(told));
+      }
+    };
+  }, pattern.source);
+}
+
+/** The servers that the page was told of, with its credentials. */
+export function serversOf(viewer: Viewer): Promise<RTCIceServer[]> {
+  return viewer.page.evaluate(() => (globalThis as unknown as { vdi: { peer: RTCPeerConnection | null } }).vdi.peer?.getConfiguration().iceServers ?? []);
+}
+
 /** What a browser gets from one TURN server: addresses of relays, and the errors that it tells. */
 export interface Gathered {
   relays: string[];

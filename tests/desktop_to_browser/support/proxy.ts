@@ -78,7 +78,9 @@ export class Proxy {
     this.opened += 1;
     const server = connect(Number(this.target.port), this.target.hostname);
     const both = [browser, server];
-    const end = (): void => both.forEach((socket) => socket.destroy());
+    const end = (): void => {
+      for (const socket of both) socket.destroy();
+    };
     for (const socket of both) {
       this.sockets.add(socket);
       socket.once("close", () => {
