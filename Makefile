@@ -10,7 +10,7 @@ TARGET := $(abspath $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target))
 NODE_TEST := node --import tsx --test --test-concurrency=1 --test-reporter=spec
 # Minutes that the viewers' test of `make soak` watches.
 SOAK_MINUTES ?= 10
-# Parts of `make bench` (latency first-frame costs failover encoders), and cases of its latency part by what their names
+# Parts of `make bench` (latency first-frame costs failover relay encoders), and cases of its latency part by what their names
 # have in them, such as BENCH=latency CASES="1920x1080@60 text, typing"; all if empty. VDI_BENCH_SECONDS is the window.
 BENCH ?=
 CASES ?=

@@ -3,13 +3,17 @@
 //! The first page gets control, and so does a new page of the browser that has it: whoever opens a second tab wants to
 //! use it. When the controller leaves, its seat is kept for [`GRACE`] (most likely it is the same person after a
 //! reload); after that the longest-connected page inherits. Who inherits gives control back when the one before comes
-//! again, since nobody has asked for it; who takes it keeps it. Time is an argument.
+//! again within [`KEPT`], since nobody has asked for it; who takes it keeps it. Time is an argument.
 
 use std::time::Duration;
 use vdi_protocol::control::Role;
 
 /// How long the seat of a controller that left is kept for a reload.
 pub const GRACE: Duration = Duration::from_secs(3);
+
+/// How long who left without handing control over gets it back from an heir: a laptop that sleeps over lunch. After that
+/// it is the heir's.
+pub const KEPT: Duration = Duration::from_secs(3600);
 
 /// The connected pages and the one in control.
 #[derive(Debug, Default)]
@@ -19,6 +23,8 @@ pub struct Roles {
     controller: Option<String>,
     /// The browser that had or took control last by its own wish, if it has a name.
     owner: Option<String>,
+    /// When the owner's right ends, if none of its pages is here.
+    owner_until: Option<Duration>,
     /// When the longest-connected page inherits.
     inherits_at: Option<Duration>,
 }
@@ -46,7 +52,8 @@ impl Roles {
             return None;
         }
         self.pages.push(Page { id: page.to_owned(), client: client.map(str::to_owned) });
-        let owns = client.is_some() && client == self.owner.as_deref();
+        let controls = self.controller.as_deref().and_then(|controller| self.client(controller));
+        let owns = client.is_some() && (client == self.owner.as_deref() || client == controls.as_deref());
         // A seat that is kept is not for somebody who is known to be another one.
         let kept = self.inherits_at.is_some() && self.owner.is_some() && client.is_some();
         if owns || (self.controller.is_none() && client.is_some() && !kept) {
@@ -66,6 +73,7 @@ impl Roles {
         if self.controller.as_deref() == Some(page) {
             self.controller = None;
             self.inherits_at = Some(now + GRACE);
+            self.owner_until = Some(now + KEPT);
         }
     }
 
@@ -79,6 +87,10 @@ impl Roles {
         if self.inherits_at.is_some_and(|at| now >= at) {
             self.inherits_at = None;
             self.controller = self.pages.first().map(|page| page.id.clone());
+        }
+        if self.owner_until.is_some_and(|until| now >= until) {
+            self.owner_until = None;
+            self.owner = self.controller.as_deref().and_then(|controller| self.client(controller));
         }
     }
 
@@ -101,6 +113,7 @@ impl Roles {
             page: before,
         });
         self.owner = client;
+        self.owner_until = None;
         self.inherits_at = None;
         ousted
     }
@@ -234,6 +247,30 @@ mod tests {
         assert_eq!(roles.controller(), Some("b"));
         assert!(roles.connected("a2", Some("anna")).is_some());
         assert_eq!(roles.controller(), Some("a2"));
+    }
+
+    #[test]
+    fn control_that_was_inherited_long_ago_stays() {
+        let mut roles = Roles::default();
+        roles.connected("a", Some("anna"));
+        roles.connected("b", Some("bert"));
+        roles.left("a", s(10));
+        roles.tick(s(13));
+        roles.tick(s(10) + KEPT);
+        assert_eq!(roles.connected("a2", Some("anna")), None);
+        assert_eq!(roles.controller(), Some("b"));
+    }
+
+    #[test]
+    fn second_tab_of_an_heir_takes_over_as_well() {
+        let mut roles = Roles::default();
+        roles.connected("a", Some("anna"));
+        roles.left("a", s(10));
+        roles.connected("b", Some("bert"));
+        roles.tick(s(13));
+        assert_eq!(roles.controller(), Some("b"));
+        let ousted = Ousted { page: "b".into(), same_user: true };
+        assert_eq!(roles.connected("b2", Some("bert")), Some(ousted));
     }
 
     #[test]

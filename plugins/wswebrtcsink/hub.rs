@@ -11,7 +11,7 @@ use super::{
         json,
         negotiation::{Input, Servers},
         pipeline::Plan,
-        warm_up::warm_up,
+        warm_up,
     },
     continuity::{Arrival, Places, Serial},
     frames::{self, SharedTotals},
@@ -262,12 +262,13 @@ impl Hub {
 
     /// Consumers may come.
     pub fn open(&self) {
-        warm_up();
+        warm_up::warm_up();
         lock(&self.consumers).open = true;
     }
 
     /// Ends all consumers and waits for them; false when some did not end in time.
     pub fn close(&self, reason: &str) -> bool {
+        warm_up::settle();
         let mut consumers = lock(&self.consumers);
         consumers.open = false;
         for consumer in consumers.places.living() {

@@ -18,6 +18,7 @@ import { figure, table, type Bound, type Figure } from "./figures.js";
 import { latency, plannedSeconds } from "./latency/main.js";
 import { BUSY_CORES, machine } from "./machine.js";
 import { Progress } from "./progress.js";
+import { relay, relaySeconds } from "./relay.js";
 import { Stage, type Content } from "./stage.js";
 
 const SECONDS = Number(process.env["VDI_BENCH_SECONDS"] ?? 10);
@@ -135,6 +136,7 @@ const PARTS: Record<string, Part> = {
     },
   },
   failover: { words: "fail-over", seconds: 45, run: (chromium) => failover({ step, note }, chromium) },
+  relay: { words: "the TURN server", seconds: relaySeconds(SECONDS), run: () => relay({ step, note }, SECONDS) },
   // Six or so work on a machine without a GPU. The browser rests meanwhile.
   encoders: { words: "encoders", seconds: 3 * 7 * (SECONDS + 4), run: () => encoders({ step, note }, SECONDS) },
 };

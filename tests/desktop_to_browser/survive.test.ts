@@ -82,6 +82,23 @@ async function assertComesBack(viewer: Viewer, launcher: Launcher, cut: () => vo
   return longestGap(viewer);
 }
 
+/**
+ * How many keys are down on a desktop in a namespace. Its X server is asked in there: outside, the socket of that name may
+ * be another's.
+ */
+function keysDown(host: Host, env: Record<string, string>): number {
+  const script = `
+import ctypes
+x = ctypes.CDLL("libX11.so.6")
+x.XOpenDisplay.restype = ctypes.c_void_p
+display = ctypes.c_void_p(x.XOpenDisplay(None))
+keys = ctypes.create_string_buffer(32)
+x.XQueryKeymap(display, keys)
+print(sum(bin(byte).count("1") for byte in keys.raw))`;
+  const variables = ["DISPLAY", "XAUTHORITY"].map((name) => `${name}=${env[name] ?? ""}`);
+  return Number(host.run("env", ...variables, "/usr/bin/python3", "-c", script));
+}
+
 /** Open pages, so that a test that fails leaves none to the next. */
 const opened: Viewer[] = [];
 
@@ -245,23 +262,23 @@ describe("in a network that changes", { skip: noNetworks() }, () => {
   });
 
   test("media is back within three seconds when cable follows Wi-Fi, with another address, and the keys are as they are", { timeout: 90_000 }, async (t) => {
-    const display = await launcher.openDisplay();
+    const env = await launcher.desktopEnvironment();
+    const down = (): number => keysDown(network.host("desk"), env);
     const viewer = await open(chromium, launcher);
     const [wifi] = page.links;
     const cable = network.link(page);
     await untilRole(viewer, "controller");
     await viewer.page.keyboard.down("Shift");
-    await until("the key to be down on the desktop", 5_000, async () => (await display.keysDown()).length > 0);
+    await until("the key to be down on the desktop", 5_000, () => down() > 0);
     const gap = await assertComesBack(viewer, launcher, () => {
       wifi?.down();
       cable.up();
     });
     t.diagnostic(`no frame for ${Math.round(gap)} ms`);
     assert.ok(gap < BACK_MS, `no frame for ${Math.round(gap)} ms`);
-    assert.equal((await display.keysDown()).length, 1, "what is held stays held");
+    assert.equal(down(), 1, "what is held stays held");
     await viewer.page.keyboard.up("Shift");
-    await until("the key to be up on the desktop", 5_000, async () => (await display.keysDown()).length === 0);
-    display.close();
+    await until("the key to be up on the desktop", 5_000, () => down() === 0);
     await viewer.close();
     await launcher.statusWhere("nobody watches", ({ consumers }) => consumers.length === 0, 20_000);
   });

@@ -10,6 +10,12 @@ const MAX_TESTS = 12;
 /** Time between two looks at a connection that is coming up: when it has failed it is closed, and tells nothing more. */
 const LOOK_MS = 1000;
 
+/**
+ * A connection that is not up by then has its servers tested: credentials may be good for as long as its session lives, and
+ * the user asks why only when that is over.
+ */
+const EARLY_MS = 4000;
+
 const NO_PATH: Path = pathOf([]);
 
 export interface BrowserWorld {
@@ -23,6 +29,9 @@ export class BrowserDoctor {
   #config: RTCConfiguration = {};
   #path: Path = NO_PATH;
   #tests: readonly ServerTest[] = [];
+  /** The connection whose servers were tested last, and the end of those tests. */
+  #tested: RTCPeerConnection | null = null;
+  #testing: Promise<void> = Promise.resolve();
   #stop: (() => void) | null = null;
 
   constructor(world: BrowserWorld) {
@@ -42,7 +51,13 @@ export class BrowserDoctor {
       if (peer.connectionState === "closed" || peer.connectionState === "connected") stop();
       else void this.#look(peer);
     });
-    this.#stop = stop;
+    const early = this.#world.clock.after(EARLY_MS, () => {
+      if (peer.connectionState !== "closed" && peer.connectionState !== "connected") void this.#testAll();
+    });
+    this.#stop = () => {
+      stop();
+      early();
+    };
   }
 
   async #look(peer: RTCPeerConnection): Promise<void> {
@@ -72,14 +87,24 @@ export class BrowserDoctor {
   /** Tests every server, and looks at the present connection. */
   async examine(): Promise<void> {
     const peer = this.#peer;
-    if (peer) {
-      // Servers may have been renewed since.
-      const present = peer.connectionState === "closed" ? {} : peer.getConfiguration();
-      if (present.iceServers && present.iceServers.length > 0) this.#config = { ...this.#config, iceServers: present.iceServers };
-      await this.#look(peer);
-    }
-    const single = (this.#config.iceServers ?? []).flatMap((server) => [server.urls].flat().map((urls) => ({ ...server, urls })));
-    this.#tests = await Promise.all(single.slice(0, MAX_TESTS).map((server) => this.#test(server)));
+    if (peer) await this.#look(peer);
+    const isOver = peer !== null && peer.connectionState === "closed";
+    // What was found while the session lived still holds; its credentials may not.
+    if (isOver && this.#tested === peer) await this.#testing;
+    else await this.#testAll();
+  }
+
+  #testAll(): Promise<void> {
+    const peer = this.#peer;
+    // Servers may have been renewed since.
+    const present = peer === null || peer.connectionState === "closed" ? [] : (peer.getConfiguration().iceServers ?? []);
+    const servers = present.length > 0 ? present : (this.#config.iceServers ?? []);
+    const single = servers.flatMap((server) => [server.urls].flat().map((urls) => ({ ...server, urls })));
+    this.#tested = peer;
+    this.#testing = Promise.all(single.slice(0, MAX_TESTS).map((server) => this.#test(server))).then((tests) => {
+      this.#tests = tests;
+    });
+    return this.#testing;
   }
 
   #test(server: RTCIceServer & { urls: string }): Promise<ServerTest> {

@@ -348,6 +348,20 @@ export const status = struct({
     }),
   ),
   connection: byDefault(struct({ failures: record(count) }), { failures: {} }),
+  iceServers: byDefault(
+    nullable(
+      struct({
+        urls: list(text),
+        source: oneOf(["none", "file", "rest", "static", "sharedSecret", "stun"]),
+        transportPolicy: oneOf(["all", "relay"]),
+        expiresInSeconds: nullable(number),
+        renewedInSeconds: nullable(number),
+        renewalFailures: count,
+        error: nullable(text),
+      }),
+    ),
+    null,
+  ),
   turn: byDefault(
     nullable(
       struct({

@@ -1,6 +1,7 @@
 //! Shell: the relay's own sockets. One is bound for each allocation, on loopback: the only peer there can be is an ICE agent
 //! in this process, and what is not reachable from outside needs no protection from outside.
 
+use super::client::Wanted;
 use socket2::SockRef;
 use std::{
     io,
@@ -13,13 +14,23 @@ use turn_types::AddressFamily;
 /// gives less where it does not allow as much.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// A socket for an allocation of this family.
-pub fn relay(family: AddressFamily) -> io::Result<UdpSocket> {
-    let ip = match family {
+/// Ports that are tried until one is even. The system gives any, so the last is odd once in a million times; the client is
+/// told which it is.
+const EVEN_TRIES: u32 = 20;
+
+/// A socket for an allocation.
+pub fn relay(wanted: &Wanted) -> io::Result<UdpSocket> {
+    let ip = match wanted.family {
         AddressFamily::IPV4 => IpAddr::V4(Ipv4Addr::LOCALHOST),
         AddressFamily::IPV6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
     };
-    let socket = std::net::UdpSocket::bind((ip, 0))?;
+    let mut socket = std::net::UdpSocket::bind((ip, 0))?;
+    for _ in 0..EVEN_TRIES {
+        if !wanted.even_port || socket.local_addr()?.port().is_multiple_of(2) {
+            break;
+        }
+        socket = std::net::UdpSocket::bind((ip, 0))?;
+    }
     socket.set_nonblocking(true)?;
     let socket = UdpSocket::from_std(socket)?;
     enlarge(&socket);

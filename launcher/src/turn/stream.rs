@@ -204,7 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.settle();
             }
             Outcome::Allocate(wanted) => {
-                self.relay = socket::relay(wanted.family).ok();
+                self.relay = socket::relay(&wanted).ok();
                 let relayed = self.relay.as_ref().and_then(|relay| relay.local_addr().ok());
                 if let Some(answer) = self.client.allocated(*wanted, relayed, now) {
                     self.queue.answer(answer);

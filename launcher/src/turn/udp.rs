@@ -103,7 +103,7 @@ impl Server {
                 socket::send(&self.listener, &answer, from);
             }
             Outcome::Allocate(wanted) => {
-                let relay = socket::relay(wanted.family).ok();
+                let relay = socket::relay(&wanted).ok();
                 let relayed = relay.as_ref().and_then(|relay| relay.local_addr().ok());
                 let answer = client.allocated(*wanted, relayed, now);
                 if let (Some(relay), true) = (relay, client.has_allocation()) {

@@ -10,4 +10,5 @@ mod input;
 mod options;
 mod port;
 mod program;
+mod turn;
 mod xserver;

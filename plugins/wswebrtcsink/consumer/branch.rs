@@ -150,7 +150,8 @@ fn lift_level_limit(pad: &gst::Pad) {
             && let Some(mut caps) = query.result_owned()
         {
             for structure in caps.make_mut().iter_mut() {
-                structure.remove_field("profile-level-id");
+                // The last two are how GStreamer reads the first in a consumer's offer.
+                structure.remove_fields(["profile-level-id", "profile", "level"]);
             }
             query.set_result(&caps);
         }

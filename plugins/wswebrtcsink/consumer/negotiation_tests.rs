@@ -396,3 +396,17 @@ fn the_browsers_name_is_told_if_it_is_one() {
         assert_eq!(named(none), None, "{none:?}");
     }
 }
+
+#[test]
+fn consumer_that_made_the_offer_is_connected_without_an_answer_or_a_channel() {
+    let mut n = new().answering(true);
+    n.handle(hello(), s(0));
+    let actions = n.handle(Input::OfferReady(example::answer()), s(1));
+    assert!(matches!(&actions[..], [Action::Send(ToConsumer::Offer { .. })]), "the answer goes out");
+    assert_eq!(
+        n.handle(Input::Message(FromConsumer::Ice(candidate())), s(1)),
+        [Action::AddCandidate(candidate())]
+    );
+    assert_eq!(n.handle(Input::MediaConnected, s(2)), [Action::OpenGate, Action::AnnounceConnected]);
+    assert_eq!(n.state(), State::Connected);
+}

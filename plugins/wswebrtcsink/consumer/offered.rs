@@ -118,15 +118,22 @@ fn takes_media(media: &SDPMediaRef) -> bool {
 /// The best of a section's formats for a stream.
 fn section(media: &SDPMediaRef, row: &Payload, stream: &gst::Caps) -> Option<Section> {
     let profile = stream.structure(0).and_then(|s| s.get::<&str>("profile").ok());
-    let fitting = media.formats().filter_map(|format| {
-        let payload_type: i32 = format.parse().ok()?;
+    let fitting = media.formats().filter_map(|number| {
+        let payload_type: i32 = number.parse().ok()?;
         let mut caps = media.caps_from_media(payload_type)?;
         let format = caps.make_mut().structure_mut(0)?;
-        format.set_name("application/x-rtp");
         let name = format.get::<&str>("encoding-name").ok()?;
         let rate = format.get::<i32>("clock-rate").ok()?;
-        let same = name.eq_ignore_ascii_case(row.encoding_name) && rate == row.clock_rate;
-        let distance = same.then(|| distance(row, format, profile)).flatten()?;
+        if !name.eq_ignore_ascii_case(row.encoding_name) || rate != row.clock_rate {
+            return None;
+        }
+        let distance = distance(row, |name| parameter(media, number, name), profile)?;
+        format.set_name("application/x-rtp");
+        // GStreamer makes two fields of its own of this one, and would not write it into the answer.
+        if let Some(level) = parameter(media, number, "profile-level-id") {
+            format.remove_fields(["profile", "level"]);
+            format.set("profile-level-id", level);
+        }
         Some((distance, payload_type, caps))
     });
     let (_, payload_type, mut caps) = fitting.min_by_key(|(distance, ..)| *distance)?;
@@ -142,8 +149,11 @@ fn section(media: &SDPMediaRef, row: &Payload, stream: &gst::Caps) -> Option<Sec
 }
 
 /// How well a format fits a stream, less being better; `None` if the player could not decode it.
-fn distance(row: &Payload, format: &gst::StructureRef, profile: Option<&str>) -> Option<u8> {
-    let parameter = |name| format.get::<&str>(name).ok();
+fn distance<'a>(
+    row: &Payload,
+    parameter: impl Fn(&str) -> Option<&'a str>,
+    profile: Option<&str>,
+) -> Option<u8> {
     match row.encoding_name {
         "H264" if parameter("packetization-mode") != Some("1") => None,
         "H264" => {
@@ -164,6 +174,17 @@ fn distance(row: &Payload, format: &gst::StructureRef, profile: Option<&str>) ->
         "AV1" => matches!(parameter("profile"), None | Some("0")).then_some(0),
         _ => Some(0),
     }
+}
+
+/// A parameter in the `fmtp` line of a format.
+fn parameter<'a>(media: &'a SDPMediaRef, format: &str, name: &str) -> Option<&'a str> {
+    let mut lines = media.attributes().filter(|attribute| attribute.key() == "fmtp");
+    let parameters = lines.find_map(|line| {
+        let (of, parameters) = line.value()?.split_once(' ')?;
+        (of == format).then_some(parameters)
+    })?;
+    let mut pairs = parameters.split(';').filter_map(|pair| pair.trim().split_once('='));
+    pairs.find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
 }
 
 fn extension_id(media: &SDPMediaRef, uri: &str) -> Option<u8> {
@@ -263,7 +284,9 @@ mod tests {
         let offered = Offered::read(&offer(), &streams).unwrap();
         let video = offered.section(Kind::Video).unwrap();
         assert_eq!((video.payload_type, video.playout_delay_id), (108, Some(7)));
-        assert_eq!(video.caps.structure(0).unwrap().name(), "application/x-rtp");
+        let format = video.caps.structure(0).unwrap();
+        assert_eq!(format.name(), "application/x-rtp");
+        assert_eq!(format.get::<&str>("profile-level-id"), Ok("42e01f"));
         assert_eq!(offered.section(Kind::Audio).unwrap().payload_type, 111);
         let main = Offered::read(&offer(), &[stream("video/x-h264", Some("main"))]).unwrap();
         assert_eq!(main.section(Kind::Video).unwrap().payload_type, 102);

@@ -1,12 +1,18 @@
 //! Shell: does once, before the first consumer comes, what only the first one would wait for. GStreamer's DTLS element makes
 //! the RSA key of the process when it is first made, which takes half a second and more, and plugins are read from disk.
 
-use std::sync::Once;
+use std::{
+    sync::{Mutex, MutexGuard, Once, PoisonError},
+    thread::JoinHandle,
+};
 
 /// What webrtcbin makes once it negotiates, with the payloaders' neighbours; one that is missing is told of when it is
 /// wanted.
 const ELEMENTS: [&str; 7] =
     ["webrtcbin", "dtlssrtpdec", "dtlssrtpenc", "nicesrc", "nicesink", "sctpdec", "sctpenc"];
+
+/// The thread at work, until somebody has waited for it.
+static AT_WORK: Mutex<Option<JoinHandle<()>>> = Mutex::new(None);
 
 /// Begins, on a thread of its own; a process does it once.
 pub fn warm_up() {
@@ -14,6 +20,19 @@ pub fn warm_up() {
     ONCE.call_once(|| {
         let making = || ELEMENTS.iter().for_each(|name| drop(super::pipeline::make(name)));
         // A process that can have no further thread has other worries; its first consumer waits.
-        let _ = std::thread::Builder::new().name("vdi-warm-up".into()).spawn(making);
+        *at_work() = std::thread::Builder::new().name("vdi-warm-up".into()).spawn(making).ok();
     });
+}
+
+/// Waits until it is done: a process that ends while OpenSSL makes a key is ended by a fault in it, since OpenSSL takes
+/// itself down in `exit`. Nothing can cut the making short; it takes a second or two.
+pub fn settle() {
+    let thread = at_work().take();
+    if let Some(thread) = thread {
+        let _ = thread.join();
+    }
+}
+
+fn at_work() -> MutexGuard<'static, Option<JoinHandle<()>>> {
+    AT_WORK.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -102,6 +102,8 @@ pub enum Outcome {
 pub struct Wanted {
     /// The family of the socket.
     pub family: AddressFamily,
+    /// Whether its port must be even, for the sake of old clients that keep RTCP on the next.
+    pub even_port: bool,
     request: Vec<u8>,
     username: String,
     consumer: String,
@@ -294,36 +296,42 @@ impl Client {
 
     /// The long-term credential mechanism (RFC 8489, 9.2.4).
     fn authenticate(&mut self, message: &Message, now: Now) -> Result<User, Outcome> {
-        let refuse = |this: &mut Self, code, refusal: Option<Refusal>| {
-            if let Some(refusal) = refusal {
-                this.rules.refuse(refusal);
-            }
-            if !this.may_be_answered(now) {
-                return Outcome::Nothing;
-            }
-            let nonce = (code != ErrorCode::BAD_REQUEST)
-                .then(|| nonce::make(&this.rules.secret, this.from, now.wall));
-            answer(wire::refusal(message, code, nonce.as_deref()))
-        };
         if !message.has_attribute(MessageIntegrity::TYPE) {
-            return Err(refuse(self, ErrorCode::UNAUTHORIZED, None));
+            return Err(self.refuse(message, ErrorCode::UNAUTHORIZED, None, now));
         }
         let (Ok(name), Ok(_), Ok(nonce)) =
             (message.attribute::<Username>(), message.attribute::<Realm>(), message.attribute::<Nonce>())
         else {
-            return Err(refuse(self, ErrorCode::BAD_REQUEST, Some(Refusal::Malformed)));
+            return Err(self.refuse(message, ErrorCode::BAD_REQUEST, Some(Refusal::Malformed), now));
         };
         if !nonce::is_good(&self.rules.secret, nonce.nonce(), self.from, now.wall) {
-            return Err(refuse(self, ErrorCode::STALE_NONCE, None));
+            return Err(self.refuse(message, ErrorCode::STALE_NONCE, None, now));
         }
         let name = name.username().to_owned();
         let known =
             self.allocation.as_ref().filter(|own| own.username() == name).map(|own| own.key().clone());
         let key = known.unwrap_or_else(|| self.rules.minter.key(&name));
         if message.validate_integrity_with_key(&key).is_err() {
-            return Err(refuse(self, ErrorCode::UNAUTHORIZED, Some(Refusal::Forged)));
+            return Err(self.refuse(message, ErrorCode::UNAUTHORIZED, Some(Refusal::Forged), now));
         }
         Ok(User { name, key })
+    }
+
+    /// The answer to one who has proven nothing, or nothing that helps. A good nonce is given back as it is: clients see
+    /// from it that asking again with the same credentials is no use.
+    fn refuse(&mut self, message: &Message, code: u16, refusal: Option<Refusal>, now: Now) -> Outcome {
+        if let Some(refusal) = refusal {
+            self.rules.refuse(refusal);
+        }
+        if !self.may_be_answered(now) {
+            return Outcome::Nothing;
+        }
+        let secret = &self.rules.secret;
+        let nonce = message.attribute::<Nonce>().map(|nonce| nonce.nonce().to_owned()).ok();
+        let nonce = nonce
+            .filter(|nonce| nonce::is_good(secret, nonce, self.from, now.wall))
+            .unwrap_or_else(|| nonce::make(secret, self.from, now.wall));
+        answer(wire::refusal(message, code, (code != ErrorCode::BAD_REQUEST).then_some(&nonce)))
     }
 
     /// Whether one who has proven nothing is answered. On a stream the address cannot be a lie, and the shell counts.

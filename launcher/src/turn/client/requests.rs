@@ -11,7 +11,8 @@ use stun_proto::types::{
 use turn_types::{
     AddressFamily,
     attribute::{
-        ChannelNumber, DontFragment, Lifetime, RequestedAddressFamily, RequestedTransport, XorPeerAddress,
+        ChannelNumber, DontFragment, EvenPort, Lifetime, RequestedAddressFamily, RequestedTransport,
+        XorPeerAddress,
     },
 };
 
@@ -50,8 +51,13 @@ impl Client {
             };
         }
         self.stranger_answers += 1;
-        let understood =
-            [RequestedTransport::TYPE, Lifetime::TYPE, RequestedAddressFamily::TYPE, DontFragment::TYPE];
+        let understood = [
+            RequestedTransport::TYPE,
+            Lifetime::TYPE,
+            RequestedAddressFamily::TYPE,
+            EvenPort::TYPE,
+            DontFragment::TYPE,
+        ];
         let unknown = unknown(message, &understood);
         if !unknown.is_empty() {
             return answer(wire::unknown_attributes(message, &unknown, &user.key));
@@ -63,6 +69,12 @@ impl Client {
                 return self.error(message, &user, ErrorCode::BAD_REQUEST, Some(Refusal::Malformed));
             }
         }
+        let even_port = message.attribute::<EvenPort>();
+        if even_port.as_ref().is_ok_and(EvenPort::requested) {
+            // The next port would have to be kept for another allocation.
+            return self.error(message, &user, ErrorCode::INSUFFICIENT_CAPACITY, None);
+        }
+        let even_port = even_port.is_ok();
         let family = match message.attribute::<RequestedAddressFamily>() {
             Ok(family) => family.family(),
             Err(_) if message.has_attribute(RequestedAddressFamily::TYPE) => {
@@ -72,11 +84,12 @@ impl Client {
         };
         let consumer = match self.rules.minter.admit(&user.name, now.wall) {
             Ok(consumer) => consumer,
-            Err(refusal) => return self.error(message, &user, ErrorCode::UNAUTHORIZED, Some(refusal)),
+            Err(refusal) => return self.refuse(message, ErrorCode::UNAUTHORIZED, Some(refusal), now),
         };
         match self.rules.places.take(&consumer) {
             Ok(place) => Outcome::Allocate(Box::new(Wanted {
                 family,
+                even_port,
                 request: message.as_bytes().to_vec(),
                 username: user.name,
                 consumer,

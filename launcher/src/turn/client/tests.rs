@@ -6,7 +6,9 @@ use stun_proto::types::{
     message::{IntegrityAlgorithm, MessageWriteExt, MessageWriteVec},
     prelude::MessageWrite,
 };
-use turn_types::attribute::{ChannelNumber, EvenPort, Lifetime, RequestedTransport, XorRelayedAddress};
+use turn_types::attribute::{
+    ChannelNumber, EvenPort, Lifetime, RequestedTransport, ReservationToken, XorRelayedAddress,
+};
 
 const PEER: &str = "192.0.2.1:40000";
 const FROM: &str = "198.51.100.1:1000";
@@ -330,13 +332,18 @@ fn requests_that_make_no_sense_are_answered_with_the_code_for_it() {
     let tcp = |message: &mut MessageWriteVec| {
         message.add_attribute(&RequestedTransport::new(RequestedTransport::TCP)).unwrap();
     };
-    let even = |message: &mut MessageWriteVec| {
+    let pair = |message: &mut MessageWriteVec| {
         udp(message);
         message.add_attribute(&EvenPort::new(true)).unwrap();
     };
+    let reservation = |message: &mut MessageWriteVec| {
+        udp(message);
+        message.add_attribute(&ReservationToken::new(1)).unwrap();
+    };
     let mut scene = Scene::new();
     assert_eq!(scene.request(ALLOCATE, tcp), Err(442));
-    assert_eq!(scene.request(ALLOCATE, even), Err(420));
+    assert_eq!(scene.request(ALLOCATE, pair), Err(508));
+    assert_eq!(scene.request(ALLOCATE, reservation), Err(420));
     assert_eq!(scene.request(ALLOCATE, |_| {}), Err(400));
     assert_eq!(scene.request(CREATE_PERMISSION, peer(PEER)), Err(437));
     assert_eq!(scene.request(ALLOCATE, udp), Ok(()));
