@@ -10,7 +10,7 @@ pub mod negotiation;
 pub mod offered;
 pub mod pipeline;
 mod report;
-mod sdp;
+pub mod sdp;
 pub mod terms;
 pub mod token;
 pub mod warm_up;
@@ -39,7 +39,7 @@ use vdi_protocol::{
     control::{FromPage, PageStats, ToPage},
     latency::FrameReports,
     parse,
-    signalling::{ErrorCode, FromConsumer, IceCandidate, ToConsumer},
+    signalling::{ErrorCode, FromConsumer, ToConsumer},
 };
 
 pub(crate) use super::imp::CAT;
@@ -417,7 +417,7 @@ impl Task {
                         pipeline.add_candidate(&candidate);
                     }
                 }
-                Action::Resolve(candidate) => self.resolve(candidate),
+                Action::Resolve(candidate) => mdns::look_for(candidate, &self.consumer),
                 Action::OpenGate => {
                     if let Some(pipeline) = &self.pipeline {
                         pipeline.open_gate();
@@ -433,18 +433,6 @@ impl Task {
         }
         debug_assert_ne!(self.negotiation.state(), State::Closed, "closing names a reason");
         None
-    }
-
-    /// Looks for the address behind a candidate's name, beside all else.
-    fn resolve(&self, candidate: IceCandidate) {
-        let consumer = Arc::downgrade(&self.consumer);
-        tokio::spawn(async move {
-            let Some(name) = sdp::address(&candidate.candidate) else { return };
-            if let (Some(address), Some(consumer)) = (mdns::resolve(name).await, consumer.upgrade()) {
-                let line = sdp::with_address(&candidate.candidate, address);
-                consumer.input(Input::Resolved(IceCandidate { candidate: line, ..candidate }));
-            }
-        });
     }
 
     fn reporter(&self) -> Arc<dyn Reports> {

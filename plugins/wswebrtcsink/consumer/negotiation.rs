@@ -11,6 +11,7 @@
 //! Times are durations since the consumer was opened. Nothing here does I/O: the shell feeds inputs and carries out
 //! the actions in order.
 
+use super::terms::{PINGING_SILENCE_LIMIT, SILENCE_LIMIT};
 pub use super::terms::{Servers, Terms};
 use super::{
     failure::{Evidence, Failure},
@@ -27,14 +28,6 @@ use vdi_protocol::{
         Continued, ErrorCode, FromConsumer, IceCandidate, IceTransportPolicy, MediaPath, ToConsumer,
     },
 };
-
-/// A connected consumer from which neither RTCP nor data came for so long is gone. RFC 3550, 6.3.1 lets 6.2 s pass
-/// between two reports, and one may be lost.
-const SILENCE_LIMIT: Duration = Duration::from_secs(15);
-
-/// The same for a consumer that pings, since it does so every second; a busy machine may delay that, a closed lid does
-/// not last.
-const PINGING_SILENCE_LIMIT: Duration = Duration::from_secs(6);
 
 /// Names of multicast DNS that are looked for. A browser makes one for each interface and kind of address.
 const MAX_NAMES: usize = 8;

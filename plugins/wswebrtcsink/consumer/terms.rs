@@ -1,8 +1,16 @@
-//! Setup: on which terms a connection is opened.
+//! Setup: on which terms a connection is opened, and for how long its silence is borne.
 
 use super::token::Token;
 use std::time::Duration;
 use vdi_protocol::signalling::{IceServer, IceTransportPolicy};
+
+/// A connected consumer from which neither RTCP nor data came for so long is gone. RFC 3550, 6.3.1 lets 6.2 s pass
+/// between two reports, and one may be lost.
+pub const SILENCE_LIMIT: Duration = Duration::from_secs(15);
+
+/// The same for a consumer that pings, since it does so every second; a busy machine may delay that, a closed lid does
+/// not last.
+pub const PINGING_SILENCE_LIMIT: Duration = Duration::from_secs(6);
 
 /// How the consumer may find its way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

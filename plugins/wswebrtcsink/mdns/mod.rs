@@ -3,13 +3,15 @@
 
 pub mod wire;
 
-use super::consumer::CAT;
+use super::consumer::{CAT, Consumer, negotiation::Input, sdp};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{net::UdpSocket, sync::Semaphore};
+use vdi_protocol::signalling::IceCandidate;
 
 /// Where everybody listens (RFC 6762, 3).
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
@@ -30,8 +32,20 @@ const MAX_INTERFACES: usize = 8;
 /// Longest packet of multicast DNS (RFC 6762, 17).
 const MAX_PACKET_BYTES: usize = 9000;
 
+/// Looks for the address behind a candidate's name, beside all else; what is found is told to the consumer.
+pub fn look_for(candidate: IceCandidate, consumer: &Arc<Consumer>) {
+    let consumer = Arc::downgrade(consumer);
+    tokio::spawn(async move {
+        let Some(name) = sdp::address(&candidate.candidate) else { return };
+        if let (Some(address), Some(consumer)) = (resolve(name).await, consumer.upgrade()) {
+            let line = sdp::with_address(&candidate.candidate, address);
+            consumer.input(Input::Resolved(IceCandidate { candidate: line, ..candidate }));
+        }
+    });
+}
+
 /// The address of a browser's name.
-pub async fn resolve(name: &str) -> Option<IpAddr> {
+async fn resolve(name: &str) -> Option<IpAddr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let addresses = interfaces.iter().filter_map(|interface| match interface.ip() {
         IpAddr::V4(address) if !interface.is_loopback() => Some(address),
