@@ -21,12 +21,22 @@ pub fn password(credentials: Option<&Credentials>) -> Result<(Option<Secret>, bo
             Ok((None, false))
         }
         Some(Credentials { password: Some(password), .. }) => Ok((Some(password.clone()), false)),
-        Some(_) => {
-            let mut random = [0; auth::PASSWORD_CHARS];
-            getrandom::fill(&mut random).map_err(|err| no_random(&err))?;
-            Ok((Some(Secret(auth::password(random))), true))
-        }
+        Some(_) => Ok((Some(generate()?), true)),
     }
+}
+
+/// The token of standard players, and whether it was generated.
+pub fn viewer_token(given: Option<&Secret>) -> Result<(Secret, bool), Error> {
+    match given {
+        Some(token) => Ok((token.clone(), false)),
+        None => Ok((generate()?, true)),
+    }
+}
+
+fn generate() -> Result<Secret, Error> {
+    let mut random = [0; auth::PASSWORD_CHARS];
+    getrandom::fill(&mut random).map_err(|err| no_random(&err))?;
+    Ok(Secret(auth::password(random)))
 }
 
 /// A name that tells this session from every other.
@@ -46,6 +56,7 @@ pub fn print(
     certificate: &Certificate,
     credentials: Option<&Credentials>,
     generated: Option<&Secret>,
+    viewer_token: Option<&Secret>,
 ) {
     let host = match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -61,6 +72,9 @@ pub fn print(
     if certificate.is_self_signed() {
         // Browsers show it beside their warning; only who compares the two knows whom the password goes to.
         block += &format!("Certificate (SHA-256): {}\n", certificate.status().fingerprint);
+    }
+    if let Some(token) = viewer_token {
+        block += &format!("Viewer token (WHEP): {}\n", token.0);
     }
     let mut stdout = std::io::stdout().lock();
     // Without a reader on stdout the log still tells the address.

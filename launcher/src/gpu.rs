@@ -58,7 +58,8 @@ fn devices(nvml: &Nvml) -> Result<GpuStatus, NvmlError> {
     let mut status = GpuStatus::default();
     for index in 0..nvml.device_count()? {
         let device = nvml.device_by_index(index)?;
-        let memory = device.memory_info()?;
+        // Drivers from before 2022 do not tell it by this call, and encode all the same.
+        let memory = device.memory_info().ok();
         status.devices.push(GpuDevice {
             name: device.name()?,
             // Devices cut into instances (MIG) do not tell their load.
@@ -67,8 +68,8 @@ fn devices(nvml: &Nvml) -> Result<GpuStatus, NvmlError> {
                 .encoder_utilization()
                 .ok()
                 .map(|load| f64::from(load.utilization) / 100.0),
-            memory_total_bytes: memory.total,
-            memory_used_bytes: memory.used,
+            memory_total_bytes: memory.as_ref().map_or(0, |memory| memory.total),
+            memory_used_bytes: memory.as_ref().map_or(0, |memory| memory.used),
         });
     }
     if status.devices.is_empty() {

@@ -78,6 +78,9 @@ pub struct ServerOptions {
     /// PEM file with the certificate's key; the file of the certificate if not given.
     #[arg(long, env = "SELKIES_HTTPS_KEY", value_name = "FILE")]
     pub https_key: Option<String>,
+    /// Token with which standard players may watch at /whep (WHEP); generated and printed once if not given.
+    #[arg(long, env = "SELKIES_VIEWER_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub viewer_token: Option<String>,
     /// Most pages connected at once.
     #[arg(long, env = "SELKIES_MAX_CONSUMERS", default_value = "16", value_name = "PAGES")]
     pub max_consumers: String,
@@ -309,11 +312,12 @@ impl AcceptedOptions {
 }
 
 /// Environment variables that hold secrets; the desktop's processes do not get them.
-pub const SECRET_VARIABLES: [&str; 4] = [
+pub const SECRET_VARIABLES: [&str; 5] = [
     "SELKIES_BASIC_AUTH_PASSWORD",
     "SELKIES_TURN_PASSWORD",
     "SELKIES_TURN_SHARED_SECRET",
     "SELKIES_TURN_REST_URI",
+    "SELKIES_VIEWER_TOKEN",
 ];
 
 /// The options of a command line, and which accepted ones were given in vain.

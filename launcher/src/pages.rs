@@ -4,6 +4,7 @@ use crate::roles::{Ousted, Roles};
 use std::{collections::BTreeMap, time::Duration};
 use vdi_protocol::{
     control::{Cursor, NoticeLevel, Quality, ToPage},
+    environment::WHEP_PREFIX,
     limits::MAX_BAD_MESSAGES,
     phase::Phase,
     reason::FailureReason,
@@ -92,6 +93,10 @@ impl Pages {
         let Some(page) = self.pages.get_mut(id) else { return };
         page.connected = true;
         page.told.clear();
+        // A standard player has no way to say anything, and its token lets nobody do more than watch.
+        if id.starts_with(WHEP_PREFIX) {
+            return;
+        }
         let ousted = self.roles.connected(id, page.client.as_deref());
         self.tell_ousted(ousted);
     }

@@ -142,8 +142,10 @@ impl Parts {
         let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
         let (password, generated) = access::password(config.credentials.as_ref())?;
         let credentials = config.credentials.as_ref().zip(password.as_ref());
+        let (viewer_token, token_generated) = access::viewer_token(config.viewer_token.as_ref())?;
         let guard = auth::Guard::new(
             credentials.map(|(credentials, password)| (credentials.user.as_str(), password.0.as_str())),
+            &viewer_token.0,
         );
         let guard = Arc::new(Mutex::new(guard));
         let connections = port::Counters::default();
@@ -174,7 +176,9 @@ impl Parts {
         };
         let server = Server::start(listener, services)?;
         let generated = password.filter(|_| generated);
-        access::print(address, &certificate, config.credentials.as_ref(), generated.as_ref());
+        let viewer_token = Some(viewer_token).filter(|_| token_generated);
+        let (generated, token) = (generated.as_ref(), viewer_token.as_ref());
+        access::print(address, &certificate, config.credentials.as_ref(), generated, token);
         tracing::info!(%address, "the page is served");
         play(media.clone(), failures);
         Ok(Self {

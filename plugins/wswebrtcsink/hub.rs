@@ -254,6 +254,7 @@ impl Hub {
             direct: settings.direct,
             playout_delay: settings.playout_delay,
             totals: self.totals.clone(),
+            offered: None,
         })
     }
 
@@ -338,7 +339,7 @@ impl Hub {
     /// The servers for a consumer: those that the application names, else the properties'.
     pub fn ice_servers(&self, consumer: &Consumer) -> Servers {
         let mut servers = servers(&self.settings());
-        let Visit { authority, secure } = &consumer.visit;
+        let Visit { authority, secure, .. } = &consumer.visit;
         let uris: Vec<String> = self
             .element()
             .and_then(|element| {

@@ -44,6 +44,7 @@ mod hub;
 pub mod ice_servers;
 mod imp;
 mod keyframes;
+mod mdns;
 mod payload;
 mod producer;
 mod properties;

@@ -172,6 +172,13 @@ pub fn offer_caps(row: &Payload, stream: &gst::Caps, extensions: &[HeaderExtensi
     gst::Caps::builder_full().structure(caps.build()).build()
 }
 
+/// The caps of a section that answers one of the consumer's: its format with our SSRC.
+pub fn answer_caps(format: &gst::Caps, ssrc: u32) -> gst::Caps {
+    let mut caps = format.clone();
+    caps.make_mut().set("ssrc", ssrc);
+    caps
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

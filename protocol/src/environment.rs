@@ -40,6 +40,10 @@ pub const TURN: &str = "/turn";
 pub const DOCTOR: &str = "/doctor";
 /// The signalling WebSocket.
 pub const WS: &str = "/ws";
+/// Where standard players watch (WHEP).
+pub const WHEP: &str = "/whep";
+/// Names of consumers that are such players begin so.
+pub const WHEP_PREFIX: &str = "whep-";
 
 /// Where Kubernetes reads why a container ended.
 pub const TERMINATION_LOG: &str = "/dev/termination-log";

@@ -13,6 +13,7 @@ const PORT = 8080;
 
 const USERS: [string, Users][] = [
   ["a static user", { user: "vdi", password: "p:a/s+s=word" }],
+  ["a shared secret", { secret: "north wind & sun" }],
 ];
 
 for (const [words, users] of USERS) {
@@ -40,7 +41,7 @@ for (const [words, users] of USERS) {
       test(`over ${transport.toUpperCase()}, when the page reaches nothing else but its own server`, { timeout: 90_000 }, async () => {
         const [at, way] = [transport === "tls" ? coturn.tlsPort : coturn.port, transport === "udp" ? udp : tcp];
         network.allowOnly([...tcp(PORT, desk), ...way(at, relay), ...between(desk, relay)]);
-        const flags = [...coturn.flags(transport), "--port", String(PORT), "--display-size", "640x480"];
+        const flags = [...coturn.flags(transport), "--builtin-turn", "false", "--port", String(PORT), "--display-size", "640x480"];
         const launcher = await Launcher.start({ flags, desktop, inside: desk });
         const viewer = await chromium.open(launcher);
         await assertWay(viewer, { type: "relay", relayProtocol: transport, url: coturn.url(transport) });
@@ -48,5 +49,15 @@ for (const [words, users] of USERS) {
         await launcher.stop();
       });
     }
+
+    test("alone, where the operator says so, though nothing is in the way", { timeout: 90_000 }, async () => {
+      network.allowAll();
+      const flags = [...coturn.flags("udp"), "--ice-transport-policy", "relay", "--display-size", "640x480"];
+      const launcher = await Launcher.start({ flags, desktop, inside: desk });
+      const viewer = await chromium.open(launcher);
+      await assertWay(viewer, { type: "relay", relayProtocol: "udp", url: coturn.url("udp") });
+      await viewer.close();
+      await launcher.stop();
+    });
   });
 }

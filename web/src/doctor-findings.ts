@@ -54,7 +54,8 @@ function pathRow({ connected, path }: Facts): Row {
   if (!connected || !selected) return row(connected ? "passed" : "failed", words.rowPath, connected ? words.verdict.connected.title : words.noPath);
   const ms = selected.roundTripMs === null ? words.unknownTime : words.took(selected.roundTripMs);
   const say = selected.kind.startsWith("relay") ? words.pathRelayed : words.pathDirect;
-  return row("passed", words.rowPath, say(selected.kind, ms));
+  // The second word is how packets travel on this browser's side.
+  return row("passed", words.rowPath, say((selected.kind.split(" ")[1] ?? "").toUpperCase(), ms));
 }
 
 function gatheredRow({ path, tried, relayOnly }: Facts): Row {
@@ -78,7 +79,7 @@ function serverRows(tests: readonly ServerTest[]): Row[] {
   return tests.map((test) => {
     const found = serverVerdict(test);
     const { title, advice } = words.server[found];
-    const detail = found === "passed" ? words.took(test.tookMs) : [test.code, test.words].filter(Boolean).join(" ");
+    const detail = found === "passed" ? words.took(test.tookMs) : [test.code, test.words.replace(/\.$/, "")].filter(Boolean).join(" ");
     // What is not reached is no harm where another way to a relay works; what is refused is a mistake.
     const blocked = found === "unreachable" || found === "silent";
     const outcome = found === "passed" ? "passed" : blocked && relayed ? "warning" : "failed";

@@ -43,7 +43,7 @@ describe("the path", () => {
   it("is told in words, and its pairs stand in the report", () => {
     const found = findings(facts({ connected: true }, pathOf(REPORT)), null);
     expect(found.verdict).toBe("relayed");
-    expect(found.browser[0]?.message).toBe("Media go through a TURN server (relay tcp), 12\u00a0ms there and back.");
+    expect(found.browser[0]?.message).toBe("Media go through a TURN server (TCP), 12\u00a0ms there and back.");
     expect(asText(found, [])).toContain("hidden:9 (host udp) → [fd00::2]:40000: failed, 0/7 answered");
   });
 });
@@ -99,7 +99,7 @@ describe("the cause", () => {
 
 describe("the report", () => {
   it("names each server by its URL and says nothing secret", () => {
-    const tests = [tested("turn:turn.example.com?transport=tcp", { code: 401, words: "Unauthorized" }), tested("stun:stun.example.com")];
+    const tests = [tested("turn:turn.example.com?transport=tcp", { code: 401, words: "Unauthorized." }), tested("stun:stun.example.com")];
     const report = {
       healthy: false,
       unixSeconds: 1_700_000_000,

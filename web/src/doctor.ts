@@ -117,7 +117,7 @@ export class Doctor {
     this.#root.dataset.state = found.outcome;
     this.#root.dataset.verdict = found.verdict;
     say(this.#part("title"), title);
-    say(this.#part("advice"), advice);
+    this.#part("advice").replaceChildren(...written("p", "", advice).childNodes);
     this.#part("browser").replaceChildren(...found.browser.map(item));
     this.#part("server").replaceChildren(...found.server.map(item));
     this.#part("pairs").hidden = found.pairs.length === 0;
@@ -130,6 +130,16 @@ export class Doctor {
   #part<E extends Element = HTMLElement>(name: string): E {
     return this.#root.querySelector<E>(`[data-part="${name}"]`) ?? missing(name);
   }
+}
+
+/** Text in which options of the launcher stand whole. */
+function written(tag: string, className: string, text: string): HTMLElement {
+  const made = element(tag, className, "");
+  // Every second part is an option.
+  text.split(/(--[a-z][a-z-]*(?:=[a-z-]+)?)/).forEach((part, index) => {
+    made.append(index % 2 === 0 ? part : element("span", "option", part));
+  });
+  return made;
 }
 
 function element(tag: string, className: string, text: string): HTMLElement {
@@ -147,9 +157,9 @@ function item({ outcome, name, target, message, advice }: Row): HTMLElement {
   sign.ariaLabel = words.outcome[outcome];
   const body = document.createElement("div");
   if (target !== "") body.append(element("code", "", target));
-  body.append(element("p", "", message));
+  body.append(written("p", "", message));
   // What works needs no advice.
-  if (advice !== "" && outcome !== "passed") body.append(element("p", "advice", advice));
+  if (advice !== "" && outcome !== "passed") body.append(written("p", "advice", advice));
   made.append(sign, element("span", "name", name), body);
   return made;
 }

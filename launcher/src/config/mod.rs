@@ -92,6 +92,8 @@ pub struct Config {
     pub tls: Tls,
     /// Who may in; everyone if none.
     pub credentials: Option<Credentials>,
+    /// With which standard players may watch; generated at the start if none.
+    pub viewer_token: Option<Secret>,
     /// Most pages at once.
     pub max_consumers: u32,
     /// The desktop.
@@ -137,6 +139,7 @@ impl Config {
             port: checks.number("port", &options.server.port, (0, u16::MAX)),
             tls: tls::tls(&mut checks, &options),
             credentials: credentials(&mut checks, &options),
+            viewer_token: options.server.viewer_token.clone().filter(|token| !token.is_empty()).map(Secret),
             max_consumers: checks.number("max-consumers", &options.server.max_consumers, (1, 256)),
             desktop: desktop(&mut checks, &options),
             video,

@@ -18,7 +18,7 @@ use std::{
 use vdi_protocol::signalling::{FromConsumer, ToConsumer};
 
 /// Time for an encoder to be found and to encode; the table's worst case is longer, and then this is what is told.
-const ENCODER_LIMIT: Duration = Duration::from_secs(15);
+const ENCODER_LIMIT: Duration = Duration::from_secs(18);
 /// Time for the first address to come.
 const CANDIDATES_LIMIT: Duration = Duration::from_secs(8);
 /// After so long without another address there are no more, if all kinds that are configured have come.

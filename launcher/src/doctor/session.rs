@@ -69,7 +69,7 @@ pub fn encoder(policy: EncoderPolicy, facts: &EncoderFacts) -> Check {
     let done = |outcome, message: String| check(CheckName::Encoder, outcome, message);
     let rejected = rejections(&facts.rejections);
     if let Some((reason, message)) = &facts.failure {
-        return done(Outcome::Failed, format!("No encoder works: {}.", message.trim_end_matches('.')))
+        return done(Outcome::Failed, format!("No encoder works. {}.", message.trim_end_matches('.')))
             .because(reason.as_str())
             .advise(match reason {
                 FailureReason::GpuInitError => {

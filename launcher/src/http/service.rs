@@ -1,7 +1,7 @@
 //! Shell: one request on its way to the routes: whether it has to come again through TLS, whether the guard lets it pass, and
 //! what every response says beside its route's own words.
 
-use super::auth::{Guard, OPEN_PATHS, Verdict};
+use super::auth::{Guard, OPEN_PATHS, Verdict, is_whep};
 use crate::port::tls::Certificate;
 use hyper_util::service::TowerToHyperService;
 use std::{
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use warp::{
     Filter, Rejection, Reply,
     filters::BoxedFilter,
-    http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header, uri::Authority},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header, uri::Authority},
     hyper::body::Incoming,
     reply::Response,
 };
@@ -82,12 +82,16 @@ impl Service {
         way: Way,
         let_in: impl Fn() -> bool,
     ) -> Result<Response, Infallible> {
-        let probe = OPEN_PATHS.contains(&request.uri().path());
+        let whep = is_whep(request.uri().path());
+        // What a browser asks before a player's request says nothing but which requests there are, and has no credentials.
+        let preflight = whep && request.method() == Method::OPTIONS;
+        let probe = preflight || OPEN_PATHS.contains(&request.uri().path());
         prepare(&mut request, way.tls);
         let mut response = if self.certificate.only() && !way.tls && !probe {
             to_https(&request)
         } else {
-            match self.judge(&request, way.from) {
+            let verdict = if preflight { Verdict::Pass } else { self.judge(&request, way.from) };
+            match verdict {
                 Verdict::Pass if probe || let_in() => {
                     let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
                     hyper::service::Service::call(&routes, request).await?
@@ -97,6 +101,14 @@ impl Service {
             }
         };
         let headers = response.headers_mut();
+        if whep {
+            // A player of another site may read why it was refused.
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            if headers.contains_key(header::WWW_AUTHENTICATE) {
+                headers
+                    .append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"gst-vdi\""));
+            }
+        }
         if way.tls && self.certificate.is_strict() {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(STRICT));
         }

@@ -5,6 +5,7 @@ use crate::program::{Folder, Program, eventually};
 use std::{
     io::Write,
     net::{TcpListener, TcpStream, UdpSocket},
+    path::PathBuf,
     process::{Child, Command, Stdio},
 };
 use vdi_launcher::doctor::{
@@ -189,6 +190,52 @@ fn the_command_tells_a_wrong_password_in_words_and_by_its_exit_code() {
     assert!(turn.message.contains("401") && turn.advice.is_some(), "{turn:?}");
     assert_eq!((wrong.healthy, code), (false, Some(1)));
     assert!(!serde_json::to_string(&wrong).unwrap().contains("hunter2"));
+}
+
+/// The simulated NVIDIA driver, as GStreamer and NVML find it.
+fn simulated_driver(folder: &Folder) -> [(&'static str, String); 5] {
+    let library = PathBuf::from(env!("CARGO_BIN_EXE_vdi-launcher")).with_file_name("libnvenc_driver_sim.so");
+    assert!(library.exists(), "`cargo build --workspace` makes {}", library.display());
+    for name in ["libcuda.so.1", "libnvidia-encode.so.1", "libnvidia-ml.so.1"] {
+        let place = folder.file(name);
+        std::fs::remove_file(&place).unwrap();
+        std::os::unix::fs::symlink(&library, place).unwrap();
+    }
+    let faults = folder.file("faults");
+    let path = faults.trim_end_matches("/faults").to_owned();
+    [
+        ("LD_LIBRARY_PATH", path.clone()),
+        ("NVENC_SIM_CONTROL", faults),
+        ("GST_REGISTRY", format!("{path}/registry.bin")),
+        ("GST_GL_PLATFORM", "egl".into()),
+        ("GST_GL_WINDOW", "surfaceless".into()),
+    ]
+}
+
+#[test]
+fn a_gpu_that_is_required_is_looked_for_by_nvml_and_proven_by_encoding() {
+    let folder = Folder::new("doctor-gpu");
+    let driver = simulated_driver(&folder);
+    let environment: Vec<_> = driver.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let options = ["--encoder-policy=require-hardware", "--port=0"];
+    // By name, since a busy machine takes its time to prove one after the other.
+    let named = [options[0], options[1], "--encoder=nvcudah264enc"];
+    let (there, _) = report(&named, &environment);
+    let gpu = check(&there, CheckName::Gpu);
+    assert_eq!(gpu.outcome, Outcome::Passed, "{there:?}");
+    let encoder = check(&there, CheckName::Encoder);
+    assert_eq!(encoder.outcome, Outcome::Passed, "{there:?}");
+    assert!(encoder.message.contains("on a GPU"), "{encoder:?}");
+    if std::path::Path::new("/dev/nvidia0").exists() || std::path::Path::new("/dev/dri/renderD128").exists() {
+        eprintln!("this machine has a GPU: what is said of one that is missing cannot be seen here");
+        return;
+    }
+    let (missing, code) = report(&options, &[]);
+    for name in [CheckName::Gpu, CheckName::Encoder] {
+        let found = check(&missing, name);
+        assert_eq!((found.outcome, found.reason.as_deref()), (Outcome::Failed, Some("GPU_INIT_ERROR")));
+    }
+    assert_eq!(code, Some(1));
 }
 
 #[test]

@@ -117,9 +117,10 @@ fn authentication_can_be_switched_off_and_then_only_the_url_is_printed() {
     let mut program = Program::start(&["--port=0", "--enable-basic-auth=false", "--", "sleep", "3"], &[]);
     assert_eq!(program.wait().code(), Some(0), "{}", program.log());
     let printed = program.rest_of_stdout();
-    assert_eq!(printed.len(), 2, "{printed:?}");
+    assert_eq!(printed.len(), 3, "{printed:?}");
     assert!(printed[0].starts_with("URL: http://127.0.0.1:"));
     assert!(printed[1].starts_with("Certificate (SHA-256): "));
+    assert!(printed[2].starts_with("Viewer token (WHEP): "));
     assert!(program.log().contains("nobody is asked for a password"));
 }
 

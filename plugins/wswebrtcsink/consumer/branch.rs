@@ -8,7 +8,7 @@ use super::{
 use crate::wswebrtcsink::{
     HeaderExtension,
     frames::Watch,
-    payload::{Kind, Payload, offer_caps},
+    payload::{Kind, Payload, answer_caps, offer_caps},
     producer::{self, Producer},
 };
 use gst::{glib, prelude::*};
@@ -73,17 +73,21 @@ impl StreamBranch<'_> {
         for (property, value) in self.row.settings {
             payloader.set_property_from_str(property, value);
         }
-        payloader.set_property("pt", u32::try_from(self.row.payload_type).unwrap_or(96));
+        let section = self.plan.offered.as_ref().and_then(|offered| offered.section(self.row.kind));
+        let payload_type = section.map_or(self.row.payload_type, |section| section.payload_type);
+        payloader.set_property("pt", u32::try_from(payload_type).unwrap_or(96));
 
         let mut extensions = Vec::new();
-        if self.row.kind == Kind::Video {
+        let playout_delay_id =
+            section.map_or(Some(HeaderExtension::PLAYOUT_DELAY.id), |section| section.playout_delay_id);
+        if let Some(id) = playout_delay_id.filter(|_| self.row.kind == Kind::Video) {
             let element = make("rtphdrextplayoutdelay")?;
             let (min, max) = self.plan.playout_delay;
             apply_playout_delay(&element, min, max);
             let extension = element
                 .downcast_ref::<gst_rtp::RTPHeaderExtension>()
                 .ok_or("rtphdrextplayoutdelay is no RTP header extension")?;
-            extension.set_id(u32::from(HeaderExtension::PLAYOUT_DELAY.id));
+            extension.set_id(u32::from(id));
             payloader.emit_by_name::<()>("add-extension", &[extension]);
             playout_delay.push(element);
             extensions.push(HeaderExtension::PLAYOUT_DELAY);
@@ -92,10 +96,21 @@ impl StreamBranch<'_> {
         let ssrc = random_ssrc();
         // As text: payloaders differ in the type.
         payloader.set_property_from_str("ssrc", &ssrc.to_string());
-        let offered = offer_caps(self.row, self.caps, &extensions, ssrc);
+        let offered = match section {
+            Some(section) => answer_caps(&section.caps, ssrc),
+            None => offer_caps(self.row, self.caps, &extensions, ssrc),
+        };
         self.pipeline.add_many([appsrc.upcast_ref(), &payloader]).map_err(glib_error)?;
         appsrc.link(&payloader).map_err(glib_error)?;
-        let sink_pad = self.webrtcbin.request_pad_simple("sink_%u").ok_or("webrtcbin gave no pad")?;
+        let sink_pad = match section {
+            // By the caps it knows for which section of the offer this is.
+            Some(_) => self
+                .webrtcbin
+                .pad_template("sink_%u")
+                .and_then(|template| self.webrtcbin.request_pad(&template, None, Some(&offered))),
+            None => self.webrtcbin.request_pad_simple("sink_%u"),
+        };
+        let sink_pad = sink_pad.ok_or("webrtcbin gave no pad")?;
         // A stream of its own per track: browsers delay video for audio only within one stream.
         if sink_pad.has_property("msid") {
             sink_pad.set_property("msid", format!("vdi-{}", self.row.kind.as_str()));

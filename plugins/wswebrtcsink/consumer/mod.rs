@@ -1,11 +1,13 @@
 //! Shell: runs one consumer. A task owns its [`Negotiation`] and its pipeline, takes inputs from a bounded mailbox, and
 //! carries out what the negotiation decides.
 
+mod answer;
 mod branch;
 pub mod channels;
 pub mod failure;
 mod lateness;
 pub mod negotiation;
+pub mod offered;
 pub mod pipeline;
 mod report;
 mod sdp;
@@ -17,6 +19,7 @@ use super::{
     continuity::Serial,
     frames::{Beyond, Watch},
     hub::Hub,
+    mdns,
 };
 use channels::Channels;
 use negotiation::{Action, Input, Negotiation, State, Terms};
@@ -29,13 +32,14 @@ use std::{
     },
     time::{Duration, Instant},
 };
+pub use terms::{Carrier, Outgoing, Visit};
 use token::Token;
 use tokio::{sync::mpsc, task::JoinHandle};
 use vdi_protocol::{
     control::{FromPage, PageStats, ToPage},
     latency::FrameReports,
     parse,
-    signalling::{ErrorCode, FromConsumer, ToConsumer},
+    signalling::{ErrorCode, FromConsumer, IceCandidate, ToConsumer},
 };
 
 pub(crate) use super::imp::CAT;
@@ -54,21 +58,6 @@ const VIEW: Duration = Duration::from_secs(1);
 
 /// The latency in `stats` is of the last so many seconds, since nobody reads it more often than once a second.
 const STATS_VIEW: Duration = Duration::from_secs(5);
-
-/// Sends a message to the consumer, whatever carries it. Must not block.
-pub type Outgoing = Box<dyn Fn(ToConsumer) + Send + Sync>;
-
-/// Which of the ways that have carried a consumer's messages, one after the other.
-pub type Carrier = u64;
-
-/// By which address a consumer's page has reached this machine, as far as that is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Visit {
-    /// Host, and port if it is not the scheme's own; empty when unknown.
-    pub authority: String,
-    /// Through TLS.
-    pub secure: bool,
-}
 
 /// One connection of a consumer, as everything but its own task sees it.
 pub struct Consumer {
@@ -131,10 +120,11 @@ impl Consumer {
             heard_ms: AtomicU64::new(0),
             pings: AtomicBool::new(false),
         });
+        let answers = consumer.visit.offered.is_some();
         let task = Task {
             hub: hub.clone(),
             consumer: consumer.clone(),
-            negotiation: Negotiation::new(terms),
+            negotiation: Negotiation::new(terms).answering(answers),
             building: None,
             pipeline: None,
         };
@@ -410,6 +400,7 @@ impl Task {
                         pipeline.add_candidate(&candidate);
                     }
                 }
+                Action::Resolve(candidate) => self.resolve(candidate),
                 Action::OpenGate => {
                     if let Some(pipeline) = &self.pipeline {
                         pipeline.open_gate();
@@ -427,14 +418,27 @@ impl Task {
         None
     }
 
+    /// Looks for the address behind a candidate's name, beside all else.
+    fn resolve(&self, candidate: IceCandidate) {
+        let consumer = Arc::downgrade(&self.consumer);
+        tokio::spawn(async move {
+            let Some(name) = sdp::address(&candidate.candidate) else { return };
+            if let (Some(address), Some(consumer)) = (mdns::resolve(name).await, consumer.upgrade()) {
+                let line = sdp::with_address(&candidate.candidate, address);
+                consumer.input(Input::Resolved(IceCandidate { candidate: line, ..candidate }));
+            }
+        });
+    }
+
     fn reporter(&self) -> Arc<dyn Reports> {
         Arc::new(Reporter { hub: self.hub.clone(), consumer: self.consumer.clone() })
     }
 
     fn build(&mut self) {
         let (hub, id, reports) = (self.hub.clone(), self.consumer.id.clone(), self.reporter());
+        let offered = self.consumer.visit.offered.clone();
         self.building = Some(tokio::spawn(async move {
-            let plan = hub.plan(id).await.map_err(|why| (ErrorCode::NoMedia, why))?;
+            let plan = hub.plan(id).await.map_err(|why| (ErrorCode::NoMedia, why))?.answering(offered);
             tokio::task::spawn_blocking(move || ConsumerPipeline::build(&plan, reports))
                 .await
                 .map_err(|err| (ErrorCode::Internal, err.to_string()))?
@@ -445,12 +449,12 @@ impl Task {
     fn built(&mut self, built: Option<Built>) -> Input {
         match built {
             Some(Ok(pipeline)) => {
-                self.consumer.set_channels(Some(pipeline.channels().clone()));
+                self.consumer.set_channels(pipeline.channels().cloned());
                 if let Some(frames) = pipeline.frames() {
                     let _ = self.consumer.frames.set(frames.clone());
                 }
                 // Only now, so that no answer can come before there is a pipeline to take it.
-                pipeline.create_offer(self.reporter());
+                pipeline.describe(self.reporter());
                 self.pipeline = Some(pipeline);
                 Input::Tick
             }

@@ -11,7 +11,7 @@
 //! Times are durations since the consumer was opened. Nothing here does I/O: the shell feeds inputs and carries out
 //! the actions in order.
 
-pub use super::terms::{Servers, Terms};
+pub use super::terms::{Servers, State, Terms};
 use super::{
     failure::{Evidence, Failure},
     sdp,
@@ -36,6 +36,9 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(15);
 /// not last.
 const PINGING_SILENCE_LIMIT: Duration = Duration::from_secs(6);
 
+/// Names of multicast DNS that are looked for. A browser makes one for each interface and kind of address.
+const MAX_NAMES: usize = 8;
+
 /// What happens to a consumer.
 #[derive(Debug)]
 pub enum Input {
@@ -56,6 +59,8 @@ pub enum Input {
     },
     /// Our ICE agent found a candidate.
     LocalCandidate(IceCandidate),
+    /// The address behind one of its names was found.
+    Resolved(IceCandidate),
     /// webrtcbin refused the answer.
     AnswerRefused(String),
     /// The media path is up.
@@ -98,29 +103,14 @@ pub enum Action {
     ApplyAnswer(String),
     /// Hand a candidate to webrtcbin.
     AddCandidate(IceCandidate),
+    /// Look for the address behind a candidate's name, which is [`Input::Resolved`] if it is found.
+    Resolve(IceCandidate),
     /// Let media flow.
     OpenGate,
     /// Tell the application that the consumer can be talked to.
     AnnounceConnected,
     /// Take everything down; nothing follows.
     Close(String),
-}
-
-/// Where the consumer stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Nothing was said yet.
-    AwaitingHello,
-    /// The pipeline is being built.
-    Building,
-    /// The offer is out.
-    AwaitingAnswer,
-    /// ICE and DTLS are at work.
-    Connecting,
-    /// Media flows.
-    Connected,
-    /// Over.
-    Closed,
 }
 
 /// One consumer's negotiation.
@@ -136,12 +126,16 @@ pub struct Negotiation {
     early_candidates: Vec<IceCandidate>,
     /// Candidates taken from the consumer so far.
     candidates_seen: usize,
+    /// Names among them.
+    names_seen: usize,
     /// Messages refused so far.
     bad_messages: u32,
     /// When RTCP or data arrived last.
     last_heard: Duration,
     /// Whether it pings.
     pings: bool,
+    /// Whether the consumer has made the offer.
+    answers: bool,
     /// What is known of how it connects.
     evidence: Evidence,
     /// Why it did not connect, or is connected no more, if that was not as somebody wished.
@@ -160,10 +154,17 @@ impl Negotiation {
             local_candidates: Vec::new(),
             early_candidates: Vec::new(),
             candidates_seen: 0,
+            names_seen: 0,
             bad_messages: 0,
             last_heard: Duration::ZERO,
             pings: false,
+            answers: false,
         }
+    }
+
+    /// The consumer has made the offer, and what goes out is the answer: nothing more is to come, no channel either.
+    pub fn answering(self, answers: bool) -> Self {
+        Self { answers, ..self }
     }
 
     /// Where the consumer stands.
@@ -201,6 +202,7 @@ impl Negotiation {
                 self.evidence.local.note(&candidate.candidate);
                 self.local_candidate(candidate)
             }
+            Input::Resolved(candidate) => self.usable_candidate(candidate),
             Input::AnswerRefused(why) => {
                 self.fail(ErrorCode::BadSdp, format!("the answer could not be applied: {why}"))
             }
@@ -212,7 +214,9 @@ impl Negotiation {
                 self.state = State::Connected;
                 self.last_heard = now;
                 self.evidence.told = None;
-                vec![Action::OpenGate]
+                // Where no channel will open, this is all that there is to wait for.
+                let connected = self.answers.then_some(Action::AnnounceConnected);
+                std::iter::once(Action::OpenGate).chain(connected).collect()
             }
             Input::MediaConnected => Vec::new(),
             Input::MediaFailed | Input::MediaEnded if self.state == State::Connecting => {
@@ -360,7 +364,7 @@ impl Negotiation {
         if self.state != State::Building {
             return Vec::new();
         }
-        self.state = State::AwaitingAnswer;
+        self.state = if self.answers { State::Connecting } else { State::AwaitingAnswer };
         self.offer.clone_from(&offer);
         let mut actions = vec![Action::Send(ToConsumer::Offer { sdp: offer })];
         actions.extend(self.local_candidates.drain(..).map(|c| Action::Send(ToConsumer::Ice(c))));
@@ -388,9 +392,18 @@ impl Negotiation {
             return self.refuse(ErrorCode::BadCandidate, why);
         }
         self.evidence.remote.note(&candidate.candidate);
-        if candidate.candidate.is_empty() || sdp::is_mdns(&candidate.candidate) {
+        if candidate.candidate.is_empty() {
             return Vec::new();
         }
+        if sdp::is_mdns(&candidate.candidate) {
+            self.names_seen += 1;
+            let few = self.names_seen <= MAX_NAMES;
+            return few.then_some(Action::Resolve(candidate)).into_iter().collect();
+        }
+        self.usable_candidate(candidate)
+    }
+
+    fn usable_candidate(&mut self, candidate: IceCandidate) -> Vec<Action> {
         if self.state == State::AwaitingAnswer {
             self.early_candidates.push(candidate);
             return Vec::new();

@@ -128,7 +128,15 @@ fn candidates_with_an_mdns_name_are_kept_from_webrtcbin() {
             .into(),
         ..candidate()
     };
-    assert_eq!(at(State::Connecting).handle(Input::Message(FromConsumer::Ice(hidden)), s(0)), []);
+    let told = || Input::Message(FromConsumer::Ice(hidden.clone()));
+    let mut n = at(State::AwaitingAnswer);
+    assert_eq!(n.handle(told(), s(0)), [Action::Resolve(hidden.clone())]);
+    // The address was found before the answer came.
+    assert_eq!(n.handle(Input::Resolved(candidate()), s(0)), []);
+    assert_eq!(n.handle(answer(), s(0)).last(), Some(&Action::AddCandidate(candidate())));
+    assert_eq!(n.handle(Input::Resolved(candidate()), s(1)), [Action::AddCandidate(candidate())]);
+    let asked = (0..20).flat_map(|_| n.handle(told(), s(1))).count();
+    assert_eq!(asked, MAX_NAMES - 1, "a page cannot make us ask for ever");
 }
 
 #[test]

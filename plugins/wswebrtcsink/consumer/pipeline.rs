@@ -4,9 +4,12 @@
 //! a stall or a slow teardown here cannot reach the producers or another consumer.
 
 use super::{
+    answer,
     branch::{StreamBranch, apply_playout_delay},
     channels::{self, Channels},
     negotiation::Input,
+    offered::Offered,
+    sdp,
 };
 use crate::wswebrtcsink::{
     direct::DirectPaths,
@@ -20,7 +23,13 @@ use gst_webrtc::{
     WebRTCBundlePolicy, WebRTCICETransportPolicy, WebRTCPeerConnectionState, WebRTCSDPType,
     WebRTCSessionDescription,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use vdi_protocol::signalling::{ErrorCode, IceCandidate};
 
 /// How long a teardown may take before its thread is given up.
@@ -47,9 +56,21 @@ pub struct Plan {
     pub playout_delay: (Duration, Duration),
     /// Where the ways of frames are counted.
     pub totals: SharedTotals,
+    /// The offer to answer, if the consumer has made one.
+    pub offered: Option<Arc<Offered>>,
 }
 
 impl Plan {
+    /// Answers this offer, if there is one, with the streams that it takes.
+    pub fn answering(mut self, offered: Option<Arc<Offered>>) -> Self {
+        if let Some(offered) = &offered {
+            self.streams.retain(|(_, row, _)| {
+                offered.section(row.kind).is_some_and(|section| section.encoding_name == row.encoding_name)
+            });
+        }
+        Self { offered, ..self }
+    }
+
     /// Follows the frames of the first video; without a clock nothing can be said of them.
     fn watch(&self) -> Option<Arc<Watch>> {
         let (producer, row, _) = self.streams.iter().find(|(_, row, _)| row.kind == Kind::Video)?;
@@ -77,7 +98,9 @@ pub struct ConsumerPipeline {
     webrtcbin: gst::Element,
     /// webrtcbin frees its ICE agent when the application lets go of it.
     _ice_agent: gst_webrtc::WebRTCICE,
-    channels: Channels,
+    /// None where the consumer has made the offer.
+    channels: Option<Channels>,
+    offered: Option<Arc<Offered>>,
     links: Vec<(Kind, ConsumptionLink)>,
     producers: Vec<Producer>,
     playout_delay: Vec<gst::Element>,
@@ -147,17 +170,10 @@ impl ConsumerPipeline {
                 StreamBranch { plan, pipeline, webrtcbin: &webrtcbin, index, producer, row, caps, frames };
             links.push((row.kind, stream.add(&mut playout_delay)?));
         }
-        let channels = Channels::create(&webrtcbin, {
-            let reports = reports.clone();
-            move |label, event| match event {
-                channels::Event::Open if label == "control" => reports.input(Input::ControlOpen),
-                channels::Event::Open => {}
-                channels::Event::Text(text) => reports.text(label, text),
-                channels::Event::Binary => reports.malformed(label),
-                channels::Event::Closed if label == "control" => reports.input(Input::MediaEnded),
-                channels::Event::Closed => {}
-            }
-        })?;
+        let channels = match plan.offered {
+            Some(_) => None,
+            None => Some(create_channels(&webrtcbin, reports)?),
+        };
         state(pipeline, gst::State::Playing)?;
         let producers = plan.streams.iter().map(|(producer, ..)| producer.clone()).collect();
         Ok(Self {
@@ -165,6 +181,7 @@ impl ConsumerPipeline {
             webrtcbin,
             _ice_agent: ice_agent,
             channels,
+            offered: plan.offered.clone(),
             links,
             producers,
             playout_delay,
@@ -173,8 +190,8 @@ impl ConsumerPipeline {
     }
 
     /// The data channels.
-    pub fn channels(&self) -> &Channels {
-        &self.channels
+    pub fn channels(&self) -> Option<&Channels> {
+        self.channels.as_ref()
     }
 
     /// The frames on their way.
@@ -182,9 +199,12 @@ impl ConsumerPipeline {
         self.frames.as_ref()
     }
 
-    /// Makes the offer, which comes as a report.
-    pub fn create_offer(&self, reports: Arc<dyn Reports>) {
-        create_offer(&self.webrtcbin, reports);
+    /// Makes the offer, or the answer to the consumer's, which comes as a report.
+    pub fn describe(&self, reports: Arc<dyn Reports>) {
+        match &self.offered {
+            Some(offered) => answer::answer(&self.webrtcbin, &offered.sdp, reports),
+            None => create_offer(&self.webrtcbin, reports),
+        }
     }
 
     /// Hands the consumer's answer to webrtcbin. The text has been checked.
@@ -270,6 +290,18 @@ pub fn make(factory: &str) -> Result<gst::Element, String> {
         .map_err(|_| format!("GStreamer has no element {factory}; a plugin package is missing"))
 }
 
+fn create_channels(webrtcbin: &gst::Element, reports: &Arc<dyn Reports>) -> Result<Channels, String> {
+    let reports = reports.clone();
+    Channels::create(webrtcbin, move |label, event| match event {
+        channels::Event::Open if label == "control" => reports.input(Input::ControlOpen),
+        channels::Event::Open => {}
+        channels::Event::Text(text) => reports.text(label, text),
+        channels::Event::Binary => reports.malformed(label),
+        channels::Event::Closed if label == "control" => reports.input(Input::MediaEnded),
+        channels::Event::Closed => {}
+    })
+}
+
 fn state(pipeline: &gst::Pipeline, state: gst::State) -> Result<(), String> {
     pipeline
         .set_state(state)
@@ -306,6 +338,24 @@ fn tune(ice_agent: &gst_webrtc::WebRTCICE) {
     if agent.has_property("stun-pacing-timer") {
         agent.set_property("stun-pacing-timer", CHECK_PACING_MS);
     }
+    leave_the_choice(&agent);
+}
+
+/// The browser chooses the pair of candidates, not libnice, which as GStreamer makes it nominates only when no pair is left
+/// in progress, unless two work or one needs no relay: a page behind a relay then waits two seconds for pairs that lead
+/// nowhere, such as that of our loopback address, and fifteen for one whose answers get lost. An offer makes webrtcbin
+/// the side that chooses; this takes it back before the agent begins, and `offer_lite` tells the browser. Once only: a
+/// consumer that is no browser may not know of lite agents, and then the agents settle it between them (RFC 8445, 7.3.1.1).
+fn leave_the_choice(agent: &glib::Object) {
+    if !agent.has_property("controlling-mode") {
+        return;
+    }
+    let once = AtomicBool::new(false);
+    agent.connect_notify(Some("controlling-mode"), move |agent, _| {
+        if agent.property::<bool>("controlling-mode") && !once.swap(true, Ordering::Relaxed) {
+            agent.set_property("controlling-mode", false);
+        }
+    });
 }
 
 fn watch_bus(pipeline: &gst::Pipeline, reports: &Arc<dyn Reports>) {
@@ -398,7 +448,7 @@ fn create_offer(webrtcbin: &gst::Element, reports: Arc<dyn Reports>) {
             (Ok(offer), Some(webrtcbin)) => {
                 webrtcbin.emit_by_name::<()>("set-local-description", &[&offer, &None::<gst::Promise>]);
                 match offer.sdp().as_text() {
-                    Ok(text) => reports.input(Input::OfferReady(text)),
+                    Ok(text) => reports.input(Input::OfferReady(sdp::offer_lite(&text))),
                     Err(err) => failed(format!("the offer cannot be written: {err}")),
                 }
             }
@@ -410,7 +460,7 @@ fn create_offer(webrtcbin: &gst::Element, reports: Arc<dyn Reports>) {
 }
 
 /// A promise's reply, or the error in it.
-fn reply_error<'a>(
+pub fn reply_error<'a>(
     reply: &'a Result<Option<&'a gst::StructureRef>, gst::PromiseError>,
 ) -> Result<Option<&'a gst::StructureRef>, String> {
     match reply {

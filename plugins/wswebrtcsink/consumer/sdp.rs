@@ -48,7 +48,16 @@ pub fn check_answer(offer: &str, answer: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn parse(text: &str) -> Result<SDPMessage, String> {
+/// The offer as that of an ICE lite agent (RFC 8839, 5.3), which leaves it to the other side to choose the pair.
+pub fn offer_lite(offer: &str) -> String {
+    // Attributes of the session stand before the first media section.
+    match offer.find("\nm=") {
+        Some(end) => format!("{}a=ice-lite\r\n{}", &offer[..=end], &offer[end + 1..]),
+        None => offer.to_owned(),
+    }
+}
+
+pub fn parse(text: &str) -> Result<SDPMessage, String> {
     if !text.starts_with("v=0") {
         return Err("this is no SDP: it must begin with v=0".into());
     }
@@ -59,7 +68,7 @@ fn parse(text: &str) -> Result<SDPMessage, String> {
 }
 
 /// An attribute of a media section, or else of the session.
-fn value<'a>(message: &'a SDPMessage, media: &'a SDPMediaRef, name: &str) -> Option<&'a str> {
+pub fn value<'a>(message: &'a SDPMessage, media: &'a SDPMediaRef, name: &str) -> Option<&'a str> {
     media.attribute_val(name).or_else(|| message.attribute_val(name))
 }
 
@@ -67,12 +76,23 @@ fn value<'a>(message: &'a SDPMessage, media: &'a SDPMediaRef, name: &str) -> Opt
 ///
 /// webrtcbin must not see such a candidate: libnice cannot resolve it, and webrtcbin (seen in 1.22) waits for the answer
 /// on the default main context. Where nobody runs that, as in the launcher, it never hears of the failure and never
-/// frees its ICE agent, sockets and thread. The consumer's own checks make the pair known without it.
+/// frees its ICE agent, sockets and thread. The name is resolved for it (`mdns`), and where that fails the consumer's own
+/// checks make the pair known without it.
 pub fn is_mdns(candidate: &str) -> bool {
-    candidate
-        .split_whitespace()
-        .nth(4)
-        .is_some_and(|address| address.to_ascii_lowercase().ends_with(".local"))
+    address(candidate).is_some_and(|address| address.to_ascii_lowercase().ends_with(".local"))
+}
+
+/// The address of a candidate, or the name in its place.
+pub fn address(candidate: &str) -> Option<&str> {
+    candidate.split_whitespace().nth(4)
+}
+
+/// The candidate with this address in place of its own.
+pub fn with_address(candidate: &str, address: std::net::IpAddr) -> String {
+    let address = address.to_string();
+    let fields = candidate.split_whitespace().enumerate();
+    let fields: Vec<_> = fields.map(|(at, field)| if at == 4 { address.as_str() } else { field }).collect();
+    fields.join(" ")
 }
 
 /// Checks one candidate (RFC 8839, 5.1). An empty one ends the candidates and is fine.
@@ -124,6 +144,16 @@ fn short(text: &str) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+
+    #[test]
+    fn offer_leaves_the_choice_of_the_pair_to_the_browser_and_is_otherwise_the_same() {
+        let offer = "v=0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\nm=audio 0 x 97\r\n";
+        assert_eq!(
+            offer_lite(offer),
+            "v=0\r\ns=-\r\nt=0 0\r\na=ice-lite\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\nm=audio 0 x 97\r\n"
+        );
+        assert_eq!(offer_lite("v=0\r\n"), "v=0\r\n");
+    }
 
     pub const OFFER: &str = "v=0\r\no=- 1 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE video0 application1\r\n\
         m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:video0\r\na=setup:actpass\r\na=sendonly\r\n\
@@ -187,6 +217,11 @@ pub(super) mod tests {
         ));
         assert!(!is_mdns("candidate:1 1 UDP 2015363327 127.0.0.1 54321 typ host"));
         assert!(!is_mdns(""));
+        let named = "candidate:3 1 udp 2122260223 6b1c1d5e-6f2c-4d1e-8a54-000000000000.local 60000 typ host generation 0";
+        assert_eq!(
+            with_address(named, [192, 0, 2, 7].into()),
+            "candidate:3 1 udp 2122260223 192.0.2.7 60000 typ host generation 0"
+        );
     }
 
     #[test]

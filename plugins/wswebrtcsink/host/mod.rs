@@ -3,6 +3,7 @@
 mod origin;
 mod page;
 mod socket;
+mod whep;
 
 use super::{hub::Hub, runtime::runtime};
 use std::{
@@ -21,12 +22,12 @@ pub enum Reach {
     Anyone,
 }
 
-/// The page at `/` and the signalling at `/ws`.
+/// The page at `/`, the signalling at `/ws`, and `/whep` for standard players.
 pub fn routes(
     hub: Arc<Hub>,
     reach: Reach,
 ) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone + Send + Sync {
-    socket::route(hub, reach).or(page::route())
+    socket::route(hub.clone(), reach).or(whep::route(hub, reach)).or(page::route())
 }
 
 /// A running server; dropping it ends it.

@@ -85,6 +85,7 @@ pub fn route(
                     secure: first(forwarded_proto.as_deref()).is_some_and(|scheme| {
                         ["https", "wss"].iter().any(|tls| scheme.eq_ignore_ascii_case(tls))
                     }),
+                    offered: None,
                 };
                 let mut response = ws
                     .max_message_size(cut)

@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { Child, descendants, environmentOf } from "./child.js";
 import { Door } from "./door.js";
 import type { Host } from "./netns.js";
-import { until } from "./wait.js";
+import { Hopeless, until } from "./wait.js";
 import { Display } from "./x11.js";
 
 export const root = resolve(import.meta.dirname, "../../..");
@@ -95,6 +95,12 @@ export interface LauncherOptions {
   inside?: Host;
 }
 
+/**
+ * An X server looks for a free number among the abstract sockets of its own network, and takes the place of a server of another
+ * one under /tmp/.X11-unix: so in a network of its own it gets such a folder of its own.
+ */
+const OWN_DISPLAYS = ["sh", "-c", 'mkdir -p /tmp/.X11-unix && mount -t tmpfs -o mode=1777 vdi /tmp/.X11-unix && exec "$0" "$@"'];
+
 export class Launcher {
   private constructor(
     readonly child: Child,
@@ -107,7 +113,7 @@ export class Launcher {
 
   static spawn({ flags = [], desktop, env = {}, inside }: LauncherOptions): Child {
     const own = Object.fromEntries(Object.keys(process.env).filter((name) => name.startsWith("SELKIES_")).map((name) => [name, undefined]));
-    const [command = "", ...args] = [...(inside?.entry ?? []), built("vdi-launcher"), ...flags, ...(desktop.length > 0 ? ["--", ...desktop] : [])];
+    const [command = "", ...args] = [...(inside ? [...inside.entry, ...OWN_DISPLAYS] : []), built("vdi-launcher"), ...flags, ...(desktop.length > 0 ? ["--", ...desktop] : [])];
     return Child.start(command, args, {
       // Nothing of the machine's own desktop or settings may reach the process under test.
       env: {
@@ -137,7 +143,10 @@ export class Launcher {
     const [, password = ""] = await child.says(/^Password:\s+(\S+)$/m, 1_000);
     const door = options.inside && (await Door.open(options.inside, new URL(url).host));
     const launcher = new Launcher(child, url, user, password, options.desktop, door);
-    await until("/readyz to say yes", 30_000, async () => (await launcher.get("/readyz")).ok);
+    await until("/readyz to say yes", 30_000, async () => {
+      if (child.ending) throw new Hopeless(`the launcher has ended: ${JSON.stringify(child.ending)}\n${child.stderr}`);
+      return (await launcher.get("/readyz")).ok;
+    });
     return launcher;
   }
 
