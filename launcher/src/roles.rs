@@ -69,9 +69,12 @@ impl Roles {
 
     /// A page has left at `now`.
     pub fn left(&mut self, page: &str, now: Duration) {
+        let client = self.client(page);
         self.pages.retain(|known| known.id != page);
         if self.controller.as_deref() == Some(page) {
             self.controller = None;
+            // An heir that leaves has as good a claim to come back; a page without a name has none.
+            self.owner = client.or(self.owner.take());
             self.inherits_at = Some(now + GRACE);
             self.owner_until = Some(now + KEPT);
         }
@@ -247,6 +250,21 @@ mod tests {
         assert_eq!(roles.controller(), Some("b"));
         assert!(roles.connected("a2", Some("anna")).is_some());
         assert_eq!(roles.controller(), Some("a2"));
+    }
+
+    #[test]
+    fn heir_who_wakes_gets_back_what_he_had_inherited() {
+        let mut roles = Roles::default();
+        roles.connected("a", Some("anna"));
+        roles.left("a", s(10));
+        roles.connected("b", Some("bert"));
+        roles.tick(s(13));
+        roles.connected("c", Some("carl"));
+        roles.left("b", s(20));
+        roles.tick(s(23));
+        assert_eq!(roles.controller(), Some("c"));
+        assert!(roles.connected("b2", Some("bert")).is_some());
+        assert_eq!(roles.controller(), Some("b2"));
     }
 
     #[test]

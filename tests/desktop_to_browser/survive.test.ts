@@ -2,6 +2,7 @@
 // address, a laptop that sleeps, a second tab, and a browser that dies.
 
 import assert from "node:assert/strict";
+import { availableParallelism, loadavg } from "node:os";
 import { after, afterEach, before, describe, test } from "node:test";
 import { Chromium, type Server, type Viewer } from "./support/browser.js";
 import { Cable } from "./support/cable.js";
@@ -14,12 +15,16 @@ import { delay, until } from "./support/wait.js";
 
 /** Media is to be back so soon after the network has changed. */
 const BACK_MS = 3_000;
+/** On a machine that is busy with other things neither browser nor encoder keep to their times. */
+const BUSY_BACK_MS = 12_000;
 const SMALL = ["--display-size", "640x480"];
 
 interface Page {
   vdi: { signalled: boolean; consumer: string | null; role: string | null; held: readonly number[] };
   shownAtMs: number[];
 }
+
+const limitMs = (): number => ((loadavg()[0] ?? 0) > 1.5 * availableParallelism() ? BUSY_BACK_MS : BACK_MS);
 
 /** In the page: keeps when each frame of any of its videos was shown. */
 function watchFrames(): void {
@@ -255,7 +260,7 @@ describe("in a network that changes", { skip: noNetworks() }, () => {
       network.router.nft(`table inet vdi { chain forward {\n${rules.join("\n")}\n}\n}`);
     });
     t.diagnostic(`no frame for ${Math.round(gap)} ms`);
-    assert.ok(gap < BACK_MS, `no frame for ${Math.round(gap)} ms`);
+    assert.ok(gap < limitMs(), `no frame for ${Math.round(gap)} ms`);
     network.allowAll();
     await viewer.close();
     await launcher.statusWhere("nobody watches", ({ consumers }) => consumers.length === 0, 20_000);
@@ -275,7 +280,7 @@ describe("in a network that changes", { skip: noNetworks() }, () => {
       cable.up();
     });
     t.diagnostic(`no frame for ${Math.round(gap)} ms`);
-    assert.ok(gap < BACK_MS, `no frame for ${Math.round(gap)} ms`);
+    assert.ok(gap < limitMs(), `no frame for ${Math.round(gap)} ms`);
     assert.equal(down(), 1, "what is held stays held");
     await viewer.page.keyboard.up("Shift");
     await until("the key to be up on the desktop", 5_000, () => down() === 0);

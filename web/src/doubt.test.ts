@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { FALL_SILENT_MS, judge, UNANSWERED_MS, type Evidence } from "./doubt";
+import { FALL_SILENT_MS, judge, UNANSWERED_IN_SILENCE_MS, UNANSWERED_MS, type Evidence } from "./doubt";
 
-const calm: Evidence = { nowMs: 10_000, unansweredSinceMs: null, roundTripMs: 5, lastFrameMs: 9990, flowing: true, hidden: false };
+const calm: Evidence = { nowMs: 10_000, unansweredSinceMs: null, roundTripMs: 5, lastFrameMs: 9990, flowing: true, stopped: false, hidden: false };
 
 describe("the path", () => {
   it("is fine while frames come or answers do", () => {
@@ -20,6 +20,12 @@ describe("the path", () => {
     const silent = { ...calm, unansweredSinceMs: 10_000 - UNANSWERED_MS, lastFrameMs: 8000 };
     expect(judge(silent)).toBe("doubt");
     expect(judge({ ...silent, lastFrameMs: null })).toBe("doubt");
+  });
+
+  it("is doubted sooner when a picture that moved has stopped as well", () => {
+    const silent = { ...calm, unansweredSinceMs: 10_000 - UNANSWERED_IN_SILENCE_MS, lastFrameMs: 8000, flowing: false };
+    expect(judge(silent)).toBe("fine");
+    expect(judge({ ...silent, stopped: true })).toBe("doubt");
   });
 
   it("is given the time that it takes: a slow one more, a hidden page all of it", () => {

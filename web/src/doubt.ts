@@ -11,6 +11,8 @@ export interface Evidence {
   readonly lastFrameMs: number | null;
   /** Whether frames came one after the other until then. */
   readonly flowing: boolean;
+  /** Whether they have stopped since, as was asked about. */
+  readonly stopped: boolean;
   /** Whether the page is hidden: browsers then run timers and show frames as they please. */
   readonly hidden: boolean;
 }
@@ -20,6 +22,8 @@ export interface Evidence {
  * most (RFC 9260's least RTO), and is no sign of anything.
  */
 export const UNANSWERED_MS = 1200;
+/** The same where frames that came one after the other have stopped too: two signs are better than one. */
+export const UNANSWERED_IN_SILENCE_MS = 800;
 /** The same in round trips, for paths that are slow. */
 const UNANSWERED_ROUND_TRIPS = 4;
 /** Frames that came one after the other and have stopped for so long are a reason to ask. */
@@ -34,7 +38,7 @@ export function judge(seen: Evidence): Verdict {
   if (unansweredSinceMs === null) {
     return seen.flowing && lastFrameMs !== null && nowMs - lastFrameMs >= FALL_SILENT_MS ? "ask" : "fine";
   }
-  if (nowMs - unansweredSinceMs < Math.max(UNANSWERED_MS, UNANSWERED_ROUND_TRIPS * seen.roundTripMs)) return "fine";
+  if (nowMs - unansweredSinceMs < Math.max(seen.stopped ? UNANSWERED_IN_SILENCE_MS : UNANSWERED_MS, UNANSWERED_ROUND_TRIPS * seen.roundTripMs)) return "fine";
   // A frame that came after the ping had gone shows that the path is there.
   return lastFrameMs !== null && lastFrameMs > unansweredSinceMs ? "fine" : "doubt";
 }
@@ -47,6 +51,7 @@ const FLOWING_FRAMES = 10;
 export class Flow {
   #lastMs: number | null = null;
   #row = 0;
+  #stopped = false;
 
   /** When the last frame was shown. */
   get lastMs(): number | null {
@@ -57,13 +62,20 @@ export class Flow {
     return this.#row >= FLOWING_FRAMES;
   }
 
+  /** Whether they did, and have stopped. */
+  get hasStopped(): boolean {
+    return this.#stopped;
+  }
+
   seen(nowMs: number): void {
+    this.#stopped = false;
     this.#row = this.#lastMs !== null && nowMs - this.#lastMs < FLOWING_MS ? this.#row + 1 : 0;
     this.#lastMs = nowMs;
   }
 
   /** It is known that they have stopped: that is asked about once. */
   stopped(): void {
+    this.#stopped = true;
     this.#row = 0;
   }
 }

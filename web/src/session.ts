@@ -448,6 +448,7 @@ export class Session {
       roundTripMs: pings.roundTripMs,
       lastFrameMs: this.#flow.lastMs,
       flowing: this.#flow.flowing,
+      stopped: this.#flow.hasStopped,
       hidden: this.#world.isHidden(),
     });
     if (verdict === "ask") {

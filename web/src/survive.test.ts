@@ -172,7 +172,7 @@ describe("a path that is lost", () => {
     }
     const sinceMs = clock.nowMs();
     while (sockets.length === 1 && clock.nowMs() - sinceMs < 10_000) await clock.pass(50);
-    expect(clock.nowMs() - sinceMs).toBeLessThanOrEqual(2150);
+    expect(clock.nowMs() - sinceMs).toBeLessThanOrEqual(1750);
   });
 
   it("goes unmentioned for a moment, and is told if nothing has come of it by then", async () => {

@@ -23,7 +23,6 @@ use super::{
 };
 use channels::Channels;
 use negotiation::{Action, Input, Negotiation, State, Terms};
-use offered::Offered;
 use pipeline::{ConsumerPipeline, Reports};
 use report::PageReports;
 use std::{
@@ -33,6 +32,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
+pub use terms::{Carrier, Outgoing, Visit};
 use token::Token;
 use tokio::{sync::mpsc, task::JoinHandle};
 use vdi_protocol::{
@@ -58,23 +58,6 @@ const VIEW: Duration = Duration::from_secs(1);
 
 /// The latency in `stats` is of the last so many seconds, since nobody reads it more often than once a second.
 const STATS_VIEW: Duration = Duration::from_secs(5);
-
-/// Sends a message to the consumer, whatever carries it. Must not block.
-pub type Outgoing = Box<dyn Fn(ToConsumer) + Send + Sync>;
-
-/// Which of the ways that have carried a consumer's messages, one after the other.
-pub type Carrier = u64;
-
-/// By which address a consumer's page has reached this machine, as far as that is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Visit {
-    /// Host, and port if it is not the scheme's own; empty when unknown.
-    pub authority: String,
-    /// Through TLS.
-    pub secure: bool,
-    /// The offer that it came with; without one it gets ours.
-    pub offered: Option<Arc<Offered>>,
-}
 
 /// One connection of a consumer, as everything but its own task sees it.
 pub struct Consumer {

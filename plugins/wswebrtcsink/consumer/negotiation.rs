@@ -12,7 +12,7 @@
 //! the actions in order.
 
 use super::terms::{PINGING_SILENCE_LIMIT, SILENCE_LIMIT};
-pub use super::terms::{Servers, Terms};
+pub use super::terms::{Servers, State, Terms};
 use super::{
     failure::{Evidence, Failure},
     sdp,
@@ -104,23 +104,6 @@ pub enum Action {
     AnnounceConnected,
     /// Take everything down; nothing follows.
     Close(String),
-}
-
-/// Where the consumer stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Nothing was said yet.
-    AwaitingHello,
-    /// The pipeline is being built.
-    Building,
-    /// The offer is out.
-    AwaitingAnswer,
-    /// ICE and DTLS are at work.
-    Connecting,
-    /// Media flows.
-    Connected,
-    /// Over.
-    Closed,
 }
 
 /// One consumer's negotiation.

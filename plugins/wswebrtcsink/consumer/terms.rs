@@ -1,8 +1,9 @@
-//! Setup: on which terms a connection is opened, and for how long its silence is borne.
+//! Setup: on which terms a connection is opened: how it came, what carries its messages, in which states it may be, and for
+//! how long its silence is borne.
 
-use super::token::Token;
-use std::time::Duration;
-use vdi_protocol::signalling::{IceServer, IceTransportPolicy};
+use super::{offered::Offered, token::Token};
+use std::{sync::Arc, time::Duration};
+use vdi_protocol::signalling::{IceServer, IceTransportPolicy, ToConsumer};
 
 /// A connected consumer from which neither RTCP nor data came for so long is gone. RFC 3550, 6.3.1 lets 6.2 s pass
 /// between two reports, and one may be lost.
@@ -34,4 +35,38 @@ pub struct Terms {
     pub token: Token,
     /// Whether this goes on with a session, in place of a connection that is lost or about to be.
     pub succeeds: bool,
+}
+
+/// Sends a message to the consumer, whatever carries it. Must not block.
+pub type Outgoing = Box<dyn Fn(ToConsumer) + Send + Sync>;
+
+/// Which of the ways that have carried a consumer's messages, one after the other.
+pub type Carrier = u64;
+
+/// By which address a consumer's page has reached this machine, as far as that is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Visit {
+    /// Host, and port if it is not the scheme's own; empty when unknown.
+    pub authority: String,
+    /// Through TLS.
+    pub secure: bool,
+    /// The offer that it came with; without one it gets ours.
+    pub offered: Option<Arc<Offered>>,
+}
+
+/// Where the consumer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nothing was said yet.
+    AwaitingHello,
+    /// The pipeline is being built.
+    Building,
+    /// The offer is out.
+    AwaitingAnswer,
+    /// ICE and DTLS are at work.
+    Connecting,
+    /// Media flows.
+    Connected,
+    /// Over.
+    Closed,
 }
