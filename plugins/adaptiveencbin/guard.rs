@@ -72,11 +72,12 @@ impl Flow {
     }
 
     /// Waits until nothing is inside any more, or almost: the source is let go so long before the expected end as it takes
-    /// to capture the next frame.
+    /// to capture the next frame. Of an encoder that has given nothing for a while nothing is expected: one that begins may take
+    /// its time, and what is captured meanwhile would be thrown away.
     pub fn wait_until_out(&self) {
         let journal = lock(&self.journal);
-        let usual = journal.p95(self.now()).unwrap_or_default();
-        let limit = usual.saturating_sub(CAPTURE_AHEAD).min(MAX_WAIT);
+        let usual = journal.p95(self.now());
+        let limit = usual.map_or(MAX_WAIT, |usual| usual.saturating_sub(CAPTURE_AHEAD).min(MAX_WAIT));
         // Poisoned or in vain, the source goes on.
         drop(self.out.wait_timeout_while(journal, limit, |journal| journal.inside() > 0));
     }

@@ -7,6 +7,7 @@ use std::{
     net::{TcpListener, TcpStream, UdpSocket},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering::Relaxed},
 };
 use vdi_launcher::doctor::{
     exchange::{Met, exchange},
@@ -28,8 +29,17 @@ struct Coturn {
     _folder: Folder,
 }
 
+/// A port that is free for both transports, below those that the system gives to whoever asks for any: the ICE agents of
+/// other tests do, by the dozen.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + (std::process::id() % 10_000) as u16;
+    (0..2_000)
+        .map(|_| first + NEXT.fetch_add(1, Relaxed))
+        .find(|port| {
+            TcpListener::bind(("127.0.0.1", *port)).is_ok() && UdpSocket::bind(("127.0.0.1", *port)).is_ok()
+        })
+        .expect("a free port among two thousand")
 }
 
 impl Coturn {
