@@ -72,6 +72,8 @@ describe("a running session", () => {
 
   test("a reload is connected again within two seconds", async () => {
     const viewer = await chromium.open(launcher);
+    // The seat of the browser before it is kept for a moment, since that might be reloading too.
+    await until("control", 10_000, async () => (await viewer.role()) === "controller");
     for (let reload = 0; reload < 3; reload++) {
       const consumer = await viewer.consumer();
       await viewer.page.reload();

@@ -28,7 +28,7 @@ export const doctorWords = {
 
   verdict: {
     connected: { title: "You are connected, directly", advice: "Pictures take the shortest way from the server to this browser." },
-    relayed: { title: "You are connected, through a TURN server", advice: "Nothing is wrong. A direct way would be a little quicker; a firewall or router prevents it." },
+    relayed: { title: "You are connected, through a TURN server", advice: "Nothing is wrong. A direct way would be a little quicker; a firewall, a router or the server's settings prevent it." },
     serverSilent: { title: "The server does not answer", advice: "Check that the desktop is running and that you are in the right network or VPN; then try again." },
     notTried: { title: "The connection has not come as far as the media path", advice: "What the server says below tells more." },
     noRelayConfigured: {

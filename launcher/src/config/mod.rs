@@ -133,7 +133,10 @@ impl Config {
     pub fn resolve(parsed: Parsed, encoders: &[&str]) -> Result<Self, Error> {
         let Parsed { options, without_effect } = parsed;
         let mut checks = Checks::default();
-        let (video, notes) = media::video(&mut checks, &options, encoders);
+        let (video, mut notes) = media::video(&mut checks, &options, encoders);
+        let ice = network::ice(&mut checks, &options);
+        let builtin_turn = checks.boolean("builtin-turn", &options.network.builtin_turn);
+        notes.extend(network::no_way(&ice, builtin_turn));
         let config = Self {
             address: checks_address(&mut checks, &options.server.addr),
             port: checks.number("port", &options.server.port, (0, u16::MAX)),
@@ -144,9 +147,9 @@ impl Config {
             desktop: desktop(&mut checks, &options),
             video,
             audio: media::audio(&mut checks, &options),
-            ice: network::ice(&mut checks, &options),
+            ice,
             direct_paths: network::direct_paths(&mut checks, &options),
-            builtin_turn: checks.boolean("builtin-turn", &options.network.builtin_turn),
+            builtin_turn,
             builtin_turn_port: checks.number(
                 "builtin-turn-port",
                 &options.network.builtin_turn_port,

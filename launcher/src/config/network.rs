@@ -75,6 +75,18 @@ pub struct DirectPaths {
     pub interfaces: Vec<String>,
 }
 
+/// What is wrong with options by which no page can connect, unless the file or the service names a server.
+pub(super) fn no_way(ice: &Ice, builtin_turn: bool) -> Option<String> {
+    let relayed = builtin_turn || !ice.turn_urls.is_empty() || ice.turn_rest.is_some();
+    (ice.policy == IceTransportPolicy::Relay && !relayed).then(|| {
+        format!(
+            "only relayed paths may be used (--ice-transport-policy=relay), and there is no TURN server: no page can connect \
+             until {} names one",
+            ice.rtc_config_json.display()
+        )
+    })
+}
+
 pub(super) fn ice(checks: &mut Checks, options: &Options) -> Ice {
     let network = &options.network;
     let stun_port: u16 = checks.number("stun-port", &network.stun_port, (1, u16::MAX));

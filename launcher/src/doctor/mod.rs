@@ -62,6 +62,8 @@ pub struct Subject {
     pub service: Option<(TurnRest, String)>,
     /// The built-in TURN server, and where it is.
     pub built_in: Option<(BuiltIn, SocketAddr)>,
+    /// Whether the options switch it on.
+    pub relays_itself: bool,
 }
 
 impl Subject {
@@ -79,6 +81,7 @@ impl Subject {
             ice,
             service: service.map(|service| (service, config.ice.turn_user.clone().unwrap_or_default())),
             built_in: None,
+            relays_itself: config.builtin_turn,
         }
     }
 
@@ -305,7 +308,7 @@ fn report(
         session::latency(&status),
         session::candidates(&gathered, subject.has_stun(), subject.has_turn()),
     ];
-    checks.push(rules::list(&subject.ice));
+    checks.push(rules::list(&subject.ice, subject.relays_itself));
     checks.extend(tested);
     checks.extend(found.names);
     checks.push(rules::clock(servers, unix_seconds(), found.ahead));

@@ -9,6 +9,7 @@ use crate::ice::keeper::Current;
 use std::{net::IpAddr, time::Duration};
 use vdi_protocol::{
     doctor::{Check, CheckName, Outcome},
+    signalling::IceTransportPolicy,
     status::IceSource,
 };
 
@@ -172,8 +173,8 @@ pub fn weigh(mut checks: Vec<Check>) -> Vec<Check> {
     checks
 }
 
-/// What came of the list of servers itself.
-pub fn list(ice: &Current) -> Check {
+/// What came of the list of servers itself; `built_in` says whether the launcher is a TURN server too.
+pub fn list(ice: &Current, built_in: bool) -> Check {
     let done = |outcome, message: String| check(CheckName::Servers, outcome, message);
     let source = match ice.source {
         IceSource::None => "none are configured",
@@ -191,9 +192,21 @@ pub fn list(ice: &Current) -> Check {
             .because("NO_LIST")
             .advise("Correct the file, or the address, the user and the state of the service.");
     }
+    let relayed =
+        built_in || ice.servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn"));
+    if ice.policy == IceTransportPolicy::Relay && !relayed {
+        let words = "Only relayed paths may be used, and there is no TURN server: no page can connect.";
+        return done(Outcome::Failed, words.into()).because("NO_TURN").advise(
+            "Configure a TURN server, switch the built-in one on, or allow --ice-transport-policy=all.",
+        );
+    }
     if count == 0 {
-        return done(Outcome::Skipped, "No STUN or TURN server is configured.".into())
-            .advise("The built-in TURN server serves pages that reach this machine's port; for all others configure one.");
+        let advice = if built_in {
+            "The built-in TURN server serves pages that reach this machine's port; for all others configure one."
+        } else {
+            "Without a TURN server only pages connect that reach this machine by UDP: configure one, or --builtin-turn=true."
+        };
+        return done(Outcome::Skipped, "No STUN or TURN server is configured.".into()).advise(advice);
     }
     done(Outcome::Passed, format!("STUN and TURN servers: {count}, {source}."))
 }
@@ -339,12 +352,15 @@ mod tests {
             source: IceSource::Rest,
             ..Current::default()
         };
-        assert_eq!(list(&ice(0, None)).outcome, Outcome::Skipped);
-        assert_eq!(list(&ice(1, None)).outcome, Outcome::Passed);
-        let late = list(&ice(1, Some("the service gave no servers")));
+        assert_eq!(list(&ice(0, None), true).outcome, Outcome::Skipped);
+        assert_eq!(list(&ice(1, None), true).outcome, Outcome::Passed);
+        let relay_only = Current { policy: IceTransportPolicy::Relay, ..ice(0, None) };
+        assert_eq!(list(&relay_only, true).outcome, Outcome::Skipped);
+        assert_eq!(list(&relay_only, false).reason.as_deref(), Some("NO_TURN"));
+        let late = list(&ice(1, Some("the service gave no servers")), true);
         assert_eq!((late.outcome, late.reason.as_deref()), (Outcome::Warning, Some("NO_LIST")));
         assert!(late.message.starts_with("The service gave no servers. "), "{}", late.message);
-        assert_eq!(list(&ice(0, Some("x"))).outcome, Outcome::Failed);
+        assert_eq!(list(&ice(0, Some("x")), true).outcome, Outcome::Failed);
     }
 
     #[test]

@@ -12,6 +12,8 @@ use vdi_protocol::{
 
 /// Unevenness above which a picture stutters (requirement).
 const MAX_JITTER_SECONDS: f64 = 0.020;
+/// Frames per second from which jitter says something of the network: of a desktop that hardly changes it tells when it did.
+const MIN_FRAMES_PER_SECOND: f64 = 10.0;
 /// What latency should stay below (requirement: goal).
 const GOAL_SECONDS: f64 = 0.050;
 /// What latency must stay below (requirement: limit).
@@ -142,7 +144,7 @@ pub fn media(status: &Result<Status, String>) -> Check {
         media.packets_lost.max(0),
         media.round_trip_seconds * 1000.0
     );
-    if media.jitter_seconds >= MAX_JITTER_SECONDS {
+    if media.jitter_seconds >= MAX_JITTER_SECONDS && media.frames_per_second >= MIN_FRAMES_PER_SECOND {
         return done(Outcome::Failed, words)
             .of(page)
             .because("JITTER")
@@ -202,7 +204,10 @@ pub fn candidates(facts: &CandidateFacts, stun: bool, turn: bool) -> Check {
         CandidateFacts::Failed(why) => {
             return done(Outcome::Failed, format!("No address can be gathered: {}.", why.trim_end_matches('.')))
                 .because("NO_ICE")
-                .advise("Install GStreamer's WebRTC and libnice plugins (gstreamer1.0-plugins-bad, gstreamer1.0-nice).");
+                .advise(
+                    "Name interfaces that this machine has in --ice-interfaces; if none are named, GStreamer's WebRTC and \
+                     libnice plugins may be missing (gstreamer1.0-plugins-bad, gstreamer1.0-nice).",
+                );
         }
     };
     let of = |kind: &str| -> BTreeSet<String> {

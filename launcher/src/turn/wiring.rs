@@ -54,7 +54,10 @@ pub async fn listen(relay: &Relay, config: &Config) -> Option<AbortHandle> {
             Some(tokio::spawn(async move { relay.serve_udp(socket).await }).abort_handle())
         }
         Err(err) => {
-            tracing::warn!("TURN is served on the TCP port only: cannot listen on UDP {address}: {err}");
+            tracing::warn!(
+                "TURN is served on the TCP port only: cannot listen on UDP {address}: {err}; where another desktop has the port, \
+                 --builtin-turn-port=0 takes a free one"
+            );
             None
         }
     }

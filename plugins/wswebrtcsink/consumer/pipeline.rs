@@ -12,7 +12,7 @@ use super::{
     sdp,
 };
 use crate::wswebrtcsink::{
-    direct::DirectPaths,
+    direct::{DirectPaths, Ports},
     frames::{SharedTotals, Watch},
     payload::{Kind, Payload},
     producer::Producer,
@@ -156,6 +156,8 @@ impl ConsumerPipeline {
         add_local_addresses(&ice_agent, &plan.direct)?;
         ice_agent.set_property("min-rtp-port", u32::from(plan.direct.ports.min));
         ice_agent.set_property("max-rtp-port", u32::from(plan.direct.ports.max));
+        // A range is opened for UDP. TCP would take ports of it too, and keep each for a minute after its consumer has gone.
+        ice_agent.set_property("ice-tcp", plan.direct.ports == Ports::default());
         tune(&ice_agent);
         watch_bus(pipeline, reports);
         watch_webrtcbin(&webrtcbin, &plan.direct, reports);

@@ -63,6 +63,10 @@ fn software_is_a_warning_only_where_hardware_was_preferred_and_failed() {
 }
 
 fn watched(pages: &[(u64, f64)]) -> Result<Status, String> {
+    watched_at(30.0, pages)
+}
+
+fn watched_at(frames_per_second: f64, pages: &[(u64, f64)]) -> Result<Status, String> {
     let page = |(index, (frames_decoded, jitter_seconds)): (usize, &(u64, f64))| ConsumerStatus {
         id: format!("c{index}"),
         role: Role::Viewer,
@@ -70,6 +74,7 @@ fn watched(pages: &[(u64, f64)]) -> Result<Status, String> {
         media: Some(ConsumerMedia {
             frames_decoded: *frames_decoded,
             jitter_seconds: *jitter_seconds,
+            frames_per_second,
             ..ConsumerMedia::default()
         }),
     };
@@ -82,6 +87,12 @@ fn media_are_judged_by_the_page_that_is_worst_off() {
     assert_eq!(found(&media(&watched(&[(300, 0.0199)]))), (Outcome::Passed, None));
     let uneven = media(&watched(&[(300, 0.003), (300, 0.020)]));
     assert_eq!((found(&uneven), uneven.target.as_deref()), ((Outcome::Failed, Some("JITTER")), Some("c1")));
+    let still = media(&watched_at(1.0, &[(300, 0.030)]));
+    assert_eq!(
+        found(&still),
+        (Outcome::Passed, None),
+        "a desktop that hardly changes says nothing of the network"
+    );
     let blank = media(&watched(&[(300, 0.030), (0, 0.0)]));
     assert_eq!((found(&blank), blank.target.as_deref()), ((Outcome::Failed, Some("NO_FRAMES")), Some("c1")));
     assert_eq!(found(&media(&watched(&[]))), (Outcome::Skipped, None));
