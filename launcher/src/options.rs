@@ -205,7 +205,7 @@ pub struct NetworkOptions {
     /// Paths that the media may take: `all`, or `relay` for those through a TURN server only.
     #[arg(long, env = "SELKIES_ICE_TRANSPORT_POLICY", default_value = "all", value_name = "POLICY")]
     pub ice_transport_policy: String,
-    /// UDP and TCP ports for direct paths, such as `50000-50100`, for a firewall to open; any free one if not given. A page takes up to two for each address of this machine.
+    /// UDP ports for direct paths, such as `50000-50100`, for a firewall to open; any free one if not given. A page takes one for each address of this machine. Direct paths over TCP are not offered then.
     #[arg(long, env = "SELKIES_UDP_PORT_RANGE", value_name = "FIRST-LAST")]
     pub udp_port_range: Option<String>,
     /// Public addresses, separated by commas, under which this machine is reached although it does not have them itself (1-to-1 NAT): each direct path is offered with them too.

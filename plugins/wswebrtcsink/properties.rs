@@ -49,12 +49,12 @@ pub fn specs() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder("min-rtp-port")
             .nick("Minimum port")
-            .blurb("First of the ports for direct paths, UDP and TCP; for consumers to come")
+            .blurb("First of the ports for direct paths, UDP only once a range is set; for consumers to come")
             .maximum(u32::from(u16::MAX))
             .build(),
         glib::ParamSpecUInt::builder("max-rtp-port")
             .nick("Maximum port")
-            .blurb("Last of the ports for direct paths; each consumer takes up to two for each address of this machine")
+            .blurb("Last of the ports for direct paths; each consumer takes one for each address of this machine")
             .maximum(u32::from(u16::MAX))
             .default_value(u32::from(u16::MAX))
             .build(),
