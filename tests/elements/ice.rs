@@ -7,9 +7,12 @@ use crate::{
 };
 use futures_util::{SinkExt, StreamExt};
 use gst::prelude::*;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
@@ -103,26 +106,48 @@ fn application_is_asked_for_each_pages_servers_and_pages_are_told_when_they_chan
     assert_eq!(policy, IceTransportPolicy::Relay);
 }
 
+/// The page's candidates, up to the one that `enough` asks for and those that come together with it.
+fn candidates(stream: &TestStream, what: &str, enough: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut page = Page::open(stream, &[]);
+    let mut lines = Vec::new();
+    page.next(what, |message| {
+        let ToConsumer::Ice(ice) = message else { return None };
+        lines.push(ice.candidate);
+        enough(&lines[lines.len() - 1]).then_some(())
+    });
+    let others = async {
+        while let Some(Ok(message)) = page.0.next().await {
+            let Message::Text(text) = message else { continue };
+            if let ToConsumer::Ice(ice) = serde_json::from_str(&text).unwrap() {
+                lines.push(ice.candidate);
+            }
+        }
+    };
+    let _ = RUNTIME.block_on(async { tokio::time::timeout(Duration::from_millis(500), others).await });
+    lines
+}
+
 #[test]
 fn candidates_stay_on_the_interface_and_within_the_ports_that_are_given() {
-    let stream = hosted(|sink| {
-        sink.set_property("interfaces", gst::Array::new(["127.0.0.0/8"]));
+    let local = |sink: &gst::Element| sink.set_property("interfaces", gst::Array::new(["127.0.0.0/8"]));
+    let (address, port) = (4, 5);
+    let free = hosted(local);
+    let lines = candidates(&free, "a candidate for TCP", |line| line.contains("tcptype passive"));
+    assert!(lines.iter().any(|line| line.contains(" UDP ")), "{lines:?}");
+    for line in &lines {
+        assert_eq!(line.split(' ').nth(address), Some("127.0.0.1"), "{line}");
+    }
+
+    let ranged = hosted(|sink| {
+        local(sink);
         sink.set_property("min-rtp-port", 52_000_u32);
         sink.set_property("max-rtp-port", 52_009_u32);
     });
-    let mut page = Page::open(&stream, &[]);
-    let mut lines = Vec::new();
-    page.next("two candidates", |message| {
-        if let ToConsumer::Ice(ice) = message {
-            lines.push(ice.candidate);
-        }
-        (lines.iter().filter(|line| !line.contains("tcptype active")).count() >= 2).then_some(())
-    });
-    for line in lines {
+    let lines = candidates(&ranged, "a candidate for UDP", |line| line.contains(" UDP "));
+    for line in &lines {
         let fields: Vec<_> = line.split(' ').collect();
-        assert_eq!(fields[4], "127.0.0.1", "{line}");
-        let port: u16 = fields[5].parse().unwrap();
-        assert!((52_000..=52_009).contains(&port) || line.contains("tcptype active"), "{line}");
+        assert_eq!((fields[2], fields[address]), ("UDP", "127.0.0.1"), "the range is for UDP: {line}");
+        assert!((52_000..=52_009).contains(&fields[port].parse::<u16>().unwrap()), "{line}");
     }
 }
 
