@@ -1,0 +1,23 @@
+//! The wire: `VDISession` and `VDITemplate` in `vdi.kasm.io/v1alpha1`, as users write them and `kubectl` shows them.
+//!
+//! The types here are the only definition: the CRDs under `deploy/crd/` are generated from them
+//! (`vdi-operator crd`), with every bound and every rule, so that the API server refuses what the operator
+//! could not carry out, with a sentence that names the field.
+
+mod quantity;
+mod session;
+mod template;
+
+pub use quantity::{Quantity, Span};
+pub use session::{
+    CONDITION_ENCODER, CONDITION_READY, CONDITION_SCHEDULED, CONDITION_SUSPENDED, CONDITION_VALID, Phase,
+    Resources, VDISession, VDISessionSpec, VDISessionStatus,
+};
+pub use template::{
+    ClipboardPolicy, EgressPort, EgressRule, EncoderPolicy, EnvVar, GpuMode, GpuPolicy, Limits, Network,
+    Persistence, Policy, Protocol, PullPolicy, Retention, SecretKey, Storage, TaintEffect, TemplateResources,
+    Toleration, TolerationOperator, VDITemplate, VDITemplateSpec, WarmPool,
+};
+
+/// API group of both kinds.
+pub const GROUP: &str = "vdi.kasm.io";
