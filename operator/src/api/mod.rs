@@ -10,8 +10,8 @@ mod template;
 
 pub use quantity::{Quantity, Span};
 pub use session::{
-    CONDITION_ENCODER, CONDITION_READY, CONDITION_SCHEDULED, CONDITION_SUSPENDED, CONDITION_VALID, Phase,
-    Resources, VDISession, VDISessionSpec, VDISessionStatus,
+    CONDITION_ENCODER, CONDITION_READY, CONDITION_SCHEDULED, CONDITION_SUSPENDED, CONDITION_VALID,
+    LastFailure, Phase, Resources, VDISession, VDISessionSpec, VDISessionStatus,
 };
 pub use template::{
     ClipboardPolicy, EgressPort, EgressRule, EncoderPolicy, EnvVar, GpuMode, GpuPolicy, Limits, Network,
