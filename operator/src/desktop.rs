@@ -18,6 +18,8 @@ pub struct Desktop {
     pub user: String,
     /// Name of the template.
     pub template: String,
+    /// Generation of the template.
+    pub template_generation: i64,
     /// What the template says.
     pub spec: VDITemplateSpec,
     /// GPUs or slices.
