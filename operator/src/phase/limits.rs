@@ -83,12 +83,12 @@ impl Run<'_> {
         let mut last = told.max(start).max(self.running_since.unwrap_or(start));
         if let Some(report) = self.report() {
             let seconds = report.last_input_seconds_ago.unwrap_or(report.status.uptime_seconds);
-            let reported = whole_seconds(before(report.at, seconds));
+            let reported = before(report.at, seconds);
             let step = self.idle.map_or(LEAST_STEP, |idle| LEAST_STEP.max(idle / 10));
             // One from the future was written by a clock that has been set back since.
             let behind = after(told, step).is_some_and(|due| reported >= due);
             if told > report.at || (behind && report.last_input_seconds_ago.is_some()) {
-                status.last_input_time = Some(Time(reported.max(start.min(report.at))));
+                status.last_input_time = Some(Time(whole_seconds(reported.max(start.min(report.at)))));
             }
             last = if told > report.at { reported } else { last.max(reported) };
         }

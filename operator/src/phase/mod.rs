@@ -21,7 +21,11 @@ mod course;
 mod encoder;
 mod failure;
 mod limits;
+#[cfg(test)]
+mod limits_tests;
 mod pod;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     api::{VDISession, VDISessionStatus},
