@@ -65,16 +65,16 @@ pub struct VDISessionSpec {
     /// after a suspension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
-    /// Longest life of the desktop, counted from its start: it is ended then, and its page warns before. The
-    /// template may set a lower limit.
+    /// Longest life of the desktop, counted from its start: it is ended then, and its page warns before. Of
+    /// this and the template's limit the shorter holds.
     #[serde(default = "default_timeout")]
     pub timeout: Span,
-    /// Time without key, button or motion after which the desktop is ended; the page warns before. The template's
-    /// limit if absent; none if that has none either.
+    /// Time without key, button or motion after which the desktop is ended; the page warns before. Of this and the
+    /// template's limit the shorter holds; never if there is neither.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<Span>,
-    /// Time without a connected page after which the desktop is ended. The template's limit if absent; none if that
-    /// has none either.
+    /// Time without a connected page after which the desktop is ended. Of this and the template's limit the shorter
+    /// holds; never if there is neither.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disconnected_timeout: Option<Span>,
     /// Whether the desktop is to have no pod. Its home, its address and this object stay; `false` starts it again.
@@ -96,10 +96,12 @@ pub struct Resources {
     pub gpu: Option<i32>,
     /// Memory, requested and limit at once. The template's `defaultMemory` if absent, which is 4Gi if it says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::quantity::memory")]
     pub memory: Option<Quantity>,
     /// Limit of processors; one of them is requested. The template's `defaultCPU` if absent, which is 2 if it says
     /// nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::quantity::cpu")]
     pub cpu: Option<Quantity>,
 }
 
