@@ -11,6 +11,13 @@
 //! Its only state is the API server's: it may be killed at any moment, and another goes on from there.
 
 pub mod api;
+pub mod build;
+pub mod credentials;
 pub mod desktop;
+pub mod names;
 pub mod phase;
 pub mod settings;
+pub mod validate;
+
+#[cfg(test)]
+mod test_data;
