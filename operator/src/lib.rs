@@ -18,3 +18,6 @@ pub mod names;
 pub mod phase;
 pub mod settings;
 pub mod validate;
+
+#[cfg(test)]
+mod test_data;

@@ -10,6 +10,7 @@
 //! Kubernetes lets hardly anything of them change; of a pod only the [`limits`] follow.
 
 mod claim;
+mod environment;
 mod home;
 mod metadata;
 mod network;
@@ -17,10 +18,13 @@ mod pod;
 mod pool;
 mod route;
 mod secret;
+mod subnet;
+mod volumes;
 
 pub use home::is_home_of;
 pub use metadata::{claimed, limits, template_generation};
-pub use pool::{Pooled, pool, pool_network};
+pub use network::pool_network;
+pub use pool::{Pooled, pool};
 pub use route::ingress_route;
 
 use crate::{credentials::Credentials, desktop::Desktop, settings::Settings};
@@ -70,7 +74,6 @@ pub fn standing(desktop: &Desktop, settings: &Settings) -> Standing {
 /// the desktop that was claimed. `expires_at` is the status's.
 pub fn running(
     desktop: &Desktop,
-    settings: &Settings,
     name: &str,
     credentials: &Credentials,
     expires_at: Option<Timestamp>,
@@ -78,6 +81,6 @@ pub fn running(
     Running {
         secret: secret::secret(desktop, name, credentials),
         claim: claim::claim(desktop, name),
-        pod: pod::pod(desktop, settings, name, expires_at),
+        pod: pod::pod(desktop, name, expires_at),
     }
 }

@@ -1,11 +1,8 @@
 //! Decision: desktops that wait, started, for a session to claim them.
 
-use super::{metadata, secret};
-use crate::{api::VDITemplate, credentials::Credentials, settings::Settings};
-use k8s_openapi::api::{
-    core::v1::{Pod, Secret},
-    networking::v1::NetworkPolicy,
-};
+use super::{metadata, pod, secret};
+use crate::{api::VDITemplate, credentials::Credentials};
+use k8s_openapi::api::core::v1::{Pod, Secret};
 
 /// A desktop that waits.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,25 +14,23 @@ pub struct Pooled {
 }
 
 /// A desktop that waits under this name, of [`crate::names::pool_pod`]; `None` if the template has no pool.
-pub fn pool(
-    template: &VDITemplate,
-    settings: &Settings,
-    name: &str,
-    credentials: &Credentials,
-) -> Option<Pooled> {
-    let _ = settings;
-    let pool = template.spec.warm_pool.as_ref()?;
-    let metadata = metadata::pooled(template, &pool.namespace, name);
+pub fn pool(template: &VDITemplate, name: &str, credentials: &Credentials) -> Option<Pooled> {
+    let spec = &template.spec;
+    let namespace = &spec.warm_pool.as_ref()?.namespace;
+    let mut of_pod = metadata::pooled(template, namespace, name);
+    let nothing_yet = "{}".to_owned();
+    pod::annotate(&mut of_pod, template.metadata.generation.unwrap_or_default(), nothing_yet);
+    let parts = pod::Parts {
+        spec,
+        gpu: spec.default_gpu(),
+        memory: &spec.resources.default_memory,
+        cpu: &spec.resources.default_cpu,
+        name,
+        // Not looked at: a template with a pool keeps no homes.
+        home: name,
+    };
     Some(Pooled {
-        secret: secret::filled(metadata.clone(), credentials),
-        pod: Pod { metadata, spec: None, status: None },
+        secret: secret::filled(metadata::pooled(template, namespace, name), credentials),
+        pod: Pod { metadata: of_pod, spec: Some(pod::pod_spec(&parts)), status: None },
     })
-}
-
-/// The policy for a template's desktops while they wait, and for as long as there is the template; `None` if it has no pool.
-pub fn pool_network(template: &VDITemplate, settings: &Settings) -> Option<NetworkPolicy> {
-    let _ = settings;
-    let pool = template.spec.warm_pool.as_ref()?;
-    let name = crate::names::pool_policy(template.metadata.name.as_deref().unwrap_or_default());
-    Some(NetworkPolicy { metadata: metadata::pooled(template, &pool.namespace, &name), spec: None })
 }
