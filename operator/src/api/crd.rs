@@ -33,3 +33,39 @@ fn without_null(schema: &mut JSONSchemaProps) {
         without_null(values);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_under_deploy_are_what_the_types_say() {
+        for crd in crds() {
+            let file = format!("{}/../deploy/crd/{}.yaml", env!("CARGO_MANIFEST_DIR"), crd.spec.names.plural);
+            let kept = std::fs::read_to_string(&file).unwrap();
+            assert_eq!(kept, yaml(&crd).unwrap(), "{file} is stale: `make crd` writes it anew");
+        }
+    }
+
+    #[test]
+    fn every_field_of_both_kinds_is_described() {
+        fn undescribed(path: &str, schema: &JSONSchemaProps, found: &mut Vec<String>) {
+            if schema.description.is_none() && path.contains('.') && !path.ends_with("[]") {
+                found.push(path.to_owned());
+            }
+            for (name, field) in schema.properties.iter().flatten() {
+                undescribed(&format!("{path}.{name}"), field, found);
+            }
+            if let Some(JSONSchemaPropsOrArray::Schema(items)) = &schema.items {
+                undescribed(&format!("{path}[]"), items, found);
+            }
+        }
+        let mut found = vec![];
+        for crd in crds() {
+            let schema =
+                crd.spec.versions[0].schema.as_ref().and_then(|schema| schema.open_api_v3_schema.as_ref());
+            undescribed(&crd.spec.names.kind, schema.unwrap(), &mut found);
+        }
+        assert_eq!(found, Vec::<String>::new());
+    }
+}
