@@ -17,8 +17,8 @@ pub use network::{EgressPort, EgressRule, Network, Protocol};
 pub use policy::{ClipboardPolicy, Limits, Policy};
 pub use quantity::{Quantity, Span};
 pub use session::{
-    CONDITION_ENCODER, CONDITION_READY, CONDITION_SCHEDULED, CONDITION_SUSPENDED, CONDITION_VALID, Phase,
-    Resources, VDISession, VDISessionSpec, VDISessionStatus,
+    CONDITION_ENCODER, CONDITION_READY, CONDITION_SCHEDULED, CONDITION_SUSPENDED, CONDITION_VALID,
+    LastFailure, Phase, Resources, VDISession, VDISessionSpec, VDISessionStatus,
 };
 pub use template::{
     EncoderPolicy, EnvVar, GpuMode, GpuPolicy, Persistence, PullPolicy, Retention, SecretKey, Storage,

@@ -159,6 +159,12 @@ pub struct VDISessionStatus {
     /// When its pod was last replaced after a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_restart_time: Option<Time>,
+    /// UID of its pod; absent while it has none, or only one that is to go.
+    #[serde(default, rename = "podUID", skip_serializing_if = "Option::is_none")]
+    pub pod_uid: Option<String>,
+    /// The last failure of a pod in this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<LastFailure>,
     /// The generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
@@ -166,4 +172,30 @@ pub struct VDISessionStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+}
+
+/// A pod of the session that failed.
+#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastFailure {
+    /// UID of the pod, so that no failure is counted twice.
+    #[serde(rename = "podUID")]
+    pub pod_uid: String,
+    /// Why, as the reason of the condition Ready.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
+    /// Whether the session waits for a change of its spec, of its template or of the annotation
+    /// `vdi.kasm.io/retry-at` before it is tried again.
+    #[serde(default)]
+    pub permanent: bool,
+    /// Generation of the spec that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// What the pod was made from, as its annotation `vdi.kasm.io/made-from` tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_from: Option<String>,
+    /// The annotation `vdi.kasm.io/retry-at` at that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<String>,
 }
