@@ -37,6 +37,9 @@ pub enum Error {
         /// What has changed.
         what: String,
     },
+    /// What stands in the way has to be removed by somebody else.
+    #[error("{}", .0.message)]
+    Refused(Refusal),
     /// An object could not be read or written as JSON.
     #[error("cannot read {what}: {source}")]
     Json {
@@ -70,6 +73,7 @@ impl Error {
             (Self::NotLeading { .. }, _) => "not_leading",
             (Self::Stale { .. }, _) | (_, Some(409)) => "conflict",
             (Self::Json { .. }, _) => "json",
+            (Self::Refused(_), _) => "refused",
             (Self::Setup(_), _) => "setup",
             (_, Some(429)) => "too_many_requests",
             (_, Some(401 | 403)) => "forbidden",
@@ -95,6 +99,9 @@ impl Error {
 
     /// The refusal that this is, if trying the same again is of no use before something else changes.
     pub fn refusal(&self) -> Option<Refusal> {
+        if let Self::Refused(refusal) = self {
+            return Some(refusal.clone());
+        }
         let Self::Api { what, source } = self else { return None };
         let kube::Error::Api(status) = &**source else { return None };
         let reason = match status.code {

@@ -3,7 +3,7 @@
 //! An event is a courtesy: that it cannot be written is logged and holds up nothing. Its name is made from what it is
 //! about, so that it is never told twice, however often the operator is killed between telling and remembering.
 
-use crate::{api::VDISession, names, phase::Told, writes::Writes};
+use crate::{api::VDISession, names, phase::Told, api_server::ApiServer};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::events::v1::Event,
@@ -15,10 +15,10 @@ use kube::{Resource, ResourceExt};
 const LONGEST_NOTE: usize = 1_000;
 
 /// Tells of a session what its decision says. `session` is as it was decided on.
-pub async fn tell(writes: &Writes, session: &VDISession, reporter: &str, told: &[Told]) {
+pub async fn tell(server: &ApiServer, session: &VDISession, reporter: &str, told: &[Told]) {
     for told in told {
         let event = event(session, reporter, told, Timestamp::now());
-        if let Err(error) = writes.event(&event).await {
+        if let Err(error) = server.event(&event).await {
             tracing::warn!("{error}");
         }
     }
@@ -42,7 +42,7 @@ fn event(session: &VDISession, reporter: &str, told: &Told, now: Timestamp) -> E
         reporting_controller: Some(format!("vdi.kasm.io/{}", names::FIELD_MANAGER)),
         reporting_instance: Some(reporter.chars().take(128).collect()),
         action: Some("Reconcile".to_owned()),
-        reason: Some(told.reason.to_owned()),
+        reason: Some(told.reason.clone()),
         regarding: Some(session.object_ref(&())),
         note: Some(note),
         type_: Some(if told.warning { "Warning" } else { "Normal" }.to_owned()),

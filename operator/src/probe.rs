@@ -11,11 +11,11 @@ use hyper_util::{
 };
 use jiff::Timestamp;
 use std::{net::IpAddr, sync::Arc, time::Duration};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vdi_protocol::{environment::DEFAULT_PORT, status::Status};
 
 /// How long a launcher may take: it answers within milliseconds unless it hangs.
-const LIMIT: Duration = Duration::from_secs(3);
+pub const LIMIT: Duration = Duration::from_secs(3);
 /// Longest answer; a usual one has 3 KiB, and some more with many pages.
 const LONGEST_BYTES: usize = 256 * 1024;
 /// Launchers asked at once.
@@ -36,25 +36,32 @@ impl Probe {
         Self { client, permits: Arc::new(Semaphore::new(AT_ONCE)), metrics }
     }
 
-    /// What the launcher at this address says; `None` if it says nothing that is of use.
-    pub async fn ask(&self, ip: IpAddr, username: &str, password: &str) -> Option<Report> {
-        // The semaphore is never closed.
-        let _permit = self.permits.acquire().await;
+    /// Leave to ask one launcher, if not too many are being asked.
+    pub fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        self.permits.clone().try_acquire_owned().ok()
+    }
+
+    /// What the launcher at this address says, or why it says nothing that is of use.
+    pub async fn ask(
+        &self,
+        _permit: OwnedSemaphorePermit,
+        ip: IpAddr,
+        username: &str,
+        password: &str,
+    ) -> Result<Report, String> {
         let answer = match tokio::time::timeout(LIMIT, self.get(ip, username, password)).await {
             Ok(answer) => answer,
-            Err(_) => Err(format!("no answer within {} s", LIMIT.as_secs())),
+            Err(_) => Err(format!("it gave no answer within {} s", LIMIT.as_secs())),
         };
-        match answer {
-            Ok(status) => {
-                self.metrics.probed("answered");
-                Some(report(status, Timestamp::now()))
-            }
-            Err(error) => {
-                self.metrics.probed("failed");
-                tracing::debug!("the launcher at {ip} does not say how it stands: {error}");
-                None
-            }
-        }
+        self.metrics.probed(if answer.is_ok() { "answered" } else { "failed" });
+        answer.map(|status| {
+            let mut report = Report::new(Timestamp::now(), status);
+            // Kept for each session, and read by nobody from here on.
+            report.status.consumers = Vec::new();
+            report.status.ice_servers = Default::default();
+            report.status.turn = None;
+            report
+        })
     }
 
     async fn get(&self, ip: IpAddr, username: &str, password: &str) -> Result<Status, String> {
@@ -71,16 +78,5 @@ impl Probe {
         let body = Limited::new(answer.into_body(), LONGEST_BYTES).collect().await;
         let body = body.map_err(|error| error.to_string())?.to_bytes();
         serde_json::from_slice(&body).map_err(|error| error.to_string())
-    }
-}
-
-fn report(status: Status, at: Timestamp) -> Report {
-    Report {
-        at,
-        last_input_seconds_ago: status.last_input_seconds_ago,
-        pages: status.consumers.len(),
-        encoder: status.encoder.as_ref().map(|encoder| encoder.name.clone()),
-        hardware: status.encoder.as_ref().is_some_and(|encoder| encoder.hardware),
-        status,
     }
 }

@@ -5,8 +5,10 @@
 
 use crate::{
     api::{VDISession, VDITemplate},
-    backoff, names,
-    object::{Child, Kind, trim},
+    backoff,
+    dereference::shares_home,
+    names,
+    object::{Child, Kind, is_controlled_by, trim},
     seen::Seen,
 };
 use futures_util::{StreamExt, TryStreamExt};
@@ -46,6 +48,11 @@ impl Complaints {
     /// What is wrong, one line for each kind.
     pub fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Nobody watches any more.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn set(&self, kind: &str, complaint: Option<String>) {
@@ -91,15 +98,17 @@ impl Known {
         }
     }
 
-    /// Objects of a kind that wait under a template's name.
-    pub fn pooled(&self, kind: Kind, template: &str) -> Vec<Arc<Child>> {
-        let label = names::label(template);
-        let belongs = |child: &Child| child.labels().get(names::LABEL_POOL) == Some(&label);
-        self.children.get(&kind).map(|seen| seen.store().state_filter(belongs)).unwrap_or_default()
+    /// Objects of a kind that somebody controls and that stay.
+    pub fn controlled(&self, kind: Kind, namespace: &str, uid: &str) -> Vec<Arc<Child>> {
+        let theirs = |child: &Child| {
+            let meta = child.meta();
+            meta.namespace.as_deref() == Some(namespace)
+                && meta.deletion_timestamp.is_none()
+                && is_controlled_by(meta, uid)
+        };
+        self.children.get(&kind).map(|seen| seen.store().state_filter(theirs)).unwrap_or_default()
     }
-}
 
-impl Known {
     /// Waits until everything has been listed once, so that what is not known does not exist.
     pub async fn ready(&self) {
         // An error says that the watch has ended: of a kind that the cluster lacks, or of all when the process ends.
@@ -170,7 +179,7 @@ impl Trigger {
     }
 
     /// Asks for a look at everything. A message that waits already says the same.
-    fn everything(&self) {
+    pub fn everything(&self) {
         let _ = self.all_sessions.try_send(());
         let _ = self.all_templates.try_send(());
     }
@@ -310,10 +319,11 @@ fn trim_pod(pod: &mut Pod) {
     }
 }
 
-/// Starts the watches; they end with the set.
+/// Starts the watches; they end with the set. `forget` hears the UIDs of sessions that are gone.
 pub fn start(
     client: &Client,
     complaints: &Arc<Complaints>,
+    forget: impl Fn(&str) + Send + Sync + 'static,
     tasks: &mut JoinSet<()>,
 ) -> (Arc<Known>, Trigger, Looks) {
     let (trigger, looks) = Trigger::new();
@@ -344,7 +354,15 @@ pub fn start(
     let k = known.clone();
     tasks.spawn(watch.follow(move |event: &Event<VDISession>| {
         k.sessions.watched(event);
-        touched(event).map(|session| Look::Session(ObjectRef::from_obj(session))).into_iter().collect()
+        let Some(session) = touched(event) else { return Vec::new() };
+        let mut looks = vec![Look::Session(ObjectRef::from_obj(session))];
+        if matches!(event, Event::Delete(_)) {
+            // Another one of the same user may wait for the home.
+            let waiting = k.sessions.store().state_filter(|other| shares_home(other, session));
+            looks.extend(waiting.iter().map(|other| Look::Session(ObjectRef::from_obj(&**other))));
+            (forget)(session.metadata.uid.as_deref().unwrap_or_default());
+        }
+        looks
     }));
 
     let watch = Watch {

@@ -1,5 +1,5 @@
-//! Shell: every write of the operator goes through here: one field manager, a time limit, a bound on how many at once, and
-//! none without the lease.
+//! Shell: every request of the operator but watches goes through here: one field manager, a time limit, a bound on how
+//! many at once, and no write without the lease.
 //!
 //! It decides nothing. What was written is believed before the watch shows it.
 
@@ -30,11 +30,11 @@ use tokio::sync::Semaphore;
 /// How long an answer is waited for. The API server itself gives up after a minute; a session that is looked at again
 /// sooner finds out what was done.
 const LIMIT: Duration = Duration::from_secs(15);
-/// Writes at once: enough to keep an API server busy, and few enough to leave it to others.
+/// ApiServer at once: enough to keep an API server busy, and few enough to leave it to others.
 const AT_ONCE: usize = 32;
 
 /// The way to the API server.
-pub struct Writes {
+pub struct ApiServer {
     client: Client,
     fence: Fence,
     metrics: Arc<Metrics>,
@@ -42,8 +42,8 @@ pub struct Writes {
     permits: Semaphore,
 }
 
-impl Writes {
-    /// Writes while the fence is open.
+impl ApiServer {
+    /// ApiServer while the fence is open.
     pub fn new(client: Client, fence: Fence, metrics: Arc<Metrics>, known: Arc<Known>) -> Self {
         Self { client, fence, metrics, known, permits: Semaphore::new(AT_ONCE) }
     }
@@ -162,7 +162,7 @@ impl Writes {
         }
     }
 
-    /// Writes a session's status, if the session is still the one that was looked at.
+    /// ApiServer a session's status, if the session is still the one that was looked at.
     pub async fn status(
         &self,
         session: &VDISession,
@@ -215,6 +215,27 @@ impl Writes {
             Err(error) if error.code() == Some(409) => Ok(()),
             written => written.map(drop),
         }
+    }
+
+    /// Asks for a pod itself, where the cache will not do.
+    pub async fn pod(&self, namespace: &str, name: &str) -> Result<Option<Arc<Pod>>, Error> {
+        let api = Api::<Pod>::namespaced(self.client.clone(), namespace);
+        let what = Tried("read", "Pod", namespace, name);
+        let found = self.read(&what, api.get_opt(name)).await?;
+        Ok(found.map(|pod| self.known.pods.wrote(pod)))
+    }
+
+    /// Asks for an object itself, likewise.
+    pub async fn fresh(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Arc<Child>>, Error> {
+        let what = Tried("read", kind.name(), namespace, name);
+        let api = self.objects(kind, namespace);
+        let found = self.read(&what, api.get_opt(name)).await?;
+        found.map(|object| self.believe(kind, &what, object)).transpose()
     }
 
     fn objects(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
