@@ -10,7 +10,9 @@ mod children;
 mod control_plane;
 mod launcher;
 mod nodes;
+mod place;
 mod pod;
+mod proxy;
 mod storage;
 mod wait;
 

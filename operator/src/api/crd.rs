@@ -10,7 +10,7 @@ use kube::CustomResourceExt;
 pub fn crds() -> [CustomResourceDefinition; 2] {
     [VDISession::crd(), VDITemplate::crd()].map(|mut crd| {
         let schemas = crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
-        schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()).for_each(without_null);
+        schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()).for_each(polished);
         crd
     })
 }
@@ -20,17 +20,29 @@ pub fn yaml(crd: &CustomResourceDefinition) -> Result<String, serde_saphyr::ser:
     serde_saphyr::to_string(crd)
 }
 
-/// A field that is null is as good as absent: the API server drops it then, and the rules need not ask for it.
-fn without_null(schema: &mut JSONSchemaProps) {
+/// What `kubectl explain` and the rules read is polished, down to the last field.
+fn polished(schema: &mut JSONSchemaProps) {
+    // A field that is null is as good as absent: the API server drops it then, and the rules need not ask for it.
     schema.nullable = None;
-    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(without_null);
+    if let Some(description) = &mut schema.description {
+        // Lines of the source are none of the reader's.
+        let paragraphs = description.split("\n\n").map(|paragraph| paragraph.replace('\n', " "));
+        *description = paragraphs.collect::<Vec<_>>().join("\n\n");
+        // `kubectl explain` shows no defaults of its own.
+        if let Some(default) =
+            schema.default.as_ref().map(|default| &default.0).filter(|default| !default.is_object())
+        {
+            *description = format!("{description} Default: {default}.");
+        }
+    }
+    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(polished);
     match &mut schema.items {
-        Some(JSONSchemaPropsOrArray::Schema(items)) => without_null(items),
-        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(without_null),
+        Some(JSONSchemaPropsOrArray::Schema(items)) => polished(items),
+        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(polished),
         None => {}
     }
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
-        without_null(values);
+        polished(values);
     }
 }
 
