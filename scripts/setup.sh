@@ -5,8 +5,8 @@
 #   scripts/setup.sh test   that, and what `make check`, `make test` and `make bench` need besides
 #
 # Safe to run at any time and quick when nothing is missing. It installs Debian packages (through sudo if you are not
-# root), the npm packages of the lock file, and for `test` cargo-deny into a cache folder of its own. It never
-# installs or replaces Rust or Node: it says which are missing.
+# root), the npm packages of the lock file, and for `test` cargo-deny and the tests' Kubernetes into a cache folder of
+# its own. It never installs or replaces Rust, Node or Go: it says which are missing.
 set -euo pipefail
 
 profile=${1:-test}
@@ -103,8 +103,11 @@ version_of() { command -v "$1" >/dev/null && "$@" 2>/dev/null | grep -oE '[0-9]+
 tool cargo 1.92 "$(version_of cargo --version)" "rustup installs it: https://rustup.rs"
 tool node 20.11 "$(version_of node --version)" "https://nodejs.org has packages for Debian"
 tool npm 9 "$(version_of npm --version)" "it comes with Node"
+[[ $profile != test ]] || tool go 1.25 "$(version_of go version)" "the tests' Kubernetes is built with it: https://go.dev/dl"
 tool gstreamer-1.0 1.22 "$(version_of pkg-config --modversion gstreamer-1.0)" "Debian 12 has 1.22"
 
 npm_packages
 [[ $profile != test ]] || cargo_deny
+# The tests' Kubernetes cluster, once for each version of it.
+[[ $profile != test ]] || { scripts/kubernetes.sh && scripts/kubernetes.sh crds; } >/dev/null
 say "ready ($profile)"

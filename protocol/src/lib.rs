@@ -38,6 +38,7 @@ pub mod limits;
 pub mod parse;
 pub mod phase;
 pub mod reason;
+pub mod session_limits;
 pub mod signalling;
 pub mod status;
 

@@ -23,6 +23,8 @@ pub struct Status {
     pub uptime_seconds: f64,
     /// Seconds since the last key, button, wheel or motion; `null` before the first.
     pub last_input_seconds_ago: Option<f64>,
+    /// Seconds since no page is connected; `null` while one is.
+    pub seconds_without_page: Option<f64>,
     /// The X display that is streamed.
     pub display: Option<String>,
     /// The encoder at work; `null` before the first frame.

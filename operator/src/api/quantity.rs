@@ -1,13 +1,30 @@
 //! The wire: amounts and spans of time as Kubernetes writes them ("4Gi", "8h"), kept as they were written.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::{borrow::Cow, fmt, time::Duration};
 
-/// An amount of memory or processors: `4Gi`, `500m`, `2`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An amount of memory or processors: `4Gi`, `500m`, `2`. A number without quotes is one too, as in a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Quantity(pub String);
+
+/// What YAML may hold.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Number(i64),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Number(number) => Self(number.to_string()),
+            Written::Text(text) => Self(text),
+        })
+    }
+}
 
 impl Quantity {
     /// The amount in base units (bytes, cores); `None` for what is no quantity.
@@ -43,25 +60,38 @@ impl fmt::Display for Quantity {
     }
 }
 
-impl JsonSchema for Quantity {
-    fn inline_schema() -> bool {
-        true
-    }
+/// Schema of an amount of memory: enough for a desktop to start in.
+pub(super) fn memory(_: &mut SchemaGenerator) -> Schema {
+    quantity("4Gi", ("256Mi", "4Ti"))
+}
 
-    fn schema_name() -> Cow<'static, str> {
-        "Quantity".into()
-    }
+/// Schema of an amount of processors.
+pub(super) fn cpu(_: &mut SchemaGenerator) -> Schema {
+    quantity("500m", ("100m", "256"))
+}
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "maxLength": 20,
-            "x-kubernetes-validations": [{
-                "rule": "self.matches('^[0-9]+([.][0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$') && quantity(self).isGreaterThan(quantity('0'))",
-                "message": "must be a positive quantity such as \"4Gi\", \"500m\" or \"2\"",
-            }],
-        })
-    }
+/// Schema of an amount of storage.
+pub(super) fn storage(_: &mut SchemaGenerator) -> Schema {
+    quantity("10Gi", ("64Mi", "64Ti"))
+}
+
+fn quantity(example: &str, (least, most): (&str, &str)) -> Schema {
+    const FORM: &str = "string(self).matches('^[0-9]{1,15}([.][0-9]{1,3})?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$')";
+    let bound = |compare: &str, bound: &str| {
+        format!("quantity(string(self)).compareTo(quantity('{bound}')) {compare} 0")
+    };
+    json_schema!({
+        "x-kubernetes-int-or-string": true,
+        "anyOf": [{ "type": "integer" }, { "type": "string" }],
+        "maxLength": 20,
+        "x-kubernetes-validations": [
+            { "rule": FORM, "message": format!("must be a quantity such as \"{example}\"") },
+            {
+                "rule": format!("!{FORM} || ({} && {})", bound(">=", least), bound("<=", most)),
+                "message": format!("must be between {least} and {most}, such as \"{example}\""),
+            },
+        ],
+    })
 }
 
 /// A span of time as Go writes it: `8h`, `1h30m`, `45s`.
@@ -70,10 +100,11 @@ impl JsonSchema for Quantity {
 pub struct Span(pub String);
 
 impl Span {
-    /// How long it is; `None` for what is no span.
+    /// How long it is; `None` for what is no span, and for none at all.
     pub fn duration(&self) -> Option<Duration> {
         let span = self.0.parse::<kube::core::Duration>().ok()?;
-        (!span.is_negative()).then(|| span.into())
+        let span: Option<Duration> = (!span.is_negative()).then(|| span.into());
+        span.filter(|span| !span.is_zero())
     }
 }
 
@@ -128,6 +159,14 @@ mod tests {
         for text in ["", "Gi", "4GB", "-1"] {
             assert_eq!(Quantity::from(text).value(), None, "{text}");
         }
+    }
+
+    #[test]
+    fn number_without_quotes_is_a_quantity_too() {
+        let read = |json: &str| serde_json::from_str::<Quantity>(json).ok().map(|quantity| quantity.0);
+        assert_eq!(read("2").as_deref(), Some("2"));
+        assert_eq!(read("\"2\"").as_deref(), Some("2"));
+        assert_eq!(read("[2]"), None);
     }
 
     #[test]

@@ -65,16 +65,16 @@ pub struct VDISessionSpec {
     /// after a suspension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
-    /// Longest life of the desktop, counted from its start: it is ended then, and its page warns before. The
-    /// template may set a lower limit.
+    /// Longest life of the desktop, counted from its start: it is ended then, and its page warns before. Of
+    /// this and the template's limit the shorter holds.
     #[serde(default = "default_timeout")]
     pub timeout: Span,
-    /// Time without key, button or motion after which the desktop is ended; the page warns before. The template's
-    /// limit if absent; none if that has none either.
+    /// Time without key, button or motion after which the desktop is ended; the page warns before. Of this and the
+    /// template's limit the shorter holds; never if there is neither.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<Span>,
-    /// Time without a connected page after which the desktop is ended. The template's limit if absent; none if that
-    /// has none either.
+    /// Time without a connected page after which the desktop is ended. Of this and the template's limit the shorter
+    /// holds; never if there is neither.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disconnected_timeout: Option<Span>,
     /// Whether the desktop is to have no pod. Its home, its address and this object stay; `false` starts it again.
@@ -96,10 +96,12 @@ pub struct Resources {
     pub gpu: Option<i32>,
     /// Memory, requested and limit at once. The template's `defaultMemory` if absent, which is 4Gi if it says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::quantity::memory")]
     pub memory: Option<Quantity>,
     /// Limit of processors; one of them is requested. The template's `defaultCPU` if absent, which is 2 if it says
     /// nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::quantity::cpu")]
     pub cpu: Option<Quantity>,
 }
 
@@ -157,6 +159,12 @@ pub struct VDISessionStatus {
     /// When its pod was last replaced after a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_restart_time: Option<Time>,
+    /// UID of its pod; absent while it has none, or only one that is to go.
+    #[serde(default, rename = "podUID", skip_serializing_if = "Option::is_none")]
+    pub pod_uid: Option<String>,
+    /// The last failure of a pod in this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<LastFailure>,
     /// The generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
@@ -164,4 +172,30 @@ pub struct VDISessionStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+}
+
+/// A pod of the session that failed.
+#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastFailure {
+    /// UID of the pod, so that no failure is counted twice.
+    #[serde(rename = "podUID")]
+    pub pod_uid: String,
+    /// Why, as the reason of the condition Ready.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
+    /// Whether the session waits for a change of its spec, of its template or of the annotation
+    /// `vdi.kasm.io/retry-at` before it is tried again.
+    #[serde(default)]
+    pub permanent: bool,
+    /// Generation of the spec that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// What the pod was made from, as its annotation `vdi.kasm.io/made-from` tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_from: Option<String>,
+    /// The annotation `vdi.kasm.io/retry-at` at that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<String>,
 }

@@ -2,9 +2,9 @@
 
 #![allow(clippy::duplicated_attributes, reason = "each printer column has a type and a path")]
 
-use super::{Quantity, Span};
+use super::{Network, Policy, Quantity, Toleration};
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// A kind of desktop.
@@ -26,9 +26,13 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.gpu) || self.gpu.mode != 'none' || !has(self.resources) || self.resources.defaultGPU == 0").message("resources.defaultGPU must be 0 where gpu.mode is none"),
-    validation = Rule::new("!has(self.gpu) || self.gpu.mode != 'none' || !has(self.encoderPolicy) || self.encoderPolicy != 'require-hardware'").message("encoderPolicy cannot be require-hardware where gpu.mode is none"),
-    validation = Rule::new("!has(self.warmPool) || self.warmPool.size == 0 || (has(self.storage) && self.storage.persistence == 'none')").message("warmPool needs storage.persistence none: a pod that waits for its user cannot mount that user's home")
+    validation = Rule::new("self.gpu.mode != 'none' || self.encoderPolicy != 'require-hardware'").message("encoderPolicy cannot be require-hardware where gpu.mode is none"),
+    validation = Rule::new("self.gpu.mode != 'shared' || self.resources.defaultGPU <= 1").message("resources.defaultGPU must be 0 or 1 where gpu.mode is shared: a second slice may be of another GPU, and brings nothing"),
+    validation = Rule::new("!has(self.policy.limits.gpu) || self.gpu.mode == 'none' || self.resources.defaultGPU <= self.policy.limits.gpu").message("resources.defaultGPU must not be above policy.limits.gpu"),
+    validation = Rule::new("!has(self.policy.limits.memory) || !isQuantity(string(self.resources.defaultMemory)) || !isQuantity(string(self.policy.limits.memory)) || quantity(string(self.resources.defaultMemory)).compareTo(quantity(string(self.policy.limits.memory))) <= 0").message("resources.defaultMemory must not be above policy.limits.memory"),
+    validation = Rule::new("!has(self.policy.limits.cpu) || !isQuantity(string(self.resources.defaultCPU)) || !isQuantity(string(self.policy.limits.cpu)) || quantity(string(self.resources.defaultCPU)).compareTo(quantity(string(self.policy.limits.cpu))) <= 0").message("resources.defaultCPU must not be above policy.limits.cpu"),
+    validation = Rule::new("!has(self.warmPool) || self.warmPool.size == 0 || self.storage.persistence == 'none'").message("warmPool needs storage.persistence none: a pod that waits for its user cannot mount that user's home"),
+    validation = Rule::new("!has(self.warmPool) || self.warmPool.size == 0 || self.gpu.mode != 'dra'").message("warmPool cannot be used where gpu.mode is dra")
 )]
 pub struct VDITemplateSpec {
     /// Container image with desktop, launcher and plugin.
@@ -41,6 +45,10 @@ pub struct VDITemplateSpec {
     /// Secrets in the session's namespace with which the image is pulled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(min = 1, max = 253)))]
+    #[x_kube(
+        merge_strategy = ListMerge::Set,
+        validation = Rule::new("self.all(name, !format.dns1123Subdomain().validate(name).hasValue())").message("must be names of Secrets: lower-case letters, digits, hyphens and dots")
+    )]
     pub image_pull_secrets: Vec<String>,
     /// Name for people.
     #[schemars(length(min = 1, max = 100))]
@@ -78,7 +86,8 @@ pub struct VDITemplateSpec {
     pub network: Network,
     /// Labels that the node must have.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(schema_with = "node_selector")]
+    #[x_kube(validation = Rule::new("self.all(key, !format.qualifiedName().validate(key).hasValue() && !format.labelValue().validate(self[key]).hasValue())").message("must be labels of nodes, such as nvidia.com/gpu.product: NVIDIA-L4"))]
     pub node_selector: std::collections::BTreeMap<String, String>,
     /// Taints that the pod tolerates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -87,14 +96,32 @@ pub struct VDITemplateSpec {
     /// Name of the RuntimeClass, such as `nvidia`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("!format.dns1123Subdomain().validate(self).hasValue()").message("must be the name of a RuntimeClass: lower-case letters, digits, hyphens and dots"))]
     pub runtime_class_name: Option<String>,
     /// Name of the PriorityClass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("!format.dns1123Subdomain().validate(self).hasValue()").message("must be the name of a PriorityClass: lower-case letters, digits, hyphens and dots"))]
     pub priority_class_name: Option<String>,
     /// Desktops that wait, started, for sessions to claim them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm_pool: Option<WarmPool>,
+}
+
+/// Bounded values, so that the cost of the rule about them is bounded too.
+fn node_selector(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 32,
+        "additionalProperties": { "type": "string", "maxLength": 63 },
+    })
+}
+
+impl VDITemplateSpec {
+    /// GPUs of a desktop whose session does not say.
+    pub fn default_gpu(&self) -> i32 {
+        if self.gpu.mode == GpuMode::None { 0 } else { self.resources.default_gpu }
+    }
 }
 
 /// When an image is pulled.
@@ -113,15 +140,17 @@ pub enum PullPolicy {
 #[derive(KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TemplateResources {
-    /// GPUs, or slices of one.
+    /// GPUs, or slices of one. Without effect where `gpu.mode` is none.
     #[serde(rename = "defaultGPU", default = "default_gpu")]
     #[schemars(range(min = 0, max = 16))]
     pub default_gpu: i32,
     /// Memory.
     #[serde(default = "default_memory")]
+    #[schemars(schema_with = "super::quantity::memory")]
     pub default_memory: Quantity,
     /// Processors.
     #[serde(rename = "defaultCPU", default = "default_cpu")]
+    #[schemars(schema_with = "super::quantity::cpu")]
     pub default_cpu: Quantity,
 }
 
@@ -172,9 +201,11 @@ pub struct EnvVar {
 pub struct SecretKey {
     /// Name of the Secret.
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("!format.dns1123Subdomain().validate(self).hasValue()").message("must be the name of a Secret: lower-case letters, digits, hyphens and dots"))]
     pub name: String,
     /// Its key.
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')").message("must be a key of a Secret: letters, digits, '-', '_' and '.'"))]
     pub key: String,
 }
 
@@ -184,7 +215,8 @@ pub struct SecretKey {
 #[x_kube(
     validation = Rule::new("self.mode != 'mig' || has(self.migProfile)").message("migProfile must be given where mode is mig"),
     validation = Rule::new("self.mode == 'mig' || !has(self.migProfile)").message("migProfile is for mode mig only"),
-    validation = Rule::new("self.mode == 'dra' || !has(self.deviceClassName)").message("deviceClassName is for mode dra only")
+    validation = Rule::new("self.mode == 'dra' || !has(self.deviceClassName)").message("deviceClassName is for mode dra only"),
+    validation = Rule::new("self.mode in ['exclusive', 'shared', 'mig'] || !has(self.resourceName)").message("resourceName is for modes exclusive, shared and mig only")
 )]
 pub struct GpuPolicy {
     /// The way.
@@ -200,9 +232,16 @@ pub struct GpuPolicy {
     #[schemars(length(max = 32))]
     #[x_kube(validation = Rule::new("self.matches('^[0-9]+g[.][0-9]+gb$')").message("must be a MIG profile such as 1g.10gb"))]
     pub mig_profile: Option<String>,
+    /// Group ids that own the GPU's device files on the nodes, where not everybody may open them:
+    /// `stat -c %g /dev/dri/renderD128`. NVIDIA's need none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(range(min = 1, max = 2_147_483_647)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub groups: Vec<i64>,
     /// DeviceClass for dynamic resource allocation; `gpu.nvidia.com` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("!format.dns1123Subdomain().validate(self).hasValue()").message("must be the name of a DeviceClass: lower-case letters, digits, hyphens and dots"))]
     pub device_class_name: Option<String>,
 }
 
@@ -245,10 +284,12 @@ pub struct Storage {
     pub persistence: Persistence,
     /// Its size.
     #[serde(default = "default_size")]
+    #[schemars(schema_with = "super::quantity::storage")]
     pub size: Quantity,
     /// Its StorageClass; the cluster's default if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("!format.dns1123Subdomain().validate(self).hasValue()").message("must be the name of a StorageClass: lower-case letters, digits, hyphens and dots"))]
     pub storage_class_name: Option<String>,
     /// What becomes of it when the session is deleted.
     #[serde(default)]
@@ -290,199 +331,6 @@ pub enum Retention {
     Retain,
     /// It is deleted with the session.
     Delete,
-}
-
-/// What people may do, and for how long.
-#[derive(KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Policy {
-    /// Whether the clipboard is shared, and which way.
-    #[serde(default)]
-    pub clipboard: ClipboardPolicy,
-    /// Whether files can be exchanged.
-    #[serde(default = "yes")]
-    pub files: bool,
-    /// Whether the browser's microphone reaches the desktop.
-    #[serde(default = "yes")]
-    pub microphone: bool,
-    /// Whether the session may be recorded.
-    #[serde(default)]
-    pub recording: bool,
-    /// Bounds.
-    #[serde(default)]
-    pub limits: Limits,
-}
-
-fn yes() -> bool {
-    true
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            clipboard: ClipboardPolicy::default(),
-            files: true,
-            microphone: true,
-            recording: false,
-            limits: Limits::default(),
-        }
-    }
-}
-
-/// Whether the clipboard is shared, and which way.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ClipboardPolicy {
-    /// Both ways.
-    #[default]
-    Both,
-    /// Into the desktop.
-    In,
-    /// Out of the desktop.
-    Out,
-    /// Not at all.
-    None,
-}
-
-/// Bounds that no session can pass.
-#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.minBitrate) || !has(self.maxBitrate) || self.minBitrate <= self.maxBitrate").message("minBitrate must not be above maxBitrate"))]
-pub struct Limits {
-    /// Longest `spec.timeout`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<Span>,
-    /// Longest `spec.idleTimeout`, and its default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idle_timeout: Option<Span>,
-    /// Longest `spec.disconnectedTimeout`, and its default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub disconnected_timeout: Option<Span>,
-    /// Most GPUs.
-    #[serde(default, rename = "gpu", skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 16))]
-    pub gpu: Option<i32>,
-    /// Most memory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory: Option<Quantity>,
-    /// Most processors.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cpu: Option<Quantity>,
-    /// Least video bit rate in kbit/s.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 100, max = 100_000))]
-    pub min_bitrate: Option<i32>,
-    /// Most video bit rate in kbit/s.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 100, max = 100_000))]
-    pub max_bitrate: Option<i32>,
-    /// Most frames a second.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 240))]
-    pub framerate: Option<i32>,
-    /// Most pages connected at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 100))]
-    pub pages: Option<i32>,
-}
-
-/// What a desktop may reach beside DNS and TURN.
-#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Network {
-    /// Networks that may be reached; none if empty. The metadata address and the API server are left out of each.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32))]
-    pub egress: Vec<EgressRule>,
-}
-
-/// A network that may be reached.
-#[derive(KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EgressRule {
-    /// The network, such as `10.20.0.0/16`; `0.0.0.0/0` is everything.
-    #[schemars(length(max = 49))]
-    #[x_kube(validation = Rule::new("isCIDR(self)").message("must be a network such as 10.20.0.0/16"))]
-    pub cidr: String,
-    /// Networks in it that may not.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), inner(length(max = 49)))]
-    #[x_kube(validation = Rule::new("self.all(network, isCIDR(network))").message("must be networks such as 10.20.30.0/24"))]
-    pub except: Vec<String>,
-    /// Ports; all if empty.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32))]
-    pub ports: Vec<EgressPort>,
-}
-
-/// A port that may be reached.
-#[derive(KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.endPort) || self.endPort >= self.port").message("endPort must not be below port"))]
-pub struct EgressPort {
-    /// TCP or UDP.
-    #[serde(default)]
-    pub protocol: Protocol,
-    /// The port.
-    #[schemars(range(min = 1, max = 65_535))]
-    pub port: i32,
-    /// The last port of a range.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 65_535))]
-    pub end_port: Option<i32>,
-}
-
-/// A transport.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Protocol {
-    /// TCP.
-    #[default]
-    Tcp,
-    /// UDP.
-    Udp,
-}
-
-/// A taint that the pod tolerates, as in a pod.
-#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("!has(self.operator) || self.operator != 'Exists' || !has(self.value)").message("value must be absent where operator is Exists"),
-    validation = Rule::new("has(self.key) || (has(self.operator) && self.operator == 'Exists')").message("key may be absent only where operator is Exists")
-)]
-pub struct Toleration {
-    /// The taint's key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 316))]
-    pub key: Option<String>,
-    /// Equal (if absent) or Exists.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operator: Option<TolerationOperator>,
-    /// The taint's value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 63))]
-    pub value: Option<String>,
-    /// NoSchedule, PreferNoSchedule or NoExecute; all if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effect: Option<TaintEffect>,
-}
-
-/// How a toleration compares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum TolerationOperator {
-    /// The value is the same.
-    Equal,
-    /// The key is there.
-    Exists,
-}
-
-/// What a taint does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum TaintEffect {
-    /// New pods stay away.
-    NoSchedule,
-    /// New pods stay away if they can.
-    PreferNoSchedule,
-    /// Running pods leave too.
-    NoExecute,
 }
 
 /// Desktops that wait, started, for sessions to claim them.

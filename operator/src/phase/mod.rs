@@ -1,4 +1,27 @@
 //! Decision: where a session stands, and what is to be done about it, from what is known of it and the time.
+//! (facts, now) → decision; no clock, no I/O, and no memory but the status that was written last.
+//!
+//! ```text
+//!             no pod        the pod is there        it is ready
+//! Pending ◀──────────▶ Creating ─────────────▶ Running ──┐ a limit strikes, the user logs out
+//!    ▲                    ▲   │                  │       ▼
+//!    │ suspended, pod gone│   │ it will not do   │   Terminating ─▶ (the object is deleted)
+//!    └── Terminating ◀────┼───┼──────────────────┤ suspended, deleted
+//!                         │   ▼                  │
+//!                         └─ Failed ◀────────────┘ fails for good, or for the fourth time
+//!              spec, template or retry-at changed
+//! ```
+//!
+//! Two rules make the order of writes unimportant. The status is written first, then the pod is acted on, then
+//! the session is deleted; and what has been counted once is named in the status by the pod's UID. So an operator
+//! that is killed in between decides the same again, and `decide` of its own outcome changes nothing.
+
+mod conditions;
+mod course;
+mod encoder;
+mod failure;
+mod limits;
+mod pod;
 
 use crate::{
     api::{VDISession, VDISessionStatus},
@@ -17,8 +40,12 @@ pub struct Facts<'a> {
     pub desktop: Result<&'a Desktop, &'a Invalid>,
     /// Its pod.
     pub pod: Option<&'a Pod>,
-    /// What its launcher last said; `None` if it was not asked or did not answer.
+    /// What its launcher last said; `None` if it was not asked or has not answered yet.
     pub report: Option<&'a Report>,
+    /// Why its launcher did not answer when it was last asked; `None` if it did, or was not asked.
+    pub silence: Option<&'a str>,
+    /// Where the session is opened, by what it comes to; the status keeps the one that it has.
+    pub url: Option<&'a str>,
     /// Why the API server refused one of its objects at the last try.
     pub refusal: Option<&'a Refusal>,
 }
@@ -60,16 +87,17 @@ pub struct Decision {
     pub end: Option<Ending>,
     /// Events for people.
     pub events: Vec<Told>,
-    /// When to look again at the latest; `None` waits for a change.
+    /// When to look again at the latest; `None` waits for a change. A limit that comes due is only found to have
+    /// struck with a report that is asked for then: if `ask` is set, ask before this look.
     pub look_again: Option<Duration>,
-    /// Whether the launcher is to be asked before the next look.
+    /// Whether the launcher is to be asked before the next look, and each `--poll-interval`.
     pub ask: bool,
 }
 
 /// What is to be done about a session's pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PodAction {
-    /// It is to exist: create it if it does not.
+    /// It is to exist: create it if it does not, or claim one that waits.
     Keep,
     /// It is to be gone. `force` does not wait for a node that is lost.
     Remove {
@@ -94,8 +122,71 @@ pub struct Ending {
 pub struct Told {
     /// Whether it is a warning.
     pub warning: bool,
-    /// CamelCase reason.
-    pub reason: &'static str,
+    /// The reason, as in the condition.
+    pub reason: String,
     /// A sentence.
     pub note: String,
 }
+
+/// Reasons of [`Ending`]s.
+pub const ENDINGS: [&str; 4] = ["TimeoutReached", "IdleTimeout", "DisconnectedTimeout", "LoggedOut"];
+
+/// Where a session stands, and what is to be done about it.
+pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
+    course::Course::find(facts, now)
+}
+
+impl Report {
+    /// What a launcher said when it was asked at this time.
+    pub fn new(at: Timestamp, status: vdi_protocol::status::Status) -> Self {
+        Self {
+            at,
+            last_input_seconds_ago: status.last_input_seconds_ago,
+            pages: status.consumers.iter().filter(|page| page.connected).count(),
+            encoder: status.encoder.as_ref().map(|encoder| encoder.name.clone()),
+            hardware: status.encoder.as_ref().is_some_and(|encoder| encoder.hardware),
+            status,
+        }
+    }
+}
+
+/// What a desktop's pod is made from, in a few characters: the same for the same. Names for people and limits of
+/// time are not in it, since no pod need be made anew for them.
+pub fn made_from(desktop: &Desktop) -> String {
+    let mut spec = desktop.spec.clone();
+    (spec.display_name, spec.description, spec.warm_pool) = (String::new(), None, None);
+    spec.network = crate::api::Network::default();
+    spec.policy.limits.timeout = None;
+    spec.policy.limits.idle_timeout = None;
+    spec.policy.limits.disconnected_timeout = None;
+    (spec.policy.limits.gpu, spec.policy.limits.memory, spec.policy.limits.cpu) = (None, None, None);
+    let parts = (&spec, desktop.gpu, &desktop.memory, &desktop.cpu);
+    // These types are made of strings, numbers and lists, which JSON always takes.
+    let json = serde_json::to_vec(&parts).unwrap_or_default();
+    let digest = ring::digest::digest(&ring::digest::SHA256, &json);
+    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The annotation [`vdi_protocol::session_limits::ANNOTATION`] of a session's pod.
+pub fn limits_annotation(desktop: &Desktop, status: &VDISessionStatus) -> String {
+    let limits = vdi_protocol::session_limits::SessionLimits {
+        expires_at: status.expires_at.as_ref().map(|time| time.0.to_string()),
+        timeout_seconds: Some(desktop.limits.timeout.as_secs()),
+        idle_timeout_seconds: desktop.limits.idle.map(|span| span.as_secs()),
+        disconnected_timeout_seconds: desktop.limits.disconnected.map(|span| span.as_secs()),
+    };
+    serde_json::to_string(&limits).unwrap_or_default()
+}
+
+/// Times in the API have whole seconds; with a finer one a status would never equal what was read back.
+fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// Annotation of a pod: what it was made from, as [`made_from`] tells. A pod that has never run, and one that has
+/// failed for good, is made anew when this is no longer the same.
+pub const ANNOTATION_MADE_FROM: &str = "vdi.kasm.io/made-from";
+/// Annotation of a session: whoever changes it asks for another try of a session that has failed.
+pub const ANNOTATION_RETRY_AT: &str = "vdi.kasm.io/retry-at";
+/// Annotation of a pod from the warm pool: when a session claimed it, as RFC 3339.
+pub const ANNOTATION_CLAIMED_AT: &str = "vdi.kasm.io/claimed-at";

@@ -1,0 +1,71 @@
+//! Decision: the CRDs as they are installed, from the types.
+
+use super::{VDISession, VDITemplate};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+use kube::CustomResourceExt;
+
+/// Both, ready to be installed.
+pub fn crds() -> [CustomResourceDefinition; 2] {
+    [VDISession::crd(), VDITemplate::crd()].map(|mut crd| {
+        let schemas = crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
+        schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()).for_each(without_null);
+        crd
+    })
+}
+
+/// A CRD as the file under `deploy/crd/`.
+pub fn yaml(crd: &CustomResourceDefinition) -> Result<String, serde_saphyr::ser::Error> {
+    serde_saphyr::to_string(crd)
+}
+
+/// A field that is null is as good as absent: the API server drops it then, and the rules need not ask for it.
+fn without_null(schema: &mut JSONSchemaProps) {
+    schema.nullable = None;
+    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(without_null);
+    match &mut schema.items {
+        Some(JSONSchemaPropsOrArray::Schema(items)) => without_null(items),
+        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(without_null),
+        None => {}
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        without_null(values);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_under_deploy_are_what_the_types_say() {
+        for crd in crds() {
+            let file = format!("{}/../deploy/crd/{}.yaml", env!("CARGO_MANIFEST_DIR"), crd.spec.names.plural);
+            let kept = std::fs::read_to_string(&file).unwrap();
+            assert_eq!(kept, yaml(&crd).unwrap(), "{file} is stale: `make crd` writes it anew");
+        }
+    }
+
+    #[test]
+    fn every_field_of_both_kinds_is_described() {
+        fn undescribed(path: &str, schema: &JSONSchemaProps, found: &mut Vec<String>) {
+            if schema.description.is_none() && path.contains('.') && !path.ends_with("[]") {
+                found.push(path.to_owned());
+            }
+            for (name, field) in schema.properties.iter().flatten() {
+                undescribed(&format!("{path}.{name}"), field, found);
+            }
+            if let Some(JSONSchemaPropsOrArray::Schema(items)) = &schema.items {
+                undescribed(&format!("{path}[]"), items, found);
+            }
+        }
+        let mut found = vec![];
+        for crd in crds() {
+            let schema =
+                crd.spec.versions[0].schema.as_ref().and_then(|schema| schema.open_api_v3_schema.as_ref());
+            undescribed(&crd.spec.names.kind, schema.unwrap(), &mut found);
+        }
+        assert_eq!(found, Vec::<String>::new());
+    }
+}

@@ -1,0 +1,102 @@
+//! The wire: what people may do on a template's desktops, and the bounds that no session can pass.
+
+use super::{Quantity, Span};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What people may do, and for how long.
+#[derive(KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// Whether the clipboard is shared, and which way. This version's launcher shares none, whatever stands here.
+    #[serde(default)]
+    pub clipboard: ClipboardPolicy,
+    /// Whether files can be exchanged. This version's launcher exchanges none, whatever stands here.
+    #[serde(default = "yes")]
+    pub files: bool,
+    /// Whether the browser's microphone reaches the desktop. This version's launcher takes none, whatever stands here.
+    #[serde(default = "yes")]
+    pub microphone: bool,
+    /// Whether the session may be recorded. This version's launcher records nothing, whatever stands here.
+    #[serde(default)]
+    pub recording: bool,
+    /// Bounds that no session can pass.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            clipboard: ClipboardPolicy::default(),
+            files: true,
+            microphone: true,
+            recording: false,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Whether the clipboard is shared, and which way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClipboardPolicy {
+    /// Both ways.
+    #[default]
+    Both,
+    /// Into the desktop.
+    In,
+    /// Out of the desktop.
+    Out,
+    /// Not at all.
+    None,
+}
+
+/// Bounds that no session can pass.
+#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.minBitrate) || !has(self.maxBitrate) || self.minBitrate <= self.maxBitrate").message("minBitrate must not be above maxBitrate"))]
+pub struct Limits {
+    /// Longest life: of this and the session's `timeout` the shorter holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+    /// Longest time without input: of this and the session's `idleTimeout` the shorter holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<Span>,
+    /// Longest time without a page: of this and the session's `disconnectedTimeout` the shorter holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disconnected_timeout: Option<Span>,
+    /// Most GPUs; a session that asks for more is refused.
+    #[serde(default, rename = "gpu", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 16))]
+    pub gpu: Option<i32>,
+    /// Most memory; a session that asks for more is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::quantity::memory")]
+    pub memory: Option<Quantity>,
+    /// Most processors; a session that asks for more is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::quantity::cpu")]
+    pub cpu: Option<Quantity>,
+    /// Least video bit rate in kbit/s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 100, max = 100_000))]
+    pub min_bitrate: Option<i32>,
+    /// Most video bit rate in kbit/s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 100, max = 100_000))]
+    pub max_bitrate: Option<i32>,
+    /// Most frames a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 240))]
+    pub framerate: Option<i32>,
+    /// Most pages connected at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub pages: Option<i32>,
+}
