@@ -5,8 +5,8 @@
 #   scripts/setup.sh test   that, and what `make check`, `make test` and `make bench` need besides
 #
 # Safe to run at any time and quick when nothing is missing. It installs Debian packages (through sudo if you are not
-# root), the npm packages of the lock file, and for `test` cargo-deny into a cache folder of its own. It never
-# installs or replaces Rust or Node: it says which are missing.
+# root), the npm packages of the lock file, and for `test` cargo-deny and the tests' Kubernetes into a cache folder of
+# its own. It never installs or replaces Rust, Node or Go: it says which are missing.
 set -euo pipefail
 
 profile=${1:-test}
@@ -24,6 +24,7 @@ run_packages=(
 test_packages=(
   chromium firefox-esr xdotool meson ninja-build python3 python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
   gir1.2-gst-plugins-bad-1.0 coturn iproute2 nftables
+  buildah podman runc mmdebstrap
 )
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -57,8 +58,10 @@ debian_packages() {
   say "installing ${#missing[@]} Debian packages: ${missing[*]}"
   # Debian starts a server when its package comes. The tests start coturn themselves, and nobody asked for a relay that
   # is open to the network; who wants it as a service unmasks it.
-  if [[ " ${missing[*]} " == *" coturn "* && -d /run/systemd/system ]]; then
-    "${as_root[@]}" systemctl mask coturn.service
+  # podman's socket is none of the tests' either.
+  if [[ -d /run/systemd/system ]]; then
+    [[ " ${missing[*]} " != *" coturn "* ]] || "${as_root[@]}" systemctl mask coturn.service
+    [[ " ${missing[*]} " != *" podman "* ]] || "${as_root[@]}" systemctl mask podman.service podman.socket
   fi
   "${as_root[@]}" apt-get update -q
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
@@ -100,8 +103,11 @@ version_of() { command -v "$1" >/dev/null && "$@" 2>/dev/null | grep -oE '[0-9]+
 tool cargo 1.92 "$(version_of cargo --version)" "rustup installs it: https://rustup.rs"
 tool node 20.11 "$(version_of node --version)" "https://nodejs.org has packages for Debian"
 tool npm 9 "$(version_of npm --version)" "it comes with Node"
+[[ $profile != test ]] || tool go 1.25 "$(version_of go version)" "the tests' Kubernetes is built with it: https://go.dev/dl"
 tool gstreamer-1.0 1.22 "$(version_of pkg-config --modversion gstreamer-1.0)" "Debian 12 has 1.22"
 
 npm_packages
 [[ $profile != test ]] || cargo_deny
+# The tests' Kubernetes cluster, once for each version of it.
+[[ $profile != test ]] || { scripts/kubernetes.sh && scripts/kubernetes.sh crds; } >/dev/null
 say "ready ($profile)"

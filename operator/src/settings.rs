@@ -29,7 +29,7 @@ pub struct Turn {
 }
 
 /// What the administrator has told.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Domain under which each desktop has its name: `vdi.example.com`.
     pub domain: String,

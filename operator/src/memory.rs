@@ -1,0 +1,77 @@
+//! Wire: what the operator remembers of a session between two looks. All of it can be lost: it is asked for or tried again.
+
+use crate::phase::{Refusal, Report};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+/// What is remembered of a session.
+#[derive(Debug, Clone, Default)]
+pub struct Memo {
+    /// UID of the pod that the next three are about.
+    pub pod: Option<String>,
+    /// What its launcher last said.
+    pub report: Option<Report>,
+    /// Why it did not answer, if it did not when it was last asked.
+    pub silence: Option<String>,
+    /// When it was last asked.
+    pub asked: Option<Instant>,
+    /// When it is to be asked next.
+    pub ask_at: Option<Instant>,
+    /// Whether it is being asked now.
+    pub asking: bool,
+    /// Why the API server refused one of the session's objects at the last try.
+    pub refusal: Option<Refusal>,
+    /// How often in a row it was refused.
+    pub refusals: u32,
+    /// Looks in a row that have failed.
+    pub failures: u32,
+}
+
+impl Memo {
+    /// Forgets what was said of another pod.
+    pub fn turn_to(&mut self, pod: Option<&str>) {
+        if self.pod.as_deref() != pod {
+            self.pod = pod.map(str::to_owned);
+            (self.report, self.silence, self.asked, self.ask_at, self.asking) =
+                (None, None, None, None, false);
+        }
+    }
+}
+
+impl Memo {
+    /// The launcher of a pod was asked at this time, and said this.
+    pub fn answered(&mut self, pod: Option<&str>, answer: Result<Report, String>, asked: Instant) {
+        if self.pod.as_deref() != pod {
+            return;
+        }
+        (self.asked, self.ask_at, self.asking) = (Some(asked), None, false);
+        match answer {
+            Ok(report) => (self.report, self.silence) = (Some(report), None),
+            Err(why) => self.silence = Some(why),
+        }
+    }
+}
+
+/// What is remembered of all sessions, by UID.
+#[derive(Default)]
+pub struct Memory(Mutex<HashMap<String, Memo>>);
+
+impl Memory {
+    /// Reads or changes what is remembered.
+    pub fn with<T>(&self, uid: &str, change: impl FnOnce(&mut Memo) -> T) -> T {
+        change(self.lock().entry(uid.to_owned()).or_default())
+    }
+
+    /// Forgets a session.
+    pub fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Memo>> {
+        // Each field stands for itself, so a panic elsewhere leaves nothing that does not fit together.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

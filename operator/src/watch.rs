@@ -1,0 +1,432 @@
+//! Shell: what the operator knows of the cluster: a reflector for each kind, and who is to be looked at when it changes.
+//!
+//! Each kind has a watch of its own with a back-off of its own, so that a kind that is missing or forbidden holds up no
+//! other. They watch only what is labelled as ours, trimmed, and they say in words what is wrong with them.
+
+use crate::{
+    api::{VDISession, VDITemplate},
+    backoff,
+    dereference::shares_home,
+    names,
+    object::{Child, Kind, is_controlled_by, trim},
+    seen::Seen,
+};
+use futures_util::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{ListParams, ObjectMeta},
+    runtime::{
+        WatchStreamExt,
+        reflector::{self, ObjectRef, store::Writer},
+        watcher::{self, Event, watcher},
+    },
+};
+use serde::de::DeserializeOwned;
+use std::{
+    collections::BTreeMap,
+    fmt::Debug,
+    hash::Hash,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::mpsc, task::JoinSet};
+
+/// Objects of one page of a list: a page is held twice for a moment.
+const PAGE: u32 = 200;
+/// Longest wait before a watch is tried again.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+/// Objects to be looked at that may wait for the controller, which takes them faster than they come.
+const QUEUE: usize = 1_024;
+
+/// What is wrong with the watches, by kind; empty if nothing is.
+#[derive(Default)]
+pub struct Complaints(Mutex<BTreeMap<String, String>>);
+
+impl Complaints {
+    /// What is wrong, one line for each kind.
+    pub fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Nobody watches any more.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn set(&self, kind: &str, complaint: Option<String>) {
+        let mut complaints = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match complaint {
+            Some(complaint) => {
+                if complaints.get(kind) != Some(&complaint) {
+                    tracing::warn!("{complaint}");
+                }
+                complaints.insert(kind.to_owned(), complaint);
+            }
+            None => {
+                if complaints.remove(kind).is_some() {
+                    tracing::info!("the watch of {kind} works again");
+                }
+            }
+        }
+    }
+}
+
+/// What the operator knows of the cluster.
+pub struct Known {
+    /// Sessions of all namespaces.
+    pub sessions: Seen<VDISession>,
+    /// Templates.
+    pub templates: Seen<VDITemplate>,
+    /// Desktops, claimed and waiting.
+    pub pods: Seen<Pod>,
+    children: BTreeMap<Kind, Seen<Child>>,
+}
+
+impl Known {
+    /// The latest that is known of an object.
+    pub fn child(&self, kind: Kind, namespace: &str, name: &str) -> Option<Arc<Child>> {
+        self.children.get(&kind)?.get(Some(namespace), name)
+    }
+
+    /// The API server has answered to a write with this.
+    pub fn wrote(&self, kind: Kind, child: Child) -> Arc<Child> {
+        match self.children.get(&kind) {
+            Some(seen) => seen.wrote(child),
+            None => Arc::new(child),
+        }
+    }
+
+    /// Objects of a kind that somebody controls and that stay.
+    pub fn controlled(&self, kind: Kind, namespace: &str, uid: &str) -> Vec<Arc<Child>> {
+        let theirs = |child: &Child| {
+            let meta = child.meta();
+            meta.namespace.as_deref() == Some(namespace)
+                && meta.deletion_timestamp.is_none()
+                && is_controlled_by(meta, uid)
+        };
+        self.children.get(&kind).map(|seen| seen.store().state_filter(theirs)).unwrap_or_default()
+    }
+
+    /// Waits until everything has been listed once, so that what is not known does not exist.
+    pub async fn ready(&self) {
+        // An error says that the watch has ended: of a kind that the cluster lacks, or of all when the process ends.
+        let _ = self.sessions.store().wait_until_ready().await;
+        let _ = self.templates.store().wait_until_ready().await;
+        let _ = self.pods.store().wait_until_ready().await;
+        for seen in self.children.values() {
+            let _ = seen.store().wait_until_ready().await;
+        }
+    }
+}
+
+/// Who is to be looked at.
+#[derive(Debug, Clone)]
+pub enum Look {
+    /// A session.
+    Session(ObjectRef<VDISession>),
+    /// A template's warm pool.
+    Template(ObjectRef<VDITemplate>),
+}
+
+/// Who is to be looked at, for the controllers.
+pub struct Looks {
+    /// Sessions.
+    pub sessions: mpsc::Receiver<ObjectRef<VDISession>>,
+    /// All sessions, since something may have been missed.
+    pub all_sessions: mpsc::Receiver<()>,
+    /// Templates.
+    pub templates: mpsc::Receiver<ObjectRef<VDITemplate>>,
+    /// All templates, likewise.
+    pub all_templates: mpsc::Receiver<()>,
+}
+
+/// Where to say who is to be looked at.
+#[derive(Clone)]
+pub struct Trigger {
+    sessions: mpsc::Sender<ObjectRef<VDISession>>,
+    all_sessions: mpsc::Sender<()>,
+    templates: mpsc::Sender<ObjectRef<VDITemplate>>,
+    all_templates: mpsc::Sender<()>,
+}
+
+impl Trigger {
+    fn new() -> (Self, Looks) {
+        let (sessions, session_looks) = mpsc::channel(QUEUE);
+        let (all_sessions, all_session_looks) = mpsc::channel(1);
+        let (templates, template_looks) = mpsc::channel(QUEUE);
+        let (all_templates, all_template_looks) = mpsc::channel(1);
+        let looks = Looks {
+            sessions: session_looks,
+            all_sessions: all_session_looks,
+            templates: template_looks,
+            all_templates: all_template_looks,
+        };
+        (Self { sessions, all_sessions, templates, all_templates }, looks)
+    }
+
+    /// Asks for a look. Nobody hears it once the controllers have ended, which is well.
+    pub async fn look(&self, look: Look) {
+        match look {
+            Look::Session(session) => {
+                let _ = self.sessions.send(session).await;
+            }
+            Look::Template(template) => {
+                let _ = self.templates.send(template).await;
+            }
+        }
+    }
+
+    /// Asks for a look at everything. A message that waits already says the same.
+    pub fn everything(&self) {
+        let _ = self.all_sessions.try_send(());
+        let _ = self.all_templates.try_send(());
+    }
+}
+
+/// The session and the template that a labelled object belongs to.
+fn owners(meta: &ObjectMeta) -> Vec<Look> {
+    let label = |key| meta.labels.as_ref().and_then(|labels| labels.get(key));
+    let session = label(names::LABEL_SESSION).zip(meta.namespace.as_ref());
+    let session = session.map(|(name, namespace)| Look::Session(ObjectRef::new(name).within(namespace)));
+    let template = VDITemplate::kind(&());
+    let templates = meta.owner_references.iter().flatten().filter(|owner| owner.kind == template);
+    session.into_iter().chain(templates.map(|owner| Look::Template(ObjectRef::new(&owner.name)))).collect()
+}
+
+/// One watch.
+struct Watch<K: Resource + Clone + 'static>
+where
+    K::DynamicType: Eq + Hash + Clone,
+{
+    api: Api<K>,
+    name: String,
+    config: watcher::Config,
+    /// Whether the cluster may lack the kind.
+    optional: bool,
+    writer: Writer<K>,
+    /// Drops what nobody reads.
+    trim: fn(&mut K),
+    complaints: Arc<Complaints>,
+    trigger: Trigger,
+}
+
+impl<K> Watch<K>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    K::DynamicType: Eq + Hash + Clone + Send + Sync,
+{
+    /// Follows the objects; `seen` hears of each event after the store has it, and says who is to be looked at.
+    async fn follow(self, seen: impl Fn(&Event<K>) -> Vec<Look> + Send) {
+        if self.optional && self.is_lacking().await {
+            tracing::info!("the cluster has no {}; nothing needs it so far", self.name);
+            return;
+        }
+        let mut failures = 0;
+        let mut listed = false;
+        let trim = self.trim;
+        let events = watcher(self.api, self.config).map_ok(|event| event.modify(trim)).reflect(self.writer);
+        let mut events = pin!(events);
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => {
+                    if !matches!(event, Event::Init) {
+                        failures = 0;
+                        self.complaints.set(&self.name, None);
+                    }
+                    if matches!(event, Event::InitDone) {
+                        // What was deleted while nobody watched is told by nobody.
+                        if listed {
+                            self.trigger.everything();
+                        }
+                        listed = true;
+                    }
+                    for look in seen(&event) {
+                        self.trigger.look(look).await;
+                    }
+                }
+                Err(error) => {
+                    failures += 1;
+                    self.complaints.set(&self.name, complaint(&self.name, &error));
+                    let wait = backoff::after(failures, backoff::random()).min(LONGEST_BACKOFF);
+                    tracing::debug!("the watch of {} is tried again in {wait:?}: {error}", self.name);
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    async fn is_lacking(&self) -> bool {
+        let mut failures = 0;
+        loop {
+            match self.api.list(&ListParams::default().limit(1)).await {
+                Ok(_) => return false,
+                Err(kube::Error::Api(status)) if status.code == 404 => return true,
+                Err(error) => {
+                    failures += 1;
+                    tracing::debug!("cannot ask for {}: {error}", self.name);
+                    let wait = backoff::after(failures, backoff::random()).min(LONGEST_BACKOFF);
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+}
+
+/// What is wrong in words, where it is more than a watch that has run its time.
+fn complaint(name: &str, error: &watcher::Error) -> Option<String> {
+    use watcher::Error as Failed;
+    let status = match error {
+        Failed::InitialListFailed(kube::Error::Api(status))
+        | Failed::WatchStartFailed(kube::Error::Api(status))
+        | Failed::WatchFailed(kube::Error::Api(status)) => status,
+        Failed::WatchError(status) => status,
+        Failed::InitialListFailed(error) | Failed::WatchStartFailed(error) => {
+            return Some(format!("cannot watch {name}: {error}"));
+        }
+        _ => return None,
+    };
+    match (status.code, name) {
+        (410, _) => None,
+        (404, "IngressRoute") => Some(format!(
+            "the cluster has no {name} of traefik.io/v1alpha1: install Traefik's CustomResourceDefinitions"
+        )),
+        (404, _) => Some(format!(
+            "the cluster has no {name}: apply the CustomResourceDefinitions that `vdi-operator crd` prints"
+        )),
+        (401 | 403, _) => Some(format!(
+            "must not watch {name}: {}; the operator's ClusterRole has to allow get, list and watch",
+            status.message
+        )),
+        _ => Some(format!("cannot watch {name}: {}", status.message)),
+    }
+}
+
+/// Of a pod's spec only the node is read, and of its containers only how they fare.
+fn trim_pod(pod: &mut Pod) {
+    trim(pod);
+    if let Some(spec) = pod.spec.take() {
+        pod.spec = Some(PodSpec { node_name: spec.node_name, ..PodSpec::default() });
+    }
+    for container in pod.status.iter_mut().flat_map(|status| status.container_statuses.iter_mut().flatten()) {
+        container.image = String::new();
+        container.image_id = String::new();
+        container.container_id = None;
+        container.volume_mounts = None;
+        container.resources = None;
+        container.allocated_resources = None;
+    }
+}
+
+/// Starts the watches; they end with the set. `forget` hears the UIDs of sessions that are gone.
+pub fn start(
+    client: &Client,
+    complaints: &Arc<Complaints>,
+    forget: impl Fn(&str) + Send + Sync + 'static,
+    tasks: &mut JoinSet<()>,
+) -> (Arc<Known>, Trigger, Looks) {
+    let (trigger, looks) = Trigger::new();
+    let (sessions, session_writer) = reflector::store();
+    let (templates, template_writer) = reflector::store();
+    let (pods, pod_writer) = reflector::store();
+    let writers = Kind::CHILDREN.map(|kind| (kind, Writer::<Child>::new(kind)));
+    let children = writers.iter().map(|(kind, writer)| (*kind, Seen::new(*kind, writer.as_reader()))).collect();
+    let known = Arc::new(Known {
+        sessions: Seen::new((), sessions),
+        templates: Seen::new((), templates),
+        pods: Seen::new((), pods),
+        children,
+    });
+    let all = watcher::Config::default().page_size(PAGE);
+    let ours = all.clone().labels(&format!("{}={}", names::LABEL_MANAGED_BY, names::FIELD_MANAGER));
+
+    let watch = Watch {
+        api: Api::all(client.clone()),
+        name: "VDISession".to_owned(),
+        config: all.clone(),
+        optional: false,
+        writer: session_writer,
+        trim,
+        complaints: complaints.clone(),
+        trigger: trigger.clone(),
+    };
+    let k = known.clone();
+    tasks.spawn(watch.follow(move |event: &Event<VDISession>| {
+        k.sessions.watched(event);
+        let Some(session) = touched(event) else { return Vec::new() };
+        let mut looks = vec![Look::Session(ObjectRef::from_obj(session))];
+        if matches!(event, Event::Delete(_)) {
+            // Another one of the same user may wait for the home.
+            let waiting = k.sessions.store().state_filter(|other| shares_home(other, session));
+            looks.extend(waiting.iter().map(|other| Look::Session(ObjectRef::from_obj(&**other))));
+            (forget)(session.metadata.uid.as_deref().unwrap_or_default());
+        }
+        looks
+    }));
+
+    let watch = Watch {
+        api: Api::all(client.clone()),
+        name: "VDITemplate".to_owned(),
+        config: all,
+        optional: false,
+        writer: template_writer,
+        trim,
+        complaints: complaints.clone(),
+        trigger: trigger.clone(),
+    };
+    let k = known.clone();
+    tasks.spawn(watch.follow(move |event: &Event<VDITemplate>| {
+        k.templates.watched(event);
+        let Some(template) = touched(event) else { return Vec::new() };
+        let name = template.name_any();
+        let of_it = k.sessions.store().state_filter(|session| session.spec.template == name);
+        let sessions = of_it.iter().map(|session| Look::Session(ObjectRef::from_obj(&**session)));
+        sessions.chain([Look::Template(ObjectRef::new(&name))]).collect()
+    }));
+
+    let watch = Watch {
+        api: Api::all(client.clone()),
+        name: Kind::Pod.name().to_owned(),
+        config: ours.clone(),
+        optional: false,
+        writer: pod_writer,
+        trim: trim_pod,
+        complaints: complaints.clone(),
+        trigger: trigger.clone(),
+    };
+    let k = known.clone();
+    tasks.spawn(watch.follow(move |event: &Event<Pod>| {
+        k.pods.watched(event);
+        touched(event).map(|pod| owners(pod.meta())).unwrap_or_default()
+    }));
+
+    for (kind, writer) in writers {
+        let watch = Watch {
+            api: Api::all_with(client.clone(), &kind),
+            name: kind.name().to_owned(),
+            config: ours.clone(),
+            optional: kind.optional(),
+            writer,
+            trim,
+            complaints: complaints.clone(),
+            trigger: trigger.clone(),
+        };
+        let k = known.clone();
+        tasks.spawn(watch.follow(move |event: &Event<Child>| {
+            if let Some(seen) = k.children.get(&kind) {
+                seen.watched(event);
+            }
+            touched(event).map(|child| owners(child.meta())).unwrap_or_default()
+        }));
+    }
+    (known, trigger, looks)
+}
+
+/// The object of an event, but for a first list: then everything is looked at anyway.
+fn touched<K>(event: &Event<K>) -> Option<&K> {
+    match event {
+        Event::Apply(object) | Event::Delete(object) => Some(object),
+        Event::InitApply(_) | Event::Init | Event::InitDone => None,
+    }
+}

@@ -1,0 +1,19 @@
+//! Setup: behaviour of the operator from outside, on a real Kubernetes control plane: one test binary, one cluster.
+//! Only nodes are played: what a kubelet and a launcher would do is done, or left undone, by `nodes.rs`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(dead_code, reason = "the harness comes before the tests that use all of it")]
+#![expect(clippy::disallowed_methods, reason = "shell: a real cluster lives in real time")]
+
+mod address;
+mod children;
+mod control_plane;
+mod launcher;
+mod nodes;
+mod place;
+mod pod;
+mod proxy;
+mod storage;
+mod wait;
+
+mod cluster;
