@@ -181,10 +181,8 @@ impl Pool<'_> {
         let wanted = serde_json::to_value(&policy)
             .map_err(|source| Error::Json { what: "what was built".to_owned(), source })?;
         let there = self.operator.known.child(Kind::NetworkPolicy, &namespace, &name);
-        if let Some(there) = there {
-            if fits(&wanted, &there.value()?) {
-                return Ok(());
-            }
+        if there.is_some_and(|there| there.value().is_ok_and(|there| fits(&wanted, &there))) {
+            return Ok(());
         }
         self.operator.server.apply(Kind::NetworkPolicy, &namespace, &name, &wanted).await.map(drop)
     }
