@@ -110,8 +110,9 @@ impl ApiServer {
     ) -> Result<Arc<Child>, Error> {
         let what = Tried("patch", kind.name(), namespace, name);
         let api = self.objects(kind, namespace);
-        let written =
-            self.write("patch", kind.name(), &what, api.patch(name, &patching(), &Patch::Merge(patch))).await?;
+        let written = self
+            .write("patch", kind.name(), &what, api.patch(name, &patching(), &Patch::Merge(patch)))
+            .await?;
         self.believe(kind, &what, written)
     }
 
@@ -226,12 +227,7 @@ impl ApiServer {
     }
 
     /// Asks for an object itself, likewise.
-    pub async fn fresh(
-        &self,
-        kind: Kind,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Option<Arc<Child>>, Error> {
+    pub async fn fresh(&self, kind: Kind, namespace: &str, name: &str) -> Result<Option<Arc<Child>>, Error> {
         let what = Tried("read", kind.name(), namespace, name);
         let api = self.objects(kind, namespace);
         let found = self.read(&what, api.get_opt(name)).await?;

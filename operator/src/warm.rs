@@ -23,7 +23,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(300);
 pub async fn reconcile(template: Arc<VDITemplate>, operator: Arc<Operator>) -> Result<Action, Error> {
     let name = template.name_any();
     let uid = template.metadata.uid.as_deref().unwrap_or_default();
-    let size = template.spec.warm_pool.as_ref().map_or(0, |pool| usize::try_from(pool.size).unwrap_or_default());
+    let size =
+        template.spec.warm_pool.as_ref().map_or(0, |pool| usize::try_from(pool.size).unwrap_or_default());
     let label = names::label(&name);
     let mut waiting = operator.known.pods.store().state_filter(|pod| {
         pod.labels().get(names::LABEL_POOL) == Some(&label)
@@ -35,7 +36,8 @@ pub async fn reconcile(template: Arc<VDITemplate>, operator: Arc<Operator>) -> R
         operator.metrics.no_pool(&name);
         return Ok(Action::await_change());
     }
-    let _ = (&mut waiting, json!(null), Timestamp::now(), Kind::Pod, build::template_generation(&Pod::default()));
+    let _ =
+        (&mut waiting, json!(null), Timestamp::now(), Kind::Pod, build::template_generation(&Pod::default()));
     let _: Option<(Credentials, Secret)> = None;
     let _ = template.meta();
     Ok(Action::requeue(LOOK_AGAIN))

@@ -331,7 +331,8 @@ pub fn start(
     let (templates, template_writer) = reflector::store();
     let (pods, pod_writer) = reflector::store();
     let writers = Kind::CHILDREN.map(|kind| (kind, Writer::<Child>::new(kind)));
-    let children = writers.iter().map(|(kind, writer)| (*kind, Seen::new(*kind, writer.as_reader()))).collect();
+    let children =
+        writers.iter().map(|(kind, writer)| (*kind, Seen::new(*kind, writer.as_reader()))).collect();
     let known = Arc::new(Known {
         sessions: Seen::new((), sessions),
         templates: Seen::new((), templates),

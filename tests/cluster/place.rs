@@ -65,6 +65,12 @@ impl<'c> Place<'c> {
         place
     }
 
+    /// The same one, for another who uses it.
+    pub fn again(other: &Self) -> Self {
+        let used = other.operators.load(Ordering::Relaxed);
+        Self { cluster: other.cluster, name: other.name.clone(), operators: AtomicUsize::new(used) }
+    }
+
     /// Objects of a kind in this namespace.
     pub fn api<K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>>(&self) -> Api<K> {
         Api::namespaced(self.cluster.client.clone(), &self.name)
@@ -73,7 +79,10 @@ impl<'c> Place<'c> {
     /// All objects of a kind in this namespace.
     pub async fn all<K>(&self) -> Vec<K>
     where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
     {
         self.api::<K>().list(&ListParams::default()).await.unwrap().items
     }
@@ -188,7 +197,12 @@ impl<'c> Place<'c> {
     }
 
     /// Starts another operator on the same way, with variables in its environment.
-    pub fn operator_through(&self, proxy: &Proxy, options: &[&str], variables: &[(&str, &str)]) -> Arc<Program> {
+    pub fn operator_through(
+        &self,
+        proxy: &Proxy,
+        options: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Arc<Program> {
         let number = self.operators.fetch_add(1, Ordering::Relaxed);
         let folder = self.cluster.folder();
         let file = |end: &str| folder.join(format!("operator-{}-{number}{end}", self.name));
@@ -204,7 +218,10 @@ impl<'c> Place<'c> {
         Arc::new(Program::start("the operator", &file(".log"), program, |command| {
             command.env("KUBECONFIG", &kubeconfig).env("VDI_DEBUG", "true").envs(variables.iter().copied());
             command.arg(format!("--domain={DOMAIN}")).arg(format!("--pod-namespace={}", self.name));
-            command.arg(format!("--pod-name=operator-{number}")).arg(format!("--addr={address}")).arg("--port=0");
+            command
+                .arg(format!("--pod-name=operator-{number}"))
+                .arg(format!("--addr={address}"))
+                .arg("--port=0");
             if !options.iter().any(|option| option.starts_with("--poll-interval")) {
                 command.arg("--poll-interval=1s");
             }
@@ -233,4 +250,13 @@ pub fn ready_reason(session: &VDISession) -> String {
 /// Whether something has this label.
 pub fn has_label<K: ResourceExt>(object: &K, label: &str, value: &str) -> bool {
     object.labels().get(label).is_some_and(|found| found == value)
+}
+
+/// Waits for an event with this reason.
+pub async fn told(place: &Place<'_>, reason: &str) {
+    until(&format!("the event {reason} in {}", place.name), SOON, async || {
+        let events = crate::dump::events(place).await;
+        if events.iter().any(|event| event.starts_with(reason)) { Ok(()) } else { Err(events.join("\n")) }
+    })
+    .await;
 }
