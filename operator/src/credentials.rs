@@ -152,3 +152,74 @@ fn turn_urls(turn: &Turn) -> Vec<String> {
 fn bracketed(host: &str) -> String {
     if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_data;
+    use k8s_openapi::ByteString;
+
+    fn at(time: &str) -> Timestamp {
+        time.parse().unwrap()
+    }
+
+    fn stored(credentials: &Credentials) -> Secret {
+        let desktop = test_data::desktop("{}", "{}");
+        crate::build::running(&desktop, "desktop-work", credentials, None).secret
+    }
+
+    fn current(existing: Option<&Secret>, turn: Option<&Turn>, now: &str, random: u8) -> Credentials {
+        Credentials::current(existing, "team-a.work", turn, at(now), &[random; 32])
+    }
+
+    #[test]
+    fn password_is_kept_while_its_secret_lives_and_new_with_a_new_one() {
+        let first = current(None, None, "2026-11-21T09:00:00Z", 1);
+        let kept = current(Some(&stored(&first)), None, "2026-11-22T09:00:00Z", 2);
+        assert_eq!(kept.password, first.password);
+        assert_ne!(current(None, None, "2026-11-21T09:00:00Z", 2).password, first.password);
+        let mut emptied = stored(&first);
+        emptied.data.get_or_insert_default().insert(KEY_PASSWORD.to_owned(), ByteString(vec![]));
+        assert!(!current(Some(&emptied), None, "2026-11-21T09:00:00Z", 2).password.is_empty());
+    }
+
+    #[test]
+    fn turn_credentials_are_those_that_coturn_computes() {
+        let turn = Turn { lifetime: Duration::from_secs(600), ..test_data::turn() };
+        let credentials =
+            TurnCredentials::new(&turn, "vdi-pod-1", Timestamp::from_second(1_700_000_000).unwrap());
+        let rtc: serde_json::Value = serde_json::from_str(&credentials.rtc).unwrap();
+        let server = &rtc["iceServers"][1];
+        assert_eq!(server["username"], "1700000600:vdi-pod-1");
+        // printf %s 1700000600:vdi-pod-1 | openssl dgst -sha1 -hmac north -binary | base64
+        assert_eq!(server["credential"], "OOqw/hDRjla28XeyVK1s2MBUsGs=");
+        assert_eq!(
+            server["urls"],
+            json!(["turn:turn.example.com:3478?transport=udp", "turn:turn.example.com:3478?transport=tcp"])
+        );
+        assert_eq!(rtc["lifetimeDuration"], "600s");
+    }
+
+    #[test]
+    fn turn_credentials_are_renewed_at_half_their_life() {
+        let turn = test_data::turn();
+        let first = current(None, Some(&turn), "2026-11-21T09:00:00Z", 1);
+        assert_eq!(first.renew_at(Some(&turn)), Some(at("2026-11-21T09:30:00Z")));
+        let secret = stored(&first);
+        let at_time = |now| current(Some(&secret), Some(&turn), now, 2);
+        assert_eq!(at_time("2026-11-21T09:29:59Z"), first);
+        let renewed = at_time("2026-11-21T09:30:00Z");
+        assert_eq!(renewed.password, first.password);
+        assert_eq!(renewed.turn.unwrap().expires_at, at("2026-11-21T10:30:00Z"));
+    }
+
+    #[test]
+    fn turn_credentials_follow_the_servers() {
+        let turn = test_data::turn();
+        let secret = stored(&current(None, Some(&turn), "2026-11-21T09:00:00Z", 1));
+        let moved = Turn { hosts: vec!["2001:db8::7".to_owned()], ..turn };
+        let rtc = current(Some(&secret), Some(&moved), "2026-11-21T09:01:00Z", 1).turn.unwrap().rtc;
+        assert!(rtc.contains("turn:[2001:db8::7]:3478") && !rtc.contains("turn.example.com"), "{rtc}");
+        assert_eq!(current(Some(&secret), None, "2026-11-21T09:01:00Z", 1).turn, None);
+    }
+}

@@ -158,3 +158,91 @@ pub(crate) fn hash(text: &str, digits: usize) -> String {
     let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     hex[..digits].to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOMAIN: &str = "vdi.example.com";
+
+    fn claim<'a>(user: &'a str, uid: &'a str, second: i64) -> Claim<'a> {
+        Claim { user, uid, created: Timestamp::from_second(second).ok(), url: None }
+    }
+
+    #[test]
+    fn host_is_the_users_name_and_a_later_namesake_gets_a_hash() {
+        let (first, second) = (claim("Alice.B@example.com", "a", 1), claim("alice-b@example.org", "b", 2));
+        let all = [first, second];
+        assert_eq!(host(first, all, DOMAIN), "alice-b");
+        let other = host(second, all, DOMAIN);
+        assert!(other.starts_with("alice-b-") && other.len() == "alice-b-12345".len(), "{other}");
+        assert_eq!(host(second, [second], DOMAIN), "alice-b", "nobody else has it");
+    }
+
+    #[test]
+    fn of_two_that_were_made_in_the_same_second_exactly_one_gets_the_name() {
+        let all = [claim("alice@a.example", "x", 1), claim("alice@b.example", "y", 1)];
+        let hosts = all.map(|mine| host(mine, all, DOMAIN));
+        assert_eq!(hosts.iter().filter(|host| *host == "alice").count(), 1, "{hosts:?}");
+    }
+
+    #[test]
+    fn address_that_a_session_has_stays_and_is_nobody_elses() {
+        let late = Claim { url: Some("https://alice.vdi.example.com/"), ..claim("alice@a.example", "b", 9) };
+        let early = claim("alice@b.example", "a", 1);
+        assert_eq!(host(late, [early, late], DOMAIN), "alice");
+        assert_ne!(host(early, [early, late], DOMAIN), "alice");
+    }
+
+    #[test]
+    fn address_under_another_domain_is_given_up() {
+        let moved = Claim { url: Some("https://alice.old.example/"), ..claim("alice@a.example", "b", 9) };
+        assert_eq!(host(moved, [moved], DOMAIN), "alice");
+    }
+
+    #[test]
+    fn hash_that_somebody_has_as_a_name_becomes_longer() {
+        let mine = claim("alice@a.example", "b", 9);
+        let short = format!("alice-{}", hash("b", 5));
+        let address = url(&short, DOMAIN);
+        let taken = Claim { url: Some(&address), ..claim("x@a.example", "c", 1) };
+        let found = host(mine, [claim("alice@b.example", "a", 1), taken], DOMAIN);
+        assert_eq!(found, format!("alice-{}", hash("b", 8)));
+    }
+
+    #[test]
+    fn hosts_are_dns_labels_whatever_the_address_is() {
+        for (user, expected) in [
+            ("anna.maria+test@example.com", "anna-maria-test"),
+            ("_%_@example.com", "user"),
+            ("7@example.com", "7"),
+            ("-a--b-@example.com", "a-b"),
+        ] {
+            assert_eq!(host(claim(user, "u", 1), [], DOMAIN), expected);
+        }
+        let long = format!("{}@example.com", "a".repeat(240));
+        let all = [claim(&long, "u", 1), claim(&long, "v", 2)];
+        for mine in all {
+            assert!(host(mine, all, DOMAIN).len() <= 63);
+        }
+    }
+
+    #[test]
+    fn home_is_found_again_by_the_same_user_and_template_only() {
+        let home = home("Alice@example.com", "office");
+        assert_eq!(home, super::home("alice@example.com", "office"));
+        assert!(home.starts_with("home-alice-example-com-"), "{home}");
+        assert_ne!(home, super::home("alice@example.com", "cad"));
+        assert_ne!(home, super::home("alice@example.org", "office"));
+        assert!(super::home(&"x".repeat(254), &"y".repeat(253)).len() <= 63);
+    }
+
+    #[test]
+    fn long_names_become_labels_that_differ() {
+        let (one, other) = (format!("{}-1", "t".repeat(100)), format!("{}-2", "t".repeat(100)));
+        assert_eq!(label("office"), "office");
+        assert!(label(&one).len() <= 63 && label(&one) != label(&other));
+        assert!(pool_pod(&one, "x7k2p").len() <= 63);
+        assert_eq!(pool_pod("office", "x7k2p"), "pool-office-x7k2p");
+    }
+}

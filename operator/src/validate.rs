@@ -168,7 +168,7 @@ mod tests {
         let session = session("{timeout: 12h, idleTimeout: 10m, disconnectedTimeout: 1h}");
         let template = template("{policy: {limits: {timeout: 4h, idleTimeout: 1h}}}");
         let limits = desktop(&session, &template, "alice").unwrap().limits;
-        let minutes = |minutes| Duration::from_secs(minutes * 60);
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         assert_eq!(limits.timeout, minutes(240));
         assert_eq!((limits.idle, limits.disconnected), (Some(minutes(10)), Some(minutes(60))));
     }

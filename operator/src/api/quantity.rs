@@ -100,10 +100,11 @@ fn quantity(example: &str, (least, most): (&str, &str)) -> Schema {
 pub struct Span(pub String);
 
 impl Span {
-    /// How long it is; `None` for what is no span.
+    /// How long it is; `None` for what is no span, and for none at all.
     pub fn duration(&self) -> Option<Duration> {
         let span = self.0.parse::<kube::core::Duration>().ok()?;
-        (!span.is_negative()).then(|| span.into())
+        let span: Option<Duration> = (!span.is_negative()).then(|| span.into());
+        span.filter(|span| !span.is_zero())
     }
 }
 

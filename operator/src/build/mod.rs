@@ -84,3 +84,6 @@ pub fn running(
         pod: pod::pod(desktop, name, expires_at),
     }
 }
+
+#[cfg(test)]
+mod tests;
