@@ -49,15 +49,15 @@ if [[ ! -s $base_tar ]]; then
   say "making a Debian base (once a month, about half a minute)"
   rm -f "$cache"/base-bookworm-*.tar
   # The mirror is the machine's own: its sources have the signatures and the address.
-  mmdebstrap --quiet --variant=minbase --include=ca-certificates --aptopt='Acquire::Languages "none"' \
-    --customize-hook='rm -rf "$1"/usr/share/doc/* "$1"/usr/share/man/* "$1"/var/log/*' \
+  mmdebstrap --quiet --format=tar --variant=minbase --include=ca-certificates --aptopt='Acquire::Languages "none"' \
+    --customize-hook='rm -rf "$1"/usr/share/man/* "$1"/var/log/*; find "$1/usr/share/doc" ! -type d ! -name copyright -delete' \
     bookworm "$base_tar.part"
   mv "$base_tar.part" "$base_tar"
 fi
 if ! storage inspect --type image "$base" >/dev/null 2>&1; then
   container=$(storage from scratch)
   storage add -q "$container" "$base_tar" / >/dev/null
-  storage commit -q --rm --timestamp "$SOURCE_DATE_EPOCH" "$container" "$base" >/dev/null
+  storage commit -q --rm --timestamp "$(date -u -d "$(date -u +%Y-%m-01)" +%s)" "$container" "$base" >/dev/null
 fi
 
 for image in "${images[@]}"; do

@@ -8,6 +8,7 @@
 mod address;
 mod children;
 mod control_plane;
+mod dump;
 mod launcher;
 mod nodes;
 mod place;
@@ -17,3 +18,9 @@ mod storage;
 mod wait;
 
 mod cluster;
+mod failures;
+mod faults;
+mod lifecycle;
+mod limits;
+mod pool;
+mod secrets;
