@@ -17,3 +17,4 @@ mod storage;
 mod wait;
 
 mod cluster;
+mod crd;
