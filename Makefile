@@ -44,6 +44,11 @@ bench: setup page ## Latency to the glass beside two naive senders, CPU, memory,
 	cargo build --release --workspace
 	VDI_PROFILE=release VDI_BENCH_PARTS="$(BENCH)" VDI_BENCH_CASES="$(CASES)" node --import tsx tests/bench/main.ts
 
+.PHONY: images
+images: setup page ## The container images of deploy/images, without a registry, into target/images/ (needs root)
+	cargo build --release --workspace
+	VDI_PROFILE=release scripts/images.sh
+
 .PHONY: soak
 soak: setup page build ## The viewers' test for SOAK_MINUTES (10)
 	VDI_VIEWERS_SECONDS=$$(( $(SOAK_MINUTES) * 60 )) $(NODE_TEST) tests/desktop_to_browser/viewers.test.ts

@@ -243,7 +243,7 @@ mod tests {
     use vdi_protocol::{
         control::Role,
         latency::Leg,
-        status::{ConnectionStatus, ConsumerStatus, IceServersStatus, QualityLimitationDurations},
+        status::{ConnectionStatus, ConsumerStatus, GpuDevice, IceServersStatus, QualityLimitationDurations},
     };
 
     #[test]
@@ -317,5 +317,31 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
+    }
+
+    /// Rules and dashboards under `deploy/monitoring` are held against the same list, so none asks for what is not there.
+    #[test]
+    fn families_are_those_of_the_list_that_dashboards_are_held_against() {
+        let whole: Vec<Status> =
+            serde_json::from_str(include_str!("../../../protocol/golden/status.json")).unwrap();
+        let leg =
+            |leg| Histogram { leg, codec: "H264".into(), buckets: vec![(1.0, 0)], ..Default::default() };
+        let figures = Figures {
+            latency: vec![("0.5", 0.0)],
+            ways: vec![leg(Some(Leg::Encode)), leg(None)],
+            switches: [("time-out".into(), 0)].into(),
+            input: vec![("accepted", 0)],
+            connections_closed: vec![("crowd", 0)],
+            ..Figures::default()
+        };
+        let mut families = std::collections::BTreeSet::new();
+        for mut status in whole {
+            status.gpu.devices = vec![GpuDevice { encoder_utilization: Some(0.0), ..GpuDevice::default() }];
+            let text = render(&status, &figures).unwrap();
+            families.extend(text.lines().filter_map(|line| line.strip_prefix("# TYPE ").map(str::to_owned)));
+        }
+        let list = include_str!("../../../protocol/golden/metrics.txt");
+        let listed: std::collections::BTreeSet<_> = list.lines().map(str::to_owned).collect();
+        assert_eq!(families, listed, "protocol/golden/metrics.txt has a line `name kind` for each family");
     }
 }
