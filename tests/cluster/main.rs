@@ -18,6 +18,7 @@ mod storage;
 mod wait;
 
 mod cluster;
+mod crd;
 mod failures;
 mod faults;
 mod lifecycle;
