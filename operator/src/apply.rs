@@ -218,8 +218,7 @@ impl Apply<'_> {
         wanted["metadata"]["annotations"][ANNOTATION_APPLIED] = stamp.into();
         let name = wanted["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         if let Some(there) = self.known.child(kind, &self.desktop.namespace, &name) {
-            if !is_controlled_by(there.meta(), &self.desktop.uid)
-                || there.meta().deletion_timestamp.is_some()
+            if !is_controlled_by(there.meta(), &self.desktop.uid) || there.meta().deletion_timestamp.is_some()
             {
                 return Err(self.not_ours(kind, there.meta()).await);
             }

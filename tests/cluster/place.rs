@@ -73,7 +73,10 @@ impl<'c> Place<'c> {
     /// All objects of a kind in this namespace.
     pub async fn all<K>(&self) -> Vec<K>
     where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
     {
         self.api::<K>().list(&ListParams::default()).await.unwrap().items
     }
@@ -188,7 +191,12 @@ impl<'c> Place<'c> {
     }
 
     /// Starts another operator on the same way, with variables in its environment.
-    pub fn operator_through(&self, proxy: &Proxy, options: &[&str], variables: &[(&str, &str)]) -> Arc<Program> {
+    pub fn operator_through(
+        &self,
+        proxy: &Proxy,
+        options: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Arc<Program> {
         let number = self.operators.fetch_add(1, Ordering::Relaxed);
         let folder = self.cluster.folder();
         let file = |end: &str| folder.join(format!("operator-{}-{number}{end}", self.name));
@@ -204,7 +212,10 @@ impl<'c> Place<'c> {
         Arc::new(Program::start("the operator", &file(".log"), program, |command| {
             command.env("KUBECONFIG", &kubeconfig).env("VDI_DEBUG", "true").envs(variables.iter().copied());
             command.arg(format!("--domain={DOMAIN}")).arg(format!("--pod-namespace={}", self.name));
-            command.arg(format!("--pod-name=operator-{number}")).arg(format!("--addr={address}")).arg("--port=0");
+            command
+                .arg(format!("--pod-name=operator-{number}"))
+                .arg(format!("--addr={address}"))
+                .arg("--port=0");
             if !options.iter().any(|option| option.starts_with("--poll-interval")) {
                 command.arg("--poll-interval=1s");
             }

@@ -145,7 +145,8 @@ impl Proxy {
         // An answer is small and is waited for.
         let _ = stream.set_nodelay(true);
         let service = service_fn(|request| self.answer(request));
-        let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        let _ =
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     }
 
     async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
@@ -287,7 +288,10 @@ fn narrowed(method: &Method, uri: &Uri, namespace: &str) -> String {
 fn operator_sees_only_its_own_namespace_and_templates() {
     let seen = |uri: &str| narrowed(&Method::GET, &uri.parse().unwrap(), "mine");
     assert_eq!(seen("/api/v1/pods?watch=true"), "/api/v1/namespaces/mine/pods?watch=true");
-    assert_eq!(seen("/apis/vdi.kasm.io/v1alpha1/vdisessions"), "/apis/vdi.kasm.io/v1alpha1/namespaces/mine/vdisessions");
+    assert_eq!(
+        seen("/apis/vdi.kasm.io/v1alpha1/vdisessions"),
+        "/apis/vdi.kasm.io/v1alpha1/namespaces/mine/vdisessions"
+    );
     let templates = "/apis/vdi.kasm.io/v1alpha1/vditemplates";
     assert_eq!(seen(&format!("{templates}?")), format!("{templates}?labelSelector=vdi.test%2Fplace%3Dmine"));
     assert_eq!(
@@ -304,7 +308,10 @@ fn writes_are_known_by_kind_and_name_and_leases_are_none() {
     let of = |method: &str, path: &str| written(&method.parse().unwrap(), path);
     let some = |kind: &str, name: &str| Some((kind.to_owned(), name.to_owned()));
     assert_eq!(of("PATCH", "/api/v1/namespaces/a/pods/desktop-x"), some("pods", "desktop-x"));
-    assert_eq!(of("PATCH", "/apis/vdi.kasm.io/v1alpha1/namespaces/a/vdisessions/x/status"), some("vdisessions/status", "x"));
+    assert_eq!(
+        of("PATCH", "/apis/vdi.kasm.io/v1alpha1/namespaces/a/vdisessions/x/status"),
+        some("vdisessions/status", "x")
+    );
     assert_eq!(of("POST", "/apis/events.k8s.io/v1/namespaces/a/events"), some("events", ""));
     assert_eq!(of("PATCH", "/apis/coordination.k8s.io/v1/namespaces/a/leases/x"), None);
     assert_eq!(of("GET", "/api/v1/namespaces/a/pods/desktop-x"), None);
