@@ -13,7 +13,12 @@ mod nodes;
 mod place;
 mod pod;
 mod proxy;
+mod stack;
 mod storage;
 mod wait;
 
 mod cluster;
+mod coturn;
+mod deploy;
+mod monitoring;
+mod rights;
