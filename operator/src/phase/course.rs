@@ -16,7 +16,7 @@ use crate::{
         CONDITION_ENCODER, CONDITION_READY, CONDITION_SCHEDULED, CONDITION_SUSPENDED, CONDITION_VALID,
         LastFailure, Phase, VDISessionStatus,
     },
-    desktop::Spans,
+    desktop::Desktop,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
@@ -320,7 +320,9 @@ impl<'f> Course<'f> {
             message,
             permanent: failure.permanent || given_up,
             generation: self.facts.session.metadata.generation,
-            made_from: pod.and_then(|pod| annotation(pod, ANNOTATION_MADE_FROM)).map(str::to_owned),
+            made_from: pod
+                .and_then(|pod| annotation(pod, ANNOTATION_MADE_FROM).map(str::to_owned))
+                .or_else(|| self.facts.desktop.ok().map(made_from)),
             retry_at: self.retry_at(),
         });
     }
@@ -349,9 +351,10 @@ impl<'f> Course<'f> {
         let made_from = self.facts.desktop.ok().map(made_from);
         failure.generation != self.facts.session.metadata.generation
             || failure.retry_at != self.retry_at()
-            || failure.made_from.is_some() && made_from.is_some() && failure.made_from != made_from
+            || made_from.is_some() && failure.made_from.is_some() && failure.made_from != made_from
     }
 
+    /// Whether the pod would be another one if it were made now.
     fn is_outdated(&self, pod: &Pod) -> bool {
         let made = annotation(pod, ANNOTATION_MADE_FROM);
         made.is_some_and(|made| self.facts.desktop.is_ok_and(|desktop| made_from(desktop) != made))
@@ -376,13 +379,18 @@ impl<'f> Course<'f> {
             return;
         }
         let pod = self.facts.pod.filter(|_| self.status.pod_uid.is_some());
+        let (timeout, idle, disconnected) = match self.facts.desktop {
+            Ok(Desktop { limits, .. }) => (Some(limits.timeout), limits.idle, limits.disconnected),
+            Err(_) => {
+                let seconds = |seconds: Option<u64>| seconds.map(Duration::from_secs);
+                let told = pod.and_then(told_limits).unwrap_or_default();
+                (None, seconds(told.idle_timeout_seconds), seconds(told.disconnected_timeout_seconds))
+            }
+        };
         let run = Run {
-            spans: self
-                .facts
-                .desktop
-                .ok()
-                .map(|desktop| desktop.limits)
-                .or_else(|| pod.and_then(told_limits)),
+            timeout,
+            idle,
+            disconnected,
             running_since: pod.and_then(pod::running_since),
             report: self.facts.report,
             now: self.now,
@@ -468,13 +476,6 @@ fn annotation<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {
 }
 
 /// The limits that the pod was last told, for a session whose template is no longer there to say.
-fn told_limits(pod: &Pod) -> Option<Spans> {
-    let told: SessionLimits =
-        serde_json::from_str(annotation(pod, vdi_protocol::session_limits::ANNOTATION)?).ok()?;
-    let spans = |seconds: Option<u64>| seconds.map(Duration::from_secs);
-    Some(Spans {
-        timeout: spans(told.timeout_seconds)?,
-        idle: spans(told.idle_timeout_seconds),
-        disconnected: spans(told.disconnected_timeout_seconds),
-    })
+fn told_limits(pod: &Pod) -> Option<SessionLimits> {
+    serde_json::from_str(annotation(pod, vdi_protocol::session_limits::ANNOTATION)?).ok()
 }

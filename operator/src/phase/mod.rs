@@ -21,7 +21,11 @@ mod course;
 mod encoder;
 mod failure;
 mod limits;
+#[cfg(test)]
+mod limits_tests;
 mod pod;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     api::{VDISession, VDISessionStatus},
@@ -167,11 +171,10 @@ pub fn made_from(desktop: &Desktop) -> String {
     digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The annotation [`vdi_protocol::session_limits::ANNOTATION`] of a session's pod.
+/// The annotation [`crate::vdi_protocol::session_limits::ANNOTATION`] of a session's pod.
 pub fn limits_annotation(desktop: &Desktop, status: &VDISessionStatus) -> String {
     let limits = vdi_protocol::session_limits::SessionLimits {
         expires_at: status.expires_at.as_ref().map(|time| time.0.to_string()),
-        timeout_seconds: Some(desktop.limits.timeout.as_secs()),
         idle_timeout_seconds: desktop.limits.idle.map(|span| span.as_secs()),
         disconnected_timeout_seconds: desktop.limits.disconnected.map(|span| span.as_secs()),
     };
