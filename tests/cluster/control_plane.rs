@@ -122,6 +122,11 @@ impl Cluster {
         &self.folder
     }
 
+    /// The program that is every part of Kubernetes, `kubectl` too.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// File with which programs may do everything.
     pub fn kubeconfig(&self) -> PathBuf {
         self.folder.join("admin.kubeconfig")
