@@ -16,7 +16,12 @@ use std::collections::BTreeMap;
 use vdi_operator::{api::VDISession, build::ingress_route};
 
 /// Fields that differ from run to run, whatever the operator does.
-const OF_ONE_RUN: [&str; 19] = [
+const OF_ONE_RUN: [&str; 22] = [
+    // A hash over what names the place.
+    "vdi.kasm.io/applied",
+    // Others write them, in their own time.
+    "volume.kubernetes.io/storage-provisioner",
+    "volume.beta.kubernetes.io/storage-provisioner",
     "uid",
     "resourceVersion",
     "creationTimestamp",
@@ -112,7 +117,13 @@ fn normalise(value: &mut Value, namespace: &str, owners: &BTreeMap<String, Strin
             fields.values_mut().for_each(|field| normalise(field, namespace, owners));
         }
         Value::Array(items) => items.iter_mut().for_each(|item| normalise(item, namespace, owners)),
-        Value::String(text) => *text = without_hash(&without_times(text)).replace(namespace, "<place>"),
+        Value::String(text) => {
+            *text = without_hash(&without_times(text)).replace(namespace, "<place>");
+            // Which node it is, the scheduler decides.
+            for node in ["node-a", "node-b", "node-c"] {
+                *text = text.replace(node, "<node>");
+            }
+        }
         _ => (),
     }
 }
