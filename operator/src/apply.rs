@@ -90,12 +90,7 @@ impl Apply<'_> {
         };
         let name = pod.as_ref().map_or_else(|| names::objects(&self.desktop.session), |pod| pod.name_any());
         let credentials = self.credentials(&name)?;
-        let expires_at = status.expires_at.as_ref().map(|time| time.0);
-        let mut running = build::running(self.desktop, &name, &credentials, expires_at);
-        let annotations = running.pod.metadata.annotations.get_or_insert_default();
-        annotations.insert(phase::ANNOTATION_MADE_FROM.to_owned(), phase::made_from(self.desktop));
-        let limits = phase::limits_annotation(self.desktop, status);
-        annotations.insert(vdi_protocol::session_limits::ANNOTATION.to_owned(), limits.clone());
+        let running = build::running(self.desktop, &name, &credentials, status);
         let secret = self.made_once(Kind::Secret, &running.secret);
         let claim = async {
             match &running.claim {
@@ -110,7 +105,7 @@ impl Apply<'_> {
             return Ok(Outcome { pod, ..outcome });
         }
         outcome.pod = match pod {
-            Some(pod) => Some(self.tell_limits(pod, &limits).await?),
+            Some(pod) => Some(self.tell_limits(pod, &phase::limits_annotation(self.desktop, status)).await?),
             None => match self.make_pod(&running.pod).await {
                 Ok(pod) => Some(pod),
                 Err(error) => {
@@ -149,12 +144,7 @@ impl Apply<'_> {
         waiting.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
         for pod in waiting {
             let version = pod.metadata.resource_version.clone().unwrap_or_default();
-            let mut patch = build::claimed(self.desktop, &version, None);
-            let annotations = &mut patch["metadata"]["annotations"];
-            annotations[phase::ANNOTATION_CLAIMED_AT] = json!(Timestamp::now().to_string());
-            annotations[phase::ANNOTATION_MADE_FROM] = json!(phase::made_from(self.desktop));
-            annotations[vdi_protocol::session_limits::ANNOTATION] =
-                json!(phase::limits_annotation(self.desktop, status));
+            let patch = build::claimed(self.desktop, &version, status, Timestamp::now());
             match self.server.merge_pod(&self.desktop.namespace, &pod.name_any(), &patch).await {
                 Ok(pod) => {
                     self.metrics.claimed(true);

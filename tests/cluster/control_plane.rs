@@ -6,7 +6,7 @@ use k8s_openapi::{
     api::core::v1::Node, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
-    Api, Client, Config, CustomResourceExt, ResourceExt,
+    Api, Client, Config, ResourceExt,
     api::{Patch, PatchParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
@@ -18,7 +18,6 @@ use std::{
     sync::{Arc, LazyLock, OnceLock},
     time::Duration,
 };
-use vdi_operator::api::{VDISession, VDITemplate};
 
 /// Port of the API server.
 const API_PORT: u16 = 26443;
@@ -276,7 +275,7 @@ fn api_server(program: &Path, folder: &Path, address: Ipv4Addr) -> Program {
 
 async fn custom_resources(client: &Client, folder: &Path) {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let mut all = vec![VDISession::crd(), VDITemplate::crd()];
+    let mut all = vdi_operator::api::crds().to_vec();
     for file in fs::read_dir(folder).unwrap() {
         let text = fs::read_to_string(file.unwrap().path()).unwrap();
         all.extend(serde_saphyr::from_multiple::<CustomResourceDefinition>(&text).unwrap());

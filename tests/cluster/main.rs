@@ -19,6 +19,7 @@ mod wait;
 
 mod cluster;
 mod coturn;
+mod crd;
 mod deploy;
 mod monitoring;
 mod rights;
