@@ -15,7 +15,7 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::{Arc, LazyLock, OnceLock},
+    sync::{Arc, LazyLock, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -56,7 +56,7 @@ pub struct Cluster {
     pub client: Client,
     /// The machines that pods run on.
     pub nodes: Arc<Nodes>,
-    api_server: Program,
+    api_server: Mutex<Program>,
     _others: Vec<Program>,
 }
 
@@ -111,7 +111,8 @@ impl Cluster {
         for name in ["node-a", "node-b", "node-c"] {
             nodes.add(name, &[]).await;
         }
-        let cluster = Self { program, folder, client, nodes, api_server, _others: others };
+        let cluster =
+            Self { program, folder, client, nodes, api_server: Mutex::new(api_server), _others: others };
         cluster.has_nodes(3).await;
         cluster
     }
@@ -147,11 +148,11 @@ impl Cluster {
     }
 
     /// Kills the API server, and starts it again.
-    pub async fn restart_api_server(&mut self, pause: Duration) {
-        self.api_server.kill();
+    pub async fn restart_api_server(&self, pause: Duration) {
+        self.api_server.lock().unwrap().kill();
         tokio::time::sleep(pause).await;
         let address = self.nodes.loopback().first();
-        self.api_server = api_server(&self.program, &self.folder, address);
+        *self.api_server.lock().unwrap() = api_server(&self.program, &self.folder, address);
         wait::until("the API server's return", START, async || ready(&self.client).await).await;
     }
 

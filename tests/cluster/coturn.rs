@@ -82,6 +82,15 @@ impl Coturn {
                 ]);
             }));
         }
+        // Each of them listens: what is sent before that is waited for in vain, for a minute.
+        let sockets = format!("/proc/{pid}/net/udp");
+        let port = format!(":{:04X} ", ECHO.parse::<u16>().unwrap());
+        until("the peers", SOON, async || {
+            let listening =
+                fs::read_to_string(&sockets).unwrap().lines().filter(|line| line.contains(&port)).count();
+            if listening == OTHERS.len() + 1 { Ok(()) } else { Err(format!("{listening} listen")) }
+        })
+        .await;
         this
     }
 
@@ -132,12 +141,8 @@ const RELAYED: &str = "tot_recv_msgs=2";
 async fn coturn_relays_to_pods_and_to_nobody_else_with_the_operators_credentials() {
     let coturn = Coturn::start(("static-auth-secret", &format!("{SECRET}\n")), &[]).await;
     let (user, password) = credentials(SECRET, now());
-    // The peers may need a moment to listen.
-    until("relayed packets", SOON, async || {
-        let told = coturn.relay(&user, &password, POD).await;
-        if told.contains(RELAYED) { Ok(()) } else { Err(told) }
-    })
-    .await;
+    let told = coturn.relay(&user, &password, POD).await;
+    assert!(told.contains(RELAYED), "{told}");
     for peer in OTHERS {
         let told = coturn.relay(&user, &password, peer).await;
         assert!(told.contains("403 (Forbidden IP)") && !told.contains(RELAYED), "{peer}: {told}");
@@ -177,11 +182,8 @@ async fn coturn_lets_nobody_in_with_expired_altered_or_foreign_credentials() {
 async fn coturn_takes_one_lasting_user_where_that_is_chosen() {
     let variables = [("TURN_CREDENTIALS", "lt-cred-mech")];
     let coturn = Coturn::start(("user", "desktops:a-password-that-lasts"), &variables).await;
-    until("relayed packets", SOON, async || {
-        let told = coturn.relay("desktops", "a-password-that-lasts", POD).await;
-        if told.contains(RELAYED) { Ok(()) } else { Err(told) }
-    })
-    .await;
+    let told = coturn.relay("desktops", "a-password-that-lasts", POD).await;
+    assert!(told.contains(RELAYED), "{told}");
     let told = coturn.relay("desktops", "another-password", POD).await;
     assert!(told.contains("annot complete Allocation"), "{told}");
     let (user, password) = credentials(SECRET, now());
