@@ -212,7 +212,7 @@ impl Apply<'_> {
             {
                 return Err(self.not_ours(kind, there.meta()).await);
             }
-            if fits(&wanted, &there.value()?) {
+            if is_as_wanted(&wanted, &there.value()?) {
                 return Ok(());
             }
             // Of another UID it would be another object: then there is a conflict, and nothing is made.
@@ -316,8 +316,35 @@ fn json(object: &impl Serialize) -> Result<Value, Error> {
     serde_json::to_value(object).map_err(|source| Error::Json { what: "what was built".to_owned(), source })
 }
 
+/// Whether an object is there as it is wanted. Its kind is not compared: what a list has tells none.
+pub fn is_as_wanted(wanted: &Value, there: &Value) -> bool {
+    let Value::Object(fields) = wanted else { return false };
+    let parts = fields.iter().filter(|(key, _)| !matches!(key.as_str(), "apiVersion" | "kind"));
+    parts.into_iter().all(|(key, wanted)| fits(wanted, there.get(key).unwrap_or(&Value::Null)))
+}
+
 /// Whether a pod is ready.
 pub fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_list_shows_without_its_kind_is_as_wanted() {
+        let wanted = json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": { "name": "desktop-work" }, "spec": { "type": "ClusterIP" },
+        });
+        let there = json!({
+            "metadata": { "name": "desktop-work", "uid": "1" },
+            "spec": { "type": "ClusterIP", "clusterIP": "10.0.0.1" },
+        });
+        assert!(is_as_wanted(&wanted, &there));
+        let other = json!({ "metadata": { "name": "desktop-work" }, "spec": { "type": "NodePort" } });
+        assert!(!is_as_wanted(&wanted, &other));
+    }
 }
