@@ -38,7 +38,12 @@ fn documents(file: &Path) -> Vec<Value> {
 }
 
 /// Sends an object with strict validation, as `kubectl apply` does: to be created, or as a change of the one that is there.
-async fn send(cluster: &Cluster, namespace: &str, object: &impl Serialize, query: &str) -> Result<(), String> {
+async fn send(
+    cluster: &Cluster,
+    namespace: &str,
+    object: &impl Serialize,
+    query: &str,
+) -> Result<(), String> {
     let object = serde_json::to_value(object).unwrap();
     let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default();
     let (group, version) = text("/apiVersion").split_once('/').unwrap_or(("", text("/apiVersion")));
@@ -46,7 +51,8 @@ async fn send(cluster: &Cluster, namespace: &str, object: &impl Serialize, query
     let namespace = (kind.kind != "VDITemplate").then_some(namespace);
     let path = DynamicObject::url_path(&kind, namespace);
     let name = text("/metadata/name");
-    let known = cluster.client.request_text(hyper::Request::get(format!("{path}/{name}")).body(vec![]).unwrap());
+    let known =
+        cluster.client.request_text(hyper::Request::get(format!("{path}/{name}")).body(vec![]).unwrap());
     let request = match known.await {
         Ok(_) => hyper::Request::patch(format!("{path}/{name}?fieldValidation=Strict{query}"))
             .header("content-type", "application/merge-patch+json"),
@@ -134,7 +140,9 @@ fn kubectl_shows_sessions_by_their_short_name_and_explains_every_field() {
         assert_eq!(row[..4], ["work", "alice@example.com", "Running", "https://alice.vdi.test/"]);
         let told = cluster.kubectl_ok(&["get", "vdi", "work", "-n", &place.name, "-o", "wide"]).await;
         assert_eq!(words(told.lines().next().unwrap())[5..], ["REASON", "TEMPLATE", "ENCODER", "EXPIRES"]);
-        cluster.kubectl_ok(&["wait", "vdi/work", "-n", &place.name, "--for=condition=Ready", "--timeout=60s"]).await;
+        cluster
+            .kubectl_ok(&["wait", "vdi/work", "-n", &place.name, "--for=condition=Ready", "--timeout=60s"])
+            .await;
 
         let told = cluster.kubectl_ok(&["explain", "vdi.spec.timeout"]).await;
         assert!(told.contains("Longest life of the desktop") && told.contains("Default: \"8h\""), "{told}");
@@ -184,7 +192,8 @@ fn objects(session: &VDISession, template: &VDITemplate) -> Vec<Value> {
     let desktop = validate::desktop(session, template, "alice").unwrap();
     let credentials = Credentials::current(None, "work", None, jiff::Timestamp::now(), &[7; 32]);
     let Standing { home, service, route, network } = build::standing(&desktop, &settings);
-    let Running { secret, claim, pod } = build::running(&desktop, "desktop-work", &credentials, &Default::default());
+    let Running { secret, claim, pod } =
+        build::running(&desktop, "desktop-work", &credentials, &Default::default());
     let waiting = build::pool(template, "pool-kiosk-x7k2p", &credentials);
     let (waiting_secret, waiting_pod) = waiting.map(|waiting| (waiting.secret, waiting.pod)).unzip();
     let all = [

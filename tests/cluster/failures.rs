@@ -143,9 +143,14 @@ fn template_that_comes_later_is_waited_for() {
             (phase(&session), condition(&session, "Valid").as_str()),
             (Phase::Pending, "False TemplateNotFound")
         );
-        place.template("office", json!({
-            "resources": { "defaultMemory": "1Gi" }, "policy": { "limits": { "memory": "2Gi" } },
-        })).await;
+        place
+            .template(
+                "office",
+                json!({
+                    "resources": { "defaultMemory": "1Gi" }, "policy": { "limits": { "memory": "2Gi" } },
+                }),
+            )
+            .await;
         place.reason("work", "AboveLimit").await;
         place.change("work", json!({ "spec": { "resources": { "memory": "2Gi" } } })).await;
         place.running("work").await;
@@ -216,8 +221,13 @@ fn evicted_desktop_is_started_again() {
         }
         until("events of both", SOON, async || {
             let told = crate::dump::events(&place).await;
-            let of = |what: &str| told.iter().any(|event| event.starts_with("Evicted") && event.contains(what));
-            if of("as when a node is drained") && of("The node evicted") { Ok(()) } else { Err(told.join("\n")) }
+            let of =
+                |what: &str| told.iter().any(|event| event.starts_with("Evicted") && event.contains(what));
+            if of("as when a node is drained") && of("The node evicted") {
+                Ok(())
+            } else {
+                Err(told.join("\n"))
+            }
         })
         .await;
     });
