@@ -3,7 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How long a session may live: the JSON in its pod's annotation `vdi.kasm.io/limits`, which the pod sees as a file.
+/// Annotation of a pod that holds [`SessionLimits`] as JSON; the pod sees it as a file.
+pub const ANNOTATION: &str = "vdi.kasm.io/limits";
+
+/// How long a session may live.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SessionLimits {

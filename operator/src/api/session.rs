@@ -192,9 +192,9 @@ pub struct LastFailure {
     /// Generation of the spec that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
-    /// Generation of the template that its pod was made from.
+    /// What the pod was made from, as its annotation `vdi.kasm.io/made-from` tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub template_generation: Option<i64>,
+    pub made_from: Option<String>,
     /// The annotation `vdi.kasm.io/retry-at` at that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<String>,

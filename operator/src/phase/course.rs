@@ -1,11 +1,13 @@
 //! Decision: the course of one session, from what its pod shows, what the status remembers and what was asked for.
 
 use super::{
-    ANNOTATION_CLAIMED_AT, ANNOTATION_RETRY_AT, Decision, ENDINGS, Ending, Facts, PodAction, Told,
+    ANNOTATION_CLAIMED_AT, ANNOTATION_MADE_FROM, ANNOTATION_RETRY_AT, Decision, ENDINGS, Ending, Facts,
+    PodAction, Told,
     conditions::{self, Truth},
     encoder,
     failure::Failure,
     limits::Run,
+    made_from,
     pod::{self, Standing, Word},
     whole_seconds,
 };
@@ -14,9 +16,7 @@ use crate::{
         CONDITION_ENCODER, CONDITION_READY, CONDITION_SCHEDULED, CONDITION_SUSPENDED, CONDITION_VALID,
         LastFailure, Phase, VDISessionStatus,
     },
-    build,
     desktop::Desktop,
-    names,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
@@ -320,11 +320,9 @@ impl<'f> Course<'f> {
             message,
             permanent: failure.permanent || given_up,
             generation: self.facts.session.metadata.generation,
-            template_generation: pod.and_then(build::template_generation).or(self
-                .facts
-                .desktop
-                .ok()
-                .map(|desktop| desktop.template_generation)),
+            made_from: pod
+                .and_then(|pod| annotation(pod, ANNOTATION_MADE_FROM).map(str::to_owned))
+                .or_else(|| self.facts.desktop.ok().map(made_from)),
             retry_at: self.retry_at(),
         });
     }
@@ -350,17 +348,16 @@ impl<'f> Course<'f> {
 
     /// Whether what failed has been changed since.
     fn is_to_be_tried_again(&self, failure: &LastFailure) -> bool {
-        let template = self.facts.desktop.ok().map(|desktop| desktop.template_generation);
+        let made_from = self.facts.desktop.ok().map(made_from);
         failure.generation != self.facts.session.metadata.generation
             || failure.retry_at != self.retry_at()
-            || template.is_some() && failure.template_generation.is_some_and(|it| Some(it) != template)
+            || made_from.is_some() && failure.made_from.is_some() && failure.made_from != made_from
     }
 
     /// Whether the pod would be another one if it were made now.
     fn is_outdated(&self, pod: &Pod) -> bool {
-        let Ok(desktop) = self.facts.desktop else { return false };
-        build::template_generation(pod).is_some_and(|it| it != desktop.template_generation)
-            || pod::has_other_resources(pod, desktop)
+        let made = annotation(pod, ANNOTATION_MADE_FROM);
+        made.is_some_and(|made| self.facts.desktop.is_ok_and(|desktop| made_from(desktop) != made))
     }
 
     /// When this run began: as the pod tells, so that a second look finds the same, within what the API server's
@@ -480,5 +477,5 @@ fn annotation<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {
 
 /// The limits that the pod was last told, for a session whose template is no longer there to say.
 fn told_limits(pod: &Pod) -> Option<SessionLimits> {
-    serde_json::from_str(annotation(pod, names::ANNOTATION_LIMITS)?).ok()
+    serde_json::from_str(annotation(pod, vdi_protocol::session_limits::ANNOTATION)?).ok()
 }

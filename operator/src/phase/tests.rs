@@ -103,13 +103,7 @@ impl World {
         pod.metadata.name = Some("desktop-work".into());
         pod.metadata.uid = Some(format!("pod-{}", self.pods_made));
         pod.metadata.creation_timestamp = Some(Time(self.now));
-        pod.metadata.annotations = Some(
-            [(
-                crate::names::ANNOTATION_TEMPLATE_GENERATION.to_owned(),
-                desktop.template_generation.to_string(),
-            )]
-            .into(),
-        );
+        pod.metadata.annotations = Some([(ANNOTATION_MADE_FROM.to_owned(), made_from(desktop))].into());
         pod.spec = Some(
             serde_json::from_value(json!({"containers": [{
                 "name": "desktop",
@@ -377,7 +371,7 @@ fn launchers_reason_is_the_sessions_and_a_permanent_one_waits_for_a_change() {
 fn failed_session_is_tried_again_after_a_change_of_spec_template_or_retry_at() {
     let changes: [fn(&mut World); 3] = [
         |world| world.session.metadata.generation = Some(2),
-        |world| world.desktop.as_mut().unwrap().template_generation = 4,
+        |world| world.desktop.as_mut().unwrap().spec.image = "b".into(),
         |world| {
             world.session.metadata.annotations =
                 Some([(ANNOTATION_RETRY_AT.to_owned(), "now".to_owned())].into());
@@ -560,17 +554,16 @@ fn pod_that_never_ran_is_made_anew_when_session_or_template_change_and_one_that_
     world.reconcile();
     world.waits("ErrImagePull", "not found");
     world.reconcile();
-    world.desktop.as_mut().unwrap().template_generation = 4;
+    world.desktop.as_mut().unwrap().spec.image = "b".into();
     assert_eq!(world.reconcile().pod, Remove { force: false });
     world.settle();
     assert_eq!((world.pods_made, world.status().restarts), (2, None));
     world.desktop = Ok(test_data::desktop("{resources: {memory: 8Gi}}", "{}"));
-    world.desktop.as_mut().unwrap().template_generation = 4;
     world.settle();
     assert_eq!(world.pods_made, 3);
     world.runs(true);
     world.reconcile();
-    world.desktop.as_mut().unwrap().template_generation = 5;
+    world.desktop.as_mut().unwrap().spec.image = "c".into();
     assert_eq!(world.settle().pod, Keep);
     assert_eq!(world.pods_made, 3);
 }
