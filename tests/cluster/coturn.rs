@@ -61,15 +61,17 @@ impl Coturn {
             command.envs(variables.iter().copied());
         });
         let mut this = Self { program, _peers: Vec::new(), folder };
-        until("an answer of coturn", SOON, async || {
+        // Its sockets, as the kernel tells them of its network: 192.0.2.1:3478.
+        let pid = this.program.pid().to_string();
+        let sockets = format!("/proc/{pid}/net/udp");
+        until("coturn's socket", SOON, async || {
             if this.program.ended().is_some() {
                 panic!("coturn ended:\n{}", this.program.last_words(20));
             }
-            let output = this.inside("turnutils_stunclient", &[TURN]).await;
-            if output.status.success() { Ok(()) } else { Err(this.program.last_words(5)) }
+            let listens = fs::read_to_string(&sockets).unwrap_or_default().contains(" 010200C0:0D96 ");
+            if listens { Ok(()) } else { Err(this.program.last_words(5)) }
         })
         .await;
-        let pid = this.program.pid().to_string();
         for address in OTHERS.iter().chain([&POD]) {
             let log = this.folder.path().join(format!("peer-{address}.log"));
             this._peers.push(Program::start("a peer", &log, Path::new("nsenter"), |command| {
@@ -83,7 +85,6 @@ impl Coturn {
             }));
         }
         // Each of them listens: what is sent before that is waited for in vain, for a minute.
-        let sockets = format!("/proc/{pid}/net/udp");
         let port = format!(":{:04X} ", ECHO.parse::<u16>().unwrap());
         until("the peers", SOON, async || {
             let listening =
