@@ -43,6 +43,8 @@ pub struct Snapshot {
     pub switches: BTreeMap<String, u64>,
     /// The pages.
     pub consumers: Vec<ConsumerStatus>,
+    /// Since when none of them is connected; `None` while one is.
+    pub alone_since: Option<Instant>,
 }
 
 /// Where the figures come from.
@@ -127,6 +129,7 @@ impl Board {
             message: snapshot.message,
             uptime_seconds: sources.began.elapsed().as_secs_f64(),
             last_input_seconds_ago: last_input,
+            seconds_without_page: snapshot.alone_since.map(|since| since.elapsed().as_secs_f64()),
             display: Some(sources.display.get()),
             encoder: snapshot.encoder,
             latency: sources.ways.borrow().worst.clone(),

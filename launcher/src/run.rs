@@ -111,6 +111,8 @@ struct Parts {
     turn_listener: Option<tokio::task::AbortHandle>,
     /// The last input that the session was told of.
     seen_input: Option<Instant>,
+    /// Since when no page is connected.
+    alone_since: Option<Instant>,
 }
 
 impl Parts {
@@ -201,6 +203,7 @@ impl Parts {
             controller: None,
             turn_listener,
             seen_input: None,
+            alone_since: Some(began),
         })
     }
 
@@ -432,6 +435,10 @@ impl Parts {
                 Err(err) => tracing::error!("a message to a page cannot be written: {err}"),
             }
         }
+        self.alone_since = match self.pages.count().1 {
+            0 => self.alone_since.or_else(|| Some(Instant::now())),
+            _ => None,
+        };
         let snapshot = Snapshot {
             phase: news.phase,
             reason: news.reason,
@@ -439,6 +446,7 @@ impl Parts {
             encoder: self.encoder.status().cloned(),
             switches: self.encoder.switches().clone(),
             consumers: self.pages.status(),
+            alone_since: self.alone_since,
         };
         self.snapshot.send_if_modified(|old| {
             let changed = *old != snapshot;

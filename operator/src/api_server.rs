@@ -110,8 +110,9 @@ impl ApiServer {
     ) -> Result<Arc<Child>, Error> {
         let what = Tried("patch", kind.name(), namespace, name);
         let api = self.objects(kind, namespace);
-        let written =
-            self.write("patch", kind.name(), &what, api.patch(name, &patching(), &Patch::Merge(patch))).await?;
+        let written = self
+            .write("patch", kind.name(), &what, api.patch(name, &patching(), &Patch::Merge(patch)))
+            .await?;
         self.believe(kind, &what, written)
     }
 
@@ -135,6 +136,17 @@ impl ApiServer {
         self.remove(&api, "Pod", pod, at_once.then_some(0)).await
     }
 
+    /// Deletes this pod if nobody has changed it; if somebody has, that is a conflict, and it stays.
+    pub async fn delete_unchanged_pod(&self, pod: &ObjectMeta) -> Result<(), Error> {
+        let api = Api::<Pod>::namespaced(self.client.clone(), namespace(pod));
+        let version = pod.resource_version.clone();
+        let preconditions = Preconditions { uid: pod.uid.clone(), resource_version: version };
+        match self.remove_if(&api, "Pod", pod, None, preconditions).await {
+            Err(error) if error.code() == Some(404) => Ok(()),
+            deleted => deleted,
+        }
+    }
+
     /// Deletes exactly this session, likewise.
     pub async fn delete_session(&self, session: &ObjectMeta) -> Result<(), Error> {
         let api = Api::<VDISession>::namespaced(self.client.clone(), namespace(session));
@@ -148,18 +160,30 @@ impl ApiServer {
         object: &ObjectMeta,
         grace: Option<u32>,
     ) -> Result<(), Error> {
+        let preconditions = Preconditions { uid: object.uid.clone(), resource_version: None };
+        match self.remove_if(api, kind, object, grace, preconditions).await {
+            // Of another UID it is another object, and this one is gone.
+            Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(()),
+            deleted => deleted,
+        }
+    }
+
+    async fn remove_if<K: Clone + DeserializeOwned + Debug>(
+        &self,
+        api: &Api<K>,
+        kind: &'static str,
+        object: &ObjectMeta,
+        grace: Option<u32>,
+        preconditions: Preconditions,
+    ) -> Result<(), Error> {
         let name = object.name.as_deref().unwrap_or_default();
         let what = Tried("delete", kind, namespace(object), name);
         let params = DeleteParams {
             grace_period_seconds: grace,
-            preconditions: Some(Preconditions { uid: object.uid.clone(), resource_version: None }),
+            preconditions: Some(preconditions),
             ..DeleteParams::background()
         };
-        match self.write("delete", kind, &what, api.delete(name, &params)).await {
-            // Of another UID it is another object, and this one is gone.
-            Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(()),
-            deleted => deleted.map(drop),
-        }
+        self.write("delete", kind, &what, api.delete(name, &params)).await.map(drop)
     }
 
     /// ApiServer a session's status, if the session is still the one that was looked at.
@@ -226,12 +250,7 @@ impl ApiServer {
     }
 
     /// Asks for an object itself, likewise.
-    pub async fn fresh(
-        &self,
-        kind: Kind,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Option<Arc<Child>>, Error> {
+    pub async fn fresh(&self, kind: Kind, namespace: &str, name: &str) -> Result<Option<Arc<Child>>, Error> {
         let what = Tried("read", kind.name(), namespace, name);
         let api = self.objects(kind, namespace);
         let found = self.read(&what, api.get_opt(name)).await?;

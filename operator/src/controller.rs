@@ -9,9 +9,9 @@ use crate::{
     memory::Memory,
     metrics::Metrics,
     options::Config,
-    warm,
     probe::Probe,
     reconcile::{self, Operator},
+    warm,
     watch::{self, Complaints},
 };
 use futures_util::{StreamExt, stream};

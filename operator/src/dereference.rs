@@ -32,10 +32,11 @@ pub fn find(known: &Known, session: &VDISession, settings: &Settings) -> Found {
     let desktop = match &template {
         Some(template) => {
             let host = host(known, session, &settings.domain);
-            validate::desktop(session, template, &host).and_then(|desktop| match home_in_use(known, session, template)
-            {
-                Some(other) => Err(validate::home_in_use(&other)),
-                None => Ok(desktop),
+            validate::desktop(session, template, &host).and_then(|desktop| {
+                match home_in_use(known, session, template) {
+                    Some(other) => Err(validate::home_in_use(&other)),
+                    None => Ok(desktop),
+                }
             })
         }
         None => Err(validate::template_not_found(&session.spec.template)),

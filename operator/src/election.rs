@@ -115,7 +115,10 @@ mod tests {
         lease
     }
 
-    #[expect(clippy::disallowed_methods, reason = "an Instant can be had in no other way; only differences count")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an Instant can be had in no other way; only differences count"
+    )]
     fn start() -> Instant {
         Instant::now()
     }

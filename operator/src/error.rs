@@ -134,7 +134,10 @@ mod tests {
 
     fn refused(code: u16, message: &str) -> Error {
         let status = Status { code, message: message.to_owned(), ..Status::default() };
-        Error::Api { what: "create Pod desktop-work".into(), source: Box::new(kube::Error::Api(status.boxed())) }
+        Error::Api {
+            what: "create Pod desktop-work".into(),
+            source: Box::new(kube::Error::Api(status.boxed())),
+        }
     }
 
     #[test]
@@ -148,7 +151,10 @@ mod tests {
 
     #[test]
     fn the_words_say_what_was_tried_and_what_was_answered() {
-        assert_eq!(refused(500, "").to_string(), "cannot create Pod desktop-work: the API server answered 500");
+        assert_eq!(
+            refused(500, "").to_string(),
+            "cannot create Pod desktop-work: the API server answered 500"
+        );
         assert_eq!(refused(422, "spec: no").to_string(), "cannot create Pod desktop-work: spec: no");
     }
 }

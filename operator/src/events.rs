@@ -3,7 +3,7 @@
 //! An event is a courtesy: that it cannot be written is logged and holds up nothing. Its name is made from what it is
 //! about, so that it is never told twice, however often the operator is killed between telling and remembering.
 
-use crate::{api::VDISession, names, phase::Told, api_server::ApiServer};
+use crate::{api::VDISession, api_server::ApiServer, names, phase::Told};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::events::v1::Event,

@@ -21,11 +21,9 @@ pub async fn serve(
     let bound = listener.local_addr().unwrap_or(addr);
     tracing::info!("serving /metrics, /healthz and /readyz on http://{bound}");
     let numbers = warp::path!("metrics").map(move || match metrics.text() {
-        Ok(text) => answer(
-            StatusCode::OK,
-            "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            text,
-        ),
+        Ok(text) => {
+            answer(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text)
+        }
         Err(error) => answer(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", error.to_string()),
     });
     // That it answers at all is what is asked: a process that hangs does not.

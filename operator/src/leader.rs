@@ -104,9 +104,9 @@ impl Candidate {
         let mut told = None;
         loop {
             let attempt = tokio::time::timeout(every, self.attempt()).await;
-            match attempt.unwrap_or_else(|_| {
-                Err(Error::Late { what: "renew the lease".to_owned(), limit: every })
-            }) {
+            match attempt
+                .unwrap_or_else(|_| Err(Error::Late { what: "renew the lease".to_owned(), limit: every }))
+            {
                 Ok(None) => told = None,
                 Ok(Some(holder)) => {
                     self.fence.close();

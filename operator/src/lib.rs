@@ -27,7 +27,7 @@ mod fits;
 mod http;
 mod leader;
 mod memory;
-mod metrics;
+pub mod metrics;
 pub mod names;
 mod object;
 pub mod options;

@@ -106,7 +106,11 @@ impl Default for Metrics {
             this.started.clone(),
         );
         registry.register("pods_replaced", "Pods replaced after a failure.", this.replaced.clone());
-        registry.register("pool_desktops", "Desktops of warm pools, by template and state.", this.pools.clone());
+        registry.register(
+            "pool_desktops",
+            "Desktops of warm pools, by template and state.",
+            this.pools.clone(),
+        );
         registry.register("pool_claims", "Claims of desktops that wait: won or lost.", this.claims.clone());
         *this.registry.lock().unwrap_or_else(PoisonError::into_inner) = registry;
         this

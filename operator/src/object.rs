@@ -183,7 +183,8 @@ pub fn is_controlled_by(meta: &ObjectMeta, uid: &str) -> bool {
 /// Which of two versions of one object is the later. Since Kubernetes 1.35 resource versions are documented to be
 /// numbers that grow; what is no number counts as older.
 pub fn is_older(version: &ObjectMeta, than: &ObjectMeta) -> bool {
-    let number = |meta: &ObjectMeta| meta.resource_version.as_deref().and_then(|text| text.parse::<u64>().ok());
+    let number =
+        |meta: &ObjectMeta| meta.resource_version.as_deref().and_then(|text| text.parse::<u64>().ok());
     number(version) < number(than)
 }
 

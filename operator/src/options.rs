@@ -182,10 +182,9 @@ impl RunOptions {
     ) -> Result<Config, Vec<String>> {
         let mut wrong = Wrong(Vec::new());
         let domain = self.domain.trim_end_matches('.').to_ascii_lowercase();
-        wrong.check(
-            !domain.is_empty() && domain.split('.').all(is_dns_label),
-            || format!("--domain is {:?}: it must be a domain such as vdi.example.com", self.domain),
-        );
+        wrong.check(!domain.is_empty() && domain.split('.').all(is_dns_label), || {
+            format!("--domain is {:?}: it must be a domain such as vdi.example.com", self.domain)
+        });
         let middlewares = texts(&self.middlewares).filter_map(|text| match text.split_once('/') {
             Some((namespace, name)) if is_dns_label(namespace) && !name.is_empty() => {
                 Some((namespace.to_owned(), name.to_owned()))
@@ -206,10 +205,16 @@ impl RunOptions {
         };
         let traefik_networks = wrong.networks("--traefik-networks", &self.traefik_networks);
         let forbidden_networks = wrong.networks("--forbidden-networks", &self.forbidden_networks);
-        let poll_interval =
-            wrong.span("--poll-interval", self.poll_interval, Duration::from_secs(1)..=Duration::from_secs(3600));
-        let duration =
-            wrong.span("--lease-duration", self.lease_duration, Duration::from_secs(2)..=Duration::from_secs(300));
+        let poll_interval = wrong.span(
+            "--poll-interval",
+            self.poll_interval,
+            Duration::from_secs(1)..=Duration::from_secs(3600),
+        );
+        let duration = wrong.span(
+            "--lease-duration",
+            self.lease_duration,
+            Duration::from_secs(2)..=Duration::from_secs(300),
+        );
         let turn = self.turn(read, &mut wrong);
         if !wrong.0.is_empty() {
             return Err(wrong.0);
@@ -245,8 +250,11 @@ impl RunOptions {
         if hosts.is_empty() {
             return None;
         }
-        let lifetime =
-            wrong.span("--turn-lifetime", self.turn_lifetime, Duration::from_secs(120)..=Duration::from_secs(86_400));
+        let lifetime = wrong.span(
+            "--turn-lifetime",
+            self.turn_lifetime,
+            Duration::from_secs(120)..=Duration::from_secs(86_400),
+        );
         let secret = match &self.turn_secret_file {
             None => Err("--turn-hosts needs --turn-secret-file".to_owned()),
             Some(file) => match read(file) {
@@ -257,9 +265,8 @@ impl RunOptions {
                 Err(error) => Err(format!("--turn-secret-file {}: {error}", file.display())),
             },
         };
-        let peer = self.turn_namespace.as_ref().filter(|namespace| !namespace.is_empty()).map(|namespace| Peer {
-            namespace: namespace.clone(),
-            labels: wrong.labels("--turn-labels", &self.turn_labels),
+        let peer = self.turn_namespace.as_ref().filter(|namespace| !namespace.is_empty()).map(|namespace| {
+            Peer { namespace: namespace.clone(), labels: wrong.labels("--turn-labels", &self.turn_labels) }
         });
         let networks = wrong.networks("--turn-networks", &self.turn_networks);
         match secret {
@@ -366,7 +373,14 @@ mod tests {
             "--turn-hosts=turn.example.com",
         ])
         .unwrap_err();
-        let options = ["--domain", "--middlewares", "--traefik-labels", "--forbidden-networks", "--poll-interval", "--turn"];
+        let options = [
+            "--domain",
+            "--middlewares",
+            "--traefik-labels",
+            "--forbidden-networks",
+            "--poll-interval",
+            "--turn",
+        ];
         for option in options {
             assert!(wrong.iter().any(|message| message.starts_with(option)), "{option}: {wrong:?}");
         }
@@ -375,7 +389,8 @@ mod tests {
 
     #[test]
     fn turn_has_its_secret_from_a_file() {
-        let config = resolve(&["--turn-hosts=a.example.com,b.example.com", "--turn-secret-file=/secret"]).unwrap();
+        let config =
+            resolve(&["--turn-hosts=a.example.com,b.example.com", "--turn-secret-file=/secret"]).unwrap();
         let turn = config.settings.turn.unwrap();
         assert_eq!(turn.shared_secret, "secret");
         assert_eq!(turn.hosts, ["a.example.com", "b.example.com"]);

@@ -122,7 +122,9 @@ async fn look(
 /// A pod that the status knows and the cache does not is asked for: that it is lost counts as a failure, and a watch that
 /// is behind is none.
 async fn confirm_loss(operator: &Operator, session: &VDISession, found: &mut Found) -> Result<(), Error> {
-    let Some(status) = session.status.as_ref().filter(|status| status.pod_uid.is_some()) else { return Ok(()) };
+    let Some(status) = session.status.as_ref().filter(|status| status.pod_uid.is_some()) else {
+        return Ok(());
+    };
     let Some(name) = status.pod_name.as_ref().filter(|_| found.pod.is_none()) else { return Ok(()) };
     let namespace = session.namespace().unwrap_or_default();
     let uid = session.metadata.uid.as_deref().unwrap_or_default();
@@ -270,7 +272,9 @@ impl Course<'_> {
     /// The session itself is to go.
     async fn end(&mut self, decision: Decision) -> Result<Decision, Error> {
         self.write(&decision).await?;
-        if let Some(ending) = decision.end.as_ref().filter(|_| self.session.metadata.deletion_timestamp.is_none()) {
+        if let Some(ending) =
+            decision.end.as_ref().filter(|_| self.session.metadata.deletion_timestamp.is_none())
+        {
             tracing::info!("{} ends: {}", ObjectRef::from_obj(&*self.session), ending.message);
             self.operator.server.delete_session(&self.session.metadata).await?;
             self.operator.metrics.ended(ending.reason);

@@ -100,12 +100,15 @@ impl Known {
 
     /// Objects of a kind that somebody controls and that stay.
     pub fn controlled(&self, kind: Kind, namespace: &str, uid: &str) -> Vec<Arc<Child>> {
-        let theirs = |child: &Child| {
-            let meta = child.meta();
-            meta.namespace.as_deref() == Some(namespace)
-                && meta.deletion_timestamp.is_none()
-                && is_controlled_by(meta, uid)
-        };
+        let mut theirs = self.controlled_anywhere(kind, uid);
+        theirs.retain(|child| child.meta().namespace.as_deref() == Some(namespace));
+        theirs
+    }
+
+    /// The same in all namespaces.
+    pub fn controlled_anywhere(&self, kind: Kind, uid: &str) -> Vec<Arc<Child>> {
+        let theirs =
+            |child: &Child| child.meta().deletion_timestamp.is_none() && is_controlled_by(child.meta(), uid);
         self.children.get(&kind).map(|seen| seen.store().state_filter(theirs)).unwrap_or_default()
     }
 
@@ -190,9 +193,9 @@ fn owners(meta: &ObjectMeta) -> Vec<Look> {
     let label = |key| meta.labels.as_ref().and_then(|labels| labels.get(key));
     let session = label(names::LABEL_SESSION).zip(meta.namespace.as_ref());
     let session = session.map(|(name, namespace)| Look::Session(ObjectRef::new(name).within(namespace)));
-    let template = VDITemplate::kind(&());
-    let templates = meta.owner_references.iter().flatten().filter(|owner| owner.kind == template);
-    session.into_iter().chain(templates.map(|owner| Look::Template(ObjectRef::new(&owner.name)))).collect()
+    // A desktop that was claimed has its session for an owner, and leaves a place in the pool.
+    let pool = label(names::LABEL_POOL).map(|name| Look::Template(ObjectRef::new(name)));
+    session.into_iter().chain(pool).collect()
 }
 
 /// One watch.
@@ -331,7 +334,8 @@ pub fn start(
     let (templates, template_writer) = reflector::store();
     let (pods, pod_writer) = reflector::store();
     let writers = Kind::CHILDREN.map(|kind| (kind, Writer::<Child>::new(kind)));
-    let children = writers.iter().map(|(kind, writer)| (*kind, Seen::new(*kind, writer.as_reader()))).collect();
+    let children =
+        writers.iter().map(|(kind, writer)| (*kind, Seen::new(*kind, writer.as_reader()))).collect();
     let known = Arc::new(Known {
         sessions: Seen::new((), sessions),
         templates: Seen::new((), templates),

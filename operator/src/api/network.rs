@@ -16,7 +16,7 @@ pub struct Network {
 
 /// A network that may be reached.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[x_kube(validation = Rule::new("!has(self.except) || !isCIDR(self.cidr) || self.except.all(network, !isCIDR(network) || (cidr(self.cidr).containsCIDR(network) && cidr(network).prefixLength() > cidr(self.cidr).prefixLength()))").message("except must be networks within cidr, and smaller"))]
+#[x_kube(validation = Rule::new("!has(self.except) || !isCIDR(self.cidr) || self.except.all(network, !isCIDR(network) || (cidr(self.cidr).containsCIDR(network) && cidr(network).prefixLength() > cidr(self.cidr).prefixLength()))").message("must be networks within cidr, and smaller").field_path(".except"))]
 pub struct EgressRule {
     /// The network, such as `10.20.0.0/16`; `0.0.0.0/0` is everything.
     #[schemars(length(max = 49))]
@@ -36,7 +36,7 @@ pub struct EgressRule {
 /// A port that may be reached.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.endPort) || self.endPort >= self.port").message("endPort must not be below port"))]
+#[x_kube(validation = Rule::new("!has(self.endPort) || self.endPort >= self.port").message("must not be below port").field_path(".endPort"))]
 pub struct EgressPort {
     /// TCP or UDP.
     #[serde(default)]

@@ -60,7 +60,7 @@ pub enum ClipboardPolicy {
 /// Bounds that no session can pass.
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.minBitrate) || !has(self.maxBitrate) || self.minBitrate <= self.maxBitrate").message("minBitrate must not be above maxBitrate"))]
+#[x_kube(validation = Rule::new("!has(self.minBitrate) || !has(self.maxBitrate) || self.minBitrate <= self.maxBitrate").message("must not be above maxBitrate").field_path(".minBitrate"))]
 pub struct Limits {
     /// Longest life: of this and the session's `timeout` the shorter holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -18,7 +18,7 @@ pub const CONDITION_ENCODER: &str = "EncoderReady";
 /// Condition: the session has no pod, because `spec.suspended` says so.
 pub const CONDITION_SUSPENDED: &str = "Suspended";
 
-/// One person's desktop.
+/// What is wanted: whose desktop, of what kind, and for how long.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "vdi.kasm.io",
@@ -27,7 +27,6 @@ pub const CONDITION_SUSPENDED: &str = "Suspended";
     plural = "vdisessions",
     singular = "vdisession",
     shortname = "vdi",
-    category = "vdi",
     namespaced,
     status = "VDISessionStatus",
     derive = "PartialEq",
@@ -47,7 +46,8 @@ pub const CONDITION_SUSPENDED: &str = "Suspended";
 )]
 #[serde(rename_all = "camelCase")]
 pub struct VDISessionSpec {
-    /// E-mail address of the person whose desktop it is. Their home is found again by it. It cannot be changed.
+    /// E-mail address of the person whose desktop it is. Their home is found again by it, and the name before the `@`
+    /// becomes the host in the URL. It cannot be changed.
     #[schemars(length(min = 3, max = 254))]
     #[x_kube(
         validation = Rule::new("self.matches('^[A-Za-z0-9.!#$%&*+/=?^_{|}~-]+@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$')").message("must be an e-mail address such as alice@example.com"),
@@ -192,9 +192,9 @@ pub struct LastFailure {
     /// Generation of the spec that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
-    /// What the pod was made from, as its annotation `vdi.kasm.io/made-from` tells.
+    /// Generation of the template that its pod was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub made_from: Option<String>,
+    pub template_generation: Option<i64>,
     /// The annotation `vdi.kasm.io/retry-at` at that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<String>,

@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-/// A kind of desktop.
+/// What its desktops are made of, and what they may do.
 #[derive(CustomResource, KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "vdi.kasm.io",
@@ -16,23 +16,33 @@ use serde::{Deserialize, Serialize};
     plural = "vditemplates",
     singular = "vditemplate",
     shortname = "vdit",
-    category = "vdi",
     derive = "PartialEq",
     doc = "A kind of desktop that sessions are made from: its image, what it gets by default, and the limits that no session can pass. A change reaches a session when its pod is made anew.",
     printcolumn(name = "Display Name", type_ = "string", json_path = ".spec.displayName"),
-    printcolumn(name = "Image", type_ = "string", json_path = ".spec.image"),
-    printcolumn(name = "GPU", type_ = "string", json_path = ".spec.gpu.mode"),
+    printcolumn(
+        name = "GPU",
+        type_ = "string",
+        json_path = ".spec.gpu.mode",
+        description = "How a desktop gets its GPU"
+    ),
+    printcolumn(
+        name = "Waiting",
+        type_ = "integer",
+        json_path = ".spec.warmPool.size",
+        description = "Desktops that wait for a session"
+    ),
+    printcolumn(name = "Image", type_ = "string", json_path = ".spec.image", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.gpu.mode != 'none' || self.encoderPolicy != 'require-hardware'").message("encoderPolicy cannot be require-hardware where gpu.mode is none"),
-    validation = Rule::new("self.gpu.mode != 'shared' || self.resources.defaultGPU <= 1").message("resources.defaultGPU must be 0 or 1 where gpu.mode is shared: a second slice may be of another GPU, and brings nothing"),
-    validation = Rule::new("!has(self.policy.limits.gpu) || self.gpu.mode == 'none' || self.resources.defaultGPU <= self.policy.limits.gpu").message("resources.defaultGPU must not be above policy.limits.gpu"),
-    validation = Rule::new("!has(self.policy.limits.memory) || !isQuantity(string(self.resources.defaultMemory)) || !isQuantity(string(self.policy.limits.memory)) || quantity(string(self.resources.defaultMemory)).compareTo(quantity(string(self.policy.limits.memory))) <= 0").message("resources.defaultMemory must not be above policy.limits.memory"),
-    validation = Rule::new("!has(self.policy.limits.cpu) || !isQuantity(string(self.resources.defaultCPU)) || !isQuantity(string(self.policy.limits.cpu)) || quantity(string(self.resources.defaultCPU)).compareTo(quantity(string(self.policy.limits.cpu))) <= 0").message("resources.defaultCPU must not be above policy.limits.cpu"),
-    validation = Rule::new("!has(self.warmPool) || self.warmPool.size == 0 || self.storage.persistence == 'none'").message("warmPool needs storage.persistence none: a pod that waits for its user cannot mount that user's home"),
-    validation = Rule::new("!has(self.warmPool) || self.warmPool.size == 0 || self.gpu.mode != 'dra'").message("warmPool cannot be used where gpu.mode is dra")
+    validation = Rule::new("self.gpu.mode != 'none' || self.encoderPolicy != 'require-hardware'").message("cannot be require-hardware where gpu.mode is none").field_path(".encoderPolicy"),
+    validation = Rule::new("self.gpu.mode != 'shared' || self.resources.defaultGPU <= 1").message("must be 0 or 1 where gpu.mode is shared: a second slice may be of another GPU, and brings nothing").field_path(".resources.defaultGPU"),
+    validation = Rule::new("!has(self.policy.limits.gpu) || self.gpu.mode == 'none' || self.resources.defaultGPU <= self.policy.limits.gpu").message("must not be above policy.limits.gpu").field_path(".resources.defaultGPU"),
+    validation = Rule::new("!has(self.policy.limits.memory) || !isQuantity(string(self.resources.defaultMemory)) || !isQuantity(string(self.policy.limits.memory)) || quantity(string(self.resources.defaultMemory)).compareTo(quantity(string(self.policy.limits.memory))) <= 0").message("must not be above policy.limits.memory").field_path(".resources.defaultMemory"),
+    validation = Rule::new("!has(self.policy.limits.cpu) || !isQuantity(string(self.resources.defaultCPU)) || !isQuantity(string(self.policy.limits.cpu)) || quantity(string(self.resources.defaultCPU)).compareTo(quantity(string(self.policy.limits.cpu))) <= 0").message("must not be above policy.limits.cpu").field_path(".resources.defaultCPU"),
+    validation = Rule::new("!has(self.warmPool) || self.warmPool.size == 0 || self.storage.persistence == 'none'").message("needs storage.persistence none: a pod that waits for its user cannot mount that user's home").field_path(".warmPool"),
+    validation = Rule::new("!has(self.warmPool) || self.warmPool.size == 0 || self.gpu.mode != 'dra'").message("cannot be used where gpu.mode is dra").field_path(".warmPool")
 )]
 pub struct VDITemplateSpec {
     /// Container image with desktop, launcher and plugin.
@@ -213,10 +223,10 @@ pub struct SecretKey {
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.mode != 'mig' || has(self.migProfile)").message("migProfile must be given where mode is mig"),
-    validation = Rule::new("self.mode == 'mig' || !has(self.migProfile)").message("migProfile is for mode mig only"),
-    validation = Rule::new("self.mode == 'dra' || !has(self.deviceClassName)").message("deviceClassName is for mode dra only"),
-    validation = Rule::new("self.mode in ['exclusive', 'shared', 'mig'] || !has(self.resourceName)").message("resourceName is for modes exclusive, shared and mig only")
+    validation = Rule::new("self.mode != 'mig' || has(self.migProfile)").message("must be given where mode is mig, such as 1g.10gb").field_path(".migProfile"),
+    validation = Rule::new("self.mode == 'mig' || !has(self.migProfile)").message("is for mode mig only").field_path(".migProfile"),
+    validation = Rule::new("self.mode == 'dra' || !has(self.deviceClassName)").message("is for mode dra only").field_path(".deviceClassName"),
+    validation = Rule::new("self.mode in ['exclusive', 'shared', 'mig'] || !has(self.resourceName)").message("is for modes exclusive, shared and mig only").field_path(".resourceName")
 )]
 pub struct GpuPolicy {
     /// The way.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.operator) || self.operator != 'Exists' || !has(self.value)").message("value must be absent where operator is Exists"),
-    validation = Rule::new("has(self.key) || (has(self.operator) && self.operator == 'Exists')").message("key may be absent only where operator is Exists")
+    validation = Rule::new("!has(self.operator) || self.operator != 'Exists' || !has(self.value)").message("must be absent where operator is Exists").field_path(".value"),
+    validation = Rule::new("has(self.key) || (has(self.operator) && self.operator == 'Exists')").message("may be absent only where operator is Exists").field_path(".key")
 )]
 pub struct Toleration {
     /// The taint's key.

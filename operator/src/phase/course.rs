@@ -1,13 +1,11 @@
 //! Decision: the course of one session, from what its pod shows, what the status remembers and what was asked for.
 
 use super::{
-    ANNOTATION_CLAIMED_AT, ANNOTATION_MADE_FROM, ANNOTATION_RETRY_AT, Decision, ENDINGS, Ending, Facts,
-    PodAction, Told,
+    ANNOTATION_CLAIMED_AT, ANNOTATION_RETRY_AT, Decision, ENDINGS, Ending, Facts, PodAction, Told,
     conditions::{self, Truth},
     encoder,
     failure::Failure,
     limits::Run,
-    made_from,
     pod::{self, Standing, Word},
     whole_seconds,
 };
@@ -16,7 +14,9 @@ use crate::{
         CONDITION_ENCODER, CONDITION_READY, CONDITION_SCHEDULED, CONDITION_SUSPENDED, CONDITION_VALID,
         LastFailure, Phase, VDISessionStatus,
     },
-    desktop::Spans,
+    build,
+    desktop::Desktop,
+    names,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
@@ -320,7 +320,11 @@ impl<'f> Course<'f> {
             message,
             permanent: failure.permanent || given_up,
             generation: self.facts.session.metadata.generation,
-            made_from: pod.and_then(|pod| annotation(pod, ANNOTATION_MADE_FROM)).map(str::to_owned),
+            template_generation: pod.and_then(build::template_generation).or(self
+                .facts
+                .desktop
+                .ok()
+                .map(|desktop| desktop.template_generation)),
             retry_at: self.retry_at(),
         });
     }
@@ -346,15 +350,17 @@ impl<'f> Course<'f> {
 
     /// Whether what failed has been changed since.
     fn is_to_be_tried_again(&self, failure: &LastFailure) -> bool {
-        let made_from = self.facts.desktop.ok().map(made_from);
+        let template = self.facts.desktop.ok().map(|desktop| desktop.template_generation);
         failure.generation != self.facts.session.metadata.generation
             || failure.retry_at != self.retry_at()
-            || failure.made_from.is_some() && made_from.is_some() && failure.made_from != made_from
+            || template.is_some() && failure.template_generation.is_some_and(|it| Some(it) != template)
     }
 
+    /// Whether the pod would be another one if it were made now.
     fn is_outdated(&self, pod: &Pod) -> bool {
-        let made = annotation(pod, ANNOTATION_MADE_FROM);
-        made.is_some_and(|made| self.facts.desktop.is_ok_and(|desktop| made_from(desktop) != made))
+        let Ok(desktop) = self.facts.desktop else { return false };
+        build::template_generation(pod).is_some_and(|it| it != desktop.template_generation)
+            || pod::has_other_resources(pod, desktop)
     }
 
     /// When this run began: as the pod tells, so that a second look finds the same, within what the API server's
@@ -376,13 +382,18 @@ impl<'f> Course<'f> {
             return;
         }
         let pod = self.facts.pod.filter(|_| self.status.pod_uid.is_some());
+        let (timeout, idle, disconnected) = match self.facts.desktop {
+            Ok(Desktop { limits, .. }) => (Some(limits.timeout), limits.idle, limits.disconnected),
+            Err(_) => {
+                let seconds = |seconds: Option<u64>| seconds.map(Duration::from_secs);
+                let told = pod.and_then(told_limits).unwrap_or_default();
+                (None, seconds(told.idle_timeout_seconds), seconds(told.disconnected_timeout_seconds))
+            }
+        };
         let run = Run {
-            spans: self
-                .facts
-                .desktop
-                .ok()
-                .map(|desktop| desktop.limits)
-                .or_else(|| pod.and_then(told_limits)),
+            timeout,
+            idle,
+            disconnected,
             running_since: pod.and_then(pod::running_since),
             report: self.facts.report,
             now: self.now,
@@ -468,13 +479,6 @@ fn annotation<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {
 }
 
 /// The limits that the pod was last told, for a session whose template is no longer there to say.
-fn told_limits(pod: &Pod) -> Option<Spans> {
-    let told: SessionLimits =
-        serde_json::from_str(annotation(pod, vdi_protocol::session_limits::ANNOTATION)?).ok()?;
-    let spans = |seconds: Option<u64>| seconds.map(Duration::from_secs);
-    Some(Spans {
-        timeout: spans(told.timeout_seconds)?,
-        idle: spans(told.idle_timeout_seconds),
-        disconnected: spans(told.disconnected_timeout_seconds),
-    })
+fn told_limits(pod: &Pod) -> Option<SessionLimits> {
+    serde_json::from_str(annotation(pod, names::ANNOTATION_LIMITS)?).ok()
 }

@@ -5,7 +5,7 @@
 //! operator that was away, a launcher that does not answer and a clock that jumps end nobody's work.
 
 use super::{ENDINGS, Ending, Report, whole_seconds};
-use crate::{api::VDISessionStatus, desktop::Spans};
+use crate::api::VDISessionStatus;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::time::Duration;
@@ -26,8 +26,12 @@ pub struct Found {
 
 /// What the limits of one run are judged by.
 pub struct Run<'a> {
-    /// The limits, if they are known.
-    pub spans: Option<Spans>,
+    /// Longest life, if it is known.
+    pub timeout: Option<Duration>,
+    /// Longest time without input.
+    pub idle: Option<Duration>,
+    /// Longest time without a page.
+    pub disconnected: Option<Duration>,
     /// Since when the container runs, if it does.
     pub running_since: Option<Timestamp>,
     /// What its launcher last said.
@@ -40,24 +44,22 @@ impl Run<'_> {
     /// Moves the status' times on, and finds what is due.
     pub fn judge(&self, status: &mut VDISessionStatus) -> Found {
         let Some(start) = status.start_time.as_ref().map(|time| time.0) else { return Found::default() };
-        if let Some(spans) = self.spans {
-            status.expires_at = after(start, spans.timeout).map(Time);
+        if let Some(timeout) = self.timeout {
+            status.expires_at = after(start, timeout).map(Time);
         }
         let mut found = Found::default();
         if let Some(expires) = status.expires_at.as_ref().map(|time| time.0) {
             if self.now >= expires {
-                found.struck =
-                    Some(ended(ENDINGS[0], "has reached its longest time", self.spans.map(|it| it.timeout)));
+                found.struck = Some(ended(ENDINGS[0], "has reached its longest time", self.timeout));
                 return found;
             }
             found.next = Some(expires);
         }
-        let idle = self.spans.and_then(|it| it.idle);
-        let quiet_since = self.input(status, start, idle);
+        let quiet_since = self.input(status, start);
         let alone_since = self.pages(status, start);
         for (limit, since, name, what) in [
-            (idle, Some(quiet_since), ENDINGS[1], "was not used for"),
-            (self.spans.and_then(|it| it.disconnected), alone_since, ENDINGS[2], "had no page connected for"),
+            (self.idle, Some(quiet_since), ENDINGS[1], "was not used for"),
+            (self.disconnected, alone_since, ENDINGS[2], "had no page connected for"),
         ] {
             let (Some(limit), Some(since)) = (limit, since) else { continue };
             let Some(due) = after(since, limit) else { continue };
@@ -76,17 +78,17 @@ impl Run<'_> {
     }
 
     /// The last input, exactly; the status gets it in steps.
-    fn input(&self, status: &mut VDISessionStatus, start: Timestamp, idle: Option<Duration>) -> Timestamp {
+    fn input(&self, status: &mut VDISessionStatus, start: Timestamp) -> Timestamp {
         let told = status.last_input_time.get_or_insert(Time(start)).0;
         let mut last = told.max(start).max(self.running_since.unwrap_or(start));
         if let Some(report) = self.report() {
             let seconds = report.last_input_seconds_ago.unwrap_or(report.status.uptime_seconds);
-            let reported = whole_seconds(before(report.at, seconds));
-            let step = idle.map_or(LEAST_STEP, |idle| LEAST_STEP.max(idle / 10));
+            let reported = before(report.at, seconds);
+            let step = self.idle.map_or(LEAST_STEP, |idle| LEAST_STEP.max(idle / 10));
             // One from the future was written by a clock that has been set back since.
             let behind = after(told, step).is_some_and(|due| reported >= due);
             if told > report.at || (behind && report.last_input_seconds_ago.is_some()) {
-                status.last_input_time = Some(Time(reported.max(start.min(report.at))));
+                status.last_input_time = Some(Time(whole_seconds(reported.max(start.min(report.at)))));
             }
             last = if told > report.at { reported } else { last.max(reported) };
         }

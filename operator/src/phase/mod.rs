@@ -21,7 +21,11 @@ mod course;
 mod encoder;
 mod failure;
 mod limits;
+#[cfg(test)]
+mod limits_tests;
 mod pod;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     api::{VDISession, VDISessionStatus},
@@ -150,42 +154,11 @@ impl Report {
     }
 }
 
-/// What a desktop's pod is made from, in a few characters: the same for the same. Names for people and limits of
-/// time are not in it, since no pod need be made anew for them.
-pub fn made_from(desktop: &Desktop) -> String {
-    let mut spec = desktop.spec.clone();
-    (spec.display_name, spec.description, spec.warm_pool) = (String::new(), None, None);
-    spec.network = crate::api::Network::default();
-    spec.policy.limits.timeout = None;
-    spec.policy.limits.idle_timeout = None;
-    spec.policy.limits.disconnected_timeout = None;
-    (spec.policy.limits.gpu, spec.policy.limits.memory, spec.policy.limits.cpu) = (None, None, None);
-    let parts = (&spec, desktop.gpu, &desktop.memory, &desktop.cpu);
-    // These types are made of strings, numbers and lists, which JSON always takes.
-    let json = serde_json::to_vec(&parts).unwrap_or_default();
-    let digest = ring::digest::digest(&ring::digest::SHA256, &json);
-    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The annotation [`vdi_protocol::session_limits::ANNOTATION`] of a session's pod.
-pub fn limits_annotation(desktop: &Desktop, status: &VDISessionStatus) -> String {
-    let limits = vdi_protocol::session_limits::SessionLimits {
-        expires_at: status.expires_at.as_ref().map(|time| time.0.to_string()),
-        timeout_seconds: Some(desktop.limits.timeout.as_secs()),
-        idle_timeout_seconds: desktop.limits.idle.map(|span| span.as_secs()),
-        disconnected_timeout_seconds: desktop.limits.disconnected.map(|span| span.as_secs()),
-    };
-    serde_json::to_string(&limits).unwrap_or_default()
-}
-
 /// Times in the API have whole seconds; with a finer one a status would never equal what was read back.
 fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
-/// Annotation of a pod: what it was made from, as [`made_from`] tells. A pod that has never run, and one that has
-/// failed for good, is made anew when this is no longer the same.
-pub const ANNOTATION_MADE_FROM: &str = "vdi.kasm.io/made-from";
 /// Annotation of a session: whoever changes it asks for another try of a session that has failed.
 pub const ANNOTATION_RETRY_AT: &str = "vdi.kasm.io/retry-at";
 /// Annotation of a pod from the warm pool: when a session claimed it, as RFC 3339.

@@ -1,6 +1,10 @@
 //! Decision: what a pod's own status says of it, in words of sessions. It looks at one pod and remembers nothing.
 
 use super::failure::{self, Failure};
+use crate::{
+    api::{GpuMode, Quantity},
+    desktop::Desktop,
+};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
 
@@ -206,6 +210,21 @@ pub fn has_run(pod: &Pod) -> bool {
         || container(status)
             .and_then(|it| it.state.as_ref())
             .is_some_and(|it| it.running.is_some() || it.terminated.is_some())
+}
+
+/// Whether the pod was made with other resources than the desktop is to have.
+pub fn has_other_resources(pod: &Pod, desktop: &Desktop) -> bool {
+    let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
+    let all = containers.iter().find(|it| it.name == CONTAINER);
+    let Some(limits) = all.and_then(|it| it.resources.as_ref()?.limits.as_ref()) else { return false };
+    let amount = |name: &str| limits.get(name).and_then(|it| Quantity(it.0.clone()).value());
+    let differs = |name, wanted: &Quantity| amount(name).is_some_and(|it| Some(it) != wanted.value());
+    // Everything else that is limited is a GPU under one of its names.
+    let gpus: f64 = limits.keys().filter(|name| name.contains('/')).filter_map(|name| amount(name)).sum();
+    let by_plugin = !matches!(desktop.spec.gpu.mode, GpuMode::None | GpuMode::Dra);
+    differs("memory", &desktop.memory)
+        || differs("cpu", &desktop.cpu)
+        || by_plugin && (gpus - f64::from(desktop.gpu)).abs() > 0.5
 }
 
 /// How long its container ran before it ended.
