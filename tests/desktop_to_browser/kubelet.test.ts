@@ -38,7 +38,7 @@ interface Secret {
 
 const condition = (session: Session, type: string) => session.status?.conditions?.find((one) => one.type === type);
 
-const template = (name: string, encoderPolicy: string): object => ({
+const template = (name: string, gpu: number, encoderPolicy: string): object => ({
   apiVersion: "vdi.kasm.io/v1alpha1",
   kind: "VDITemplate",
   metadata: { name },
@@ -46,10 +46,10 @@ const template = (name: string, encoderPolicy: string): object => ({
     image: "localhost/gst-vdi/session:latest",
     imagePullPolicy: "Never",
     displayName: name,
-    gpu: { mode: "none" },
+    gpu: { mode: gpu > 0 ? "shared" : "none" },
     encoderPolicy,
     storage: { persistence: "none" },
-    resources: { defaultGPU: 0, defaultMemory: "1536Mi", defaultCPU: "2" },
+    resources: { defaultGPU: gpu, defaultMemory: "1536Mi", defaultCPU: "2" },
     env: [
       { name: "SELKIES_DISPLAY_SIZE", value: "1280x720" },
       { name: "SELKIES_FRAMERATE", value: "30" },
@@ -95,7 +95,7 @@ describe("a desktop on a real kubelet", { skip: noContainers() || noNetworks() |
   });
 
   test("a VDISession becomes a pod that Pod Security's restricted lets in, and is Running once its launcher is ready", async () => {
-    kubernetes.apply(template("plain", "software"), session("alice", "plain"));
+    kubernetes.apply(template("plain", 0, "software"), session("alice", "plain"));
     const running = await kubernetes.where<Session>("vdisession", "alice", NAMESPACE, "Running", ({ status }) => status?.phase === "Running");
     assert.equal(running.status?.encoder, "x264enc");
     assert.equal(running.status.url, "https://alice.vdi.localhost/");
@@ -138,8 +138,11 @@ describe("a desktop on a real kubelet", { skip: noContainers() || noNetworks() |
     await kubernetes.where<Session>("vdisession", "alice", NAMESPACE, "connected", ({ status }) => status?.disconnectedSince === undefined, 60_000);
   });
 
-  test("a GPU that a template requires and the node lacks is the session's failure, in the launcher's own words", async () => {
-    kubernetes.apply(template("needs-gpu", "require-hardware"), session("bob", "needs-gpu"));
+  test("a GPU that a template requires and that does not work is the session's failure, in the launcher's own words", async () => {
+    // The node says that it has one, as a node with a broken driver does.
+    const one = { "nvidia.com/gpu": "1" };
+    kubernetes.says("patch", "node", "vdi-node", "--subresource=status", "--type=merge", `--patch=${JSON.stringify({ status: { capacity: one, allocatable: one } })}`);
+    kubernetes.apply(template("needs-gpu", 1, "require-hardware"), session("bob", "needs-gpu"));
     const failed = await kubernetes.where<Session>("vdisession", "bob", NAMESPACE, "Failed", ({ status }) => status?.phase === "Failed");
     assert.equal(condition(failed, "Ready")?.reason, "GPU_INIT_ERROR");
     assert.match(condition(failed, "Ready")?.message ?? "", /GPU|NVIDIA|hardware/i);
