@@ -41,8 +41,9 @@ wait=${TIME_SLICING_WAIT:-300}
 echo "Waiting up to $wait s for the nodes with GPUs to offer their slices."
 for ((second = 0; second < wait; second += 5)); do
     # The device plugin multiplies; GPU feature discovery tells by how much.
-    nodes=$(kubectl get nodes --selector nvidia.com/gpu.present=true --output \
-        'go-template={{range .items}}{{.metadata.name}} {{index .metadata.labels "nvidia.com/gpu.replicas"}} {{index .status.allocatable "nvidia.com/gpu"}}{{"\n"}}{{end}}')
+    # Nodes whose label names a configuration of their own are not asked.
+    nodes=$(kubectl get nodes --no-headers --selector 'nvidia.com/gpu.present=true,!nvidia.com/device-plugin.config' \
+        --output 'custom-columns=:.metadata.name,:.metadata.labels.nvidia\.com/gpu\.replicas,:.status.allocatable.nvidia\.com/gpu')
     if [ -n "$nodes" ] && ! awk '$2 != 8 || $3 + 0 < 8 { late = 1 } END { exit !late }' <<<"$nodes"; then
         awk '{ print "node/" $1 " offers " $3 " slices" }' <<<"$nodes"
         exit 0

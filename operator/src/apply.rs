@@ -30,7 +30,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Annotation with the hash of what was applied last: a field that is no longer wanted shows in nothing else.
+/// Annotation with the hash of the spec that was applied last: a field that is no longer wanted shows in nothing else.
 const ANNOTATION_APPLIED: &str = "vdi.kasm.io/applied";
 
 /// What came of it.
@@ -90,12 +90,7 @@ impl Apply<'_> {
         };
         let name = pod.as_ref().map_or_else(|| names::objects(&self.desktop.session), |pod| pod.name_any());
         let credentials = self.credentials(&name)?;
-        let expires_at = status.expires_at.as_ref().map(|time| time.0);
-        let mut running = build::running(self.desktop, &name, &credentials, expires_at);
-        let annotations = running.pod.metadata.annotations.get_or_insert_default();
-        annotations.insert(phase::ANNOTATION_MADE_FROM.to_owned(), phase::made_from(self.desktop));
-        let limits = phase::limits_annotation(self.desktop, status);
-        annotations.insert(vdi_protocol::session_limits::ANNOTATION.to_owned(), limits.clone());
+        let running = build::running(self.desktop, &name, &credentials, status);
         let secret = self.made_once(Kind::Secret, &running.secret);
         let claim = async {
             match &running.claim {
@@ -110,7 +105,7 @@ impl Apply<'_> {
             return Ok(Outcome { pod, ..outcome });
         }
         outcome.pod = match pod {
-            Some(pod) => Some(self.tell_limits(pod, &limits).await?),
+            Some(pod) => Some(self.tell_limits(pod, &phase::limits_annotation(self.desktop, status)).await?),
             None => match self.make_pod(&running.pod).await {
                 Ok(pod) => Some(pod),
                 Err(error) => {
@@ -149,12 +144,7 @@ impl Apply<'_> {
         waiting.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
         for pod in waiting {
             let version = pod.metadata.resource_version.clone().unwrap_or_default();
-            let mut patch = build::claimed(self.desktop, &version, None);
-            let annotations = &mut patch["metadata"]["annotations"];
-            annotations[phase::ANNOTATION_CLAIMED_AT] = json!(Timestamp::now().to_string());
-            annotations[phase::ANNOTATION_MADE_FROM] = json!(phase::made_from(self.desktop));
-            annotations[vdi_protocol::session_limits::ANNOTATION] =
-                json!(phase::limits_annotation(self.desktop, status));
+            let patch = build::claimed(self.desktop, &version, status, Timestamp::now());
             match self.server.merge_pod(&self.desktop.namespace, &pod.name_any(), &patch).await {
                 Ok(pod) => {
                     self.metrics.claimed(true);
@@ -214,7 +204,7 @@ impl Apply<'_> {
     /// An object that is kept as it was built.
     async fn applied(&self, kind: Kind, object: &(impl Serialize + Sync)) -> Result<(), Error> {
         let mut wanted = json(object)?;
-        let stamp = names::hash(&wanted.to_string(), 16);
+        let stamp = names::hash(&wanted["spec"].to_string(), 16);
         wanted["metadata"]["annotations"][ANNOTATION_APPLIED] = stamp.into();
         let name = wanted["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         if let Some(there) = self.known.child(kind, &self.desktop.namespace, &name) {
@@ -222,7 +212,7 @@ impl Apply<'_> {
             {
                 return Err(self.not_ours(kind, there.meta()).await);
             }
-            if fits(&wanted, &there.value()?) {
+            if is_as_wanted(&wanted, &there.value()?) {
                 return Ok(());
             }
             // Of another UID it would be another object: then there is a conflict, and nothing is made.
@@ -326,8 +316,35 @@ fn json(object: &impl Serialize) -> Result<Value, Error> {
     serde_json::to_value(object).map_err(|source| Error::Json { what: "what was built".to_owned(), source })
 }
 
+/// Whether an object is there as it is wanted. Its kind is not compared: what a list has tells none.
+pub fn is_as_wanted(wanted: &Value, there: &Value) -> bool {
+    let Value::Object(fields) = wanted else { return false };
+    let parts = fields.iter().filter(|(key, _)| !matches!(key.as_str(), "apiVersion" | "kind"));
+    parts.into_iter().all(|(key, wanted)| fits(wanted, there.get(key).unwrap_or(&Value::Null)))
+}
+
 /// Whether a pod is ready.
 pub fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_list_shows_without_its_kind_is_as_wanted() {
+        let wanted = json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": { "name": "desktop-work" }, "spec": { "type": "ClusterIP" },
+        });
+        let there = json!({
+            "metadata": { "name": "desktop-work", "uid": "1" },
+            "spec": { "type": "ClusterIP", "clusterIP": "10.0.0.1" },
+        });
+        assert!(is_as_wanted(&wanted, &there));
+        let other = json!({ "metadata": { "name": "desktop-work" }, "spec": { "type": "NodePort" } });
+        assert!(!is_as_wanted(&wanted, &other));
+    }
 }

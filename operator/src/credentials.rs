@@ -165,7 +165,7 @@ mod tests {
 
     fn stored(credentials: &Credentials) -> Secret {
         let desktop = test_data::desktop("{}", "{}");
-        crate::build::running(&desktop, "desktop-work", credentials, None).secret
+        crate::build::running(&desktop, "desktop-work", credentials, &Default::default()).secret
     }
 
     fn current(existing: Option<&Secret>, turn: Option<&Turn>, now: &str, random: u8) -> Credentials {

@@ -27,14 +27,10 @@ pub const NAME: &str = "vdi-desktop";
 pub const DESKTOP: &str = "desktop";
 /// Annotation with the e-mail address, which may be too long for a label and has characters that none may have.
 pub const ANNOTATION_USER: &str = "vdi.kasm.io/user";
-/// Annotation of a pod with what its launcher is to warn of, as JSON; it is mounted into the pod.
-pub const ANNOTATION_LIMITS: &str = "vdi.kasm.io/limits";
 /// Annotation of a pod with the generation of the template that it was made from.
 pub const ANNOTATION_TEMPLATE_GENERATION: &str = "vdi.kasm.io/template-generation";
 /// Annotation of a Secret with the time at which its TURN credentials end.
 pub const ANNOTATION_TURN_EXPIRES_AT: &str = "vdi.kasm.io/turn-expires-at";
-/// Annotation of a session whose change asks for another try after a failure.
-pub const ANNOTATION_RETRY_AT: &str = "vdi.kasm.io/retry-at";
 /// Finalizer of the sessions.
 pub const FINALIZER: &str = "vdi.kasm.io/home";
 

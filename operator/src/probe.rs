@@ -71,7 +71,7 @@ impl Probe {
             .header(AUTHORIZATION, format!("Basic {token}"))
             .body(Empty::new())
             .map_err(|error| error.to_string())?;
-        let answer = self.client.request(request).await.map_err(|error| error.to_string())?;
+        let answer = self.client.request(request).await.map_err(|error| reason(&error))?;
         if answer.status() != StatusCode::OK {
             return Err(format!("it answered {}", answer.status()));
         }
@@ -79,4 +79,13 @@ impl Probe {
         let body = body.map_err(|error| error.to_string())?.to_bytes();
         serde_json::from_slice(&body).map_err(|error| error.to_string())
     }
+}
+
+/// The innermost cause: that a connection was refused says more than that a client had an error.
+fn reason(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }

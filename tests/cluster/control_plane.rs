@@ -6,7 +6,7 @@ use k8s_openapi::{
     api::core::v1::Node, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
-    Api, Client, Config, CustomResourceExt, ResourceExt,
+    Api, Client, Config, ResourceExt,
     api::{Patch, PatchParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
@@ -15,10 +15,9 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::{Arc, LazyLock, OnceLock},
+    sync::{Arc, LazyLock, Mutex, OnceLock},
     time::Duration,
 };
-use vdi_operator::api::{VDISession, VDITemplate};
 
 /// Port of the API server.
 const API_PORT: u16 = 26443;
@@ -57,7 +56,7 @@ pub struct Cluster {
     pub client: Client,
     /// The machines that pods run on.
     pub nodes: Arc<Nodes>,
-    api_server: Program,
+    api_server: Mutex<Program>,
     _others: Vec<Program>,
 }
 
@@ -112,7 +111,8 @@ impl Cluster {
         for name in ["node-a", "node-b", "node-c"] {
             nodes.add(name, &[]).await;
         }
-        let cluster = Self { program, folder, client, nodes, api_server, _others: others };
+        let cluster =
+            Self { program, folder, client, nodes, api_server: Mutex::new(api_server), _others: others };
         cluster.has_nodes(3).await;
         cluster
     }
@@ -120,6 +120,11 @@ impl Cluster {
     /// A folder that is gone some time after the test binary has ended.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The program that is every part of Kubernetes, `kubectl` too.
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// File with which programs may do everything.
@@ -143,11 +148,11 @@ impl Cluster {
     }
 
     /// Kills the API server, and starts it again.
-    pub async fn restart_api_server(&mut self, pause: Duration) {
-        self.api_server.kill();
+    pub async fn restart_api_server(&self, pause: Duration) {
+        self.api_server.lock().unwrap().kill();
         tokio::time::sleep(pause).await;
         let address = self.nodes.loopback().first();
-        self.api_server = api_server(&self.program, &self.folder, address);
+        *self.api_server.lock().unwrap() = api_server(&self.program, &self.folder, address);
         wait::until("the API server's return", START, async || ready(&self.client).await).await;
     }
 
@@ -271,7 +276,7 @@ fn api_server(program: &Path, folder: &Path, address: Ipv4Addr) -> Program {
 
 async fn custom_resources(client: &Client, folder: &Path) {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let mut all = vec![VDISession::crd(), VDITemplate::crd()];
+    let mut all = vdi_operator::api::crds().to_vec();
     for file in fs::read_dir(folder).unwrap() {
         let text = fs::read_to_string(file.unwrap().path()).unwrap();
         all.extend(serde_saphyr::from_multiple::<CustomResourceDefinition>(&text).unwrap());

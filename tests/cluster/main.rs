@@ -8,12 +8,25 @@
 mod address;
 mod children;
 mod control_plane;
+mod dump;
 mod launcher;
 mod nodes;
 mod place;
 mod pod;
 mod proxy;
+mod stack;
 mod storage;
 mod wait;
 
 mod cluster;
+mod coturn;
+mod crd;
+mod deploy;
+mod failures;
+mod faults;
+mod lifecycle;
+mod limits;
+mod monitoring;
+mod pool;
+mod rights;
+mod secrets;

@@ -39,6 +39,7 @@ pub struct Nodes {
     next_address: AtomicU16,
     alive: Mutex<BTreeSet<String>>,
     published: Mutex<BTreeSet<String>>,
+    started: Mutex<Vec<String>>,
     pods: Mutex<HashMap<String, Running>>,
 }
 
@@ -74,6 +75,7 @@ impl Nodes {
             next_address: AtomicU16::new(0),
             alive: Mutex::default(),
             published: Mutex::default(),
+            started: Mutex::default(),
             pods: Mutex::default(),
         });
         tokio::spawn(nodes.clone().watch());
@@ -152,6 +154,11 @@ impl Nodes {
         Some(launcher)
     }
 
+    /// How many pods of a namespace were ever started.
+    pub fn started(&self, namespace: &str) -> usize {
+        self.started.lock().unwrap().iter().filter(|other| *other == namespace).count()
+    }
+
     fn is_alive(&self, node: &str) -> bool {
         self.alive.lock().unwrap().contains(node)
     }
@@ -190,7 +197,9 @@ impl Nodes {
             }
         } else {
             pods.entry(uid).or_insert_with(|| {
-                let name = format!("{}/{}", pod.namespace().unwrap(), pod.name_any());
+                let namespace = pod.namespace().unwrap();
+                let name = format!("{namespace}/{}", pod.name_any());
+                self.started.lock().unwrap().push(namespace);
                 let work = tokio::spawn(pod::run(self.clone(), pod)).abort_handle();
                 Running { name, work: Some(work), server: None, launcher: None }
             });

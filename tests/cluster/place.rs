@@ -65,6 +65,12 @@ impl<'c> Place<'c> {
         place
     }
 
+    /// The same one, for another who uses it.
+    pub fn again(other: &Self) -> Self {
+        let used = other.operators.load(Ordering::Relaxed);
+        Self { cluster: other.cluster, name: other.name.clone(), operators: AtomicUsize::new(used) }
+    }
+
     /// Objects of a kind in this namespace.
     pub fn api<K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>>(&self) -> Api<K> {
         Api::namespaced(self.cluster.client.clone(), &self.name)
@@ -244,4 +250,13 @@ pub fn ready_reason(session: &VDISession) -> String {
 /// Whether something has this label.
 pub fn has_label<K: ResourceExt>(object: &K, label: &str, value: &str) -> bool {
     object.labels().get(label).is_some_and(|found| found == value)
+}
+
+/// Waits for an event with this reason.
+pub async fn told(place: &Place<'_>, reason: &str) {
+    until(&format!("the event {reason} in {}", place.name), SOON, async || {
+        let events = crate::dump::events(place).await;
+        if events.iter().any(|event| event.starts_with(reason)) { Ok(()) } else { Err(events.join("\n")) }
+    })
+    .await;
 }

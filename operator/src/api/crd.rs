@@ -55,8 +55,43 @@ mod tests {
         for crd in crds() {
             let file = format!("{}/../deploy/crd/{}.yaml", env!("CARGO_MANIFEST_DIR"), crd.spec.names.plural);
             let kept = std::fs::read_to_string(&file).unwrap();
-            assert_eq!(kept, yaml(&crd).unwrap(), "{file} is stale: `make crd` writes it anew");
+            let is_fresh = kept == yaml(&crd).unwrap();
+            assert!(is_fresh, "{file} is stale: `target/debug/vdi-operator crd` prints it anew");
         }
+    }
+
+    #[test]
+    fn every_rule_has_a_bad_sample_that_breaks_it() {
+        fn messages(schema: &JSONSchemaProps, found: &mut Vec<String>) {
+            let rules = schema.x_kubernetes_validations.iter().flatten();
+            found.extend(rules.filter_map(|rule| rule.message.clone()));
+            schema.properties.iter().flatten().for_each(|(_, field)| messages(field, found));
+            if let Some(JSONSchemaPropsOrArray::Schema(items)) = &schema.items {
+                messages(items, found);
+            }
+        }
+        let mut rules = vec![];
+        for crd in crds() {
+            let schema =
+                crd.spec.versions[0].schema.as_ref().and_then(|schema| schema.open_api_v3_schema.as_ref());
+            messages(schema.unwrap(), &mut rules);
+        }
+        let folder = format!("{}/../deploy/samples/bad", env!("CARGO_MANIFEST_DIR"));
+        let files = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+        let words: Vec<String> =
+            files.map(|text| text.lines().next().unwrap().rsplit("# ").next().unwrap().to_owned()).collect();
+        let unbroken: Vec<_> = rules
+            .iter()
+            .filter(|rule| {
+                !words
+                    .iter()
+                    .any(|words| rule.starts_with(words.split_once(": ").map_or(&**words, |(_, rest)| rest)))
+            })
+            .collect();
+        assert!(rules.len() > 50, "{}", rules.len());
+        assert_eq!(unbroken, Vec::<&String>::new());
     }
 
     #[test]

@@ -82,7 +82,6 @@ fn quantity(example: &str, (least, most): (&str, &str)) -> Schema {
     };
     json_schema!({
         "x-kubernetes-int-or-string": true,
-        "anyOf": [{ "type": "integer" }, { "type": "string" }],
         "maxLength": 20,
         "x-kubernetes-validations": [
             { "rule": FORM, "message": format!("must be a quantity such as \"{example}\"") },

@@ -1,9 +1,9 @@
 //! Decision: labels, annotations and owners of what is built, and what a desktop that waited gets when it is claimed.
 
 use crate::{
-    api::{VDISession, VDITemplate},
+    api::{VDISession, VDISessionStatus, VDITemplate},
     desktop::Desktop,
-    names,
+    names, phase,
 };
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -13,6 +13,7 @@ use k8s_openapi::{
 use kube::Resource;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use vdi_protocol::session_limits;
 
 /// Labels or annotations.
 pub(super) type Texts = BTreeMap<String, String>;
@@ -90,29 +91,31 @@ pub(super) fn pooled(template: &VDITemplate, namespace: &str, name: &str) -> Obj
 
 /// The merge patch with which a session claims a desktop that waits. The API server refuses it once somebody else has
 /// changed the pod since `resource_version`: who comes second takes another.
-pub fn claimed(desktop: &Desktop, resource_version: &str, expires_at: Option<Timestamp>) -> Value {
+pub fn claimed(
+    desktop: &Desktop,
+    resource_version: &str,
+    status: &VDISessionStatus,
+    now: Timestamp,
+) -> Value {
+    let mut annotations = of_pod(desktop, status);
+    annotations.insert(names::ANNOTATION_USER.to_owned(), desktop.user.clone());
+    annotations.insert(phase::ANNOTATION_CLAIMED_AT.to_owned(), now.to_string());
     json!({
         "metadata": {
             "resourceVersion": resource_version,
             "labels": { names::LABEL_SESSION: desktop.session },
-            "annotations": {
-                names::ANNOTATION_USER: desktop.user,
-                names::ANNOTATION_LIMITS: limits(desktop, expires_at),
-            },
+            "annotations": annotations,
             "ownerReferences": [owner(desktop)],
         },
     })
 }
 
-/// What a pod's annotation [`names::ANNOTATION_LIMITS`] is to say.
-pub fn limits(desktop: &Desktop, expires_at: Option<Timestamp>) -> String {
-    let spans = &desktop.limits;
-    let mut limits = serde_json::Map::new();
-    let mut put = |key: &str, value: Option<Value>| value.map(|value| limits.insert(key.to_owned(), value));
-    put("expiresAt", expires_at.map(|at| json!(at)));
-    put("idleTimeoutSeconds", spans.idle.map(|span| json!(span.as_secs())));
-    put("disconnectedTimeoutSeconds", spans.disconnected.map(|span| json!(span.as_secs())));
-    Value::Object(limits).to_string()
+/// What a session's pod tells of itself, to its launcher and to the operator.
+pub(super) fn of_pod(desktop: &Desktop, status: &VDISessionStatus) -> Texts {
+    texts([
+        (phase::ANNOTATION_MADE_FROM, phase::made_from(desktop)),
+        (session_limits::ANNOTATION, phase::limits_annotation(desktop, status)),
+    ])
 }
 
 /// The generation of the template that a pod was made from.

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Pure: the same arguments give the same bytes. Homes, claims and pods are made once and then left as they are, since
-//! Kubernetes lets hardly anything of them change; of a pod only the [`limits`] follow.
+//! Kubernetes lets hardly anything of them change; of a pod only the annotation with its limits follows.
 
 mod claim;
 mod environment;
@@ -22,13 +22,12 @@ mod subnet;
 mod volumes;
 
 pub use home::is_home_of;
-pub use metadata::{claimed, limits, template_generation};
+pub use metadata::{claimed, template_generation};
 pub use network::pool_network;
 pub use pool::{Pooled, pool};
 pub use route::ingress_route;
 
-use crate::{credentials::Credentials, desktop::Desktop, settings::Settings};
-use jiff::Timestamp;
+use crate::{api::VDISessionStatus, credentials::Credentials, desktop::Desktop, settings::Settings};
 use k8s_openapi::api::{
     core::v1::{PersistentVolumeClaim, Pod, Secret, Service},
     networking::v1::NetworkPolicy,
@@ -71,17 +70,17 @@ pub fn standing(desktop: &Desktop, settings: &Settings) -> Standing {
 }
 
 /// What is there while the desktop runs. `name` is the pod's and its Secret's: that of the session's objects, or that of
-/// the desktop that was claimed. `expires_at` is the status's.
+/// the desktop that was claimed.
 pub fn running(
     desktop: &Desktop,
     name: &str,
     credentials: &Credentials,
-    expires_at: Option<Timestamp>,
+    status: &VDISessionStatus,
 ) -> Running {
     Running {
         secret: secret::secret(desktop, name, credentials),
         claim: claim::claim(desktop, name),
-        pod: pod::pod(desktop, name, expires_at),
+        pod: pod::pod(desktop, name, status),
     }
 }
 

@@ -6,11 +6,10 @@
 
 use super::{claim, environment, metadata, route, volumes};
 use crate::{
-    api::{GpuMode, PullPolicy, Quantity, Toleration, VDITemplateSpec},
+    api::{GpuMode, PullPolicy, Quantity, Toleration, VDISessionStatus, VDITemplateSpec},
     desktop::Desktop,
     names,
 };
-use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, Container, ContainerPort, HTTPGetAction, LocalObjectReference, Pod, PodResourceClaim,
@@ -42,21 +41,21 @@ pub(super) struct Parts<'a> {
 }
 
 /// The pod of a session.
-pub(super) fn pod(desktop: &Desktop, name: &str, expires_at: Option<Timestamp>) -> Pod {
+pub(super) fn pod(desktop: &Desktop, name: &str, status: &VDISessionStatus) -> Pod {
     let mut meta = metadata::owned(desktop, name);
-    annotate(&mut meta, desktop.template_generation, metadata::limits(desktop, expires_at));
+    annotate(&mut meta, desktop.template_generation, metadata::of_pod(desktop, status));
     let home = names::home(&desktop.user, &desktop.template);
     let Desktop { spec, gpu, memory, cpu, .. } = desktop;
     let parts = Parts { spec, gpu: *gpu, memory, cpu, name, home: &home };
     Pod { metadata: meta, spec: Some(pod_spec(&parts)), status: None }
 }
 
-/// The annotations that only pods have.
-pub(super) fn annotate(metadata: &mut ObjectMeta, template_generation: i64, limits: String) {
+/// Adds the annotations that only pods have.
+pub(super) fn annotate(metadata: &mut ObjectMeta, template_generation: i64, more: metadata::Texts) {
     let annotations = metadata.annotations.get_or_insert_default();
     annotations.extend(volumes::keep_on_node());
     annotations.insert(names::ANNOTATION_TEMPLATE_GENERATION.to_owned(), template_generation.to_string());
-    annotations.insert(names::ANNOTATION_LIMITS.to_owned(), limits);
+    annotations.extend(more);
 }
 
 pub(super) fn pod_spec(parts: &Parts<'_>) -> PodSpec {

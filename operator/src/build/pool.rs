@@ -3,6 +3,7 @@
 use super::{metadata, pod, secret};
 use crate::{api::VDITemplate, credentials::Credentials};
 use k8s_openapi::api::core::v1::{Pod, Secret};
+use vdi_protocol::session_limits;
 
 /// A desktop that waits.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,8 +19,9 @@ pub fn pool(template: &VDITemplate, name: &str, credentials: &Credentials) -> Op
     let spec = &template.spec;
     let namespace = &spec.warm_pool.as_ref()?.namespace;
     let mut of_pod = metadata::pooled(template, namespace, name);
-    let nothing_yet = "{}".to_owned();
-    pod::annotate(&mut of_pod, template.metadata.generation.unwrap_or_default(), nothing_yet);
+    // The file is there from the start; what it says comes with the session.
+    let no_limits = metadata::texts([(session_limits::ANNOTATION, "{}".to_owned())]);
+    pod::annotate(&mut of_pod, template.metadata.generation.unwrap_or_default(), no_limits);
     let parts = pod::Parts {
         spec,
         gpu: spec.default_gpu(),

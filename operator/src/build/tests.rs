@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::test_data::{self, credentials, credentials_with_turn, desktop, settings, template};
-use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::{api::core::v1::PodSpec, apimachinery::pkg::apis::meta::v1::Time};
 use serde::Serialize;
 
 const NAME: &str = "desktop-work";
@@ -14,12 +14,22 @@ macro_rules! snapshot {
     };
 }
 
+/// As people read it, without the hash that other fields of the template change as well.
 fn yaml(object: &impl Serialize) -> String {
-    serde_saphyr::to_string(object).unwrap()
+    let text = serde_saphyr::to_string(object).unwrap();
+    let line = |line: &str| match line.split_once("vdi.kasm.io/made-from: ") {
+        Some((indent, _)) => format!("{indent}vdi.kasm.io/made-from: (hash)\n"),
+        None => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
+fn at(time: &str) -> jiff::Timestamp {
+    time.parse().unwrap()
 }
 
 fn pod(of_session: &str, of_template: &str) -> Pod {
-    running(&desktop(of_session, of_template), NAME, &credentials(), None).pod
+    running(&desktop(of_session, of_template), NAME, &credentials(), &Default::default()).pod
 }
 
 fn with_turn() -> Settings {
@@ -29,8 +39,9 @@ fn with_turn() -> Settings {
 #[test]
 fn desktop_with_a_slice_of_a_shared_gpu() {
     let desktop = desktop("{idleTimeout: 30m}", "{}");
-    let expires_at = Some("2026-11-21T17:00:00Z".parse().unwrap());
-    let Running { secret, claim, pod } = running(&desktop, NAME, &credentials(), expires_at);
+    let status =
+        VDISessionStatus { expires_at: Some(Time(at("2026-11-21T17:00:00Z"))), ..Default::default() };
+    let Running { secret, claim, pod } = running(&desktop, NAME, &credentials(), &status);
     let Standing { home, service, route, network } = standing(&desktop, &settings());
     assert_eq!(claim, None);
     snapshot!("shared", secret, pod, home, service, route, network);
@@ -57,7 +68,7 @@ fn desktop_with_a_mig_device() {
 #[test]
 fn desktop_whose_gpu_comes_by_dynamic_resource_allocation() {
     let desktop = desktop("{}", "{gpu: {mode: dra}}");
-    let Running { claim, pod, .. } = running(&desktop, NAME, &credentials(), None);
+    let Running { claim, pod, .. } = running(&desktop, NAME, &credentials(), &Default::default());
     snapshot!("dra", claim, pod);
 }
 
@@ -80,13 +91,17 @@ nodeSelector: {nvidia.com/gpu.product: NVIDIA-L4}
 tolerations: [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}]
 priorityClassName: desktops";
     let desktop = desktop("{}", spec);
-    snapshot!("all", running(&desktop, NAME, &credentials(), None).pod, standing(&desktop, &settings()).home);
+    snapshot!(
+        "all",
+        running(&desktop, NAME, &credentials(), &Default::default()).pod,
+        standing(&desktop, &settings()).home
+    );
 }
 
 #[test]
 fn turn_servers_are_in_the_secret_and_reachable() {
     let desktop = desktop("{}", "{}");
-    let secret = running(&desktop, NAME, &credentials_with_turn(), None).secret;
+    let secret = running(&desktop, NAME, &credentials_with_turn(), &Default::default()).secret;
     snapshot!("turn", secret, standing(&desktop, &with_turn()).network);
 }
 
@@ -133,7 +148,8 @@ fn desktop_that_waits_differs_from_a_session_only_in_whose_it_is() {
     let spec = "{storage: {persistence: none}, warmPool: {size: 2, namespace: team-a}}";
     let template = template(spec);
     let Pooled { secret, pod } = pool(&template, "pool-office-x7k2p", &credentials_with_turn()).unwrap();
-    let of_session = running(&desktop("{}", spec), "pool-office-x7k2p", &credentials_with_turn(), None).pod;
+    let of_session =
+        running(&desktop("{}", spec), "pool-office-x7k2p", &credentials_with_turn(), &Default::default()).pod;
     assert_eq!(pod.spec, of_session.spec);
     snapshot!("pool", secret, pod, pool_network(&template, &settings()));
     assert_eq!(pool(&test_data::template("{}"), "pool-office-x7k2p", &credentials()), None);
@@ -142,16 +158,16 @@ fn desktop_that_waits_differs_from_a_session_only_in_whose_it_is() {
 #[test]
 fn claim_turns_a_desktop_that_waits_into_a_session_and_holds_on_to_the_version_that_was_seen() {
     let desktop = desktop("{timeout: 2h, idleTimeout: 10m, disconnectedTimeout: 1h}", "{}");
-    snapshot!("claim", claimed(&desktop, "4711", Some("2026-11-21T10:00:00Z".parse().unwrap())));
+    snapshot!("claim", claimed(&desktop, "4711", &Default::default(), at("2026-11-21T10:00:00Z")));
 }
 
 #[test]
 fn no_secret_is_in_a_pod() {
     let settings = with_turn();
     let turn = settings.turn.as_ref();
-    let now = "2026-11-21T09:00:00Z".parse().unwrap();
+    let now = at("2026-11-21T09:00:00Z");
     let credentials = Credentials::current(None, NAME, turn, now, &[7; 32]);
-    let Running { secret, pod, .. } = running(&desktop("{}", "{}"), NAME, &credentials, None);
+    let Running { secret, pod, .. } = running(&desktop("{}", "{}"), NAME, &credentials, &Default::default());
     let pod = yaml(&pod);
     assert_eq!(credentials.password.len(), 32);
     assert!(!pod.contains(&credentials.password) && !pod.contains("north"), "{pod}");

@@ -2,10 +2,7 @@
 //! is a volume of its own.
 
 use super::metadata::Texts;
-use crate::{
-    api::{Persistence, VDITemplateSpec},
-    names,
-};
+use crate::api::{Persistence, VDITemplateSpec};
 use k8s_openapi::{
     api::core::v1::{
         DownwardAPIVolumeFile, DownwardAPIVolumeSource, EmptyDirVolumeSource, ObjectFieldSelector,
@@ -13,6 +10,7 @@ use k8s_openapi::{
     },
     apimachinery::pkg::api::resource::Quantity,
 };
+use vdi_protocol::session_limits;
 
 /// The user's home.
 pub(super) const HOME: &str = "/home/user";
@@ -57,7 +55,7 @@ pub(super) fn volumes(spec: &VDITemplateSpec, home: &str, secret: &str) -> (Vec<
         path: LIMITS_FILE.to_owned(),
         field_ref: Some(ObjectFieldSelector {
             api_version: Some("v1".to_owned()),
-            field_path: format!("metadata.annotations['{}']", names::ANNOTATION_LIMITS),
+            field_path: format!("metadata.annotations['{}']", session_limits::ANNOTATION),
         }),
         ..DownwardAPIVolumeFile::default()
     };

@@ -17,7 +17,6 @@ use crate::{
         LastFailure, Phase, VDISessionStatus,
     },
     desktop::Desktop,
-    names,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
@@ -478,5 +477,5 @@ fn annotation<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {
 
 /// The limits that the pod was last told, for a session whose template is no longer there to say.
 fn told_limits(pod: &Pod) -> Option<SessionLimits> {
-    serde_json::from_str(annotation(pod, names::ANNOTATION_LIMITS)?).ok()
+    serde_json::from_str(annotation(pod, vdi_protocol::session_limits::ANNOTATION)?).ok()
 }

@@ -8,7 +8,7 @@ mod plan;
 
 use crate::{
     api::VDITemplate,
-    apply::is_ready,
+    apply::{is_as_wanted, is_ready},
     backoff, build,
     credentials::Credentials,
     error::Error,
@@ -181,10 +181,8 @@ impl Pool<'_> {
         let wanted = serde_json::to_value(&policy)
             .map_err(|source| Error::Json { what: "what was built".to_owned(), source })?;
         let there = self.operator.known.child(Kind::NetworkPolicy, &namespace, &name);
-        if let Some(there) = there {
-            if fits(&wanted, &there.value()?) {
-                return Ok(());
-            }
+        if there.is_some_and(|there| there.value().is_ok_and(|there| is_as_wanted(&wanted, &there))) {
+            return Ok(());
         }
         self.operator.server.apply(Kind::NetworkPolicy, &namespace, &name, &wanted).await.map(drop)
     }
