@@ -42,6 +42,13 @@ mkdir -p "$cache" "$out" target/images/binaries
 exec 9>"$cache/lock"
 flock 9
 
+# buildah keeps the containers of stages that are only copied from, mounted, and each layer that was ever made.
+tidy() {
+  storage rm --all >/dev/null 2>&1 || true
+  storage rmi --prune >/dev/null 2>&1 || true
+}
+trap tidy EXIT
+
 # The base is made anew with each month, so that the updates of Debian find their way in.
 base_tar=$cache/base-bookworm-$(date -u +%Y-%m).tar
 base=localhost/gst-vdi/debian:$(date -u +%Y-%m)
@@ -60,6 +67,12 @@ if ! storage inspect --type image "$base" >/dev/null 2>&1; then
   storage commit -q --rm --timestamp "$(date -u -d "$(date -u +%Y-%m-01)" +%s)" "$container" "$base" >/dev/null
 fi
 
+build() { # TARGET OPTION…
+  storage build --quiet --layers --timestamp "$SOURCE_DATE_EPOCH" --pull=never \
+    --file deploy/images/Dockerfile --ignorefile deploy/images/Dockerfile.dockerignore --target "$1" \
+    --build-arg DEBIAN="$base" --build-arg BINARIES=prebuilt "${@:2}" --tag "localhost/gst-vdi/$1" .
+}
+
 for image in "${images[@]}"; do
   case $image in
     session) wanted=(vdi-launcher libgstvdi.so) ;;
@@ -73,10 +86,9 @@ for image in "${images[@]}"; do
     mv "target/images/binaries/$name.new" "target/images/binaries/$name"
   done
   say "building $image"
-  storage build --quiet --layers --timestamp "$SOURCE_DATE_EPOCH" --pull=never \
-    --file deploy/images/Dockerfile --ignorefile deploy/images/Dockerfile.dockerignore --target "$image" \
-    --build-arg DEBIAN="$base" --build-arg BINARIES=prebuilt --build-arg REVISION="$revision" \
-    --tag "localhost/gst-vdi/$image" . >"$out/$image.id"
+  # Under a name of its own, Debian's part outlives the tidying up.
+  [[ $image != session ]] || build session-packages >/dev/null
+  build "$image" --build-arg REVISION="$revision" >"$out/$image.id"
   if [[ ${VDI_IMAGES_TAR:-yes} == yes ]]; then
     rm -f "$out/$image.tar"
     storage push -q "localhost/gst-vdi/$image" "oci-archive:$out/$image.tar:localhost/gst-vdi/$image:latest"

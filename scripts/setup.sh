@@ -24,7 +24,7 @@ run_packages=(
 test_packages=(
   chromium firefox-esr xdotool meson ninja-build python3 python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
   gir1.2-gst-plugins-bad-1.0 coturn iproute2 nftables
-  buildah podman runc mmdebstrap
+  buildah containerd containernetworking-plugins mmdebstrap podman runc
 )
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -58,10 +58,11 @@ debian_packages() {
   say "installing ${#missing[@]} Debian packages: ${missing[*]}"
   # Debian starts a server when its package comes. The tests start coturn themselves, and nobody asked for a relay that
   # is open to the network; who wants it as a service unmasks it.
-  # podman's socket is none of the tests' either.
+  # Nor do the tests need the services of podman and containerd.
   if [[ -d /run/systemd/system ]]; then
     [[ " ${missing[*]} " != *" coturn "* ]] || "${as_root[@]}" systemctl mask coturn.service
     [[ " ${missing[*]} " != *" podman "* ]] || "${as_root[@]}" systemctl mask podman.service podman.socket
+    [[ " ${missing[*]} " != *" containerd "* ]] || "${as_root[@]}" systemctl mask containerd.service
   fi
   "${as_root[@]}" apt-get update -q
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"

@@ -30,7 +30,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Annotation with the hash of what was applied last: a field that is no longer wanted shows in nothing else.
+/// Annotation with the hash of the spec that was applied last: a field that is no longer wanted shows in nothing else.
 const ANNOTATION_APPLIED: &str = "vdi.kasm.io/applied";
 
 /// What came of it.
@@ -204,7 +204,7 @@ impl Apply<'_> {
     /// An object that is kept as it was built.
     async fn applied(&self, kind: Kind, object: &(impl Serialize + Sync)) -> Result<(), Error> {
         let mut wanted = json(object)?;
-        let stamp = names::hash(&wanted.to_string(), 16);
+        let stamp = names::hash(&wanted["spec"].to_string(), 16);
         wanted["metadata"]["annotations"][ANNOTATION_APPLIED] = stamp.into();
         let name = wanted["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         if let Some(there) = self.known.child(kind, &self.desktop.namespace, &name) {

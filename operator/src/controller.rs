@@ -42,7 +42,7 @@ pub async fn run(
     let forget = memory.clone();
     let (known, trigger, looks) =
         watch::start(&client, &complaints, move |uid: &str| forget.forget(uid), &mut watches);
-    metrics.count_sessions(known.sessions.store().clone());
+    metrics.count_sessions(Some(known.sessions.store().clone()));
     let mut stopping = stop.clone();
     tokio::select! {
         () = known.ready() => {}

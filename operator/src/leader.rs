@@ -21,6 +21,9 @@ use std::{
 };
 use tokio::sync::watch;
 
+/// How long who does not lead waits for an answer at least: nothing hangs on it but the time of its next attempt.
+const LEAST_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Which Lease, and who this is.
 #[derive(Debug, Clone)]
 pub struct Election {
@@ -85,6 +88,7 @@ pub fn run(
         fence: fence.clone(),
         leads,
         observed: Observed::default(),
+        held: None,
     };
     let task = tokio::spawn(candidate.run(stop));
     (fence, leading, task)
@@ -96,6 +100,8 @@ struct Candidate {
     fence: Fence,
     leads: watch::Sender<bool>,
     observed: Observed,
+    /// The Lease as it was written last.
+    held: Option<Lease>,
 }
 
 impl Candidate {
@@ -103,10 +109,9 @@ impl Candidate {
         let every = election::renew_every(self.election.duration);
         let mut told = None;
         loop {
-            let attempt = tokio::time::timeout(every, self.attempt()).await;
-            match attempt
-                .unwrap_or_else(|_| Err(Error::Late { what: "renew the lease".to_owned(), limit: every }))
-            {
+            let limit = self.limit();
+            let attempt = tokio::time::timeout(limit, self.attempt()).await;
+            match attempt.unwrap_or_else(|_| Err(Error::Late { what: "renew the lease".to_owned(), limit })) {
                 Ok(None) => told = None,
                 Ok(Some(holder)) => {
                     self.fence.close();
@@ -137,6 +142,13 @@ impl Candidate {
         }
     }
 
+    /// How long an attempt may take: who leads has until its time is over, and who does not has time.
+    #[expect(clippy::disallowed_methods, reason = "how long a lease holds is measured here")]
+    fn limit(&self) -> Duration {
+        let left = self.fence.ends().saturating_duration_since(Instant::now());
+        if left.is_zero() { self.election.duration.max(LEAST_PATIENCE) } else { left }
+    }
+
     /// Tells the rest of the process where it stands, if that has changed.
     fn tell(&self) {
         let leads = self.fence.is_open();
@@ -163,22 +175,25 @@ impl Candidate {
             source: Box::new(source),
         };
         let begun = Instant::now();
-        let found = self.api.get_opt(name).await.map_err(failed)?;
-        let lease = found.unwrap_or_else(|| Lease {
-            metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
-            spec: None,
-        });
+        // Who holds it renews what it wrote last; if that is not the latest any more, there is a conflict, and it is read.
+        let lease = match self.held.take() {
+            Some(lease) => lease,
+            None => self.api.get_opt(name).await.map_err(failed)?.unwrap_or_else(|| Lease {
+                metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
+                spec: None,
+            }),
+        };
         match self.observed.step(&lease, identity, *duration, Timestamp::now(), Instant::now()) {
             Step::Follow { holder } => Ok(Some(holder)),
             Step::Write(spec) => {
-                self.write(lease, spec).await.map_err(failed)?;
+                self.held = Some(self.write(lease, spec).await.map_err(failed)?);
                 self.fence.open_until(election::leads_until(begun, *duration));
                 Ok(None)
             }
         }
     }
 
-    async fn write(&self, mut lease: Lease, spec: LeaseSpec) -> Result<(), kube::Error> {
+    async fn write(&self, mut lease: Lease, spec: LeaseSpec) -> Result<Lease, kube::Error> {
         let params =
             PostParams { field_manager: Some(names::FIELD_MANAGER.to_owned()), ..PostParams::default() };
         lease.spec = Some(spec);
@@ -187,7 +202,6 @@ impl Candidate {
             Some(_) => self.api.replace(&self.election.name, &params, &lease).await,
             None => self.api.create(&params, &lease).await,
         }
-        .map(drop)
     }
 
     /// Lets go of the Lease, so that the next need not wait for its end.

@@ -92,6 +92,7 @@ pub async fn run(config: Config, stop: Receiver<bool>) -> Result<(), Error> {
             () = too_long => tracing::warn!("stopped in the middle: looks took over {} s", STOP_WITHIN.as_secs()),
         }
         complaints.clear();
+        metrics.count_sessions(None);
         metrics.leads(false);
     }
     let_go.send_replace(true);

@@ -19,7 +19,7 @@ use prometheus_client::{
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -48,6 +48,7 @@ struct Pool {
 /// What the operator counts.
 pub struct Metrics {
     registry: Mutex<Registry>,
+    sessions: Counted,
     leader: Gauge,
     reconciles: Histogram,
     failures: Family<Reason, Counter>,
@@ -75,6 +76,7 @@ impl Default for Metrics {
             pools: Family::default(),
             claims: Family::default(),
             registry: Mutex::default(),
+            sessions: Counted::default(),
         };
         registry.register("leader", "1 while this operator holds the lease.", this.leader.clone());
         registry.register_with_unit(
@@ -112,16 +114,16 @@ impl Default for Metrics {
             this.pools.clone(),
         );
         registry.register("pool_claims", "Claims of desktops that wait: won or lost.", this.claims.clone());
+        registry.register_collector(Box::new(Sessions(this.sessions.clone())));
         *this.registry.lock().unwrap_or_else(PoisonError::into_inner) = registry;
         this
     }
 }
 
 impl Metrics {
-    /// Counts the sessions of this cache whenever somebody asks; those of the one before no longer count.
-    pub fn count_sessions(&self, sessions: Store<VDISession>) {
-        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
-        registry.register_collector(Box::new(Sessions(sessions)));
+    /// Counts the sessions of this cache whenever somebody asks, and no longer those of the one before.
+    pub fn count_sessions(&self, sessions: Option<Store<VDISession>>) {
+        *self.sessions.lock().unwrap_or_else(PoisonError::into_inner) = sessions;
     }
 
     /// Whether this operator leads.
@@ -192,8 +194,11 @@ impl Metrics {
     }
 }
 
+/// The cache whose sessions are counted, while this operator leads.
+type Counted = Arc<Mutex<Option<Store<VDISession>>>>;
+
 /// Sessions by phase and by encoder, counted when somebody asks.
-struct Sessions(Store<VDISession>);
+struct Sessions(Counted);
 
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -214,7 +219,10 @@ impl Collector for Sessions {
         let mut phases: BTreeMap<&str, i64> =
             [Pending, Creating, Running, Terminating, Failed].map(|phase| (name(phase), 0)).into();
         let mut encoders: BTreeMap<String, i64> = BTreeMap::new();
-        for session in self.0.state() {
+        let Some(store) = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone() else {
+            return Ok(());
+        };
+        for session in store.state() {
             let status = session.status.as_ref();
             *phases.entry(name(status.map(|status| status.phase).unwrap_or_default())).or_default() += 1;
             if let Some(encoder) = status.and_then(|status| status.encoder.clone()) {
@@ -240,5 +248,43 @@ impl Collector for Sessions {
             ConstGauge::new(count).encode(sessions.encode_family(&[("encoder", encoder)])?)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{VDISessionSpec, VDISessionStatus};
+    use kube::runtime::{reflector, watcher::Event};
+
+    fn running(name: &str) -> VDISession {
+        let spec: VDISessionSpec =
+            serde_json::from_value(serde_json::json!({ "user": "alice@example.com", "template": "works" }))
+                .unwrap();
+        let mut session = VDISession::new(name, spec);
+        session.status = Some(VDISessionStatus {
+            phase: Phase::Running,
+            encoder: Some("x264enc".to_owned()),
+            ..VDISessionStatus::default()
+        });
+        session
+    }
+
+    #[test]
+    fn sessions_are_counted_once_however_often_the_lease_was_lost() {
+        let metrics = Metrics::default();
+        for names in [&["a", "b"][..], &["a", "b", "c"]] {
+            let (store, mut writer) = reflector::store();
+            for name in names {
+                writer.apply_watcher_event(&Event::Apply(running(name)));
+            }
+            metrics.count_sessions(Some(store));
+            let text = metrics.text().unwrap();
+            let lines: Vec<&str> = text.lines().filter(|line| line.contains("\"Running\"")).collect();
+            assert_eq!(lines, [format!("vdi_operator_sessions{{phase=\"Running\"}} {}", names.len())]);
+            assert!(text.contains(&format!("session_encoders{{encoder=\"x264enc\"}} {}", names.len())));
+        }
+        metrics.count_sessions(None);
+        assert!(!metrics.text().unwrap().contains("\"Running\""));
     }
 }

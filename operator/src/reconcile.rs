@@ -310,8 +310,12 @@ impl Course<'_> {
             Err(error) => return Err(error),
         }
         self.wrote = true;
+        let name = format!("{}/{}", before.namespace().unwrap_or_default(), before.name_any());
         if old.phase != decision.status.phase {
-            tracing::info!("{} is {:?}", ObjectRef::from_obj(&*before), decision.status.phase);
+            tracing::info!("session {name} is {:?}", decision.status.phase);
+        }
+        for told in &decision.events {
+            tracing::info!("session {name}: {}: {}", told.reason, told.note);
         }
         if old.restarts.unwrap_or_default() < decision.status.restarts.unwrap_or_default() {
             self.operator.metrics.replaced();

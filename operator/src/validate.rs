@@ -70,7 +70,7 @@ pub fn desktop(session: &VDISession, template: &VDITemplate, host: &str) -> Resu
 pub fn template_not_found(template: &str) -> Invalid {
     Invalid {
         reason: "TemplateNotFound",
-        message: format!("there is no VDITemplate {template:?}; the session goes on when there is"),
+        message: format!("There is no VDITemplate {template:?}; the session goes on when there is."),
     }
 }
 
@@ -79,7 +79,7 @@ pub fn home_in_use(other: &str) -> Invalid {
     Invalid {
         reason: "HomeInUse",
         message: format!(
-            "the older session {other} has the home of this user and template; this one goes on when that is deleted"
+            "The older session {other} has the home of this user and template; this one goes on when that is deleted."
         ),
     }
 }

@@ -73,9 +73,12 @@ impl Flow {
 
     /// Waits until nothing is inside any more, or almost: the source is let go so long before the expected end as it takes
     /// to capture the next frame. Of an encoder that has given nothing for a while nothing is expected: one that begins may take
-    /// its time, and what is captured meanwhile would be thrown away.
+    /// its time, and what is captured meanwhile would be thrown away. So would be what is captured while one frame waits for
+    /// its turn already: a source that goes on then takes the processor from the encoder that it waits for.
     pub fn wait_until_out(&self) {
         let journal = lock(&self.journal);
+        let waited = self.out.wait_timeout_while(journal, MAX_WAIT, |journal| journal.inside() > 1);
+        let (journal, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let usual = journal.p95(self.now());
         let limit = usual.map_or(MAX_WAIT, |usual| usual.saturating_sub(CAPTURE_AHEAD).min(MAX_WAIT));
         // Poisoned or in vain, the source goes on.

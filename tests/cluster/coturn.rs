@@ -61,15 +61,17 @@ impl Coturn {
             command.envs(variables.iter().copied());
         });
         let mut this = Self { program, _peers: Vec::new(), folder };
-        until("an answer of coturn", SOON, async || {
+        // Its sockets, as the kernel tells them of its network: 192.0.2.1:3478.
+        let pid = this.program.pid().to_string();
+        let sockets = format!("/proc/{pid}/net/udp");
+        until("coturn's socket", SOON, async || {
             if this.program.ended().is_some() {
                 panic!("coturn ended:\n{}", this.program.last_words(20));
             }
-            let output = this.inside("turnutils_stunclient", &[TURN]).await;
-            if output.status.success() { Ok(()) } else { Err(this.program.last_words(5)) }
+            let listens = fs::read_to_string(&sockets).unwrap_or_default().contains(" 010200C0:0D96 ");
+            if listens { Ok(()) } else { Err(this.program.last_words(5)) }
         })
         .await;
-        let pid = this.program.pid().to_string();
         for address in OTHERS.iter().chain([&POD]) {
             let log = this.folder.path().join(format!("peer-{address}.log"));
             this._peers.push(Program::start("a peer", &log, Path::new("nsenter"), |command| {
@@ -82,6 +84,14 @@ impl Coturn {
                 ]);
             }));
         }
+        // Each of them listens: what is sent before that is waited for in vain, for a minute.
+        let port = format!(":{:04X} ", ECHO.parse::<u16>().unwrap());
+        until("the peers", SOON, async || {
+            let listening =
+                fs::read_to_string(&sockets).unwrap().lines().filter(|line| line.contains(&port)).count();
+            if listening == OTHERS.len() + 1 { Ok(()) } else { Err(format!("{listening} listen")) }
+        })
+        .await;
         this
     }
 
@@ -132,12 +142,8 @@ const RELAYED: &str = "tot_recv_msgs=2";
 async fn coturn_relays_to_pods_and_to_nobody_else_with_the_operators_credentials() {
     let coturn = Coturn::start(("static-auth-secret", &format!("{SECRET}\n")), &[]).await;
     let (user, password) = credentials(SECRET, now());
-    // The peers may need a moment to listen.
-    until("relayed packets", SOON, async || {
-        let told = coturn.relay(&user, &password, POD).await;
-        if told.contains(RELAYED) { Ok(()) } else { Err(told) }
-    })
-    .await;
+    let told = coturn.relay(&user, &password, POD).await;
+    assert!(told.contains(RELAYED), "{told}");
     for peer in OTHERS {
         let told = coturn.relay(&user, &password, peer).await;
         assert!(told.contains("403 (Forbidden IP)") && !told.contains(RELAYED), "{peer}: {told}");
@@ -177,11 +183,8 @@ async fn coturn_lets_nobody_in_with_expired_altered_or_foreign_credentials() {
 async fn coturn_takes_one_lasting_user_where_that_is_chosen() {
     let variables = [("TURN_CREDENTIALS", "lt-cred-mech")];
     let coturn = Coturn::start(("user", "desktops:a-password-that-lasts"), &variables).await;
-    until("relayed packets", SOON, async || {
-        let told = coturn.relay("desktops", "a-password-that-lasts", POD).await;
-        if told.contains(RELAYED) { Ok(()) } else { Err(told) }
-    })
-    .await;
+    let told = coturn.relay("desktops", "a-password-that-lasts", POD).await;
+    assert!(told.contains(RELAYED), "{told}");
     let told = coturn.relay("desktops", "another-password", POD).await;
     assert!(told.contains("annot complete Allocation"), "{told}");
     let (user, password) = credentials(SECRET, now());

@@ -16,7 +16,12 @@ use std::collections::BTreeMap;
 use vdi_operator::{api::VDISession, build::ingress_route};
 
 /// Fields that differ from run to run, whatever the operator does.
-const OF_ONE_RUN: [&str; 19] = [
+const OF_ONE_RUN: [&str; 22] = [
+    // A hash over what names the place.
+    "vdi.kasm.io/applied",
+    // Others write them, in their own time.
+    "volume.kubernetes.io/storage-provisioner",
+    "volume.beta.kubernetes.io/storage-provisioner",
     "uid",
     "resourceVersion",
     "creationTimestamp",
@@ -46,7 +51,22 @@ pub async fn objects(place: &Place<'_>) -> BTreeMap<String, Value> {
     for object in found.values_mut() {
         normalise(object, &place.name, &owners);
     }
-    found
+    found.into_iter().map(|(name, object)| (without_hash(&name), object)).collect()
+}
+
+/// The name of a home without its hash, which templates of another name make another.
+fn without_hash(text: &str) -> String {
+    let Some(start) = text.find("home-") else { return text.to_owned() };
+    match text.rsplit_once('-') {
+        Some((name, hash))
+            if hash.len() == 10
+                && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+                && name.len() > start =>
+        {
+            format!("{name}-<hash>")
+        }
+        _ => text.to_owned(),
+    }
 }
 
 /// The objects of a place by kind and name, as they are.
@@ -97,7 +117,13 @@ fn normalise(value: &mut Value, namespace: &str, owners: &BTreeMap<String, Strin
             fields.values_mut().for_each(|field| normalise(field, namespace, owners));
         }
         Value::Array(items) => items.iter_mut().for_each(|item| normalise(item, namespace, owners)),
-        Value::String(text) => *text = without_times(text).replace(namespace, "<place>"),
+        Value::String(text) => {
+            *text = without_hash(&without_times(text)).replace(namespace, "<place>");
+            // Which node it is, the scheduler decides.
+            for node in ["node-a", "node-b", "node-c"] {
+                *text = text.replace(node, "<node>");
+            }
+        }
         _ => (),
     }
 }
@@ -153,6 +179,8 @@ fn dumps_of_two_runs_have_no_times_in_them_and_show_what_else_differs() {
     );
     assert_eq!(without_times("at 2026-11-21T17:00:00Z and 2026-11-21T18:00:00Z"), "at <time> and <time>");
     assert_eq!(without_times("no time"), "no time");
+    assert_eq!(without_hash("Pod/home-alice-0123456789"), "Pod/home-alice-<hash>");
+    assert_eq!(without_hash("desktop-0123456789"), "desktop-0123456789");
     let mut object = serde_json::json!({ "metadata": { "uid": "1", "name": "a" }, "data": { "password": "abc" }, "ownerReferences": [{ "uid": "7", "controller": true }] });
     normalise(&mut object, "here", &[("7".to_owned(), "VDISession/work".to_owned())].into());
     let expected = serde_json::json!({ "metadata": { "name": "a" }, "data": { "password": 3 }, "ownerReferences": [{ "controller": true, "leads to": "VDISession/work" }] });

@@ -87,6 +87,9 @@ async fn run(
     place.session("work", "office", json!({})).await;
     place.running("work").await;
     place.reason("work", "Ready").await;
+    // Who comes after an operator that was killed is not writing yet, and is not still for that.
+    let encodes = |seen: &VDISession| seen.status.as_ref().is_some_and(|status| status.encoder.is_some());
+    place.session_until("work", "the encoder", encodes).await;
     still(&[&proxy]).await;
     let running = dump::objects(&place).await;
     let writes = proxy.writes().len();

@@ -35,6 +35,7 @@ pub struct Launcher {
 struct Says {
     status: Status,
     last_input: Option<Instant>,
+    started: Instant,
     silent: bool,
 }
 
@@ -47,7 +48,7 @@ impl Launcher {
         Arc::new(Self {
             address,
             expected: format!("Basic {pair}"),
-            says: Mutex::new(Says { status, last_input: None, silent: false }),
+            says: Mutex::new(Says { status, last_input: None, started: Instant::now(), silent: false }),
             asked: AtomicUsize::new(0),
         })
     }
@@ -101,6 +102,7 @@ impl Launcher {
             let says = self.says.lock().unwrap();
             let mut status = says.status.clone();
             status.last_input_seconds_ago = says.last_input.map(|at| at.elapsed().as_secs_f64());
+            status.uptime_seconds = says.started.elapsed().as_secs_f64();
             (serde_json::to_vec(&status).unwrap(), says.silent)
         };
         if silent {

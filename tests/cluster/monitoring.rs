@@ -16,7 +16,7 @@ const OTHERS: &[(&str, &str)] = &[("up", "gauge"), ("turn_total_allocations", "g
 /// The operator's metrics, by name, with their kinds: those that are counted by label are there after the first.
 fn operators() -> BTreeMap<String, String> {
     let metrics = Metrics::default();
-    metrics.count_sessions(kube::runtime::reflector::store().0);
+    metrics.count_sessions(Some(kube::runtime::reflector::store().0));
     metrics.failed(&Error::Setup(String::new()));
     metrics.wrote("create", "Pod");
     metrics.probed("answered");

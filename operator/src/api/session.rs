@@ -38,7 +38,7 @@ pub const CONDITION_SUSPENDED: &str = "Suspended";
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "Why it is not ready", priority = 1),
     printcolumn(name = "Template", type_ = "string", json_path = ".spec.template", priority = 1),
     printcolumn(name = "Encoder", type_ = "string", json_path = ".status.encoder", priority = 1),
-    printcolumn(name = "Expires", type_ = "date", json_path = ".status.expiresAt", priority = 1),
+    printcolumn(name = "Expires", type_ = "string", json_path = ".status.expiresAt", priority = 1, description = "When it is ended in any case"),
     selectable = ".spec.user",
     selectable = ".spec.template",
     validation = Rule::new("size(self.metadata.name) <= 52").message("metadata.name must have at most 52 characters: the names of the session's objects are made from it"),

@@ -171,7 +171,7 @@ pub fn made_from(desktop: &Desktop) -> String {
     digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The annotation [`crate::vdi_protocol::session_limits::ANNOTATION`] of a session's pod.
+/// The annotation [`vdi_protocol::session_limits::ANNOTATION`] of a session's pod.
 pub fn limits_annotation(desktop: &Desktop, status: &VDISessionStatus) -> String {
     let limits = vdi_protocol::session_limits::SessionLimits {
         expires_at: status.expires_at.as_ref().map(|time| time.0.to_string()),

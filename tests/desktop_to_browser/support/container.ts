@@ -156,3 +156,13 @@ export class Container {
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
+
+/** Writes an image into an archive that containerd reads, uncompressed since it is read at once. */
+export function exportImage(image: string, archive: string): string {
+  const { status, stderr } = spawnSync("buildah", [...PODMAN.slice(0, 6), "push", "--quiet", "--disable-compression", image, `docker-archive:${archive}:${image}:latest`], {
+    encoding: "utf8",
+    timeout: 300_000,
+  });
+  if (status !== 0) throw new Error(`buildah push ${image}: ${stderr}`);
+  return archive;
+}
