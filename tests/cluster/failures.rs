@@ -207,7 +207,11 @@ fn evicted_desktop_is_started_again() {
         }
         let pods: Api<Pod> = place.api();
         let (drained, full) = (place.running("drained").await, place.running("full").await);
+        // Ending takes its time; meanwhile the pod tells why it goes.
+        cluster.nodes.hold(&place.name);
         pods.evict("desktop-drained", &EvictParams::default()).await.unwrap();
+        place.reason("drained", "Evicted").await;
+        cluster.nodes.let_go(&place.name).await;
         place.kubelet(&full).await.evicted().await;
         for before in [drained, full] {
             let name = before.name_any();

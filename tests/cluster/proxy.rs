@@ -244,9 +244,9 @@ fn refusal(code: u16) -> Response<Body> {
 /// The segments of a path behind group and version.
 fn behind_version(path: &str) -> Option<(usize, Vec<&str>)> {
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
-    let version = match segments.first()? {
-        &"api" => 2,
-        &"apis" => 3,
+    let version = match *segments.first()? {
+        "api" => 2,
+        "apis" => 3,
         _ => return None,
     };
     let rest = segments.get(version..)?.to_vec();

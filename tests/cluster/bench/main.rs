@@ -5,7 +5,11 @@
 //! So many sessions are created at once; then more, up to how many stand; then nobody does anything for so long, and
 //! the operator is started again among them. Its writes are counted between it and the API server.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program for people, whose output is its result")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a program for people, whose output is its result"
+)]
 #![allow(dead_code, reason = "the harness has more than this needs")]
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
 
@@ -47,7 +51,11 @@ fn main() {
     let (at_once, standing, seconds) = match words[..] {
         [] => (1000, 5000, 60),
         [at_once, standing, seconds] => (at_once, standing, seconds),
-        _ => return println!("say how many sessions at once, how many in all, and for how many seconds to look"),
+        _ => {
+            return println!(
+                "say how many sessions at once, how many in all, and for how many seconds to look"
+            );
+        }
     };
     open_many_files();
     control_plane::with_cluster(async |cluster| {
