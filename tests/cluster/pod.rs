@@ -149,10 +149,10 @@ impl Kubelet {
     }
 
     async fn tell(&self, status: Value) {
-        let patch = json!({ "metadata": { "uid": self.uid }, "status": status });
+        let patch = Patch::Strategic(json!({ "metadata": { "uid": self.uid }, "status": status }));
+        let how = PatchParams::default();
         loop {
-            let how = PatchParams::default();
-            let told = self.pods.patch_status(&self.name, &how, &Patch::Strategic(&patch));
+            let told = self.pods.patch_status(&self.name, &how, &patch);
             let Ok(told) = tokio::time::timeout(PATIENCE, told).await else { continue };
             match told {
                 Ok(_) => return,
