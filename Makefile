@@ -10,7 +10,7 @@ TARGET := $(abspath $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target))
 NODE_TEST := node --import tsx --test --test-concurrency=1 --test-reporter=spec
 # Minutes that the viewers' test of `make soak` watches.
 SOAK_MINUTES ?= 10
-# Parts of `make bench` (latency first-frame costs failover relay encoders), and cases of its latency part by what their names
+# Parts of `make bench` (latency first-frame costs failover relay operator encoders), and cases of its latency part by what their names
 # have in them, such as BENCH=latency CASES="1920x1080@60 text, typing"; all if empty. VDI_BENCH_SECONDS is the window.
 BENCH ?=
 CASES ?=
@@ -40,7 +40,7 @@ check: setup page ## The same checks as CI: formats, lints, licences, types, tid
 	cargo test --quiet --package gst-plugin-vdi --test tidy
 
 .PHONY: bench
-bench: setup page ## Latency to the glass beside two naive senders, CPU, memory, encoders, fail-over: tables and plots in target/bench/
+bench: setup page ## Latency to the glass beside two naive senders, CPU, memory, encoders, fail-over, the operator: tables and plots in target/bench/
 	cargo build --release --workspace
 	VDI_PROFILE=release VDI_BENCH_PARTS="$(BENCH)" VDI_BENCH_CASES="$(CASES)" node --import tsx tests/bench/main.ts
 

@@ -1,5 +1,5 @@
-// Shell: `make bench`: latency to the glass, what a viewer waits for, what the sender and each encoder cost, and how long
-// the picture stands still when an encoder fails, in a release build, beside a naive pipeline.
+// Shell: `make bench`: latency to the glass, what a viewer waits for, what the sender and each encoder cost, how long the
+// picture stands still when an encoder fails, beside a naive pipeline, and what the operator needs; in a release build.
 //
 // Each figure is measured while nothing else is; each ratio compares two runs of the same minutes on the same display.
 // `VDI_BENCH_SECONDS` (10) sets how long each cost is measured; `VDI_BENCH_PARTS` names the parts to run, all if
@@ -17,6 +17,7 @@ import { FIRST_FRAME_SECONDS, firstFrame } from "./first-frame.js";
 import { figure, table, type Bound, type Figure } from "./figures.js";
 import { latency, plannedSeconds } from "./latency/main.js";
 import { BUSY_CORES, machine } from "./machine.js";
+import { operator, operatorSeconds } from "./operator.js";
 import { Progress } from "./progress.js";
 import { relay, relaySeconds } from "./relay.js";
 import { Stage, type Content } from "./stage.js";
@@ -137,6 +138,7 @@ const PARTS: Record<string, Part> = {
   },
   failover: { words: "fail-over", seconds: 45, run: (chromium) => failover({ step, note }, chromium) },
   relay: { words: "the TURN server", seconds: relaySeconds(SECONDS), run: () => relay({ step, note }, SECONDS) },
+  operator: { words: "the operator", seconds: operatorSeconds(6 * SECONDS), run: () => operator({ step, note }, 6 * SECONDS) },
   // Six or so work on a machine without a GPU. The browser rests meanwhile.
   encoders: { words: "encoders", seconds: 3 * 7 * (SECONDS + 4), run: () => encoders({ step, note }, SECONDS) },
 };

@@ -87,6 +87,29 @@ fn image_that_cannot_be_pulled_is_told_and_the_session_goes_on_when_it_is_there(
 }
 
 #[test]
+fn desktop_that_is_not_ready_says_so_until_it_is() {
+    with_cluster(async |cluster| {
+        let place = Place::new(cluster, "slow").await;
+        place.template("office", json!({ "image": "desktop.test/slow:1" })).await;
+        let _operator = place.operator(&[]).await;
+        place.session("work", "office", json!({})).await;
+        let session = place.reason("work", "Starting").await;
+        assert_eq!(phase(&session), Phase::Creating);
+        let kubelet = place.kubelet(&session).await;
+        kubelet.is_ready(true).await;
+        let started = place.running("work").await.status.unwrap().start_time;
+        place.reason("work", "Ready").await;
+        kubelet.is_ready(false).await;
+        let not_ready = |seen: &VDISession| condition(seen, "Ready").starts_with("False");
+        let session = place.session_until("work", "a Ready that is false", not_ready).await;
+        assert_eq!(restarts(&session), 0, "its node is still trying");
+        kubelet.is_ready(true).await;
+        let session = place.reason("work", "Ready").await;
+        assert_eq!(session.status.unwrap().start_time, started);
+    });
+}
+
+#[test]
 fn pod_without_a_node_is_told_and_the_session_goes_on_when_there_is_one() {
     with_cluster(async |cluster| {
         let place = Place::new(cluster, "nodeless").await;
@@ -207,7 +230,11 @@ fn evicted_desktop_is_started_again() {
         }
         let pods: Api<Pod> = place.api();
         let (drained, full) = (place.running("drained").await, place.running("full").await);
+        // Ending takes its time; meanwhile the pod tells why it goes.
+        cluster.nodes.hold(&place.name);
         pods.evict("desktop-drained", &EvictParams::default()).await.unwrap();
+        place.reason("drained", "Evicted").await;
+        cluster.nodes.let_go(&place.name).await;
         place.kubelet(&full).await.evicted().await;
         for before in [drained, full] {
             let name = before.name_any();

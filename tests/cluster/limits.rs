@@ -97,7 +97,7 @@ fn operator_that_comes_back_counts_on_from_the_times_in_the_status() {
         let place = Place::new(cluster, "absolute").await;
         place.template("office", json!({})).await;
         let operator = place.operator(&["--lease-duration=2s"]).await;
-        place.session("work", "office", json!({ "timeout": "30s" })).await;
+        place.session("work", "office", json!({ "timeout": "75s" })).await;
         let before = place.running("work").await.status.unwrap();
         operator.program.kill();
         let _other = place.operator_through(&operator.proxy, &["--lease-duration=2s"], &[]);

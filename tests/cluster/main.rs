@@ -2,7 +2,6 @@
 //! Only nodes are played: what a kubelet and a launcher would do is done, or left undone, by `nodes.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-#![allow(dead_code, reason = "the harness comes before the tests that use all of it")]
 #![expect(clippy::disallowed_methods, reason = "shell: a real cluster lives in real time")]
 
 mod address;

@@ -4,15 +4,20 @@
 //! it is published), `desktop.test/slow` (never ready by itself), `desktop.test/out-of-memory`, and a launcher's reason
 //! for failure, such as `desktop.test/gpu-init-error`. What happens to it later is told by the test.
 
-use crate::{address::Loopback, launcher::Launcher, pod};
-use futures_util::TryStreamExt;
+use crate::{
+    address::Loopback,
+    launcher::Launcher,
+    pod,
+    wait::{self, SOON},
+};
+use futures_util::{TryStreamExt, future::join_all};
 use k8s_openapi::{
     api::core::v1::{Node, Pod},
     jiff::Timestamp,
 };
 use kube::{
     Api, Client, ResourceExt,
-    api::{Patch, PatchParams, PostParams},
+    api::{ListParams, Patch, PatchParams, PostParams},
     runtime::{
         WatchStreamExt,
         watcher::{self, Event, watcher},
@@ -40,6 +45,7 @@ pub struct Nodes {
     alive: Mutex<BTreeSet<String>>,
     published: Mutex<BTreeSet<String>>,
     started: Mutex<Vec<String>>,
+    held: Mutex<BTreeSet<String>>,
     pods: Mutex<HashMap<String, Running>>,
 }
 
@@ -76,6 +82,7 @@ impl Nodes {
             alive: Mutex::default(),
             published: Mutex::default(),
             started: Mutex::default(),
+            held: Mutex::default(),
             pods: Mutex::default(),
         });
         tokio::spawn(nodes.clone().watch());
@@ -113,15 +120,7 @@ impl Nodes {
     /// The node is back.
     pub async fn find(&self, name: &str) {
         self.alive.lock().unwrap().insert(name.to_owned());
-        let now = Timestamp::now().to_string();
-        let amount = json!({ "cpu": "100k", "memory": "1000Ti", "pods": "100k", "ephemeral-storage": "1000Ti", "nvidia.com/gpu": "100k" });
-        let status = json!({ "status": {
-            "capacity": amount, "allocatable": amount,
-            "conditions": [{ "type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": now, "lastTransitionTime": now }],
-        }});
-        let nodes: Api<Node> = Api::all(self.client.clone());
-        nodes.patch_status(name, &PatchParams::default(), &Patch::Strategic(status)).await.unwrap();
-        self.sign_of_life(name).await;
+        wait::until(&format!("the return of {name}"), SOON, async || self.sign_of_life(name).await).await;
     }
 
     /// Puts an image into the registry.
@@ -159,6 +158,21 @@ impl Nodes {
         self.started.lock().unwrap().iter().filter(|other| *other == namespace).count()
     }
 
+    /// Pods of a namespace take their time to end, until they are let go.
+    pub fn hold(&self, namespace: &str) {
+        self.held.lock().unwrap().insert(namespace.to_owned());
+    }
+
+    /// Lets the pods of a namespace end.
+    pub async fn let_go(&self, namespace: &str) {
+        self.held.lock().unwrap().remove(namespace);
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let ending = |pod: &Pod| pod.metadata.deletion_timestamp.is_some();
+        for pod in pods.list(&ListParams::default()).await.unwrap().items.into_iter().filter(ending) {
+            pod::remove(self.client.clone(), pod).await;
+        }
+    }
+
     fn is_alive(&self, node: &str) -> bool {
         self.alive.lock().unwrap().contains(node)
     }
@@ -190,7 +204,9 @@ impl Nodes {
         let mut pods = self.pods.lock().unwrap();
         if pod.metadata.deletion_timestamp.is_some() {
             pods.remove(&uid);
-            tokio::spawn(pod::remove(self.client.clone(), pod));
+            if !self.held.lock().unwrap().contains(&pod.namespace().unwrap()) {
+                tokio::spawn(pod::remove(self.client.clone(), pod));
+            }
         } else if phase == "Succeeded" || phase == "Failed" {
             if let Some(running) = pods.get_mut(&uid) {
                 running.ends();
@@ -210,23 +226,37 @@ impl Nodes {
         loop {
             tokio::time::sleep(HEARTBEAT).await;
             let alive = self.alive.lock().unwrap().clone();
-            for node in alive {
-                self.sign_of_life(&node).await;
-            }
+            // What one of them could not say it says the next time.
+            join_all(alive.iter().map(|node| self.sign_of_life(node))).await;
         }
     }
 
-    async fn sign_of_life(&self, node: &str) {
+    /// What a kubelet says now and then: that the node is ready, what it has, and in a lease that it lives.
+    async fn sign_of_life(&self, node: &str) -> Result<(), String> {
         use k8s_openapi::api::coordination::v1::Lease;
-        let leases: Api<Lease> = Api::namespaced(self.client.clone(), "kube-node-lease");
+        let now = Timestamp::now();
+        let amount = json!({
+            "cpu": "100k", "memory": "1000Ti", "pods": "100k", "ephemeral-storage": "1000Ti",
+            "nvidia.com/gpu": "100k",
+        });
+        let status = json!({ "status": {
+            "capacity": amount, "allocatable": amount,
+            "conditions": [{ "type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": now }],
+        }});
         let lease = json!({
             "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": { "name": node },
             "spec": {
-                "holderIdentity": node, "leaseDurationSeconds": 40,
-                "renewTime": format!("{:.6}", Timestamp::now()),
+                "holderIdentity": node, "leaseDurationSeconds": 40, "renewTime": format!("{now:.6}"),
             },
         });
-        // While the API server is away there is none to tell.
-        let _ = leases.patch(node, &PatchParams::apply("kubelet").force(), &Patch::Apply(lease)).await;
+        let nodes: Api<Node> = Api::all(self.client.clone());
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), "kube-node-lease");
+        let said = async {
+            nodes.patch_status(node, &PatchParams::default(), &Patch::Strategic(status)).await?;
+            leases.patch(node, &PatchParams::apply("kubelet").force(), &Patch::Apply(lease)).await
+        };
+        // An API server that goes away takes the answer with it.
+        let said = tokio::time::timeout(HEARTBEAT, said).await.map_err(|_| "no answer".to_owned())?;
+        said.map(|_| ()).map_err(|err| err.to_string())
     }
 }

@@ -15,6 +15,8 @@ use vdi_protocol::reason::FailureReason;
 
 /// Between two tries of what cannot be done yet.
 const AGAIN: Duration = Duration::from_millis(200);
+/// An API server that goes away takes its answer with it.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs a pod until something else ends it.
 pub async fn run(nodes: Arc<Nodes>, pod: Pod) {
@@ -69,7 +71,6 @@ pub struct Kubelet {
     name: String,
     uid: String,
     image: String,
-    node: String,
 }
 
 impl Kubelet {
@@ -83,7 +84,6 @@ impl Kubelet {
             name: pod.name_any(),
             uid: pod.uid().unwrap(),
             image: spec.containers[0].image.clone().unwrap_or_default(),
-            node: spec.node_name.clone().unwrap_or_default(),
         }
     }
 
@@ -149,11 +149,11 @@ impl Kubelet {
     }
 
     async fn tell(&self, status: Value) {
-        let patch = json!({ "metadata": { "uid": self.uid }, "status": status });
-        let _ = &self.node;
+        let patch = Patch::Strategic(json!({ "metadata": { "uid": self.uid }, "status": status }));
+        let how = PatchParams::default();
         loop {
-            let told =
-                self.pods.patch_status(&self.name, &PatchParams::default(), &Patch::Strategic(&patch)).await;
+            let told = self.pods.patch_status(&self.name, &how, &patch);
+            let Ok(told) = tokio::time::timeout(PATIENCE, told).await else { continue };
             match told {
                 Ok(_) => return,
                 // The pod is gone, or is another of that name.

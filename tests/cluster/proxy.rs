@@ -18,7 +18,7 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -41,6 +41,8 @@ pub struct Write {
     pub resource: String,
     /// Its name; empty where the API server makes one.
     pub name: String,
+    /// When the API server had done it, if it has.
+    pub answered: Option<Instant>,
 }
 
 /// What becomes of a write.
@@ -152,7 +154,7 @@ impl Proxy {
     async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-        let verdict = self.verdict(&parts.method, &parts.uri);
+        let (number, verdict) = self.verdict(&parts.method, &parts.uri, &body);
         match verdict {
             Verdict::Refuse(code) => return Ok(refusal(code)),
             Verdict::CutBefore => return Err(lost()),
@@ -161,6 +163,9 @@ impl Proxy {
             Verdict::Pass | Verdict::CutAfter | Verdict::KillAfter => (),
         }
         let answer = self.forward(&parts.method, &parts.uri, parts.headers, body).await?;
+        if let Some(number) = number.filter(|_| answer.status().is_success()) {
+            self.state.lock().unwrap().writes[number].answered = Some(Instant::now());
+        }
         match verdict {
             Verdict::CutAfter => Err(lost()),
             Verdict::KillAfter => Err(self.kill().await),
@@ -168,13 +173,18 @@ impl Proxy {
         }
     }
 
-    fn verdict(&self, method: &Method, uri: &Uri) -> Verdict {
-        let Some((resource, name)) = written(method, uri.path()) else { return Verdict::Pass };
+    fn verdict(&self, method: &Method, uri: &Uri, body: &[u8]) -> (Option<usize>, Verdict) {
+        let Some((resource, mut name)) = written(method, uri.path()) else { return (None, Verdict::Pass) };
+        if name.is_empty() {
+            let created: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+            name = created["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        }
         let mut state = self.state.lock().unwrap();
-        let write = Write { number: state.writes.len(), method: method.to_string(), resource, name };
+        let number = state.writes.len();
+        let write = Write { number, method: method.to_string(), resource, name, answered: None };
         let verdict = (state.judge)(&write);
         state.writes.push(write);
-        verdict
+        (Some(number), verdict)
     }
 
     async fn kill(&self) -> io::Error {
@@ -234,9 +244,9 @@ fn refusal(code: u16) -> Response<Body> {
 /// The segments of a path behind group and version.
 fn behind_version(path: &str) -> Option<(usize, Vec<&str>)> {
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
-    let version = match segments.first()? {
-        &"api" => 2,
-        &"apis" => 3,
+    let version = match *segments.first()? {
+        "api" => 2,
+        "apis" => 3,
         _ => return None,
     };
     let rest = segments.get(version..)?.to_vec();

@@ -19,6 +19,8 @@
 mod conditions;
 mod course;
 mod encoder;
+#[cfg(test)]
+mod ends_tests;
 mod failure;
 mod limits;
 #[cfg(test)]
