@@ -7,7 +7,7 @@
 //!                  session (one state machine) ─▶ http: page, /ws, /status, /metrics, /healthz, /readyz
 //! ```
 //!
-//! [`run`] owns all of it: it is the only place where parts meet. `session`, `roles`, `encoder`,
+//! [`run`] owns all of it: it is the only place where parts meet. `session`, `limits`, `roles`, `encoder`,
 //! `desktop::restart`, `input::keyboard`, `input::pointer` and `http::limiter` decide and are pure; the rest does I/O or is configuration.
 
 mod access;
@@ -24,6 +24,7 @@ pub mod http;
 pub mod ice;
 pub mod input;
 pub mod latency;
+pub mod limits;
 pub mod media;
 pub mod options;
 pub mod options_table;

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     });
     match result {
         Err(error) => refuse(error, &termination_log),
-        Ok(()) => termination::conclude(Ok(()), termination_log.as_ref()),
+        Ok(ended) => termination::conclude(Ok(ended), termination_log.as_ref()),
     }
 }
 

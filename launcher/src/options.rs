@@ -238,6 +238,9 @@ pub struct DesktopOptions {
     /// Seconds for which an existing X display that has died is waited for; 0 ends the session at once. A virtual display is started again, up to three times within a minute.
     #[arg(long, env = "SELKIES_DISPLAY_TIMEOUT", default_value = "30", value_name = "SECONDS")]
     pub display_timeout: String,
+    /// JSON file with the limits of the session's life: `expiresAt`, `idleTimeoutSeconds`, `disconnectedTimeoutSeconds`. Pages are warned before one strikes, and told why when the session is ended; whoever wrote the file ends it. It is read again when it changes.
+    #[arg(long, env = "SELKIES_SESSION_LIMITS", value_name = "FILE")]
+    pub session_limits: Option<String>,
     /// Form of the log on stderr: `text` or `json`.
     #[arg(long, env = "SELKIES_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     pub log_format: String,

@@ -1,6 +1,9 @@
 //! Decision: the pages that are here, what they may do, and what each has to be told.
 
-use crate::roles::{Ousted, Roles};
+use crate::{
+    limits::Coming,
+    roles::{Ousted, Roles},
+};
 use std::{collections::BTreeMap, time::Duration};
 use vdi_protocol::{
     control::{Cursor, NoticeLevel, Quality, ToPage},
@@ -26,6 +29,8 @@ pub struct News {
     pub quality: Option<Quality>,
     /// The pointer's shape, if pages draw it.
     pub cursor: Option<Cursor>,
+    /// The limit that will end the session, and how long from now that is.
+    pub ending: Option<(Coming, Duration)>,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +39,8 @@ struct Page {
     /// The browser's name for itself.
     client: Option<String>,
     bad_messages: u32,
+    /// The end that it was told of.
+    ending: Option<Coming>,
     /// What it was told last, one of each kind.
     told: Vec<ToPage>,
     /// What it is to be told once.
@@ -93,6 +100,7 @@ impl Pages {
         let Some(page) = self.pages.get_mut(id) else { return };
         page.connected = true;
         page.told.clear();
+        page.ending = None;
         // A standard player has no way to say anything, and its token lets nobody do more than watch.
         if id.starts_with(WHEP_PREFIX) {
             return;
@@ -193,6 +201,13 @@ impl Pages {
             let display = news.display.map(|(width, height)| ToPage::Display { width, height });
             let quality = news.quality.clone().map(ToPage::Quality);
             let cursor = news.cursor.clone().map(ToPage::Cursor);
+            let coming = news.ending.map(|(coming, _)| coming);
+            if page.ending != coming {
+                page.ending = coming;
+                let limit = coming.map(|coming| coming.limit);
+                let seconds = news.ending.map_or(0.0, |(_, left)| left.as_secs_f64());
+                messages.push((id.clone(), ToPage::Ending { limit, seconds }));
+            }
             messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
             for message in [Some(session), display, quality, cursor].into_iter().flatten() {
                 if page.is_news(&message) {
@@ -210,7 +225,7 @@ const MAX_NOTICES: usize = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vdi_protocol::control::Role;
+    use vdi_protocol::control::{Role, SessionLimit};
 
     fn told(pages: &mut Pages, phase: Phase) -> Vec<(String, Option<(Role, u32)>)> {
         let news = News { phase, ..News::default() };
@@ -293,6 +308,31 @@ mod tests {
             pages.tell(&news(quality(1280, 3.0))),
             [("a".into(), ToPage::Quality(quality(1280, 3.0)))]
         );
+    }
+
+    #[test]
+    fn coming_end_is_told_once_and_again_when_it_moves_or_goes() {
+        let mut pages = Pages::default();
+        let end = |due: u64, left: u64| {
+            let coming = Coming { limit: SessionLimit::Idle, due: Duration::from_secs(due) };
+            News { ending: Some((coming, Duration::from_secs(left))), ..News::default() }
+        };
+        let told = |pages: &mut Pages, news: &News| -> Vec<_> {
+            let told = pages.tell(news).into_iter().filter_map(|(_, message)| match message {
+                ToPage::Ending { limit, seconds } => Some((limit, seconds)),
+                _ => None,
+            });
+            told.collect()
+        };
+        pages.added("a");
+        pages.connected("a");
+        assert_eq!(told(&mut pages, &News::default()), []);
+        assert_eq!(told(&mut pages, &end(600, 60)), [(Some(SessionLimit::Idle), 60.0)]);
+        assert_eq!(told(&mut pages, &end(600, 59)), [], "the page counts by itself");
+        assert_eq!(told(&mut pages, &end(700, 50)), [(Some(SessionLimit::Idle), 50.0)]);
+        pages.connected("a");
+        assert_eq!(told(&mut pages, &end(700, 40)).len(), 1, "another connection knows nothing");
+        assert_eq!(told(&mut pages, &News::default()), [(None, 0.0)]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Shell: the life of the process after its options are read: brings the parts up in order, passes events between them
 //! and the session, and takes them down in order, within bounds. It owns the session; everybody else watches.
 
+mod end;
+
 use crate::{
     access,
     audio::Audio,
@@ -14,14 +16,17 @@ use crate::{
     ice::{self, Ice},
     input::{Input, InputThread},
     latency,
+    limits::Limits,
     media::{self, Media},
     pages::{News, Pages},
     port::{self, Server, tls::Certificate},
     session::{self, Action, Session},
-    turn,
+    termination::Ended,
+    turn, watched_file,
     wiring::{connect_input, deliver, play, proofs},
 };
 use gstvdi::wswebrtcsink;
+use jiff::Timestamp;
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, atomic::AtomicU64},
@@ -46,19 +51,12 @@ const QUEUE: usize = 1024;
 const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time between a capture that failed and the next try.
 const RECAPTURE_PAUSE: Duration = Duration::from_millis(300);
-/// Time for the reason of a failure to reach the pages: it goes by the data channel, and the farewell by another way.
-const LAST_WORDS: Duration = Duration::from_millis(300);
-/// Time for the pages to take their leave.
-const GOODBYE: Duration = Duration::from_secs(1);
-/// Time for a part to end; after that the process ends without it.
-const PART_TIMEOUT: Duration = Duration::from_secs(3);
-
 /// Runs the session until it ends. `stop` resolves, with the reason, when somebody asks for the end.
 pub async fn run(
     config: Config,
     cookie: Option<Cookie>,
     stop: impl Future<Output = String>,
-) -> Result<(), Error> {
+) -> Result<Ended, Error> {
     let began = Instant::now();
     if !config.without_effect.is_empty() {
         tracing::warn!("accepted, but without effect yet: {}", config.without_effect.join(" "));
@@ -113,6 +111,13 @@ struct Parts {
     seen_input: Option<Instant>,
     /// Since when no page is connected.
     alone_since: Option<Instant>,
+    /// How long the session may live, and the file that says so.
+    limits: Limits,
+    limits_file: Option<watch::Receiver<watched_file::Content>>,
+    /// The desktop's own program has ended.
+    left: bool,
+    /// Somebody was here once.
+    seen_page: bool,
 }
 
 impl Parts {
@@ -204,6 +209,14 @@ impl Parts {
             turn_listener,
             seen_input: None,
             alone_since: Some(began),
+            limits: Limits::default(),
+            limits_file: config.session_limits.clone().map(|path| {
+                let mut file = watched_file::follow(path);
+                file.mark_changed();
+                file
+            }),
+            left: false,
+            seen_page: false,
         })
     }
 
@@ -218,9 +231,15 @@ impl Parts {
         tokio::pin!(stop);
         loop {
             let event = tokio::select! {
-                Some(event) = from_desktop.recv() => Some(event),
+                Some(event) = from_desktop.recv() => {
+                    self.left |= matches!(event, session::Event::Stop(_));
+                    Some(event)
+                }
                 Some(event) = inbox.recv() => self.media_event(event),
-                why = &mut stop => Some(session::Event::Stop(why)),
+                why = &mut stop => {
+                    let struck = self.limits.struck(self.activity(), self.now(), Timestamp::now());
+                    Some(session::Event::Stop(struck.unwrap_or(why)))
+                }
                 _ = ticks.tick() => Some(self.tick()),
             };
             if self.handle(event) {
@@ -285,7 +304,13 @@ impl Parts {
             }
             media::Event::PageConnected(page) => {
                 tracing::info!(page, "a page is connected");
+                let alone_for = self.alone_since.map(|since| since.elapsed()).unwrap_or_default();
+                let told = self.seen_page.then(|| self.limits.welcome_back(alone_for)).flatten();
                 self.pages.connected(&page);
+                self.seen_page = true;
+                if let Some(text) = told {
+                    self.pages.notice(NoticeLevel::Info, text);
+                }
             }
             media::Event::PageRemoved(page, reason) => {
                 tracing::info!(page, reason, "a page has gone");
@@ -359,6 +384,7 @@ impl Parts {
         let now = self.now();
         self.board.tick();
         self.pages.tick(now);
+        self.read_limits();
         let waits = self.session.phase() == Phase::Starting && self.session.lost_since().is_none();
         if waits && now >= self.starting_since + FIRST_FRAME_TIMEOUT {
             let words = format!("no encoded frame came within {} s", FIRST_FRAME_TIMEOUT.as_secs());
@@ -421,6 +447,7 @@ impl Parts {
             self.controller = controller;
         }
         self.media.draw_pointer(!self.enable_cursors || self.pages.count().1 > 1);
+        let now = self.now();
         let news = News {
             phase: self.session.phase(),
             reason: self.session.reason(),
@@ -428,6 +455,10 @@ impl Parts {
             display: self.display,
             quality: self.encoder.quality(self.now()),
             cursor: self.cursor.clone(),
+            ending: self
+                .limits
+                .coming(self.activity(), now, Timestamp::now())
+                .map(|coming| (coming, coming.due.saturating_sub(now))),
         };
         for (page, message) in self.pages.tell(&news) {
             match serde_json::to_string(&message) {
@@ -453,47 +484,5 @@ impl Parts {
             *old = snapshot;
             changed
         });
-    }
-
-    /// Takes everything down in order; each part has its time.
-    async fn end(mut self, inbox: &mut mpsc::Receiver<media::Event>) -> Result<(), Error> {
-        self.input.set_controller(None);
-        let reason = self.session.message().unwrap_or_else(|| "the session has ended".into());
-        if self.session.phase() == Phase::Failed && self.pages.count().1 > 0 {
-            tokio::time::sleep(LAST_WORDS).await;
-        }
-        for page in self.pages.ids() {
-            self.media.close_page(page, &reason);
-        }
-        let leave = async {
-            while self.pages.count().0 > 0 {
-                let Some(event) = inbox.recv().await else { break };
-                if let media::Event::PageRemoved(page, _) = event {
-                    self.pages.removed(&page, self.began.elapsed());
-                }
-            }
-        };
-        if tokio::time::timeout(GOODBYE, leave).await.is_err() {
-            tracing::debug!("some pages did not take their leave");
-        }
-        self.server.stop().await;
-        if let Some(listener) = self.turn_listener {
-            listener.abort();
-        }
-        self.audio.stop().await;
-        self.input.stop();
-        let thread = self.input_thread;
-        bounded("the input", move || thread.join()).await;
-        let media = self.media;
-        bounded("the pipeline", move || media.stop()).await;
-        let now = self.began.elapsed();
-        self.session.handle(session::Event::Drained, now);
-        self.session.outcome()
-    }
-}
-
-async fn bounded(what: &str, end: impl FnOnce() + Send + 'static) {
-    if tokio::time::timeout(PART_TIMEOUT, tokio::task::spawn_blocking(end)).await.is_err() {
-        tracing::warn!("{what} did not end in time; the process ends without it");
     }
 }

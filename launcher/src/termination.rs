@@ -4,6 +4,7 @@
 use crate::error::Error;
 use std::{fs::OpenOptions, io, io::Write, path::Path, process::ExitCode};
 use tokio::signal::unix::{SignalKind, signal};
+use vdi_protocol::reason::{LOGGED_OUT, STOPPED};
 
 /// Resolves, with the reason, when the process is asked to end. To be called inside the runtime.
 pub fn asked_to_stop() -> io::Result<impl Future<Output = String>> {
@@ -19,20 +20,38 @@ pub fn asked_to_stop() -> io::Result<impl Future<Output = String>> {
 /// Kubernetes keeps no more of a termination message.
 const MAX_MESSAGE_BYTES: usize = 4096;
 
-/// Tells how the session ended, and gives the exit code for it.
-pub fn conclude(result: Result<(), Error>, termination_log: &Path) -> ExitCode {
-    let Err(error) = result else {
-        tracing::info!("the session has ended as asked");
-        return ExitCode::SUCCESS;
+/// How a session ended that did not fail, and what was said of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// Somebody asked for it.
+    Stopped(String),
+    /// The desktop's own program has ended.
+    LoggedOut(String),
+}
+
+/// Tells how the session ended, and gives the exit code for it. Both good ends have the code 0, which alone would not
+/// tell a user who logged out from a node that shuts down.
+pub fn conclude(result: Result<Ended, Error>, termination_log: &Path) -> ExitCode {
+    let (words, code) = match result {
+        Ok(ended) => {
+            tracing::info!("the session has ended as asked");
+            let (name, why) = match ended {
+                Ended::Stopped(why) => (STOPPED, why),
+                Ended::LoggedOut(why) => (LOGGED_OUT, why),
+            };
+            (format!("{name}: {why}\n"), ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            tracing::error!(reason = error.reason.as_str(), "the session has failed: {error}");
+            (format!("{}: {error}\n", error.reason), ExitCode::from(error.reason.exit_code()))
+        }
     };
-    tracing::error!(reason = error.reason.as_str(), "the session has failed: {error}");
-    write_message(&error, termination_log);
-    ExitCode::from(error.reason.exit_code())
+    write_message(words, termination_log);
+    code
 }
 
 /// The file belongs to the container runtime: it is written only where it exists, and a failure to do so changes nothing.
-fn write_message(error: &Error, path: &Path) {
-    let mut message = format!("{}: {error}\n", error.reason);
+fn write_message(mut message: String, path: &Path) {
     if message.len() > MAX_MESSAGE_BYTES {
         message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
     }
@@ -66,6 +85,13 @@ mod tests {
         }
         assert!(!absent.exists());
         assert_eq!(std::fs::read_to_string(&present).unwrap(), "DISPLAY_UNAVAILABLE: no :9\n");
+        for (ended, message) in [
+            (Ended::Stopped("by SIGTERM".into()), "STOPPED: by SIGTERM\n"),
+            (Ended::LoggedOut("xterm has ended".into()), "LOGGED_OUT: xterm has ended\n"),
+        ] {
+            assert_eq!(conclude(Ok(ended), &present), ExitCode::SUCCESS);
+            assert_eq!(std::fs::read_to_string(&present).unwrap(), message);
+        }
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -102,6 +102,14 @@ pub enum ToPage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         once: Option<String>,
     },
+    /// The session will be ended by one of its limits, unless that moves; at each change, and when it no longer will.
+    Ending {
+        /// The limit; absent when the session is not about to be ended any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<SessionLimit>,
+        /// Seconds until then, when this was sent.
+        seconds: f64,
+    },
     /// This page had control, and another one has it now. It goes on watching.
     ControlTaken {
         /// By another page of the same user.
@@ -197,6 +205,18 @@ impl Role {
             Role::Viewer => "viewer",
         }
     }
+}
+
+/// What ends a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionLimit {
+    /// Its longest time.
+    Timeout,
+    /// Time without input.
+    Idle,
+    /// Time without a page.
+    Disconnected,
 }
 
 /// How bad a notice is.

@@ -4,6 +4,11 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// Begins the termination message of a process that ended because somebody asked it to: the node, the operator.
+pub const STOPPED: &str = "STOPPED";
+/// Begins the termination message of a process whose desktop was left by its user.
+pub const LOGGED_OUT: &str = "LOGGED_OUT";
+
 /// Why a session failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt::Debug, path::Path};
 use vdi_protocol::{
     broker::{FromBroker, ToBroker},
     connection::ConnectionFailure,
-    control::{Cursor, FromPage, Media, NoticeLevel, PageStats, Quality, Role, ToPage},
+    control::{Cursor, FromPage, Media, NoticeLevel, PageStats, Quality, Role, SessionLimit, ToPage},
     doctor::{Check, CheckName, Outcome, Report},
     input::{Input, Motion},
     latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
@@ -292,6 +292,8 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 png: "iVBORw0KGgo=".into(),
             }),
             ToPage::Cursor(Cursor::default()),
+            ToPage::Ending { limit: Some(SessionLimit::Idle), seconds: 59.5 },
+            ToPage::Ending { limit: None, seconds: 0.0 },
         ],
     );
 }
@@ -305,6 +307,7 @@ fn status_stands_on_the_wire_as_in_the_golden_file() {
             phase: Phase::Streaming,
             uptime_seconds: 12.5,
             last_input_seconds_ago: Some(0.25),
+            seconds_without_page: None,
             display: Some(":99".into()),
             encoder: Some(EncoderStatus {
                 name: "x264enc".into(),

@@ -16,7 +16,7 @@ import type { Size } from "./geometry";
 import { GOOD_STREAM_MS, QUIET_MS, CUT_NOTICE_MS, DOUBT_PAUSE_MS, FRESH_MS } from "./patience";
 import type { Continued, CursorShape, Input, Latency, MediaInfo, Motion, PageStats, Quality, Role, SessionInfo, ToPage } from "./protocol";
 import { Session, type ChannelName, type Outgoing, type SessionEvent, type World } from "./session";
-import type { ConnectionEvent, Stage, State } from "./state";
+import type { Coming, ConnectionEvent, Stage, State } from "./state";
 
 export type { ConnectionEvent, Stage, State } from "./state";
 
@@ -56,6 +56,9 @@ export class Connection {
   #latencyAtMs = 0;
   /** The pointer's shape, if it is not drawn into the picture. */
   cursor: CursorShape | null = null;
+
+  /** The limit that will end the session, and when; `null` while none is near. */
+  coming: Coming | null = null;
 
   /** `client`: the browser's name, if it has one. */
   constructor(url: string, client: string | null, world: World, callback: (event: ConnectionEvent) => void) {
@@ -193,7 +196,7 @@ export class Connection {
     this.quality = null;
     this.stats = null;
     this.latency = null;
-    this.cursor = null;
+    this.cursor = this.coming = null;
     if (this.#state.name === "reconnecting") this.#become({ ...this.#state, retryAtMs: null });
     this.#callback({ type: "begun" });
     const greeting = this.#client === null || watched ? {} : { client: this.#client };
@@ -408,6 +411,10 @@ export class Connection {
         break;
       case "display":
         this.display = { width: message.width, height: message.height };
+        this.#callback({ type: "changed" });
+        break;
+      case "ending":
+        this.coming = message.limit ? { limit: message.limit, atMs: this.#world.clock.nowMs() + message.seconds * 1000 } : null;
         this.#callback({ type: "changed" });
         break;
       case "session":

@@ -3,6 +3,7 @@
 import "./style.css";
 import "./doctor.css";
 import { browserClock } from "./clock";
+import { ComingEnd } from "./coming";
 import { Connection } from "./connection";
 import { Cursor } from "./cursor";
 import { Curtain, missing, say } from "./curtain";
@@ -162,6 +163,8 @@ const curtain = new Curtain(find("curtain"), (action) => {
   else connection.start();
 });
 
+const comingEnd = new ComingEnd(find("coming"), clock);
+
 const fullscreen = new Fullscreen(document.documentElement, () => {
   refresh();
 });
@@ -255,6 +258,7 @@ function refresh(): void {
   acted = mayAct;
 
   unmute.hidden = state.name !== "streaming" || media.sound !== "blocked";
+  comingEnd.show(state.name === "streaming" ? connection.coming : null, connection.role);
   watching.hidden = state.name !== "streaming" || connection.role !== "viewer";
   const { media: info, display, quality, limitedSeconds, stats, latency, latencySeconds, role, consumers } = connection;
   cursor.show(connection.cursor, scaleOf(media.box, media.size, display ?? media.size), window.devicePixelRatio);

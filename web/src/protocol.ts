@@ -65,6 +65,10 @@ export type Role = Read<typeof role>;
 const noticeLevel = oneOf(["info", "warning", "error"]);
 export type NoticeLevel = Read<typeof noticeLevel>;
 
+const sessionLimit = oneOf(["timeout", "idle", "disconnected"]);
+/** What ends a session. */
+export type SessionLimit = Read<typeof sessionLimit>;
+
 const limitation = oneOf(["none", "cpu", "bandwidth", "latency"]);
 /** What holds quality back: the words of W3C webrtc-stats, and `latency`. */
 export type Limitation = Read<typeof limitation>;
@@ -218,6 +222,7 @@ export const toPage = tagged({
   media,
   session: { phase, reason: optional(failureReason), message: optional(text), role, consumers: u32 },
   controlTaken: { sameUser: flag },
+  ending: { limit: optional(sessionLimit), seconds: number },
   notice: { level: noticeLevel, text, once: optional(text) },
   quality,
   display: { width: u32, height: u32 },
@@ -266,6 +271,7 @@ export const status = struct({
   message: byDefault(nullable(text), null),
   uptimeSeconds: byDefault(number, 0),
   lastInputSecondsAgo: byDefault(nullable(number), null),
+  secondsWithoutPage: byDefault(nullable(number), null),
   display: byDefault(nullable(text), null),
   encoder: byDefault(
     nullable(

@@ -1,6 +1,6 @@
 // Decision: what a session and the page's connection tell of themselves, and in which states a page may be; types only.
 import type { Cause } from "./cause";
-import type { NoticeLevel, PageStats, ToPage } from "./protocol";
+import type { NoticeLevel, PageStats, SessionLimit, ToPage } from "./protocol";
 
 /** How far a session has come. */
 export type Stage = "server" | "offer" | "media" | "desktop" | "frame";
@@ -13,6 +13,12 @@ export type State =
   /** `retrying`: the page goes on trying by itself. */
   | { readonly name: "failed"; readonly cause: Cause; readonly retrying: boolean }
   | { readonly name: "ended"; readonly message: string };
+
+/** The limit that will end the session, and when, on the page's clock. */
+export interface Coming {
+  readonly limit: SessionLimit;
+  readonly atMs: number;
+}
 
 export type ConnectionEvent =
   /** State, role, media, statistics or the number of pages changed. */

@@ -114,6 +114,8 @@ pub struct Config {
     pub idle_after: Option<Duration>,
     /// How long a display that has died is waited for.
     pub display_timeout: Duration,
+    /// File with the limits of the session's life.
+    pub session_limits: Option<PathBuf>,
     /// Form of the log.
     pub log_format: LogFormat,
     /// Whether the log tells details.
@@ -164,6 +166,7 @@ impl Config {
                 &options.desktop.display_timeout,
                 (0, 86_400),
             )),
+            session_limits: options.desktop.session_limits.filter(|path| !path.is_empty()).map(PathBuf::from),
             log_format: checks.one_of(
                 "log-format",
                 &options.desktop.log_format,

@@ -2,7 +2,7 @@
 
 use super::pod::{self, Standing, short};
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod, PodStatus};
-use vdi_protocol::reason::FailureReason;
+use vdi_protocol::reason::{FailureReason, LOGGED_OUT, STOPPED};
 
 /// Why a pod is of no use any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,11 +116,11 @@ fn of_container(pod: &Pod, terminated: &ContainerStateTerminated) -> Standing {
     if code == 0 {
         return match name {
             // It was asked to end, and the pod is not being deleted: a probe had failed, or the node was going.
-            "STOPPED" => Standing::Failed(Failure::transient(
+            STOPPED => Standing::Failed(Failure::transient(
                 "Stopped",
                 format!("The node ended the container, as when a probe fails: {}", short(sentence)),
             )),
-            "LOGGED_OUT" => Standing::LoggedOut(short(sentence)),
+            LOGGED_OUT => Standing::LoggedOut(short(sentence)),
             _ => Standing::LoggedOut("The desktop has ended.".to_owned()),
         };
     }

@@ -25,6 +25,8 @@ mod limits;
 mod limits_tests;
 mod pod;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use crate::{

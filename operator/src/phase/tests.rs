@@ -19,7 +19,6 @@ pub(super) struct World {
     pub(super) report: Option<Report>,
     pub(super) refusal: Option<Refusal>,
     pub(super) now: Timestamp,
-    pub(super) deleted: bool,
     pub(super) pods_made: u32,
 }
 
@@ -40,7 +39,6 @@ impl World {
             report: None,
             refusal: None,
             now: at("09:00:00"),
-            deleted: false,
             pods_made: 0,
         }
     }

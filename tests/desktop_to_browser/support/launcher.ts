@@ -24,6 +24,7 @@ export interface Status {
   reason: string | null;
   message: string | null;
   lastInputSecondsAgo: number | null;
+  secondsWithoutPage: number | null;
   display: string | null;
   encoder: EncoderStatus | null;
   latency: LatencyStatus | null;

@@ -1,0 +1,219 @@
+//! Decision: which limit of the session is coming, so that its pages are warned, and which one has struck, so that its
+//! end can be explained. (limits, activity, now) → words; it ends nothing: that is the operator's, and its alone.
+
+use jiff::Timestamp;
+use std::time::Duration;
+use vdi_protocol::{control::SessionLimit, session_limits::SessionLimits};
+
+/// How long before its end a session is warned.
+const LEAD: Duration = Duration::from_secs(300);
+/// The same for a limit of at most [`SHORT`].
+const SHORT_LEAD: Duration = Duration::from_secs(60);
+/// What counts as a short limit.
+const SHORT: Duration = Duration::from_secs(1800);
+/// By how much the operator's clock may be ahead of this one.
+const SKEW: Duration = Duration::from_secs(5);
+
+/// What happens in the session, on the clock of the process.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Activity {
+    /// The last key, button, wheel or motion.
+    pub last_input: Option<Duration>,
+    /// Since when no page is connected.
+    pub alone_since: Option<Duration>,
+}
+
+/// A limit that is coming.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Coming {
+    /// The limit.
+    pub limit: SessionLimit,
+    /// When, on the clock of the process.
+    pub due: Duration,
+}
+
+/// The limits as they were told last.
+#[derive(Debug, Default)]
+pub struct Limits {
+    told: SessionLimits,
+    expires_at: Option<Timestamp>,
+    /// From when on input and pages count: a desktop may have waited long for its user.
+    since: Duration,
+}
+
+impl Limits {
+    /// Takes what the operator says now. What cannot be read leaves the limits as they were.
+    pub fn tell(&mut self, json: &[u8], now: Duration) -> Result<(), String> {
+        let told: SessionLimits = match json.trim_ascii() {
+            b"" => SessionLimits::default(),
+            json => serde_json::from_slice(json).map_err(|err| format!("limits of the session: {err}"))?,
+        };
+        let expires_at = told.expires_at.as_deref().map(str::parse).transpose();
+        let expires_at = expires_at.map_err(|err| format!("limits of the session: expiresAt: {err}"))?;
+        let had =
+            self.told.idle_timeout_seconds.is_some() || self.told.disconnected_timeout_seconds.is_some();
+        if !had {
+            self.since = now;
+        }
+        (self.told, self.expires_at) = (told, expires_at);
+        Ok(())
+    }
+
+    /// When each limit comes due, with the time for which it warns.
+    fn dues(&self, activity: Activity, now: Duration, wall: Timestamp) -> [Option<(Coming, Duration)>; 3] {
+        let span = |seconds: Option<u64>| seconds.map(Duration::from_secs);
+        let lead = |limit: Duration| if limit > SHORT { LEAD } else { SHORT_LEAD.min(limit / 2) };
+        let expires = self.expires_at.map(|at| {
+            let left = at.duration_since(wall);
+            let due = match Duration::try_from(left) {
+                Ok(left) => now + left,
+                Err(_) => now.saturating_sub(left.unsigned_abs()),
+            };
+            (Coming { limit: SessionLimit::Timeout, due }, LEAD)
+        });
+        let idle = span(self.told.idle_timeout_seconds).map(|limit| {
+            let from = activity.last_input.unwrap_or_default().max(self.since);
+            (Coming { limit: SessionLimit::Idle, due: from + limit }, lead(limit))
+        });
+        let disconnected = span(self.told.disconnected_timeout_seconds).zip(activity.alone_since);
+        let disconnected = disconnected.map(|(limit, since)| {
+            (Coming { limit: SessionLimit::Disconnected, due: since.max(self.since) + limit }, lead(limit))
+        });
+        [expires, idle, disconnected]
+    }
+
+    /// The limit that pages are to be warned of, if it is time.
+    pub fn coming(&self, activity: Activity, now: Duration, wall: Timestamp) -> Option<Coming> {
+        let near = self.dues(activity, now, wall).into_iter().flatten();
+        // Of the third nobody is there to be told.
+        let near = near
+            .filter(|(coming, lead)| coming.limit != SessionLimit::Disconnected && now + *lead >= coming.due);
+        near.map(|(coming, _)| coming).min_by_key(|coming| coming.due)
+    }
+
+    /// What is said of the end, if a limit has struck.
+    pub fn struck(&self, activity: Activity, now: Duration, wall: Timestamp) -> Option<String> {
+        let struck = self.dues(activity, now, wall).into_iter().flatten();
+        let struck =
+            struck.filter(|(coming, _)| now + SKEW >= coming.due).min_by_key(|(coming, _)| coming.due);
+        Some(match struck?.0.limit {
+            SessionLimit::Timeout => "the session has reached its longest time".to_owned(),
+            SessionLimit::Idle => {
+                format!("nobody used the desktop for {}", words(self.told.idle_timeout_seconds))
+            }
+            SessionLimit::Disconnected => {
+                format!("nobody was connected for {}", words(self.told.disconnected_timeout_seconds))
+            }
+        })
+    }
+
+    /// What one is told who comes back to a desktop that would not have waited much longer.
+    pub fn welcome_back(&self, alone_for: Duration) -> Option<String> {
+        let limit = Duration::from_secs(self.told.disconnected_timeout_seconds?);
+        (alone_for * 2 >= limit).then(|| {
+            format!(
+                "No page was connected to this desktop for {}. It is ended after {} without one.",
+                words(Some(alone_for.as_secs())),
+                words(self.told.disconnected_timeout_seconds)
+            )
+        })
+    }
+}
+
+/// A span as people say it, in its largest unit.
+fn words(seconds: Option<u64>) -> String {
+    let seconds = seconds.unwrap_or_default();
+    let (count, unit) = match seconds {
+        0..120 => (seconds, "second"),
+        120..7200 => (seconds / 60, "minute"),
+        _ => (seconds / 3600, "hour"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn wall() -> Timestamp {
+        "2026-03-01T09:00:00Z".parse().unwrap()
+    }
+
+    fn limits(json: &str) -> Limits {
+        let mut limits = Limits::default();
+        limits.tell(json.as_bytes(), s(0)).unwrap();
+        limits
+    }
+
+    fn input(at: u64) -> Activity {
+        Activity { last_input: Some(s(at)), alone_since: None }
+    }
+
+    #[test]
+    fn idle_is_announced_a_minute_or_five_before_and_taken_back_by_a_key() {
+        let short = limits(r#"{"idleTimeoutSeconds": 600}"#);
+        assert_eq!(short.coming(input(100), s(639), wall()), None);
+        let coming = Some(Coming { limit: SessionLimit::Idle, due: s(700) });
+        assert_eq!(short.coming(input(100), s(640), wall()), coming);
+        assert_eq!(short.coming(input(641), s(642), wall()), None);
+        let long = limits(r#"{"idleTimeoutSeconds": 3600}"#);
+        assert_eq!(long.coming(input(0), s(3299), wall()), None);
+        assert!(long.coming(input(0), s(3300), wall()).is_some());
+        assert!(limits(r#"{"idleTimeoutSeconds": 20}"#).coming(input(0), s(9), wall()).is_none());
+    }
+
+    #[test]
+    fn longest_time_is_announced_by_the_wall_clock_and_the_nearer_limit_first() {
+        let both = limits(r#"{"expiresAt": "2026-03-01T09:04:00Z", "idleTimeoutSeconds": 3600}"#);
+        let coming = Some(Coming { limit: SessionLimit::Timeout, due: s(340) });
+        assert_eq!(both.coming(input(0), s(100), wall()), coming);
+        assert_eq!(both.coming(input(0), s(3500), wall()).unwrap().limit, SessionLimit::Idle);
+        let far = limits(r#"{"expiresAt": "2026-03-01T09:05:01Z"}"#);
+        assert_eq!(far.coming(input(0), s(100), wall()), None);
+    }
+
+    #[test]
+    fn end_is_explained_by_the_limit_that_struck_and_by_none_if_none_did() {
+        let idle = limits(r#"{"idleTimeoutSeconds": 600, "disconnectedTimeoutSeconds": 7200}"#);
+        assert_eq!(idle.struck(input(0), s(590), wall()), None);
+        let said = idle.struck(input(0), s(601), wall());
+        assert_eq!(said.as_deref(), Some("nobody used the desktop for 10 minutes"));
+        let alone = Activity { last_input: Some(s(7000)), alone_since: Some(s(0)) };
+        let said = idle.struck(alone, s(7200), wall());
+        assert_eq!(said.as_deref(), Some("nobody was connected for 2 hours"));
+        let over = limits(r#"{"expiresAt": "2026-03-01T08:59:00Z"}"#);
+        assert!(over.struck(input(9), s(10), wall()).unwrap().contains("longest time"));
+    }
+
+    #[test]
+    fn desktop_that_waited_for_its_user_counts_from_when_it_was_told_its_limits() {
+        let mut limits = limits("{}");
+        limits.tell(br#"{"idleTimeoutSeconds": 600}"#, s(5000)).unwrap();
+        assert_eq!(limits.struck(Activity::default(), s(5500), wall()), None);
+        // A limit that moves later does not begin the count anew.
+        limits.tell(br#"{"idleTimeoutSeconds": 700}"#, s(5600)).unwrap();
+        assert!(limits.struck(Activity::default(), s(5700), wall()).is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_read_leaves_the_limits_as_they_were() {
+        let mut limits = limits(r#"{"idleTimeoutSeconds": 600}"#);
+        assert!(limits.tell(b"{\"idle", s(1)).is_err());
+        assert!(limits.tell(br#"{"expiresAt": "soon"}"#, s(1)).unwrap_err().contains("expiresAt"));
+        assert!(limits.struck(input(0), s(600), wall()).is_some());
+        limits.tell(b"\n", s(2)).unwrap();
+        assert_eq!(limits.struck(input(0), s(600), wall()), None);
+    }
+
+    #[test]
+    fn who_comes_back_late_is_told() {
+        let limits = limits(r#"{"disconnectedTimeoutSeconds": 600}"#);
+        assert_eq!(limits.welcome_back(s(299)), None);
+        let told = limits.welcome_back(s(420)).unwrap();
+        assert!(told.contains("for 7 minutes") && told.contains("after 10 minutes"), "{told}");
+    }
+}
