@@ -95,6 +95,11 @@ fn desktop_that_is_not_ready_says_so_until_it_is() {
         place.session("work", "office", json!({})).await;
         let session = place.reason("work", "Starting").await;
         assert_eq!(phase(&session), Phase::Creating);
+        until("a container that runs", SOON, async || {
+            let status = place.pod(&session).await.status.unwrap();
+            if status.pod_ip.is_some() { Ok(()) } else { Err(format!("{status:?}")) }
+        })
+        .await;
         let kubelet = place.kubelet(&session).await;
         kubelet.is_ready(true).await;
         let started = place.running("work").await.status.unwrap().start_time;

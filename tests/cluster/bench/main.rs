@@ -39,6 +39,7 @@ mod wait;
 
 use operator::{Load, applied, created, percentile, running, still};
 use place::Place;
+use proxy::Proxy;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -61,44 +62,47 @@ fn main() {
     control_plane::with_cluster(async |cluster| {
         let place = Place::new(cluster, "bench").await;
         place.template("office", json!({ "storage": { "persistence": "claim" } })).await;
-        let operator = place.operator(&["--poll-interval=30s"]).await;
+        let proxy = Proxy::start(cluster.client.clone(), &place.name, cluster.nodes.loopback().first()).await;
+        // As it runs for users: without a line for each write.
+        let start = || place.operator_through(&proxy, &["--poll-interval=30s"], &[("VDI_DEBUG", "false")]);
+        let program = start();
 
         // So many at once.
-        let before = Load::of(operator.program.pid());
+        let before = Load::of(program.pid());
         let begun = Instant::now();
         let times = created(&place, 0..at_once).await;
         running(&place, at_once, LIMIT).await;
         let all_run = begun.elapsed();
-        still(&operator.proxy).await;
-        let mut applied: Vec<f64> = applied(&operator.proxy, &times);
-        let cpu = Load::of(operator.program.pid()).cpu_seconds - before.cpu_seconds;
-        let writes = operator.proxy.writes();
+        still(&proxy).await;
+        let mut applied: Vec<f64> = applied(&proxy, &times);
+        let cpu = Load::of(program.pid()).cpu_seconds - before.cpu_seconds;
+        let writes = proxy.writes();
         let of_kind = operator::counts(&writes);
 
         // So many in all.
         created(&place, at_once..standing).await;
         running(&place, standing, LIMIT).await;
-        still(&operator.proxy).await;
+        still(&proxy).await;
 
         // Nobody does anything.
-        let before = Load::of(operator.program.pid());
-        let written = operator.proxy.writes().len();
+        let before = Load::of(program.pid());
+        let written = proxy.writes().len();
         tokio::time::sleep(Duration::from_secs(seconds as u64)).await;
-        let steady = Load::of(operator.program.pid());
-        let steady_writes = operator.proxy.writes().len() - written;
+        let steady = Load::of(program.pid());
+        let steady_writes = proxy.writes().len() - written;
         let steady_cpu = (steady.cpu_seconds - before.cpu_seconds) / seconds as f64;
 
         // Another one comes.
-        assert!(operator.program.stop(LIMIT).await.success());
-        let written = operator.proxy.writes().len();
-        let next = place.operator_through(&operator.proxy, &["--poll-interval=30s"], &[]);
+        assert!(program.stop(LIMIT).await.success());
+        let written = proxy.writes().len();
+        let next = start();
         wait::until("the next operator to lead", LIMIT, async || {
             if next.log().contains("looking after") { Ok(()) } else { Err(next.last_words(3)) }
         })
         .await;
         tokio::time::sleep(Duration::from_secs(seconds as u64)).await;
         let restarted = Load::of(next.pid());
-        let restart_writes = operator.proxy.writes().len() - written;
+        let restart_writes = proxy.writes().len() - written;
 
         applied.sort_by(f64::total_cmp);
         let result = json!({
