@@ -241,6 +241,12 @@ pub struct DesktopOptions {
     /// JSON file with the limits of the session's life: `expiresAt`, `idleTimeoutSeconds`, `disconnectedTimeoutSeconds`. Pages are warned before one strikes, and told why when the session is ended; whoever wrote the file ends it. It is read again when it changes.
     #[arg(long, env = "SELKIES_SESSION_LIMITS", value_name = "FILE")]
     pub session_limits: Option<String>,
+    /// Whether `/metrics` has a port of its own as well, which asks for no password.
+    #[arg(long, env = "SELKIES_ENABLE_METRICS_HTTP", default_value = "false", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub enable_metrics_http: String,
+    /// That port; 0 takes a free one.
+    #[arg(long, env = "SELKIES_METRICS_HTTP_PORT", default_value = "8000", value_name = "PORT")]
+    pub metrics_http_port: String,
     /// Form of the log on stderr: `text` or `json`.
     #[arg(long, env = "SELKIES_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     pub log_format: String,
@@ -301,12 +307,6 @@ pub struct AcceptedOptions {
     /// Folder of the WebRTC statistics.
     #[arg(long, env = "SELKIES_WEBRTC_STATISTICS_DIR", value_name = "FOLDER")]
     pub webrtc_statistics_dir: Option<String>,
-    /// Whether metrics have a port of their own; `/metrics` is always served.
-    #[arg(long, env = "SELKIES_ENABLE_METRICS_HTTP", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    pub enable_metrics_http: Option<String>,
-    /// Port of the metrics.
-    #[arg(long, env = "SELKIES_METRICS_HTTP_PORT", value_name = "PORT")]
-    pub metrics_http_port: Option<String>,
 }
 
 impl AcceptedOptions {

@@ -107,6 +107,8 @@ struct Parts {
     controller: Option<String>,
     /// The task of the TURN server's UDP listener.
     turn_listener: Option<tokio::task::AbortHandle>,
+    /// The task of the metrics' own port.
+    exporter: Option<tokio::task::AbortHandle>,
     /// The last input that the session was told of.
     seen_input: Option<Instant>,
     /// Since when no page is connected.
@@ -175,6 +177,10 @@ impl Parts {
             turn: relay.clone(),
         });
         let routes = http::routes(board.clone()).or(wswebrtcsink::routes(media.sink()));
+        let exporter = match config.metrics_port {
+            Some(port) => Some(http::exporter::start(config.address, port, board.clone()).await?),
+            None => None,
+        };
         let services = port::Services {
             http: Service::new(routes, guard, certificate.clone()),
             certificate: certificate.clone(),
@@ -207,6 +213,7 @@ impl Parts {
             server,
             controller: None,
             turn_listener,
+            exporter,
             seen_input: None,
             alone_since: Some(began),
             limits: Limits::default(),

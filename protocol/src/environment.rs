@@ -14,6 +14,10 @@ pub const VIDEO_BITRATE: &str = "SELKIES_VIDEO_BITRATE";
 pub const ENABLE_BASIC_AUTH: &str = "SELKIES_ENABLE_BASIC_AUTH";
 /// User of HTTP Basic authentication.
 pub const BASIC_AUTH_USER: &str = "SELKIES_BASIC_AUTH_USER";
+/// Whether the metrics have a port of their own.
+pub const ENABLE_METRICS_HTTP: &str = "SELKIES_ENABLE_METRICS_HTTP";
+/// That port.
+pub const METRICS_HTTP_PORT: &str = "SELKIES_METRICS_HTTP_PORT";
 /// Password of HTTP Basic authentication.
 pub const BASIC_AUTH_PASSWORD: &str = "SELKIES_BASIC_AUTH_PASSWORD";
 /// Whether the page may resize the display.
@@ -25,6 +29,9 @@ pub const PULSE_SERVER: &str = "PULSE_SERVER";
 
 /// The port that a session listens on if nothing else is said.
 pub const DEFAULT_PORT: u16 = 8080;
+
+/// The metrics' own port, where they have one and nothing else is said.
+pub const DEFAULT_METRICS_PORT: u16 = 8000;
 
 /// Liveness: the process answers.
 pub const HEALTHZ: &str = "/healthz";

@@ -116,6 +116,8 @@ pub struct Config {
     pub display_timeout: Duration,
     /// File with the limits of the session's life.
     pub session_limits: Option<PathBuf>,
+    /// The metrics' own port, if they have one; 0 takes a free one.
+    pub metrics_port: Option<u16>,
     /// Form of the log.
     pub log_format: LogFormat,
     /// Whether the log tells details.
@@ -139,6 +141,7 @@ impl Config {
         let ice = network::ice(&mut checks, &options);
         let builtin_turn = checks.boolean("builtin-turn", &options.network.builtin_turn);
         notes.extend(network::no_way(&ice, builtin_turn));
+        let metrics_port = metrics_port(&mut checks, &options);
         let config = Self {
             address: checks_address(&mut checks, &options.server.addr),
             port: checks.number("port", &options.server.port, (0, u16::MAX)),
@@ -167,6 +170,7 @@ impl Config {
                 (0, 86_400),
             )),
             session_limits: options.desktop.session_limits.filter(|path| !path.is_empty()).map(PathBuf::from),
+            metrics_port,
             log_format: checks.one_of(
                 "log-format",
                 &options.desktop.log_format,
@@ -192,6 +196,12 @@ fn checks_address(checks: &mut Checks, value: &str) -> IpAddr {
         checks.refuse("addr", value, "an IP address such as 0.0.0.0, 127.0.0.1 or ::");
         IpAddr::from([0, 0, 0, 0])
     })
+}
+
+fn metrics_port(checks: &mut Checks, options: &Options) -> Option<u16> {
+    let enabled = checks.boolean("enable-metrics-http", &options.desktop.enable_metrics_http);
+    let port = checks.number("metrics-http-port", &options.desktop.metrics_http_port, (0, u16::MAX));
+    enabled.then_some(port)
 }
 
 fn credentials(checks: &mut Checks, options: &Options) -> Option<Credentials> {

@@ -5,6 +5,7 @@
 //! password if there is one.
 
 pub mod auth;
+pub mod exporter;
 pub mod histograms;
 pub mod limiter;
 pub mod metrics;
@@ -13,13 +14,11 @@ mod turn_metrics;
 
 use crate::board::Board;
 use vdi_protocol::environment;
-use warp::{
-    Filter, Rejection, Reply,
-    http::{StatusCode, header},
-};
+use warp::{Filter, Rejection, Reply, http::StatusCode};
 
 /// Probes, status and metrics.
 pub fn routes(board: Board) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone + Send + Sync {
+    let of_metrics = board.clone();
     let board = warp::any().map(move || board.clone());
     let healthz = at(environment::HEALTHZ).map(|| "ok\n");
     let health = at("/health").map(|| "OK");
@@ -35,14 +34,9 @@ pub fn routes(board: Board) -> impl Filter<Extract = (impl Reply,), Error = Reje
         .and(board.clone())
         .then(|board: Board| async move { warp::reply::json(&board.examination().await) });
     let turn = at(environment::TURN)
-        .and(board.clone())
+        .and(board)
         .map(|board: Board| warp::reply::json(&board.ice().rtc_configuration()));
-    let metrics = at(environment::METRICS).and(board).then(|board: Board| async move {
-        match metrics::render(&board.status().await, &board.figures()) {
-            Ok(text) => warp::reply::with_header(text, header::CONTENT_TYPE, OPEN_METRICS).into_response(),
-            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        }
-    });
+    let metrics = exporter::route(of_metrics);
     healthz.or(health).or(readyz).or(status).or(doctor).or(turn).or(metrics)
 }
 

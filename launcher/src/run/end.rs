@@ -57,7 +57,7 @@ impl Parts {
             tracing::debug!("some pages did not take their leave");
         }
         self.server.stop().await;
-        if let Some(listener) = self.turn_listener {
+        for listener in [self.turn_listener, self.exporter].into_iter().flatten() {
             listener.abort();
         }
         self.audio.stop().await;

@@ -73,6 +73,23 @@ fn status_and_metrics_tell_the_truth() {
 }
 
 #[test]
+fn metrics_have_a_port_without_a_password_where_that_is_asked_for_and_nothing_else_is_told_there() {
+    let arguments = ["--port=0", "--enable-metrics-http", "--metrics-http-port=0", "--", "sleep", "1000"];
+    let (program, page) = Program::ready(&arguments, &[]);
+    let log = program.log();
+    let line = log.lines().find(|line| line.contains("the metrics have a port")).unwrap();
+    let port = line.rsplit_once("address=").unwrap().1.rsplit(':').next().unwrap();
+    let metrics = Access { address: format!("127.0.0.1:{port}"), ..page.clone() };
+    let answer = metrics.get("/metrics", &[]);
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.contains(r#"vdi_phase{phase="Ready"} 1"#), "{}", answer.body);
+    for path in ["/", "/status", "/ws", "/turn"] {
+        assert_eq!(metrics.get_authorized(path).status, 404, "{path}");
+    }
+    assert_eq!(page.get("/metrics", &[]).status, 401, "the page's own port asks for the password");
+}
+
+#[test]
 fn nothing_is_encoded_while_nobody_watches() {
     let (_program, access) = sleeping();
     let frames = || {

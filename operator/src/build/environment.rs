@@ -48,6 +48,8 @@ pub(super) fn environment(spec: &VDITemplateSpec, gpu: i32, secret: &str) -> Vec
     variables.set("XDG_RUNTIME_DIR", volumes::RUNTIME);
     variables.set(protocol::PULSE_SERVER, format!("unix:{}/pulse/native", volumes::RUNTIME));
     variables.set(protocol::PORT, protocol::DEFAULT_PORT);
+    variables.set(protocol::ENABLE_METRICS_HTTP, true);
+    variables.set(protocol::METRICS_HTTP_PORT, protocol::DEFAULT_METRICS_PORT);
     variables.set(protocol::ENABLE_BASIC_AUTH, true);
     variables.secret(protocol::BASIC_AUTH_USER, secret, KEY_USERNAME);
     variables.secret(protocol::BASIC_AUTH_PASSWORD, secret, KEY_PASSWORD);
