@@ -269,6 +269,13 @@ impl RunOptions {
             Peer { namespace: namespace.clone(), labels: wrong.labels("--turn-labels", &self.turn_labels) }
         });
         let networks = wrong.networks("--turn-networks", &self.turn_networks);
+        let is_name = |host: &&String| host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_err();
+        if let Some(name) = hosts.iter().find(is_name).filter(|_| peer.is_none() && networks.is_empty()) {
+            wrong.0.push(format!(
+                "--turn-hosts {name}: a name does not say where coturn's packets come from, and the desktops' network policies \
+                 would drop them: give --turn-networks, or --turn-namespace where coturn's pods have addresses of their own"
+            ));
+        }
         match secret {
             Ok(shared_secret) => {
                 Some(Turn { hosts, port: self.turn_port, shared_secret, lifetime, peer, networks })
@@ -379,7 +386,8 @@ mod tests {
             "--traefik-labels",
             "--forbidden-networks",
             "--poll-interval",
-            "--turn",
+            "--turn-hosts needs --turn-secret-file",
+            "--turn-hosts turn.example.com: a name does not say",
         ];
         for option in options {
             assert!(wrong.iter().any(|message| message.starts_with(option)), "{option}: {wrong:?}");
@@ -389,8 +397,12 @@ mod tests {
 
     #[test]
     fn turn_has_its_secret_from_a_file() {
-        let config =
-            resolve(&["--turn-hosts=a.example.com,b.example.com", "--turn-secret-file=/secret"]).unwrap();
+        let config = resolve(&[
+            "--turn-hosts=a.example.com,b.example.com",
+            "--turn-networks=192.0.2.0/24",
+            "--turn-secret-file=/secret",
+        ])
+        .unwrap();
         let turn = config.settings.turn.unwrap();
         assert_eq!(turn.shared_secret, "secret");
         assert_eq!(turn.hosts, ["a.example.com", "b.example.com"]);

@@ -18,7 +18,9 @@ fn no_secret_is_in_a_pod_an_argument_a_log_or_an_event() {
         let file = cluster.folder().join(format!("{}.secret", place.name));
         std::fs::write(&file, format!("{TURN_SECRET}\n")).unwrap();
         let secret_file = format!("--turn-secret-file={}", file.display());
-        let operator = place.operator(&["--turn-hosts=turn.vdi.test", &secret_file]).await;
+        let operator = place
+            .operator(&["--turn-hosts=turn.vdi.test", "--turn-networks=192.0.2.0/24", &secret_file])
+            .await;
         place.session("work", "office", json!({})).await;
         let session = place.running("work").await;
         let secrets: Api<Secret> = place.api();
@@ -75,8 +77,14 @@ fn turn_credentials_are_renewed_at_half_of_their_life() {
         let file = cluster.folder().join(format!("{}.secret", place.name));
         std::fs::write(&file, TURN_SECRET).unwrap();
         let secret_file = format!("--turn-secret-file={}", file.display());
-        let operator =
-            place.operator(&["--turn-hosts=turn.vdi.test", "--turn-lifetime=2m", &secret_file]).await;
+        let operator = place
+            .operator(&[
+                "--turn-hosts=turn.vdi.test",
+                "--turn-networks=192.0.2.0/24",
+                "--turn-lifetime=2m",
+                &secret_file,
+            ])
+            .await;
         place.session("work", "office", json!({})).await;
         place.running("work").await;
         let secrets: Api<Secret> = place.api();

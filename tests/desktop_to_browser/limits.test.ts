@@ -32,7 +32,7 @@ const inSeconds = (seconds: number): string => new Date(Date.now() + seconds * 1
 const warning = (viewer: Viewer): Promise<string> =>
   viewer.page.evaluate(() => {
     const pill = document.querySelector<HTMLElement>("#coming");
-    return pill === null || pill.hidden ? "" : (pill.textContent ?? "").replace(/\s+/g, " ").trim();
+    return pill === null || pill.hidden ? "" : pill.textContent.replace(/\s+/g, " ").trim();
   });
 
 const warns = (viewer: Viewer, words: RegExp, limitMs = 10_000): Promise<string> =>
@@ -95,7 +95,7 @@ test("who comes back late is told how long a desktop waits", async () => {
   await tell({ disconnectedTimeoutSeconds: 4 });
   await launcher.statusWhere("nobody was for a while", ({ secondsWithoutPage }) => (secondsWithoutPage ?? 0) > 5, 20_000);
   const viewer = await chromium.open(launcher);
-  await until("the notice", 10_000, async () => /No page was connected to this desktop/.test((await viewer.page.textContent("#notices")) ?? ""));
+  await until("the notice", 10_000, async () => ((await viewer.page.textContent("#notices")) ?? "").includes("No page was connected to this desktop"));
   assert.equal((await launcher.status()).secondsWithoutPage, null);
   await tell({});
   await viewer.close();
