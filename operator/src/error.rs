@@ -127,6 +127,20 @@ fn words(error: &kube::Error) -> String {
     }
 }
 
+/// An error with what lies behind it: that a request failed says little without the address that could not be reached.
+pub fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,5 +170,13 @@ mod tests {
             "cannot create Pod desktop-work: the API server answered 500"
         );
         assert_eq!(refused(422, "spec: no").to_string(), "cannot create Pod desktop-work: spec: no");
+    }
+
+    #[test]
+    fn an_error_is_told_with_what_lies_behind_it() {
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let source = Box::new(kube::Error::Service(Box::new(refused)));
+        let text = whole(&Error::Api { what: "hold the lease vdi-system/vdi-operator".to_owned(), source });
+        assert!(text.starts_with("cannot hold the lease") && text.contains("refused"), "{text}");
     }
 }

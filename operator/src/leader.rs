@@ -3,8 +3,9 @@
 use crate::{
     backoff,
     election::{self, Observed, Step},
-    error::Error,
+    error::{Error, whole},
     names,
+    watch::Complaints,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -78,6 +79,7 @@ impl Fence {
 pub fn run(
     client: Client,
     election: Election,
+    complaints: Arc<Complaints>,
     stop: watch::Receiver<bool>,
 ) -> (Fence, watch::Receiver<bool>, tokio::task::JoinHandle<()>) {
     let fence = Fence::new();
@@ -89,6 +91,7 @@ pub fn run(
         leads,
         observed: Observed::default(),
         held: None,
+        complaints,
     };
     let task = tokio::spawn(candidate.run(stop));
     (fence, leading, task)
@@ -102,6 +105,7 @@ struct Candidate {
     observed: Observed,
     /// The Lease as it was written last.
     held: Option<Lease>,
+    complaints: Arc<Complaints>,
 }
 
 impl Candidate {
@@ -111,7 +115,13 @@ impl Candidate {
         loop {
             let limit = self.limit();
             let attempt = tokio::time::timeout(limit, self.attempt()).await;
-            match attempt.unwrap_or_else(|_| Err(Error::Late { what: "renew the lease".to_owned(), limit })) {
+            let attempt =
+                attempt.unwrap_or_else(|_| Err(Error::Late { what: "renew the lease".to_owned(), limit }));
+            match &attempt {
+                Err(error) if !error.is_stale() => self.complaints.set("the lease", Some(whole(error))),
+                _ => self.complaints.set("the lease", None),
+            }
+            match attempt {
                 Ok(None) => told = None,
                 Ok(Some(holder)) => {
                     self.fence.close();
@@ -121,7 +131,7 @@ impl Candidate {
                     }
                 }
                 Err(error) if error.is_stale() => tracing::debug!("somebody else wrote the lease: {error}"),
-                Err(error) => tracing::warn!("{error}"),
+                Err(_) => {}
             }
             self.tell();
             // While it fails it is tried more often than it has to be, and the end of the time is not slept through.

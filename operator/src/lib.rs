@@ -62,7 +62,8 @@ pub async fn run(config: Config, stop: Receiver<bool>) -> Result<(), Error> {
     let client = client().await?;
     // The lease is let go of after the last write, so it does not listen to `stop` itself.
     let (let_go, letting_go) = tokio::sync::watch::channel(false);
-    let (fence, mut leads, election) = leader::run(client.clone(), config.election.clone(), letting_go);
+    let (fence, mut leads, election) =
+        leader::run(client.clone(), config.election.clone(), complaints.clone(), letting_go);
     let mut stopping = stop.clone();
     while !*stopping.borrow() {
         let leading = tokio::select! {

@@ -106,8 +106,9 @@ pub fn host<'a>(mine: Claim<'_>, others: impl IntoIterator<Item = Claim<'a>>, do
     let taken: Vec<String> = others
         .into_iter()
         .filter(|other| other.uid != mine.uid)
-        .filter_map(|other| match other.url {
-            Some(url) => host_of(url, domain).filter(|host| host.starts_with(&name)).map(str::to_owned),
+        // An address of another domain is from before the domain was changed, and is about to follow.
+        .filter_map(|other| match other.url.and_then(|url| host_of(url, domain)) {
+            Some(host) => Some(host.to_owned()).filter(|host| host.starts_with(&name)),
             None if (other.created, other.uid) < (mine.created, mine.uid) => {
                 Some(slug_of(other.user)).filter(|other| *other == name)
             }
@@ -194,6 +195,14 @@ mod tests {
     fn address_under_another_domain_is_given_up() {
         let moved = Claim { url: Some("https://alice.old.example/"), ..claim("alice@a.example", "b", 9) };
         assert_eq!(host(moved, [moved], DOMAIN), "alice");
+    }
+
+    #[test]
+    fn after_a_change_of_the_domain_the_older_namesake_has_the_name_before_its_address_has_followed() {
+        let moved = Claim { url: Some("https://alice.old.example/"), ..claim("alice@a.example", "b", 1) };
+        let new = claim("alice@b.example", "c", 2);
+        assert_eq!(host(moved, [moved, new], DOMAIN), "alice");
+        assert_ne!(host(new, [moved, new], DOMAIN), "alice");
     }
 
     #[test]

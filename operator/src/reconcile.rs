@@ -315,7 +315,11 @@ impl Course<'_> {
             tracing::info!("session {name} is {:?}", decision.status.phase);
         }
         for told in &decision.events {
-            tracing::info!("session {name}: {}: {}", told.reason, told.note);
+            if told.warning {
+                tracing::warn!("session {name}: {}: {}", told.reason, told.note);
+            } else {
+                tracing::info!("session {name}: {}: {}", told.reason, told.note);
+            }
         }
         if old.restarts.unwrap_or_default() < decision.status.restarts.unwrap_or_default() {
             self.operator.metrics.replaced();

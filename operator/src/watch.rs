@@ -40,7 +40,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 /// Objects to be looked at that may wait for the controller, which takes them faster than they come.
 const QUEUE: usize = 1_024;
 
-/// What is wrong with the watches, by kind; empty if nothing is.
+/// What is wrong with the watches and the lease, by kind; empty if nothing is.
 #[derive(Default)]
 pub struct Complaints(Mutex<BTreeMap<String, String>>);
 
@@ -55,7 +55,8 @@ impl Complaints {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn set(&self, kind: &str, complaint: Option<String>) {
+    /// What is wrong with a kind, or that nothing is; what is new is logged.
+    pub fn set(&self, kind: &str, complaint: Option<String>) {
         let mut complaints = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match complaint {
             Some(complaint) => {
@@ -66,7 +67,7 @@ impl Complaints {
             }
             None => {
                 if complaints.remove(kind).is_some() {
-                    tracing::info!("the watch of {kind} works again");
+                    tracing::info!("what was wrong with {kind} is over");
                 }
             }
         }
@@ -306,14 +307,13 @@ fn complaint(name: &str, error: &watcher::Error) -> Option<String> {
     }
 }
 
-/// Of a pod's spec only the node is read, and of its containers only how they fare.
+/// Of a pod's spec only the node is read, and of its containers only their image and how they fare.
 fn trim_pod(pod: &mut Pod) {
     trim(pod);
     if let Some(spec) = pod.spec.take() {
         pod.spec = Some(PodSpec { node_name: spec.node_name, ..PodSpec::default() });
     }
     for container in pod.status.iter_mut().flat_map(|status| status.container_statuses.iter_mut().flatten()) {
-        container.image = String::new();
         container.image_id = String::new();
         container.container_id = None;
         container.volume_mounts = None;

@@ -73,7 +73,8 @@ impl<'f> Course<'f> {
             ask: false,
         };
         course.status.observed_generation = facts.session.metadata.generation;
-        course.status.url = course.status.url.or_else(|| facts.url.map(str::to_owned));
+        // Its name stays; the domain is the administrator's, who may change it.
+        course.status.url = facts.url.map(str::to_owned).or(course.status.url);
         course.run();
         course.conclude()
     }

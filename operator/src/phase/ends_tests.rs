@@ -214,6 +214,17 @@ fn deleted_session_loses_its_pod_and_keeps_the_reason_of_its_end() {
 }
 
 #[test]
+fn address_follows_the_domain() {
+    let mut world = World::running("{}", "{}");
+    world.session.status.as_mut().unwrap().url = Some("https://alice.old.example/".to_owned());
+    world.reconcile();
+    assert_eq!(world.status().url.as_deref(), Some("https://alice.vdi.example.com/"));
+    world.desktop = Err(Invalid { reason: "TemplateNotFound", message: "m".to_owned() });
+    world.reconcile();
+    assert_eq!(world.status().url.as_deref(), Some("https://alice.vdi.example.com/"));
+}
+
+#[test]
 fn claimed_desktop_starts_when_it_was_claimed() {
     let mut world = World::new("{}", "{}");
     world.reconcile();
