@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
         description = "How a desktop gets its GPU"
     ),
     printcolumn(
-        name = "Waiting",
+        name = "Warm Pool",
         type_ = "integer",
         json_path = ".spec.warmPool.size",
         description = "Desktops that wait for a session"

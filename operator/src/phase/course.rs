@@ -295,7 +295,8 @@ impl<'f> Course<'f> {
             let restarts = self.status.restarts.unwrap_or_default();
             format!("Another one is started, replacement {restarts} of {}.", BACK_OFF.len())
         };
-        self.ready = (Truth::False, Word::new(&failure.reason, format!("{} {what_next}", failure.message)));
+        self.ready =
+            (Truth::False, Word::new(&failure.reason, format!("{} {what_next}", sentence(&failure.message))));
     }
 
     /// Counts the failure of a pod, once.
@@ -479,4 +480,10 @@ fn annotation<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {
 /// The limits that the pod was last told, for a session whose template is no longer there to say.
 fn told_limits(pod: &Pod) -> Option<SessionLimits> {
     serde_json::from_str(annotation(pod, vdi_protocol::session_limits::ANNOTATION)?).ok()
+}
+
+/// What a process said last is not always a whole sentence.
+fn sentence(words: &str) -> String {
+    let words = words.trim_end();
+    if words.ends_with(['.', '!', '?']) { words.to_owned() } else { format!("{words}.") }
 }
