@@ -60,8 +60,16 @@ pub async fn remove(client: Client, pod: Pod) {
     let pods: Api<Pod> = Api::namespaced(client, &pod.namespace().unwrap());
     let this = Preconditions { uid: pod.uid(), resource_version: None };
     let now = DeleteParams { grace_period_seconds: Some(0), preconditions: Some(this), ..Default::default() };
-    // Another may have been quicker.
-    let _ = pods.delete(&name, &now).await;
+    loop {
+        match tokio::time::timeout(PATIENCE, pods.delete(&name, &now)).await {
+            Ok(Ok(_)) => return,
+            // Another was quicker.
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 || status.code == 409 => return,
+            // The API server is away, and whoever asked for the end of the pod does not ask twice.
+            Ok(Err(_)) => tokio::time::sleep(AGAIN).await,
+            Err(_) => (),
+        }
+    }
 }
 
 /// What tells the API server of a pod.
