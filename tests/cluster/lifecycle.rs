@@ -160,6 +160,11 @@ fn suspended_session_has_no_pod_and_comes_back_with_home_and_address() {
             })
             .await;
         assert_eq!(ready_reason(&suspended), "Suspended");
+        assert_eq!(
+            suspended.status.unwrap().start_time,
+            None,
+            "its time begins anew, in the same second or later"
+        );
         until("no pod and no Secret", SOON, async || {
             let left = dump::objects(&place).await;
             let kinds: Vec<_> = left.keys().filter_map(|name| name.split('/').next()).collect();
@@ -173,7 +178,8 @@ fn suspended_session_has_no_pod_and_comes_back_with_home_and_address() {
         let after = place.running("work").await;
         let (before, after) = (before.status.unwrap(), after.status.unwrap());
         assert_eq!(before.url, after.url);
-        assert!(after.start_time.unwrap().0 > before.start_time.unwrap().0, "its time begins anew");
+        assert!(after.start_time >= before.start_time && after.start_time.is_some());
+        assert_ne!(before.pod_uid, after.pod_uid);
         assert_ne!(
             password(&secrets.get("desktop-work").await.unwrap()),
             first,
