@@ -126,8 +126,10 @@ fn the_source_is_told_how_many_frames_are_wanted() {
 /// Frames that came out and that were dropped of a source that is many times faster than the encoder.
 fn rush(captures_on_demand: bool) -> (u64, u64) {
     let bin = bin(&["x264enc"]);
-    // A limit of the frame rate would drop frames too, and this source does not hear of it.
-    bin.set_properties(&[("max-cpu", &0u32), ("max-latency", &0u32)]);
+    // A limit of the frame rate would drop frames too, and this source does not hear of it. So many frames of this size
+    // are worth more bits than the usual rate has.
+    bin.set_properties(&[("max-cpu", &0u32), ("max-latency", &0u32), ("max-bitrate", &200_000u32)]);
+    bin.set_property("bitrate", 200_000u32);
     let session = Session::new(
         &bin,
         "videotestsrc is-live=true pattern=gradient ! capsfilter caps=video/x-raw,format=I420,width=1920,height=1080,framerate=1000/1",
