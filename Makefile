@@ -10,8 +10,9 @@ TARGET := $(abspath $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target))
 NODE_TEST := node --import tsx --test --test-concurrency=1 --test-reporter=spec
 # Minutes that the viewers' test of `make soak` watches.
 SOAK_MINUTES ?= 10
-# Parts of `make bench` (latency first-frame costs failover relay operator encoders), and cases of its latency part by what their names
-# have in them, such as BENCH=latency CASES="1920x1080@60 text, typing"; all if empty. VDI_BENCH_SECONDS is the window.
+# Parts of `make bench` (latency congestion first-frame costs failover relay operator encoders), and cases of its latency or its
+# congestion part by what their names have in them, such as BENCH=latency CASES="1920x1080@60 text, typing"; all if empty.
+# VDI_BENCH_SECONDS is the window, VDI_BENCH_TRACES are files of Mahimahi traces for congestion, with commas between them.
 BENCH ?=
 CASES ?=
 # Options for the launcher of `make run`, such as RUN="--framerate 30".
@@ -40,7 +41,7 @@ check: setup page ## The same checks as CI: formats, lints, licences, types, tid
 	cargo test --quiet --package gst-plugin-vdi --test tidy
 
 .PHONY: bench
-bench: setup page ## Latency to the glass beside two naive senders, CPU, memory, encoders, fail-over, the operator: tables and plots in target/bench/
+bench: setup page ## Latency to the glass beside two naive senders, congestion control on played links, CPU, memory, encoders, fail-over, the operator: tables and plots in target/bench/
 	cargo build --release --workspace
 	VDI_PROFILE=release VDI_BENCH_PARTS="$(BENCH)" VDI_BENCH_CASES="$(CASES)" node --import tsx tests/bench/main.ts
 
@@ -73,4 +74,4 @@ test-web:
 test-plugin:
 	scripts/test-install.sh
 test-browser:
-	$(NODE_TEST) tests/bench/*.test.ts tests/bench/latency/*.test.ts tests/desktop_to_browser/*.test.ts
+	$(NODE_TEST) tests/bench/*.test.ts tests/bench/*/*.test.ts tests/desktop_to_browser/*.test.ts

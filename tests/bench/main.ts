@@ -11,6 +11,7 @@ import { Chromium, type Viewer } from "../desktop_to_browser/support/browser.js"
 import { Child, cpuSeconds, residentBytes } from "../desktop_to_browser/support/child.js";
 import { Launcher, targetFolder } from "../desktop_to_browser/support/launcher.js";
 import { delay } from "../desktop_to_browser/support/wait.js";
+import { congestion, congestionSeconds } from "./congestion/main.js";
 import { encoders } from "./encoders.js";
 import { failover } from "./failover.js";
 import { FIRST_FRAME_SECONDS, firstFrame } from "./first-frame.js";
@@ -110,9 +111,23 @@ interface Part {
 const PARTS: Record<string, Part> = {
   latency: {
     words: null,
-    seconds: plannedSeconds(SECONDS, CASES),
+    // Cases are those of a part that runs, so only that may be asked.
+    get seconds() {
+      return plannedSeconds(SECONDS, CASES);
+    },
     run: async (chromium) => {
       const told = await latency(chromium, progress, host, SECONDS, CASES);
+      figures.push(...told.figures);
+      tables.push(told.table);
+    },
+  },
+  congestion: {
+    words: null,
+    get seconds() {
+      return congestionSeconds(CASES);
+    },
+    run: async (chromium) => {
+      const told = await congestion(chromium, progress, host, CASES);
       figures.push(...told.figures);
       tables.push(told.table);
     },

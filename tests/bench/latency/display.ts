@@ -6,7 +6,7 @@ import { Display, type Picture } from "../../desktop_to_browser/support/x11.js";
 import { Hopeless, until } from "../../desktop_to_browser/support/wait.js";
 import type { Geometry } from "./marker.js";
 
-export const CONTENTS = ["static", "typing", "text", "motion"] as const;
+export const CONTENTS = ["static", "typing", "text", "motion", "grain"] as const;
 export type Content = (typeof CONTENTS)[number];
 
 /** Time for drawing a film's pictures and for Xvfb to start, on a busy machine. */

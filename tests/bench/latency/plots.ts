@@ -1,7 +1,7 @@
-// Decision: the outcomes as pictures: latency as distributions, where the time goes, and what it costs. SVG, by ECharts,
-// which needs no browser for it.
+// Decision: the outcomes as pictures: latency as distributions, where the time goes, and what it costs.
 
-import { init, setPlatformAPI, type EChartsOption, type SeriesOption } from "echarts";
+import type { SeriesOption } from "echarts";
+import { FONT, INK, PALE, WIDTH, draw, title } from "../chart.js";
 import { percentile } from "../figures.js";
 import type { Outcome, Result } from "./results.js";
 import { SENDERS, type SenderName } from "./senders.js";
@@ -14,12 +14,6 @@ const NAMES: Record<SenderName, string> = {
   "playout-delay": "(b) the same, playout-delay 0/0",
   ours: "(c) gst-vdi",
 };
-const INK = "#22272e";
-const PALE = "#e4e8ec";
-const FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif";
-const WIDTH = 1100;
-/** Width of a character to the height of its font, at most: there is nothing here to measure text with. */
-const CHARACTER_EM = 0.62;
 
 /** Names and contents of the files. */
 export function plots(outcomes: readonly Outcome[]): [name: string, svg: string][] {
@@ -30,30 +24,6 @@ export function plots(outcomes: readonly Outcome[]): [name: string, svg: string]
     ["cpu", costs(outcomes)],
   ];
 }
-
-setPlatformAPI({
-  measureText: (text, font) => {
-    const size = Number(/(\d+(?:\.\d+)?)px/.exec(font ?? "")?.[1] ?? 12);
-    return { width: text.length * size * CHARACTER_EM };
-  },
-});
-
-function draw(height: number, option: EChartsOption): string {
-  const chart = init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
-  chart.setOption({ animation: false, backgroundColor: "#ffffff", textStyle: { fontFamily: FONT, color: INK }, ...option });
-  const svg = chart.renderToSVGString();
-  chart.dispose();
-  return svg;
-}
-
-const title = (text: string, subtext: string) => ({
-  text,
-  subtext,
-  left: 24,
-  top: 14,
-  textStyle: { fontSize: 19, color: INK, fontWeight: 600 },
-  subtextStyle: { fontSize: 12.5, color: "#5b6570" },
-});
 
 /** Of each case a small plot: share of pictures that were on the glass within so many milliseconds. */
 function distributions(outcomes: readonly Outcome[]): string {

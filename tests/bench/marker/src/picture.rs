@@ -1,4 +1,4 @@
-//! Decision: what the four contents look like, as pixels of four bytes (blue, green, red, nothing). The same seed draws
+//! Decision: what the contents look like, as pixels of four bytes (blue, green, red, nothing). The same seed draws
 //! the same pictures. It knows of no display.
 
 use fastrand::Rng;
@@ -210,6 +210,21 @@ pub fn scene(chance: &mut Rng, width: usize, height: usize, frames: usize) -> im
     })
 }
 
+impl Picture {
+    /// Adds grain that no other picture has: nothing can be told of it from the picture before, so that an encoder spends
+    /// whatever it may on it.
+    pub fn grained(mut self, chance: &mut Rng) -> Self {
+        const DEEP: i16 = 24;
+        for pixel in self.bytes.chunks_exact_mut(PIXEL_BYTES) {
+            let grain = chance.i16(-DEEP..=DEEP);
+            for level in &mut pixel[..3] {
+                *level = (i16::from(*level) + grain).clamp(0, 255) as u8;
+            }
+        }
+        self
+    }
+}
+
 /// Value noise in four octaves, coloured: rough enough to cost an encoder what a film costs.
 fn landscape(chance: &mut Rng, width: usize, height: usize, tint: Colour) -> Picture {
     const OCTAVES: [(usize, i32); 4] = [(128, 8), (32, 4), (8, 2), (3, 1)];
@@ -264,6 +279,24 @@ mod tests {
             // A quarter of the bytes is padding.
             assert!(changed * 10 > 320 * 180 * 3 * 8, "only {changed} bytes have changed");
         }
+    }
+
+    #[test]
+    fn grain_is_another_in_every_picture_and_leaves_the_picture_behind_it() {
+        let mut chance = Rng::with_seed(7);
+        let plain = scene(&mut chance, 320, 180, 1).next().unwrap();
+        let [one, other] = [0, 1].map(|_| plain.clone().grained(&mut chance));
+        let apart = |one: &Picture, other: &Picture| {
+            let sum: i64 = one.bytes.iter().zip(&other.bytes).map(|(a, b)| i64::from(a.abs_diff(*b))).sum();
+            sum as f64 / (320 * 180 * 3) as f64
+        };
+        // The mean of one grain, and of the difference of two.
+        assert!((10.0..13.5).contains(&apart(&plain, &one)), "{}", apart(&plain, &one));
+        assert!((14.0..18.0).contains(&apart(&one, &other)), "{}", apart(&one, &other));
+        let mean = |picture: &Picture| {
+            picture.bytes.iter().map(|byte| f64::from(*byte)).sum::<f64>() / picture.bytes.len() as f64
+        };
+        assert!((mean(&plain) - mean(&one)).abs() < 1.0);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub enum Content {
     Text,
     /// Something like a film fills the display.
     Motion,
+    /// The same with grain: it fills a link of any rate.
+    Grain,
 }
 
 impl Content {
@@ -27,7 +29,7 @@ impl Content {
         match self {
             Self::Static => Rhythm::Never,
             Self::Typing => Rhythm::Typing(Rng::with_seed(seed)),
-            Self::Text | Self::Motion => Rhythm::Steady,
+            Self::Text | Self::Motion | Self::Grain => Rhythm::Steady,
         }
     }
 }
@@ -64,8 +66,11 @@ impl Stage {
         let terminal = Terminal::on(width, height);
         let mut stored = Vec::new();
         let first = match content {
-            Content::Motion => {
-                for picture in picture::scene(&mut chance, width, height, SCENE_FRAMES) {
+            Content::Motion | Content::Grain => {
+                let film: Vec<_> = picture::scene(&mut chance, width, height, SCENE_FRAMES).collect();
+                for picture in film {
+                    let picture =
+                        if content == Content::Grain { picture.grained(&mut chance) } else { picture };
                     stored.push(screen.store(&picture)?);
                 }
                 stored[0]
@@ -97,7 +102,7 @@ impl Stage {
         let terminal = self.terminal;
         let cells = marker::cells(self.number, now_us());
         match self.content {
-            Content::Motion => {
+            Content::Motion | Content::Grain => {
                 let picture = self.stored[there_and_back(self.number as usize, self.stored.len())];
                 self.screen.write_marker(picture, MARKER, &cells)?;
                 self.screen.put_stored(picture, (0, 0))?;
