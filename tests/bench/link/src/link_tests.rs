@@ -96,7 +96,7 @@ fn a_relay_that_wakes_late_plays_the_same_link() {
     let mut link = Link::new(rate(12_000_000), 1);
     let mut late = Vec::new();
     for (index, arrived) in times.into_iter().enumerate() {
-        // Asked for what is due only every 30 ms, although packets are stamped when they come.
+        // It hears of packets, and asks what is due, only every 30 ms.
         link.offer(Packet { load: index, bytes: 1500, arrived });
         if index % 43 == 0 {
             late.extend(std::iter::from_fn(|| link.take(arrived)));

@@ -71,17 +71,19 @@ fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let (input, mut out) = (stdin(), stdout());
     let mut unread: Vec<u8> = Vec::new();
     loop {
-        let now = sockets::now();
-        for told in relay.pass(now)? {
-            writeln!(out, "{}", serde_json::to_string(&told)?)?;
-        }
         let is_input = {
             let mut fds = vec![PollFd::new(input.as_fd(), PollFlags::POLLIN)];
             fds.extend(relay.fds().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
             wait(&mut fds, relay.next().saturating_sub(sockets::now()))?;
             fds[0].any() == Some(true)
         };
+        // What came before this moment is in the sockets already, so the link hears of all of it before its time goes on:
+        // it does not matter how late this is.
+        let now = sockets::now();
         relay.receive();
+        for told in relay.pass(now)? {
+            writeln!(out, "{}", serde_json::to_string(&told)?)?;
+        }
         if is_input {
             let mut buffer = [0; 4096];
             match read(&input, &mut buffer)? {

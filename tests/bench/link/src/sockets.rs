@@ -24,8 +24,8 @@ use std::{
 /// Paths, and addresses of the page's side of all of them; more are refused, or not heard.
 const MAX_PATHS: usize = 64;
 const MAX_FLOWS: usize = 256;
-/// Datagrams that are read from one socket before the next one's turn.
-const MAX_BATCH: usize = 64;
+/// Datagrams that are read from one socket at a time: more than it holds.
+const MAX_BATCH: usize = 4096;
 /// What a socket holds while the relay has no processor: 100 ms at 80 Mbit/s. The kernel may give less.
 const SOCKET_BYTES: usize = 1 << 20;
 /// A time stamp that is older has been overtaken by a change of the clock.
