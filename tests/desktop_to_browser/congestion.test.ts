@@ -1,0 +1,138 @@
+// Behaviour: congestion control, on a link that is played between launcher and page. What the link did is the truth that everything
+// is held against: nothing here depends on how fast this machine is, as long as it fills a few megabits.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Desktop } from "../bench/latency/display.js";
+import { Chromium, type Viewer } from "./support/browser.js";
+import { estimateBps } from "./support/estimate.js";
+import { Launcher } from "./support/launcher.js";
+import { Link, ONE_PATH, through, type Second } from "./support/link.js";
+import { queueDelaysMs } from "./support/packets.js";
+import { delay, until } from "./support/wait.js";
+
+/** The most that the launcher may send, and what is plainly more than the narrow link. */
+const CEILING_BPS = 6e6;
+const MUCH_BPS = 2.5e6;
+const NARROW_BPS = 1e6;
+/** The queue of the link holds more than what is allowed to stand in it. */
+const WIDE = "rate=8M queue=300ms delay=20ms";
+const SHORT_QUEUE_MS = 100;
+/** The page asks for a key frame after so much silence (web/src/watchdog.ts): no picture may stand still for so long. */
+const SILENCE_MS = 2000;
+
+let desktop: Desktop;
+let link: Link;
+let launcher: Launcher;
+let chromium: Chromium;
+let viewer: Viewer;
+
+before(async () => {
+  desktop = await Desktop.start("640x360", "grain");
+  link = Link.start({ down: WIDE, up: "delay=20ms" });
+  const flags = [...ONE_PATH, "--framerate", "30", "--max-bitrate", String(CEILING_BPS / 1000)];
+  launcher = await Launcher.start({ flags, desktop: [], env: desktop.env });
+  chromium = await Chromium.start();
+  viewer = await chromium.prepare(launcher, { viewport: { width: 640, height: 360 } });
+  await through(link, viewer);
+  await viewer.page.goto(launcher.url);
+  await viewer.connected();
+  await desktop.tell("go");
+  await watchFrames();
+});
+
+after(async () => {
+  await viewer.close();
+  await chromium.stop();
+  await launcher.stop();
+  await desktop.stop();
+});
+
+const bpsOf = (second: Second): number => (second.delivered.bytes * 8) / second.seconds;
+const words = (seconds: readonly Second[]): string => JSON.stringify(seconds.map((one) => [Math.round(bpsOf(one) / 1000), one.queueDelayMs.p95, one.dropped.packets]));
+
+/** Waits for so many seconds in a row that all are as they should be, from now on. */
+async function secondsWhere(what: string, count: number, limitMs: number, fits: (second: Second) => boolean): Promise<Second[]> {
+  const from = link.seconds("down").length;
+  return until(what, limitMs, () => {
+    const seconds = link.seconds("down").slice(from);
+    const last = seconds.slice(-count);
+    if (last.length < count || !last.every(fits)) throw new Error(`kbit/s, p95 of the queue in ms, dropped packets: ${words(seconds)}`);
+    return last;
+  });
+}
+
+/** Begins to keep the longest time between two frames of the page. */
+const watchFrames = (): Promise<void> =>
+  viewer.page.evaluate(() => {
+    const kept = globalThis as unknown as { lastMs: number | undefined; longestMs: number };
+    kept.longestMs = 0;
+    const keep = (video: HTMLVideoElement): void => {
+      video.requestVideoFrameCallback((_, { presentationTime }) => {
+        kept.longestMs = Math.max(kept.longestMs, presentationTime - (kept.lastMs ?? presentationTime));
+        kept.lastMs = presentationTime;
+        keep(video);
+      });
+    };
+    const video = document.querySelector("video");
+    if (!video) throw new Error("no video");
+    keep(video);
+  });
+
+/** The longest time between two frames since it was last asked. */
+const longestMs = (): Promise<number> =>
+  viewer.page.evaluate(() => {
+    const kept = globalThis as unknown as { longestMs: number };
+    const { longestMs } = kept;
+    kept.longestMs = 0;
+    return longestMs;
+  });
+
+test("a link that narrows is filled without a standing queue and without a frozen picture, and used again when it opens", { timeout: 120_000 }, async () => {
+  await secondsWhere("a stream of megabits", 2, 40_000, (second) => bpsOf(second) >= MUCH_BPS);
+  await longestMs();
+
+  await link.becomes("down", `rate=${NARROW_BPS}`);
+  const narrow = await secondsWhere("a narrow link that is used and has a short queue", 4, 30_000, (second) => bpsOf(second) >= 0.6 * NARROW_BPS && second.queueDelayMs.p95 < SHORT_QUEUE_MS && second.dropped.packets === 0);
+  const estimate = await estimateBps(launcher);
+  const arriving = Math.min(...narrow.map(bpsOf));
+  assert.ok(estimate !== null && estimate >= 0.6 * arriving && estimate <= 1.3 * NARROW_BPS, `the estimate is ${estimate} while ${words(narrow)} arrives`);
+
+  await link.becomes("down", WIDE);
+  await secondsWhere("a link that has opened to be used", 1, 30_000, (second) => bpsOf(second) >= MUCH_BPS);
+  const longest = await longestMs();
+  assert.ok(longest < SILENCE_MS, `no frame for ${longest} ms`);
+});
+
+test("loss by chance is not taken for a narrow link, and retransmissions keep the picture moving", { timeout: 60_000 }, async () => {
+  await link.becomes("down", "loss=10%");
+  const before = await viewer.inbound("video");
+  await longestMs();
+  const seconds = await secondsWhere("a stream of megabits in spite of the losses", 3, 40_000, (second) => bpsOf(second) >= MUCH_BPS);
+  assert.ok(seconds.every(({ lost, offered }) => lost.packets > 0.05 * offered.packets), words(seconds));
+  const longest = await longestMs();
+  assert.ok(longest < SILENCE_MS, `no frame for ${longest} ms`);
+  const after = await viewer.inbound("video");
+  assert.ok(after.framesDecoded > before.framesDecoded);
+  await link.becomes("down", "loss=0");
+});
+
+test("a screen on which nothing changes neither raises nor lowers the estimate", { timeout: 60_000 }, async () => {
+  await secondsWhere("a stream of megabits", 2, 40_000, (second) => bpsOf(second) >= MUCH_BPS);
+  await desktop.tell("hold");
+  await secondsWhere("silence", 1, 20_000, (second) => bpsOf(second) < 0.5e6);
+  const before = await estimateBps(launcher);
+  await delay(8_000);
+  const after = await estimateBps(launcher);
+  assert.ok(before !== null && after !== null && after >= 0.8 * before && after <= 1.1 * before, `${before} before, ${after} after`);
+});
+
+test("the relay has played what it was told, in time", { timeout: 30_000 }, async () => {
+  const told = link.seconds("down");
+  const packets = (await link.stop()).filter(({ direction }) => direction === "down");
+  assert.ok(packets.length > 1000);
+  // 300 ms of queue at most, and what a packet that is on the link adds to that.
+  const longest = Math.max(...queueDelaysMs(packets, 0, Infinity));
+  assert.ok(longest < 350, `${longest} ms in the queue`);
+  assert.ok(told.length > 20);
+});
