@@ -176,3 +176,28 @@ fn a_link_changes_while_it_runs_and_tells_of_each_second() {
     while receive(&server).0 != b"last" {}
     relay.stop();
 }
+
+#[test]
+fn a_rival_takes_the_link_and_others_wait_behind_it() {
+    let mut relay = Relay::start("rival", &["--down", "rate=4M queue=100ms delay=5ms"]);
+    let (server, address) = socket();
+    let begins = relay.path(address);
+    let (page, _) = socket();
+    page.send_to(b"here I am", begins).unwrap();
+    let (_, seen) = receive(&server);
+    relay.ask("rival on", "changed");
+    // Long enough for its window to fill the queue.
+    relay.next("second");
+    relay.next("second");
+    relay.next("second");
+    relay.next("second");
+    server.send_to(&[0; PAYLOAD_BYTES], seen).unwrap();
+    receive(&page);
+    relay.ask("rival off", "changed");
+    let packets = relay.stop();
+    let rivals = packets.iter().filter(|fields| fields[7] == "rival" && fields[1] == "delivered").count();
+    assert!(rivals > 50, "{rivals}");
+    let ours = packets.iter().find(|fields| fields[0] == "down" && fields[7] != "rival").unwrap();
+    let [arrived, started] = [2, 3].map(|field| ours[field].parse::<u64>().unwrap());
+    assert!(started > arrived, "{ours:?}");
+}
