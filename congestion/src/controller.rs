@@ -15,6 +15,7 @@ use crate::{
     delivery::Delivery,
     loss::{self, Loss, Verdict},
     probing::{Answer, Probing},
+    rivals::Rivals,
     sequence::{News, Sequence},
     usage::Usage,
 };
@@ -30,7 +31,7 @@ const EMPTY: Duration = Duration::from_millis(4);
 const CONFIRMED: u32 = 2;
 
 /// What of the rate at which packets come is sent while a queue empties.
-const DRAIN: f64 = 0.87;
+const DRAIN: f64 = 0.82;
 /// What of it is made while a long queue empties. The estimate stays above: the link carries it.
 const DRAIN_LONG: f64 = 0.45;
 /// A long one.
@@ -38,7 +39,15 @@ const LONG: Duration = Duration::from_millis(60);
 /// A queue that no packet of the last moment was spared needs no confirmation.
 const ALARMING: Duration = Duration::from_millis(30);
 /// What of the link's rate is taken when the queue is empty.
-const TAKEN: f64 = 0.95;
+const TAKEN: f64 = 0.92;
+
+/// A queue that does not empty so long after it should have is not ours.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+/// Against others: growth each second, what is lost before it yields, and what it yields.
+const GROWTH_RIVALS: f64 = 0.06;
+const RIVALS_LOSS: f64 = 0.01;
+const YIELD: f64 = 0.8;
 
 /// Growth each second far from any known limit, and close to it.
 const GROWTH_FAR: f64 = 0.15;
@@ -78,8 +87,7 @@ pub struct Controller {
     drain: Option<Drain>,
     /// In how many messages in a row a queue stood.
     standing_for: u32,
-    /// A queue that others keep is no reason.
-    tolerated: Duration,
+    rivals: Option<Rivals>,
     last_update: Duration,
     last_feedback: Option<Duration>,
     /// When the first packet left that nothing was heard of since.
@@ -93,7 +101,8 @@ pub struct Controller {
 #[derive(Debug, Clone, Copy)]
 struct Drain {
     since: Duration,
-    from: Duration,
+    /// The queue when the lower rate had come through.
+    begun_with: Option<Duration>,
     rate: Bitrate,
 }
 
@@ -139,7 +148,7 @@ impl Controller {
             limit: None,
             drain: None,
             standing_for: 0,
-            tolerated: Duration::ZERO,
+            rivals: None,
             last_update: now,
             last_feedback: None,
             unheard: None,
@@ -242,7 +251,7 @@ impl Controller {
     }
 
     fn threshold(&self) -> Duration {
-        STANDING + (2 * self.delay.noise()).min(MOST_NOISE) + self.tolerated
+        STANDING + (2 * self.delay.noise()).min(MOST_NOISE)
     }
 
     fn round_trip(&self) -> Duration {
@@ -261,12 +270,13 @@ impl Controller {
         match self.state {
             State::Silent => {}
             State::Drain => self.drain(standing, now),
-            State::Increase | State::Hold | State::Compete => {
+            State::Compete => self.compete(standing, elapsed, now),
+            State::Increase | State::Hold => {
                 let alarming = self.threshold() + ALARMING;
                 let is_alarming = self.delay.momentary().is_some_and(|moment| moment > alarming);
                 let stands = self.standing_for >= CONFIRMED || is_alarming;
                 if stands && !self.is_others(now) {
-                    self.overuse(standing, now);
+                    self.overuse(now);
                 } else {
                     self.grow(standing, has_queue, elapsed, now);
                 }
@@ -279,11 +289,10 @@ impl Controller {
         self.is_idle(now) && self.usage.rate(now) < self.estimate.scaled(0.2)
     }
 
-    fn overuse(&mut self, standing: Duration, now: Duration) {
+    fn overuse(&mut self, now: Duration) {
         let Some(rate) = self.delivery.rate() else { return };
-        let rate = if self.state == State::Compete { rate.max(self.estimate.scaled(0.7)) } else { rate };
         self.limit = Some((rate, now));
-        self.drain = Some(Drain { since: now, from: standing, rate });
+        self.drain = Some(Drain { since: now, begun_with: None, rate });
         self.state = State::Drain;
         self.probing.hold_off(now);
         self.set(self.estimate.min(rate.scaled(DRAIN)));
@@ -292,7 +301,7 @@ impl Controller {
     fn drain(&mut self, standing: Duration, now: Duration) {
         let Some(drain) = &mut self.drain else { return };
         let rate = self.delivery.rate();
-        if standing < EMPTY + self.delay.noise() + self.tolerated {
+        if standing < EMPTY + self.delay.noise() {
             let rate = drain.rate;
             self.drain = None;
             self.state = State::Hold;
@@ -311,26 +320,48 @@ impl Controller {
             return;
         }
         let (Some(rate), Some(sent)) = (rate, self.delivery.sent_rate()) else { return };
-        let expected = drain.from.mul_f64(1.0 / (1.0 - DRAIN));
-        if rate < sent.scaled(0.95) && standing > drain.from {
+        let from = *drain.begun_with.get_or_insert(standing);
+        let expected = from.mul_f64(1.0 / (1.0 - DRAIN)) + PATIENCE;
+        if rate < sent.scaled(0.95) && standing > from + STANDING {
             // The link carries less than it did.
-            *drain = Drain { since: now, from: standing, rate };
+            *drain = Drain { since: now, begun_with: None, rate };
             self.limit = Some((rate, now));
             self.set(self.estimate.min(rate.scaled(DRAIN)));
         } else if now > drain.since + response + expected
-            && standing.as_secs_f64() > 0.6 * drain.from.as_secs_f64()
+            && standing > from.mul_f64(0.6).max(2 * STANDING)
+            && rate >= sent.scaled(0.95)
         {
             // All of ours arrives, and the queue does not care: it is somebody else's.
             let rate = drain.rate;
             self.drain = None;
-            self.tolerated = standing;
+            self.rivals = Some(Rivals::new(standing, now));
             self.state = State::Compete;
             self.set(self.estimate.max(rate));
         }
     }
 
+    /// Others keep the queue full. The share is defended as they defend theirs: it grows until packets are lost.
+    fn compete(&mut self, standing: Duration, elapsed: Duration, now: Duration) {
+        let Some(rivals) = &mut self.rivals else { return };
+        if rivals.have_gone(standing, STANDING + self.delay.noise(), now) {
+            self.rivals = None;
+            self.state = State::Hold;
+            return;
+        }
+        let delivered = self.delivery.rate().unwrap_or(self.estimate);
+        if self.loss.share() > RIVALS_LOSS {
+            if rivals.may_yield(self.round_trips.least().unwrap_or_default(), now) {
+                let left = self.estimate.min(delivered).scaled(YIELD);
+                self.set(left.max(delivered.scaled(DRAIN_LONG)));
+            }
+        } else if !self.is_idle(now) {
+            let grown = self.estimate.scaled(1.0 + GROWTH_RIVALS * elapsed.as_secs_f64());
+            self.set(grown.min(delivered.scaled(PROVEN).max(self.estimate)));
+        }
+    }
+
     fn grow(&mut self, standing: Duration, has_queue: bool, elapsed: Duration, now: Duration) {
-        if standing < STANDING && self.state != State::Compete {
+        if standing < STANDING {
             self.delay.learn(standing);
         }
         match self.loss.judge(has_queue, self.estimate, self.delivery.rate(), self.round_trip(), now) {
@@ -355,7 +386,7 @@ impl Controller {
         if self.loss.is_trying() || has_queue || self.is_idle(now) {
             return;
         }
-        self.state = if self.state == State::Compete { State::Compete } else { self.state_of_growth(now) };
+        self.state = self.state_of_growth(now);
         let near = self.state != State::Increase;
         let growth = if near { GROWTH_NEAR } else { GROWTH_FAR };
         let grown = self.estimate.scaled(1.0 + growth * elapsed.as_secs_f64());
@@ -401,7 +432,7 @@ impl Controller {
         // Each time that long again, half of it.
         self.silent_since = Some(now);
         self.state = State::Silent;
-        self.drain = None;
+        (self.drain, self.rivals) = (None, None);
         self.set(self.estimate.scaled(0.5));
     }
 

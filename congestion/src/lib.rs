@@ -17,6 +17,7 @@ mod delivery;
 mod loss;
 mod pacer;
 mod probing;
+mod rivals;
 mod sequence;
 mod units;
 mod usage;
