@@ -15,6 +15,7 @@ pub mod adaptiveencbin;
 pub mod latency;
 pub mod latencystats;
 pub mod on_demand;
+pub mod rtpcongestion;
 pub mod rtphdrextplayoutdelay;
 pub mod stage;
 pub mod wswebrtcsink;
@@ -23,6 +24,7 @@ pub mod xdamagesrc;
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
     adaptiveencbin::register(plugin)?;
     latencystats::register(plugin)?;
+    rtpcongestion::register(plugin)?;
     rtphdrextplayoutdelay::register(plugin)?;
     wswebrtcsink::register(plugin)?;
     xdamagesrc::register(plugin)

@@ -11,9 +11,18 @@
 //! packets ───────▶ Pacer ─▶ packets at their time: audio, retransmissions, video, padding
 //! ```
 
+mod controller;
+mod delay;
+mod delivery;
+mod loss;
 mod pacer;
+mod probing;
+mod rivals;
+mod sequence;
 mod units;
+mod usage;
 
+pub use controller::Controller;
 pub use pacer::{Class, Next, Pacer};
 pub use units::{Bitrate, DataSize};
 
@@ -55,6 +64,8 @@ pub struct Probe {
 pub struct Output {
     /// What the link is believed to carry without a queue: all streams together.
     pub estimate: Bitrate,
+    /// What all streams together may make now: less than the estimate while a queue is being emptied.
+    pub target: Bitrate,
     /// At which rate the pacer lets packets go.
     pub pacing_rate: Bitrate,
     /// Time that packets stand in a queue of the network, beyond the shortest way.

@@ -2,11 +2,14 @@
 //! class the order stays. What is sent is spread so that a shallow buffer takes it, and is never held longer than the link
 //! itself would hold it. Refuses to drop anything: who fills it looks at `queued` and acts on frames.
 
-use crate::{Bitrate, DataSize};
+use crate::{Bitrate, DataSize, Probe};
 use std::{collections::VecDeque, time::Duration};
 
 /// Timers are late by about so much; what one wake-up may send at once is the rate over this time.
 const BURST: Duration = Duration::from_millis(5);
+
+/// What a probe is to be made of may come so late.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// What a packet is, in the order in which packets leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,7 +33,7 @@ impl Class {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next<T> {
     /// Send this.
-    Send(Class, T),
+    Send(Class, DataSize, T),
     /// Look again at this time; or when a packet comes.
     At(Duration),
     /// Nothing waits.
@@ -45,17 +48,39 @@ pub struct Pacer<T> {
     rate: Bitrate,
     /// Before this time the link is taken for busy with what was sent.
     free_at: Duration,
+    probe: Option<Probing>,
+}
+
+/// A probe that is on its way out.
+#[derive(Debug)]
+struct Probing {
+    rate: Bitrate,
+    left: DataSize,
+    until: Duration,
 }
 
 impl<T> Pacer<T> {
     /// Lets packets go at this rate.
     pub fn new(rate: Bitrate) -> Self {
-        Self { queues: Default::default(), queued: DataSize::ZERO, rate, free_at: Duration::ZERO }
+        Self {
+            queues: Default::default(),
+            queued: DataSize::ZERO,
+            rate,
+            free_at: Duration::ZERO,
+            probe: None,
+        }
     }
 
     /// Another rate. What was sent already is paid for at the old one.
     pub fn set_rate(&mut self, rate: Bitrate) {
         self.rate = rate;
+    }
+
+    /// What leaves next leaves at the probe's rate, whatever it is, until it is enough for the probe, or too late for it.
+    pub fn probe(&mut self, probe: Probe, now: Duration) {
+        let until = now.saturating_add(PATIENCE).saturating_add(probe.size.at(probe.rate));
+        self.probe = Some(Probing { rate: probe.rate, left: probe.size, until });
+        self.free_at = self.free_at.min(now);
     }
 
     /// A packet wants to leave.
@@ -82,7 +107,8 @@ impl<T> Pacer<T> {
 
     /// The packet whose turn it is, if it is its time.
     pub fn next(&mut self, now: Duration) -> Next<T> {
-        let Some(class) = Class::ALL.into_iter().find(|class| !self.queues[*class as usize].is_empty()) else {
+        let Some(class) = Class::ALL.into_iter().find(|class| !self.queues[*class as usize].is_empty())
+        else {
             return Next::Empty;
         };
         let earliest = self.free_at.saturating_sub(BURST);
@@ -91,9 +117,21 @@ impl<T> Pacer<T> {
         }
         let Some((size, packet)) = self.queues[class as usize].pop_front() else { return Next::Empty };
         self.queued = self.queued - size;
+        let rate = self.spend(size, now);
         // An idle time is not saved up.
-        self.free_at = self.free_at.max(now).saturating_add(size.at(self.rate));
-        Next::Send(class, packet)
+        self.free_at = self.free_at.max(now).saturating_add(size.at(rate));
+        Next::Send(class, size, packet)
+    }
+
+    /// The rate at which so much leaves now.
+    fn spend(&mut self, size: DataSize, now: Duration) -> Bitrate {
+        let Some(probe) = &mut self.probe else { return self.rate };
+        let rate = self.rate.max(probe.rate);
+        probe.left = probe.left - size;
+        if probe.left == DataSize::ZERO || now > probe.until {
+            self.probe = None;
+        }
+        rate
     }
 }
 
@@ -114,7 +152,7 @@ mod tests {
         let mut left = Vec::new();
         while now <= until {
             match pacer.next(now) {
-                Next::Send(_, packet) => left.push((now.as_millis() as u64, packet)),
+                Next::Send(_, _, packet) => left.push((now.as_millis() as u64, packet)),
                 Next::At(at) => now = at,
                 Next::Empty => break,
             }
@@ -135,9 +173,9 @@ mod tests {
     fn sound_never_waits_and_counts() {
         let mut pacer = Pacer::new(RATE);
         (0..3).for_each(|n| pacer.push(Class::Video, PACKET, n));
-        assert!(matches!(pacer.next(ms(0)), Next::Send(Class::Video, 0)));
+        assert!(matches!(pacer.next(ms(0)), Next::Send(Class::Video, PACKET, 0)));
         pacer.push(Class::Audio, PACKET, 9);
-        assert!(matches!(pacer.next(ms(1)), Next::Send(Class::Audio, 9)));
+        assert!(matches!(pacer.next(ms(1)), Next::Send(Class::Audio, PACKET, 9)));
         assert_eq!(pacer.next(ms(1)), Next::At(ms(15)), "its time is taken from the pictures");
     }
 
@@ -168,7 +206,7 @@ mod tests {
         assert!(matches!(pacer.next(ms(0)), Next::Send(..)), "one is on its way before that is known");
         pacer.push(Class::Video, PACKET, 1);
         pacer.push(Class::Audio, PACKET, 2);
-        assert!(matches!(pacer.next(ms(10)), Next::Send(Class::Audio, 2)));
+        assert!(matches!(pacer.next(ms(10)), Next::Send(Class::Audio, PACKET, 2)));
         assert!(matches!(pacer.next(ms(10)), Next::At(_)));
     }
 }

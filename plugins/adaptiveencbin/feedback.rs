@@ -28,6 +28,8 @@ pub struct Feedback {
     pub estimated_bitrate: Option<Bitrate>,
     /// To it and back.
     pub round_trip_time: Option<Duration>,
+    /// Time that packets stand in a queue of its network.
+    pub queue_delay: Option<Duration>,
     /// Share of packets lost since its last report, 0 to 1.
     pub packet_loss: Option<f64>,
     /// From capture to presentation.
@@ -55,6 +57,9 @@ impl Feedback {
             estimated_bitrate: within("estimated-bitrate", 1000.0..=MAX_BITRATE_BPS)
                 .map(|bps| Bitrate::from_kbps((bps / 1000.0) as u32)),
             round_trip_time: delay("round-trip-time"),
+            // No queue at all is worth knowing, unlike a round trip of no time.
+            queue_delay: within("queue-delay", 0.0..=MAX_DELAY.as_nanos() as f64)
+                .map(|ns| Duration::from_nanos(ns as u64)),
             packet_loss: within("packet-loss", 0.0..=1.0),
             latency: delay("latency"),
             frames_per_second: within("frames-per-second", 0.0..=MAX_FRAMES_PER_SECOND),
@@ -71,6 +76,7 @@ impl Feedback {
                 self.estimated_bitrate.map(|rate| u64::from(rate.kbps()) * 1000),
             )
             .field_if_some("round-trip-time", self.round_trip_time.map(ns))
+            .field_if_some("queue-delay", self.queue_delay.map(ns))
             .field_if_some("packet-loss", self.packet_loss)
             .field_if_some("latency", self.latency.map(ns))
             .field_if_some("frames-per-second", self.frames_per_second)
@@ -101,6 +107,7 @@ mod tests {
             consumer: "c1".into(),
             estimated_bitrate: Some(Bitrate::from_kbps(3500)),
             round_trip_time: Some(Duration::from_micros(12_345)),
+            queue_delay: Some(Duration::from_millis(3)),
             packet_loss: Some(0.25),
             latency: Some(Duration::from_millis(42)),
             frames_per_second: Some(59.5),

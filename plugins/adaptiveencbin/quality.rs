@@ -86,11 +86,13 @@ impl AdaptiveEncBin {
     pub fn hear(&self, event: &gst::Event) -> bool {
         let gst::EventView::CustomUpstream(custom) = event.view() else { return false };
         let Some(feedback) = custom.structure().and_then(Feedback::from_structure) else { return false };
-        let run = lock(&self.state).run.clone();
-        if let Some(run) = run
-            && let Some(adaptation) = &mut *lock(&run.adaptation)
-        {
-            adaptation.feedback(&feedback, run.flow.now());
+        let Some(run) = lock(&self.state).run.clone() else { return true };
+        let now = run.flow.now();
+        let is_prompt =
+            lock(&run.adaptation).as_mut().is_some_and(|adaptation| adaptation.feedback(&feedback, now));
+        // A source that can wait is encoded without regard to consumers.
+        if is_prompt && lock(&self.state).is_live {
+            self.follow_rate(&run);
         }
         true
     }

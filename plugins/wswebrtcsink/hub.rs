@@ -6,17 +6,18 @@
 use super::{
     WsWebRtcSink,
     consumer::{
-        CAT, Consumer, Visit,
+        CAT, Consumer, Visit, congestion,
         failure::{Failure, advice},
         json,
         negotiation::{Input, Servers},
-        pipeline::Plan,
+        plan::Plan,
         warm_up,
     },
     continuity::{Arrival, Places, Serial},
     frames::{self, SharedTotals},
     ice_servers,
     payload::Kind,
+    policy,
     producer::Producer,
     resolve,
     runtime::runtime,
@@ -173,8 +174,22 @@ impl Hub {
         self.element()?.clock().map(|clock| clock.time().useconds())
     }
 
-    /// Tells the encoders of the video what a consumer sees.
+    /// Whether what a consumer sees moves the encoders.
+    pub fn counts(&self, consumer: &str) -> bool {
+        let (policy, controller) = {
+            let settings = self.settings();
+            (settings.bitrate_policy, settings.controller.clone())
+        };
+        let named = controller.as_deref().and_then(|controller| self.consumer(controller));
+        let is_connected = named.is_some_and(|named| named.is_connected());
+        policy::counts(policy, controller.as_deref(), is_connected, consumer)
+    }
+
+    /// Tells the encoders of the video what a consumer sees, if that is to move them.
     pub fn send_feedback(&self, feedback: &Feedback) {
+        if !self.counts(&feedback.consumer) {
+            return;
+        }
         for producer in self.producers().iter().filter(|producer| producer.kind() == Kind::Video) {
             producer.send_feedback(feedback);
         }
@@ -254,6 +269,12 @@ impl Hub {
             direct: settings.direct,
             playout_delay: settings.playout_delay,
             totals: self.totals.clone(),
+            congestion: congestion::Terms {
+                control: settings.congestion_control,
+                ceiling: policy::ceiling(vdi_congestion::Bitrate::from_kbps(
+                    settings.max_bitrate_kbps.into(),
+                )),
+            },
             offered: None,
         })
     }

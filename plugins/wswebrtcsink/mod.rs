@@ -46,6 +46,7 @@ mod imp;
 mod keyframes;
 mod mdns;
 mod payload;
+mod policy;
 mod producer;
 mod properties;
 mod resolve;
@@ -64,9 +65,12 @@ struct HeaderExtension {
 }
 
 impl HeaderExtension {
-    /// Asks the browser to present at once. Ids 1 to 4 are left to congestion control and frame marking.
+    /// Asks the browser to present at once. Ids 2 to 4 are left to frame marking.
     const PLAYOUT_DELAY: Self =
         Self { id: 5, uri: "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay" };
+    /// Numbers all packets of a connection, so that the browser can tell when each arrived.
+    const TRANSPORT_CC: Self =
+        Self { id: 1, uri: "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01" };
 }
 
 glib::wrapper! {
@@ -75,10 +79,10 @@ glib::wrapper! {
         @implements gst::ChildProxy;
 }
 
-/// Registers the element with a plugin, and the payloader that it needs and GStreamer 1.22 lacks, unless that is
-/// installed.
+/// Registers the element with a plugin, and the payloader and Google's congestion control, which it needs and GStreamer 1.22
+/// lacks, unless they are installed.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    if gst::ElementFactory::find("rtpav1pay").is_none() {
+    if ["rtpav1pay", "rtpgccbwe"].into_iter().any(|name| gst::ElementFactory::find(name).is_none()) {
         gstrsrtp::plugin_register_static()?;
     }
     gst::Element::register(Some(plugin), "wswebrtcsink", gst::Rank::NONE, WsWebRtcSink::static_type())

@@ -166,6 +166,10 @@ pub fn offer_caps(row: &Payload, stream: &gst::Caps, extensions: &[HeaderExtensi
             caps = caps.field("encoding-params", "2").field("stereo", stereo).field("sprop-stereo", stereo);
         }
     }
+    // What a browser tells of packets concerns all of a connection, so that every section says it.
+    if extensions.iter().any(|extension| extension.uri == HeaderExtension::TRANSPORT_CC.uri) {
+        caps = caps.field("rtcp-fb-transport-cc", true);
+    }
     for extension in extensions {
         caps = caps.field(format!("extmap-{}", extension.id).as_str(), extension.uri);
     }
@@ -202,6 +206,23 @@ mod tests {
         assert_eq!(s.get::<&str>("packetization-mode"), Ok("1"));
         assert_eq!(s.get::<&str>("extmap-5"), Ok("urn:example"));
         assert_eq!(s.get::<bool>("rtcp-fb-nack-pli"), Ok(true));
+    }
+
+    #[test]
+    fn a_section_whose_packets_are_numbered_asks_for_feedback_on_them() {
+        gst::init().unwrap();
+        for media_type in ["video/x-h264", "audio/x-opus"] {
+            let row = payload_for(media_type).unwrap();
+            let stream: gst::Caps = row.caps.parse().unwrap();
+            let asks = |extensions: &[HeaderExtension]| {
+                offer_caps(row, &stream, extensions, 7)
+                    .structure(0)
+                    .unwrap()
+                    .has_field("rtcp-fb-transport-cc")
+            };
+            assert!(asks(&[HeaderExtension::TRANSPORT_CC]));
+            assert!(!asks(&[HeaderExtension::PLAYOUT_DELAY]));
+        }
     }
 
     /// The media section that this codec's caps become.

@@ -2,6 +2,7 @@
 
 use super::{
     hub::Hub,
+    policy::{BitratePolicy, CongestionControl},
     settings::{DEFAULT_LISTEN, MAX_PLAYOUT_DELAY, Settings},
 };
 use gst::{glib, prelude::*};
@@ -109,6 +110,27 @@ pub fn specs() -> Vec<glib::ParamSpec> {
             .default_value(ms(defaults.key_frame_interval))
             .mutable_playing()
             .build(),
+        glib::ParamSpecEnum::builder_with_default("congestion-control", CongestionControl::default())
+            .nick("Congestion control")
+            .blurb("What estimates each consumer's network and paces its packets; for consumers to come")
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("bitrate-policy", BitratePolicy::default())
+            .nick("Bit rate policy")
+            .blurb("Whose network moves the encoder when several consumers share it")
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecString::builder("controller")
+            .nick("Controller")
+            .blurb("Name of the consumer whose network counts under bitrate-policy=controller; NULL or one that is not connected: everybody's does")
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("max-bitrate")
+            .nick("Maximum bit rate")
+            .blurb("What the pictures want at most, in kbit/s: nobody's network is asked for more; for consumers to come")
+            .minimum(100)
+            .maximum(1_000_000)
+            .default_value(defaults.max_bitrate_kbps)
+            .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb("Totals, and one structure per consumer")
@@ -146,6 +168,10 @@ pub fn set(hub: &Hub, value: &glib::Value, name: &str) -> bool {
         "max-message-size" => settings.max_message_size = value.get::<u32>().unwrap_or(1024) as usize,
         "negotiation-timeout" => settings.negotiation_timeout = duration_ms(value),
         "key-frame-interval" => settings.key_frame_interval = duration_ms(value),
+        "congestion-control" => settings.congestion_control = value.get().unwrap_or_default(),
+        "bitrate-policy" => settings.bitrate_policy = value.get().unwrap_or_default(),
+        "controller" => settings.controller = text(value),
+        "max-bitrate" => settings.max_bitrate_kbps = value.get().unwrap_or(settings.max_bitrate_kbps),
         _ => return false,
     }
     true
@@ -171,6 +197,10 @@ pub fn get(hub: &Hub, pspec: &glib::ParamSpec) -> glib::Value {
         "max-message-size" => u32::try_from(settings.max_message_size).unwrap_or(u32::MAX).to_value(),
         "negotiation-timeout" => ms(settings.negotiation_timeout).to_value(),
         "key-frame-interval" => ms(settings.key_frame_interval).to_value(),
+        "congestion-control" => settings.congestion_control.to_value(),
+        "bitrate-policy" => settings.bitrate_policy.to_value(),
+        "controller" => settings.controller.to_value(),
+        "max-bitrate" => settings.max_bitrate_kbps.to_value(),
         _ => pspec.default_value().clone(),
     }
 }

@@ -1,6 +1,9 @@
 //! Setup: the sink's properties, as one value.
 
-use super::direct::DirectPaths;
+use super::{
+    direct::DirectPaths,
+    policy::{BitratePolicy, CongestionControl},
+};
 use gst_webrtc::WebRTCICETransportPolicy;
 use std::time::Duration;
 
@@ -12,6 +15,8 @@ pub const DEFAULT_MAX_CONSUMERS: u32 = 16;
 pub const DEFAULT_NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(15);
 /// Least time between two requested key frames.
 pub const DEFAULT_KEY_FRAME_INTERVAL: Duration = Duration::from_millis(300);
+/// What the pictures want at most, in kbit/s; `adaptiveencbin` has the same default.
+pub const DEFAULT_MAX_BITRATE_KBPS: u32 = 20_000;
 /// Largest playout delay that the header extension can say (12 bits of 10 ms).
 pub const MAX_PLAYOUT_DELAY: Duration = Duration::from_millis(40_950);
 
@@ -42,6 +47,14 @@ pub struct Settings {
     pub negotiation_timeout: Duration,
     /// Least time between two requested key frames.
     pub key_frame_interval: Duration,
+    /// What estimates consumers' networks.
+    pub congestion_control: CongestionControl,
+    /// Whose network moves the encoder.
+    pub bitrate_policy: BitratePolicy,
+    /// The consumer that it names.
+    pub controller: Option<String>,
+    /// What the pictures want at most, in kbit/s.
+    pub max_bitrate_kbps: u32,
 }
 
 impl Default for Settings {
@@ -59,6 +72,10 @@ impl Default for Settings {
             max_message_size: vdi_protocol::limits::MAX_DATA_BYTES,
             negotiation_timeout: DEFAULT_NEGOTIATION_TIMEOUT,
             key_frame_interval: DEFAULT_KEY_FRAME_INTERVAL,
+            congestion_control: CongestionControl::default(),
+            bitrate_policy: BitratePolicy::default(),
+            controller: None,
+            max_bitrate_kbps: DEFAULT_MAX_BITRATE_KBPS,
         }
     }
 }

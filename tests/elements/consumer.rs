@@ -231,6 +231,15 @@ impl Consumer {
 
     fn answer(self: &Arc<Self>, offer: &str) {
         let sdp = gst_sdp::SDPMessage::parse_buffer(offer.as_bytes()).unwrap();
+        // Left alone, webrtcbin answers no header extension and asks for nothing again, as no browser does.
+        for caps in sdp.medias().filter_map(format) {
+            let is_video = caps.structure(0).unwrap().get::<&str>("media") == Ok("video");
+            let transceiver = self.webrtcbin.emit_by_name::<gst_webrtc::WebRTCRTPTransceiver>(
+                "add-transceiver",
+                &[&gst_webrtc::WebRTCRTPTransceiverDirection::Recvonly, &caps],
+            );
+            transceiver.set_property("do-nack", is_video);
+        }
         let offer = WebRTCSessionDescription::new(WebRTCSDPType::Offer, sdp);
         self.webrtcbin.emit_by_name::<()>("set-remote-description", &[&offer, &None::<gst::Promise>]);
         let weak = Arc::downgrade(self);
@@ -293,6 +302,22 @@ impl Drop for Consumer {
     fn drop(&mut self) {
         let _ = self.pipeline.set_state(gst::State::Null);
     }
+}
+
+/// The first format of a media section, with its header extensions.
+fn format(media: &gst_sdp::SDPMediaRef) -> Option<gst::Caps> {
+    let mut caps = media.caps_from_media(media.format(0)?.parse().ok()?)?;
+    media.attributes_to_caps(caps.get_mut()?).ok()?;
+    let structure = caps.get_mut()?.structure_mut(0)?;
+    structure.set_name("application/x-rtp");
+    // What is the connection's or the stream's own is no matter of formats.
+    let own: Vec<_> = structure
+        .fields()
+        .filter(|name| name.starts_with("ssrc-") || name.starts_with("a-"))
+        .map(|name| name.to_string())
+        .collect();
+    own.iter().for_each(|name| structure.remove_field(name.as_str()));
+    Some(caps)
 }
 
 /// The value of a one-byte header extension (RFC 8285, 4.2) in an RTP packet.

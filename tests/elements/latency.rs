@@ -163,8 +163,10 @@ fn a_frame_is_measured_from_its_damage_to_the_screen_and_its_legs_add_up() {
     assert!(whole.abs_diff(sum) <= 8, "{whole} µs and {sum} µs");
     assert!(whole < PATIENCE.as_micros() as u64);
 
-    let event = feedback.recv_timeout(PATIENCE).unwrap();
-    assert_eq!(event.get::<u64>("latency").unwrap() / 1000, whole);
+    // What is known of the network is told apart from it.
+    let told = std::iter::from_fn(|| feedback.recv_timeout(PATIENCE).ok())
+        .find_map(|event| event.get::<u64>("latency").ok());
+    assert_eq!(told.unwrap() / 1000, whole);
 
     let structure = consumer_latency(&stream).unwrap();
     assert_eq!(structure.get::<bool>("estimated"), Ok(false));

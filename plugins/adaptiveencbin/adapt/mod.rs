@@ -41,6 +41,9 @@ use loss::Loss;
 use peers::Peers;
 use std::time::Duration;
 
+/// A rate that differs so much from the one at work is not left for the next look: what is too much stands in a queue.
+const PROMPT: f64 = 0.1;
+
 /// What the operator allows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
@@ -145,9 +148,20 @@ impl Adaptation {
         self.aim(rate, now);
     }
 
-    /// A consumer has spoken. It is acted on with the next observation.
-    pub fn feedback(&mut self, feedback: &Feedback, now: Duration) {
+    /// A consumer has spoken. A rate that matters is acted on at once, and true says so; all else with the next observation.
+    pub fn feedback(&mut self, feedback: &Feedback, now: Duration) -> bool {
         self.peers.hear(feedback, now);
+        if feedback.estimated_bitrate.is_none() {
+            return false;
+        }
+        let before = self.target.bitrate;
+        let rate = self.allowed_rate(now);
+        let wanted = rate.scaled(self.latency.share());
+        let is_prompt = f64::from(wanted.kbps().abs_diff(before.kbps())) >= PROMPT * f64::from(before.kbps());
+        if is_prompt {
+            self.aim(rate, now);
+        }
+        is_prompt && self.target.bitrate != before
     }
 
     /// Looks at everything; to be called about four times a second.

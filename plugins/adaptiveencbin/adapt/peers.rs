@@ -23,6 +23,7 @@ struct Peer {
     round_trip_time: Said<Duration>,
     packet_loss: Said<f64>,
     latency: Said<Duration>,
+    queue_delay: Said<Duration>,
     way: Way,
 }
 
@@ -65,6 +66,7 @@ impl Peer {
         expire(&mut self.round_trip_time, now);
         expire(&mut self.packet_loss, now);
         expire(&mut self.latency, now);
+        expire(&mut self.queue_delay, now);
     }
 
     fn is_silent(&self) -> bool {
@@ -72,12 +74,14 @@ impl Peer {
             && self.round_trip_time.is_none()
             && self.packet_loss.is_none()
             && self.latency.is_none()
+            && self.queue_delay.is_none()
     }
 
-    /// The latency without the time that bits need to travel, which no lower quality shortens.
+    /// The latency without the time that bits need to travel, which no lower quality shortens. A queue is part of it, and is
+    /// known sooner, and where a page tells of no frames at all.
     fn avoidable_latency(&self) -> Option<Duration> {
-        let (latency, _) = self.latency?;
-        Some(latency.saturating_sub(self.way.one_way()))
+        let shown = self.latency.map(|(latency, _)| latency.saturating_sub(self.way.one_way()));
+        shown.max(self.queue_delay.map(|(delay, _)| delay))
     }
 }
 
@@ -103,6 +107,7 @@ impl Peers {
         note(&mut peer.round_trip_time, feedback.round_trip_time, now);
         note(&mut peer.packet_loss, feedback.packet_loss, now);
         note(&mut peer.latency, feedback.latency, now);
+        note(&mut peer.queue_delay, feedback.queue_delay, now);
         if let Some(round_trip) = feedback.round_trip_time {
             peer.way.hear(round_trip, now);
         }
@@ -190,6 +195,17 @@ mod tests {
         assert_eq!(way.one_way(), ms(100));
         way.hear(ms(40), s(901));
         assert_eq!(way.one_way(), ms(20), "a shorter one counts at once");
+    }
+
+    #[test]
+    fn a_queue_counts_before_a_page_shows_it_and_not_twice() {
+        let mut peers = Peers::default();
+        peers.hear(&Feedback { queue_delay: Some(ms(130)), ..from("a") }, s(0));
+        assert_eq!(peers.avoidable_latency(), Some(ms(130)));
+        peers.hear(&Feedback { latency: Some(ms(180)), ..from("a") }, s(1));
+        assert_eq!(peers.avoidable_latency(), Some(ms(180)));
+        peers.expire(ms(5500));
+        assert_eq!(peers.avoidable_latency(), Some(ms(180)), "the page has spoken since");
     }
 
     #[test]

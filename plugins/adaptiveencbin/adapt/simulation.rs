@@ -122,6 +122,7 @@ impl World {
                 round_trip_time: Some(Duration::from_secs_f64(
                     self.noisy(outside.round_trip_ms + queue_ms) / 1000.0,
                 )),
+                queue_delay: None,
                 packet_loss: Some(if self.sent_kbit > 0.0 { self.lost_kbit / self.sent_kbit } else { 0.0 }),
                 latency: Some(Duration::from_secs_f64(self.noisy(self.latency_ms()) / 1000.0)),
                 frames_per_second: None,
@@ -383,6 +384,7 @@ proptest! {
                 consumer: (kbps % 3).to_string(),
                 estimated_bitrate: Some(Bitrate::from_kbps(kbps)),
                 round_trip_time: Some(Duration::from_nanos(ns)),
+                queue_delay: None,
                 packet_loss: Some(loss),
                 latency: Some(Duration::from_nanos(ns.rotate_left(7))),
                 frames_per_second: Some(cpu),

@@ -2,8 +2,10 @@
 //! frames back.
 
 use super::{
+    congestion::Congestion,
     lateness::{Lateness, Turn, Verdict},
-    pipeline::{Plan, make},
+    pipeline::{Reports, make},
+    plan::Plan,
 };
 use crate::wswebrtcsink::{
     HeaderExtension,
@@ -61,6 +63,10 @@ pub struct StreamBranch<'a> {
     pub caps: &'a gst::Caps,
     /// Follows the frames, if they are to be followed.
     pub frames: Option<&'a Arc<Watch>>,
+    /// What paces its packets.
+    pub congestion: &'a Arc<Congestion>,
+    /// Who sees to key frames.
+    pub reports: &'a Arc<dyn Reports>,
 }
 
 impl StreamBranch<'_> {
@@ -91,6 +97,16 @@ impl StreamBranch<'_> {
             payloader.emit_by_name::<()>("add-extension", &[extension]);
             playout_delay.push(element);
             extensions.push(HeaderExtension::PLAYOUT_DELAY);
+        }
+
+        let transport_cc_id =
+            section.map_or(Some(HeaderExtension::TRANSPORT_CC.id), |section| section.transport_cc_id);
+        if let Some(id) = transport_cc_id.filter(|_| self.congestion.is_wanted()) {
+            let extension = gst_rtp::RTPHeaderExtension::create_from_uri(HeaderExtension::TRANSPORT_CC.uri)
+                .ok_or("GStreamer has no element rtphdrexttwcc; a plugin package is missing")?;
+            extension.set_id(u32::from(id));
+            payloader.emit_by_name::<()>("add-extension", &[&extension]);
+            extensions.push(HeaderExtension::TRANSPORT_CC);
         }
 
         let ssrc = random_ssrc();
@@ -130,7 +146,8 @@ impl StreamBranch<'_> {
             .map_err(|err| err.to_string())?;
         link.set_discard(true);
         if self.row.kind == Kind::Video {
-            send_in_time(&appsrc, self.frames);
+            send_in_time(&appsrc, self.frames, Some(self.congestion));
+            ask_through(&appsrc, self.reports);
         }
         if let Some(frames) = self.frames {
             frames.watch_payloader(&payloaded, ssrc);
@@ -160,9 +177,9 @@ fn lift_level_limit(pad: &gst::Pad) {
 }
 
 /// Lets only those frames pass that come in time and can be decoded, and follows them.
-fn send_in_time(appsrc: &gst_app::AppSrc, frames: Option<&Arc<Watch>>) {
+fn send_in_time(appsrc: &gst_app::AppSrc, frames: Option<&Arc<Watch>>, congestion: Option<&Arc<Congestion>>) {
     let Some(pad) = appsrc.static_pad("src") else { return };
-    let (appsrc, frames) = (appsrc.downgrade(), frames.cloned());
+    let (appsrc, frames, congestion) = (appsrc.downgrade(), frames.cloned(), congestion.cloned());
     let lateness = Mutex::new(Lateness::default());
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
@@ -173,6 +190,7 @@ fn send_in_time(appsrc: &gst_app::AppSrc, frames: Option<&Arc<Watch>>) {
             follows_gap: buffer.flags().contains(gst::BufferFlags::DISCONT),
             paused: frames.as_ref().is_some_and(|frames| frames.is_paused()),
             waited: arrived.map(|arrived| now.saturating_sub(arrived).into()),
+            ahead: congestion.as_ref().map(|congestion| congestion.pacer_delay()).unwrap_or_default(),
         };
         let verdict = lateness.lock().unwrap_or_else(PoisonError::into_inner).judge(turn, now.into());
         match verdict {
@@ -187,6 +205,22 @@ fn send_in_time(appsrc: &gst_app::AppSrc, frames: Option<&Arc<Watch>>) {
             }
         }
         gst::PadProbeReturn::Drop
+    });
+}
+
+/// Key frames that the consumer's browser or its gate want are asked for as the consumer may.
+fn ask_through(appsrc: &gst_app::AppSrc, reports: &Arc<dyn Reports>) {
+    let Some(pad) = appsrc.static_pad("src") else { return };
+    let reports = reports.clone();
+    pad.add_probe(gst::PadProbeType::EVENT_UPSTREAM, move |_, info| {
+        let wanted =
+            info.event().is_some_and(|event| gst_video::UpstreamForceKeyUnitEvent::parse(event).is_ok());
+        // Not Drop: GStreamer 1.22 would release the event a second time.
+        if wanted && !reports.wants_key_frame() {
+            gst::PadProbeReturn::Handled
+        } else {
+            gst::PadProbeReturn::Ok
+        }
     });
 }
 
@@ -240,7 +274,7 @@ mod tests {
                 }
                 gst::PadProbeReturn::Ok
             });
-            send_in_time(&appsrc, None);
+            send_in_time(&appsrc, None, None);
             let (sender, passed) = mpsc::channel();
             sink.static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, info| {
                 sender.send(info.buffer().unwrap().offset()).unwrap();

@@ -4,8 +4,9 @@
 //! ```text
 //!     late for long, or very late, or a gap in the stream: ask for a key frame; or a pause
 //!   Sending ────────────────────────────────────────────────────────▶ Skipping
-//!      ▲                                                                 │
-//!      └───────────────────────── a key frame ───────────────────────────┘
+//!      │ ▲                                                                │  ▲
+//!      │ └──────────────────────── a key frame ───────────────────────────┘  │
+//!      └──── the pacer holds too much ────▶ Blocked ── it is empty: ask ──────┘
 //! ```
 
 use std::time::Duration;
@@ -20,6 +21,13 @@ pub const PATIENCE: Duration = Duration::from_millis(250);
 /// A frame that has waited for so long is not sent at all, unless it is a key frame.
 pub const TOO_LATE: Duration = Duration::from_millis(400);
 
+/// When what the pacer holds takes longer to leave than this, nothing is put behind it. Frames that are spread as they should be
+/// take a few milliseconds; this is what a link that has suddenly become narrow leaves behind.
+pub const MOST_AHEAD: Duration = Duration::from_millis(200);
+
+/// And nothing until it takes less than this.
+pub const LITTLE_AHEAD: Duration = Duration::from_millis(20);
+
 /// A frame whose turn has come.
 #[derive(Debug, Clone, Copy)]
 pub struct Turn {
@@ -31,6 +39,8 @@ pub struct Turn {
     pub paused: bool,
     /// For how long it has waited; `None` if that is not known.
     pub waited: Option<Duration>,
+    /// How long the packets that wait before it will take.
+    pub ahead: Duration,
 }
 
 /// What becomes of a frame.
@@ -49,6 +59,8 @@ pub enum Verdict {
 pub struct Lateness {
     /// No frame can be decoded until a key frame comes.
     skipping: bool,
+    /// Nothing is sent until the pacer is empty.
+    blocked: bool,
     /// Since when every frame has been late.
     late_since: Option<Duration>,
 }
@@ -58,13 +70,22 @@ impl Lateness {
     pub fn judge(&mut self, turn: Turn, now: Duration) -> Verdict {
         if turn.paused {
             // Whoever paused asks for the key frame when it is over.
-            *self = Self { skipping: true, late_since: None };
+            *self = Self { skipping: true, ..Self::default() };
             return Verdict::Drop;
         }
+        if turn.ahead > if self.blocked { LITTLE_AHEAD } else { MOST_AHEAD } {
+            // A key frame would be late as well, and what is between it and the next could not be shown.
+            *self = Self { skipping: true, blocked: true, late_since: None };
+            return Verdict::Drop;
+        }
+        let was_blocked = std::mem::take(&mut self.blocked);
         if turn.is_key {
             // Also a late one: nothing better is under way, and what waits behind it is judged by itself.
             self.skipping = false;
             return Verdict::Send;
+        }
+        if was_blocked {
+            return Verdict::DropAndAsk;
         }
         if self.skipping {
             return Verdict::Drop;
@@ -76,7 +97,7 @@ impl Lateness {
         let since = (waited > LATE).then(|| *self.late_since.get_or_insert(now));
         let too_long = since.is_some_and(|since| now.saturating_sub(since) >= PATIENCE);
         if turn.follows_gap || too_long || waited > TOO_LATE {
-            *self = Self { skipping: true, late_since: None };
+            *self = Self { skipping: true, ..Self::default() };
             return Verdict::DropAndAsk;
         }
         Verdict::Send
@@ -92,10 +113,16 @@ mod tests {
     }
 
     fn delta(waited_ms: u64) -> Turn {
-        Turn { is_key: false, follows_gap: false, paused: false, waited: Some(ms(waited_ms)) }
+        Turn { waited: Some(ms(waited_ms)), is_key: false, ..KEY }
     }
 
-    const KEY: Turn = Turn { is_key: true, follows_gap: false, paused: false, waited: Some(Duration::ZERO) };
+    const KEY: Turn = Turn {
+        is_key: true,
+        follows_gap: false,
+        paused: false,
+        waited: Some(Duration::ZERO),
+        ahead: Duration::ZERO,
+    };
 
     #[test]
     fn a_burst_passes() {
@@ -153,6 +180,26 @@ mod tests {
     }
 
     #[test]
+    fn what_the_pacer_cannot_get_rid_of_is_let_out_before_anything_is_put_behind_it() {
+        let mut lateness = Lateness::default();
+        let behind = |turn, ahead_ms| Turn { ahead: ms(ahead_ms), ..turn };
+        use Verdict::{Drop, DropAndAsk, Send};
+        for (turn, verdict) in [
+            (KEY, Send),
+            (behind(delta(0), 200), Send),
+            (behind(delta(0), 201), Drop),
+            (behind(KEY, 120), Drop),
+            (behind(delta(0), 21), Drop),
+            (behind(delta(0), 20), DropAndAsk),
+            (behind(delta(0), 0), Drop),
+            (behind(KEY, 0), Send),
+            (behind(delta(0), 100), Send),
+        ] {
+            assert_eq!(lateness.judge(turn, ms(0)), verdict, "{turn:?}");
+        }
+    }
+
+    #[test]
     fn without_a_clock_nothing_is_late() {
         let mut lateness = Lateness::default();
         let unknown = Turn { waited: None, ..delta(0) };
@@ -170,7 +217,7 @@ mod tests {
             let is_key = key_due.is_some_and(|due| came >= due);
             let turn_at = came.max(link_free);
             let waited = turn_at - came;
-            let turn = Turn { is_key, follows_gap: false, paused: false, waited: Some(ms(waited)) };
+            let turn = Turn { is_key, ..delta(waited) };
             match lateness.judge(turn, ms(turn_at)) {
                 Verdict::Send => {
                     worst = worst.max(waited);

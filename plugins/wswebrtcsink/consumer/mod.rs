@@ -4,12 +4,16 @@
 mod answer;
 mod branch;
 pub mod channels;
+pub mod congestion;
+mod estimate;
 pub mod failure;
 mod lateness;
 pub mod negotiation;
 pub mod offered;
 pub mod pipeline;
+pub mod plan;
 mod report;
+mod reporter;
 pub mod sdp;
 pub mod terms;
 pub mod token;
@@ -19,12 +23,15 @@ use super::{
     continuity::Serial,
     frames::{Beyond, Watch},
     hub::Hub,
+    keyframes::Debounce,
     mdns,
 };
 use channels::Channels;
+use estimate::Estimates;
 use negotiation::{Action, Input, Negotiation, State, Terms};
 use pipeline::{ConsumerPipeline, Reports};
 use report::PageReports;
+use reporter::Reporter;
 use std::{
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -34,10 +41,12 @@ use std::{
 };
 pub use terms::{Carrier, Outgoing, Visit};
 use token::Token;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+};
 use vdi_protocol::{
-    control::{FromPage, PageStats, ToPage},
-    latency::FrameReports,
+    control::PageStats,
     parse,
     signalling::{ErrorCode, FromConsumer, ToConsumer},
 };
@@ -85,6 +94,12 @@ pub struct Consumer {
     page_reports: Mutex<PageReports>,
     /// Its frames, on their way; from when its pipeline is up.
     frames: OnceLock<Arc<Watch>>,
+    /// When key frames that it wants are asked for, while others count more than it.
+    key_frames: Mutex<Debounce>,
+    /// What is known of its network has changed.
+    network_news: Notify,
+    /// Figures of its congestion control, as last looked at.
+    congestion: Mutex<Option<gst::Structure>>,
     /// Video units sent and dropped, as last looked at.
     units: (AtomicU64, AtomicU64),
     /// When this was opened.
@@ -115,6 +130,9 @@ impl Consumer {
             page_stats: Mutex::new(None),
             page_reports: Mutex::default(),
             frames: OnceLock::new(),
+            key_frames: Mutex::default(),
+            network_news: Notify::new(),
+            congestion: Mutex::default(),
             units: (AtomicU64::new(0), AtomicU64::new(0)),
             opened,
             heard_ms: AtomicU64::new(0),
@@ -127,6 +145,7 @@ impl Consumer {
             negotiation: Negotiation::new(terms).answering(answers),
             building: None,
             pipeline: None,
+            estimates: Estimates::default(),
         };
         super::runtime::runtime().spawn(task.run(inputs));
         consumer
@@ -194,6 +213,8 @@ impl Consumer {
         if let Some(view) = self.frames.get().and_then(|frames| frames.view(beyond, STATS_VIEW)) {
             stats = stats.field("latency", view.structure());
         }
+        let congestion = self.congestion.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        stats = stats.field_if_some("congestion", congestion);
         if let Some(page) = page {
             stats = stats
                 .field("frames-decoded", page.frames_decoded)
@@ -227,106 +248,6 @@ impl Consumer {
     }
 }
 
-/// Carries reports of a pipeline to where they belong.
-struct Reporter {
-    hub: Arc<Hub>,
-    consumer: Arc<Consumer>,
-}
-
-impl Reporter {
-    /// The page tells what it sees: kept for `stats`, passed on to the encoder, and answered with what it makes of the
-    /// latency.
-    fn reported(&self, stats: PageStats) {
-        let (id, now) = (&self.consumer.id, self.consumer.opened.elapsed());
-        let frames = self.consumer.frames.get();
-        let view = frames.and_then(|frames| Some((frames.codec(), frames.view(Beyond::of(&stats), VIEW)?)));
-        let feedback = {
-            let mut reports = self.consumer.page_reports.lock().unwrap_or_else(PoisonError::into_inner);
-            reports.feedback(id, &stats, view.as_ref().map(|(_, view)| view.median()), now)
-        };
-        *self.consumer.page_stats.lock().unwrap_or_else(PoisonError::into_inner) = Some(stats);
-        let Some(feedback) = feedback else { return };
-        self.hub.send_feedback(&feedback);
-        if let Some((codec, view)) = view {
-            self.consumer.send_data("control", &json(&ToPage::Latency(view.message(codec))));
-        }
-    }
-
-    /// The page tells of frames.
-    fn shown(&self, reports: &FrameReports) {
-        let pause = self.consumer.frames.get().and_then(|frames| frames.reported(reports));
-        let Some(pause) = pause else { return };
-        gst::info!(CAT, "consumer {} is behind: nothing is sent to it for {pause:?}", self.consumer.id);
-        let hub = self.hub.clone();
-        super::runtime::runtime().spawn(async move {
-            tokio::time::sleep(pause).await;
-            hub.request_key_frame();
-        });
-    }
-}
-
-impl Reports for Reporter {
-    fn input(&self, input: Input) {
-        if let Input::LocalCandidate(found) = &input {
-            // Before the page can know of it, so that a relay lets the page's first packet through.
-            self.hub.ice_candidate(&self.consumer.id, &found.candidate);
-        }
-        self.consumer.input(input);
-    }
-
-    fn heard(&self) {
-        self.consumer.note_heard();
-    }
-
-    fn malformed(&self, channel: &str) {
-        self.consumer.input(Input::Malformed(parse::ParseError::Malformed(format!(
-            "binary data on channel \"{channel}\", which takes JSON text"
-        ))));
-    }
-
-    fn text(&self, channel: &str, text: &str) {
-        // First of all: a page takes this for the moment at which its message came.
-        let received_us = self.hub.clock_us();
-        // What a path that was given up brings late would come between what the new one brings.
-        if self.consumer.replaced.load(Ordering::Relaxed) {
-            return;
-        }
-        self.consumer.note_heard();
-        let limit = self.hub.max_message_size();
-        if text.len() > limit {
-            self.consumer.input(Input::Malformed(parse::ParseError::TooLarge { bytes: text.len(), limit }));
-            return;
-        }
-        if channel == "control" {
-            match parse::message::<FromPage>(text, limit) {
-                Ok(FromPage::Ping { id }) => {
-                    if !self.consumer.pings.swap(true, Ordering::Relaxed) {
-                        self.consumer.input(Input::Pings);
-                    }
-                    let pong = ToPage::Pong { id, received_us, sent_us: self.hub.clock_us() };
-                    self.consumer.send_data(channel, &json(&pong));
-                    return;
-                }
-                Ok(FromPage::Stats(stats)) => {
-                    self.reported(stats);
-                    return;
-                }
-                Ok(FromPage::RequestKeyFrame) => {
-                    self.hub.request_key_frame();
-                    return;
-                }
-                Ok(FromPage::Frames(reports)) => {
-                    self.shown(&reports);
-                    return;
-                }
-                // An application may have messages of its own.
-                Ok(FromPage::TakeControl) | Err(_) => {}
-            }
-        }
-        self.hub.data_message(&self.consumer.id, channel, text);
-    }
-}
-
 /// A message as text. Messages of ours are plain data, which serde_json writes without fail.
 pub fn json<T: serde::Serialize>(message: &T) -> String {
     serde_json::to_string(message).unwrap_or_default()
@@ -341,6 +262,7 @@ struct Task {
     negotiation: Negotiation,
     building: Option<JoinHandle<Built>>,
     pipeline: Option<ConsumerPipeline>,
+    estimates: Estimates,
 }
 
 impl Task {
@@ -361,9 +283,11 @@ impl Task {
                     }
                     Input::Tick
                 }
+                () = self.consumer.network_news.notified() => Input::Tick,
                 () = tokio::time::sleep(wait) => Input::Tick,
             };
             self.note_units();
+            self.tell_network();
             if let Some(reason) = self.handle(input) {
                 break reason;
             }
@@ -459,6 +383,18 @@ impl Task {
             let (sent, dropped) = pipeline.video_units();
             self.consumer.units.0.store(sent, Ordering::Relaxed);
             self.consumer.units.1.store(dropped, Ordering::Relaxed);
+        }
+    }
+
+    /// Tells the encoder what the network carries.
+    fn tell_network(&mut self) {
+        let Some(pipeline) = &self.pipeline else { return };
+        let stats = pipeline.congestion().stats();
+        *self.consumer.congestion.lock().unwrap_or_else(PoisonError::into_inner) = stats;
+        let Some(network) = pipeline.congestion().network() else { return };
+        let now = self.consumer.opened.elapsed();
+        if let Some(feedback) = self.estimates.feedback(&self.consumer.id, network, now) {
+            self.hub.send_feedback(&feedback);
         }
     }
 

@@ -32,6 +32,8 @@ pub struct Section {
     pub payload_type: i32,
     /// The player's number of the header extension by which frames are shown at once; it may have none.
     pub playout_delay_id: Option<u8>,
+    /// The player's number of the header extension by which it tells when packets arrive; it may have none.
+    pub transport_cc_id: Option<u8>,
     /// The format as the answer is to say it.
     pub caps: gst::Caps,
 }
@@ -141,11 +143,15 @@ fn section(media: &SDPMediaRef, row: &Payload, stream: &gst::Caps) -> Option<Sec
     if let Some(id) = playout_delay_id {
         caps.make_mut().set(format!("extmap-{id}").as_str(), HeaderExtension::PLAYOUT_DELAY.uri);
     }
+    let transport_cc_id = extension_id(media, HeaderExtension::TRANSPORT_CC.uri);
+    if let Some(id) = transport_cc_id {
+        caps.make_mut().set(format!("extmap-{id}").as_str(), HeaderExtension::TRANSPORT_CC.uri);
+    }
     let encoding_name = crate::wswebrtcsink::payload::PAYLOADS
         .iter()
         .find(|known| known.encoding_name == row.encoding_name)
         .map(|known| known.encoding_name)?;
-    Some(Section { kind: row.kind, encoding_name, payload_type, playout_delay_id, caps })
+    Some(Section { kind: row.kind, encoding_name, payload_type, playout_delay_id, transport_cc_id, caps })
 }
 
 /// How well a format fits a stream, less being better; `None` if the player could not decode it.
@@ -262,6 +268,7 @@ mod tests {
         a=fingerprint:sha-256 AA:BB\r\na=setup:actpass\r\na=recvonly\r\na=rtcp-mux\r\n";
     const VIDEO: &str = "m=video 9 UDP/TLS/RTP/SAVPF 96 102 103 108\r\na=mid:0\r\n\
         a=extmap:7/recvonly http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n\
+        a=extmap:4 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n\
         a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack pli\r\n\
         a=rtpmap:102 H264/90000\r\na=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=4d001f\r\n\
         a=rtpmap:103 H264/90000\r\na=fmtp:103 level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f\r\n\
@@ -287,7 +294,14 @@ mod tests {
         let format = video.caps.structure(0).unwrap();
         assert_eq!(format.name(), "application/x-rtp");
         assert_eq!(format.get::<&str>("profile-level-id"), Ok("42e01f"));
-        assert_eq!(offered.section(Kind::Audio).unwrap().payload_type, 111);
+        assert_eq!(video.transport_cc_id, Some(4));
+        assert_eq!(format.get::<&str>("extmap-4"), Ok(HeaderExtension::TRANSPORT_CC.uri));
+        let audio = offered.section(Kind::Audio).unwrap();
+        assert_eq!(
+            (audio.payload_type, audio.transport_cc_id),
+            (111, None),
+            "nothing is answered that was not offered"
+        );
         let main = Offered::read(&offer(), &[stream("video/x-h264", Some("main"))]).unwrap();
         assert_eq!(main.section(Kind::Video).unwrap().payload_type, 102);
         let vp8 = Offered::read(&offer(), &[stream("video/x-vp8", None)]).unwrap();

@@ -7,22 +7,21 @@ use super::{
     answer,
     branch::{StreamBranch, apply_playout_delay},
     channels::{self, Channels},
+    congestion::Congestion,
     negotiation::Input,
     offered::Offered,
+    plan::Plan,
     sdp,
 };
 use crate::wswebrtcsink::{
     direct::{DirectPaths, Ports},
-    frames::{SharedTotals, Watch},
-    payload::{Kind, Payload},
+    frames::Watch,
+    payload::Kind,
     producer::Producer,
 };
 use gst::{glib, prelude::*};
 use gst_utils::ConsumptionLink;
-use gst_webrtc::{
-    WebRTCBundlePolicy, WebRTCICETransportPolicy, WebRTCPeerConnectionState, WebRTCSDPType,
-    WebRTCSessionDescription,
-};
+use gst_webrtc::{WebRTCBundlePolicy, WebRTCPeerConnectionState, WebRTCSDPType, WebRTCSessionDescription};
 use std::{
     sync::{
         Arc,
@@ -35,50 +34,6 @@ use vdi_protocol::signalling::{ErrorCode, IceCandidate};
 /// How long a teardown may take before its thread is given up.
 const TEARDOWN_LIMIT: Duration = Duration::from_secs(5);
 
-/// What a consumer's pipeline is built from.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The consumer's name.
-    pub consumer: String,
-    /// The streams, in the order of the offer.
-    pub streams: Vec<(Producer, &'static Payload, gst::Caps)>,
-    /// The sink's clock and base time.
-    pub clock: Option<(gst::Clock, gst::ClockTime)>,
-    /// `stun://…` for webrtcbin.
-    pub stun_server: Option<String>,
-    /// `turn://…` for webrtcbin.
-    pub turn_servers: Vec<String>,
-    /// Any candidate, or relayed ones only.
-    pub ice_transport_policy: WebRTCICETransportPolicy,
-    /// Which direct paths are offered.
-    pub direct: DirectPaths,
-    /// Bounds of the playout delay.
-    pub playout_delay: (Duration, Duration),
-    /// Where the ways of frames are counted.
-    pub totals: SharedTotals,
-    /// The offer to answer, if the consumer has made one.
-    pub offered: Option<Arc<Offered>>,
-}
-
-impl Plan {
-    /// Answers this offer, if there is one, with the streams that it takes.
-    pub fn answering(mut self, offered: Option<Arc<Offered>>) -> Self {
-        if let Some(offered) = &offered {
-            self.streams.retain(|(_, row, _)| {
-                offered.section(row.kind).is_some_and(|section| section.encoding_name == row.encoding_name)
-            });
-        }
-        Self { offered, ..self }
-    }
-
-    /// Follows the frames of the first video; without a clock nothing can be said of them.
-    fn watch(&self) -> Option<Arc<Watch>> {
-        let (producer, row, _) = self.streams.iter().find(|(_, row, _)| row.kind == Kind::Video)?;
-        let clock = self.clock.clone()?;
-        Some(Watch::new(clock, row.encoding_name, producer.damage_is_told(), self.totals.clone()))
-    }
-}
-
 /// Where a pipeline reports to: inputs of the negotiation, and messages of data channels.
 pub trait Reports: Send + Sync + 'static {
     /// Something that the negotiation must know.
@@ -89,6 +44,10 @@ pub trait Reports: Send + Sync + 'static {
     fn text(&self, channel: &str, text: &str);
     /// Something of a data channel that is no message.
     fn malformed(&self, channel: &str);
+    /// The consumer wants a key frame. Whether it is asked for now; if not, that is seen to.
+    fn wants_key_frame(&self) -> bool;
+    /// What is known of the network has changed.
+    fn network_changed(&self);
 }
 
 /// The pipeline of one consumer.
@@ -105,6 +64,7 @@ pub struct ConsumerPipeline {
     producers: Vec<Producer>,
     playout_delay: Vec<gst::Element>,
     frames: Option<Arc<Watch>>,
+    congestion: Arc<Congestion>,
 }
 
 impl ConsumerPipeline {
@@ -161,6 +121,7 @@ impl ConsumerPipeline {
         tune(&ice_agent);
         watch_bus(pipeline, reports);
         watch_webrtcbin(&webrtcbin, &plan.direct, reports);
+        let congestion = Congestion::connect(&webrtcbin, plan.congestion, &plan.payload_types(), reports);
 
         state(pipeline, gst::State::Ready)?;
         let mut links = Vec::new();
@@ -168,8 +129,18 @@ impl ConsumerPipeline {
         for (index, (producer, row, caps)) in plan.streams.iter().enumerate() {
             let is_first_video = plan.streams[..index].iter().all(|(_, row, _)| row.kind != Kind::Video);
             let frames = frames.as_ref().filter(|_| row.kind == Kind::Video && is_first_video);
-            let stream =
-                StreamBranch { plan, pipeline, webrtcbin: &webrtcbin, index, producer, row, caps, frames };
+            let stream = StreamBranch {
+                plan,
+                pipeline,
+                webrtcbin: &webrtcbin,
+                index,
+                producer,
+                row,
+                caps,
+                frames,
+                congestion: &congestion,
+                reports,
+            };
             links.push((row.kind, stream.add(&mut playout_delay)?));
         }
         let channels = match plan.offered {
@@ -188,6 +159,7 @@ impl ConsumerPipeline {
             producers,
             playout_delay,
             frames,
+            congestion,
         })
     }
 
@@ -199,6 +171,11 @@ impl ConsumerPipeline {
     /// The frames on their way.
     pub fn frames(&self) -> Option<&Arc<Watch>> {
         self.frames.as_ref()
+    }
+
+    /// The congestion control.
+    pub fn congestion(&self) -> &Arc<Congestion> {
+        &self.congestion
     }
 
     /// Makes the offer, or the answer to the consumer's, which comes as a report.

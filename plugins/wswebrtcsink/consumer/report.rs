@@ -40,7 +40,9 @@ impl PageReports {
         self.last = Some(now);
         Some(Feedback {
             consumer: consumer.to_owned(),
+            // The congestion control knows these.
             estimated_bitrate: None,
+            queue_delay: None,
             round_trip_time: Beyond::of(stats).network.map(|half| half * 2),
             packet_loss: self.packet_loss(stats),
             latency,

@@ -1,0 +1,447 @@
+//! Decision: what the link carries. It combines the siblings, each of which is one idea.
+//!
+//! ```text
+//!              a queue stands                    it is empty again
+//! Increase ─────────────────▶ Drain ───────────────────────────────▶ Hold ──long without a queue, a probe found room──▶ Increase
+//!     ▲                         │ it does not empty though all of ours arrives
+//!     │                         ▼
+//!     └──── the queue goes ── Compete
+//! any ──feedback stays away──▶ Silent ──it is back──▶ Hold
+//! ```
+
+use crate::{
+    Bitrate, Bounds, DataSize, Output, Probe, Report, State,
+    delay::QueueDelay,
+    delivery::Delivery,
+    loss::{self, Loss, Verdict},
+    probing::{Answer, Probing},
+    rivals::Rivals,
+    sequence::{News, Sequence},
+    usage::Usage,
+};
+use std::time::Duration;
+
+/// A queue stands when no packet of a tenth of a second waited less than this.
+const STANDING: Duration = Duration::from_millis(8);
+/// What a noisy link adds to that at most.
+const MOST_NOISE: Duration = Duration::from_millis(12);
+/// A queue is empty below this.
+const EMPTY: Duration = Duration::from_millis(4);
+/// A queue that was told of so often stands.
+const CONFIRMED: u32 = 2;
+
+/// What of the rate at which packets come is sent while a queue empties.
+const DRAIN: f64 = 0.82;
+/// What of it is made while a long queue empties. The estimate stays above: the link carries it.
+const DRAIN_LONG: f64 = 0.45;
+/// A long one.
+const LONG: Duration = Duration::from_millis(60);
+/// A queue that no packet of the last moment was spared needs no confirmation.
+const ALARMING: Duration = Duration::from_millis(30);
+/// What of the link's rate is taken when the queue is empty.
+const TAKEN: f64 = 0.92;
+
+/// A queue that does not empty so long after it should have is not ours.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+/// Against others: growth each second, what is lost before it yields, and what it yields.
+const GROWTH_RIVALS: f64 = 0.06;
+const RIVALS_LOSS: f64 = 0.01;
+const YIELD: f64 = 0.8;
+
+/// Growth each second far from any known limit, and close to it.
+const GROWTH_FAR: f64 = 0.15;
+const GROWTH_NEAR: f64 = 0.03;
+/// A limit is close within this factor.
+const NEAR: f64 = 1.1;
+/// A limit that was met so long ago is history.
+const LIMIT_MEMORY: Duration = Duration::from_secs(20);
+/// The estimate grows to so many times what has come of late at most.
+const PROVEN: f64 = 1.5;
+
+/// Packets leave so many times as fast as the estimate: a frame shall not wait for the next one's time.
+const PACING: f64 = 2.5;
+/// The same close to the link's limit: what it cannot carry at once waits here, where it can still be outrun by sound.
+const PACING_NEAR: f64 = 1.25;
+/// While a queue empties.
+const PACING_DRAIN: f64 = 1.05;
+
+/// Without feedback for so long beyond a round trip, of packets that left, nothing is known any more.
+const SILENCE: Duration = Duration::from_millis(500);
+
+/// A controller for one way. Times are durations since any fixed moment of the sender's clock.
+#[derive(Debug)]
+pub struct Controller {
+    bounds: Bounds,
+    estimate: Bitrate,
+    state: State,
+    sequence: Sequence,
+    delay: QueueDelay,
+    delivery: Delivery,
+    loss: Loss,
+    probing: Probing,
+    usage: Usage,
+    round_trips: RoundTrips,
+    /// The link's rate when a queue stood last, and when that was.
+    limit: Option<(Bitrate, Duration)>,
+    drain: Option<Drain>,
+    /// In how many messages in a row a queue stood.
+    standing_for: u32,
+    rivals: Option<Rivals>,
+    last_update: Duration,
+    last_feedback: Option<Duration>,
+    /// When the first packet left that nothing was heard of since.
+    unheard: Option<Duration>,
+    /// When the newest packet left that feedback has told of.
+    told_up_to: Duration,
+    silent_since: Option<Duration>,
+}
+
+/// A queue that is being emptied.
+#[derive(Debug, Clone, Copy)]
+struct Drain {
+    since: Duration,
+    /// The queue when the lower rate had come through.
+    begun_with: Option<Duration>,
+    rate: Bitrate,
+}
+
+/// The shortest of the last seconds.
+#[derive(Debug, Default)]
+struct RoundTrips {
+    current: Option<(Duration, Duration)>,
+    before: Option<Duration>,
+}
+
+impl RoundTrips {
+    const MEMORY: Duration = Duration::from_secs(5);
+
+    fn heard(&mut self, round_trip: Duration, now: Duration) {
+        self.current = match self.current {
+            Some((least, began)) if now < began + Self::MEMORY => Some((least.min(round_trip), began)),
+            over => {
+                self.before = over.map(|(least, _)| least);
+                Some((round_trip, now))
+            }
+        };
+    }
+
+    fn least(&self) -> Option<Duration> {
+        self.current.map(|(least, _)| least).into_iter().chain(self.before).min()
+    }
+}
+
+impl Controller {
+    /// Begins with an estimate that nothing speaks for yet.
+    pub fn new(bounds: Bounds, start: Bitrate, now: Duration) -> Self {
+        let mut controller = Self {
+            bounds,
+            estimate: start,
+            state: State::Increase,
+            sequence: Sequence::default(),
+            delay: QueueDelay::default(),
+            delivery: Delivery::default(),
+            loss: Loss::default(),
+            probing: Probing::new(now),
+            usage: Usage::default(),
+            round_trips: RoundTrips::default(),
+            limit: None,
+            drain: None,
+            standing_for: 0,
+            rivals: None,
+            last_update: now,
+            last_feedback: None,
+            unheard: None,
+            told_up_to: Duration::ZERO,
+            silent_since: None,
+        };
+        controller.set(start);
+        controller
+    }
+
+    /// Other bounds. They count at once.
+    pub fn set_bounds(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+        self.set(self.estimate);
+    }
+
+    /// A packet has left.
+    pub fn sent(&mut self, size: DataSize, at: Duration) {
+        self.usage.sent(size, at);
+        self.probing.sent(size, at);
+        self.unheard.get_or_insert(at);
+    }
+
+    /// One message of transport-wide feedback has come.
+    pub fn feedback(&mut self, reports: &[Report], now: Duration) {
+        let mut is_news = false;
+        for report in reports {
+            let Some(news) = self.sequence.news(report, now) else { continue };
+            is_news = true;
+            self.told_up_to = self.told_up_to.max(report.sent);
+            self.loss.told(report.sent, news);
+            self.probing.told(report.sent, report.arrived, report.size);
+            if let (Some(arrived), News::Arrived) = (report.arrived, news) {
+                self.delay.arrived(report.sent, arrived);
+                self.delivery.arrived(report.sent, arrived, report.size);
+                self.round_trips.heard(now - report.sent, now);
+            }
+        }
+        if !is_news {
+            return;
+        }
+        self.last_feedback = Some(now);
+        self.unheard = None;
+        if self.state == State::Silent {
+            self.resume(now);
+        }
+        self.delivery.note(now);
+        self.update(now);
+    }
+
+    /// Time passes; to be called each 25 ms or so. A probe that is wanted is told once.
+    pub fn poll(&mut self, now: Duration) -> Option<Probe> {
+        self.listen(now);
+        let may_ask = match self.state {
+            State::Increase | State::Hold => !self.loss.is_trying() && self.standing_for == 0,
+            State::Drain | State::Compete | State::Silent => false,
+        };
+        if !may_ask || self.last_feedback.is_none() || self.is_idle(now) {
+            return None;
+        }
+        self.probing.poll(self.estimate, self.bounds.max, now)
+    }
+
+    /// What it has come to.
+    pub fn output(&self) -> Output {
+        let pacing = match self.state {
+            State::Increase | State::Silent => PACING,
+            State::Hold | State::Compete => PACING_NEAR,
+            State::Drain => PACING_DRAIN,
+        };
+        let target = match self.drain {
+            Some(drain) if self.delay.standing().is_some_and(|standing| standing > LONG) => {
+                drain.rate.scaled(DRAIN_LONG).min(self.estimate).max(self.bounds.min)
+            }
+            _ => self.estimate,
+        };
+        Output {
+            estimate: self.estimate,
+            target,
+            pacing_rate: target.scaled(pacing),
+            queue_delay: self.delay.standing(),
+            round_trip_time: self.round_trips.least(),
+            loss: self.loss.share(),
+            delivered: self.delivery.rate(),
+        }
+    }
+
+    /// What limits the estimate.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    fn set(&mut self, estimate: Bitrate) {
+        self.estimate = estimate.max(self.bounds.min).min(self.bounds.max);
+    }
+
+    /// The sender leaves most of the estimate unused: nothing can be learned of what it would carry.
+    fn is_idle(&self, now: Duration) -> bool {
+        self.usage.rate(now) < self.estimate.scaled(0.6)
+    }
+
+    fn threshold(&self) -> Duration {
+        STANDING + (2 * self.delay.noise()).min(MOST_NOISE)
+    }
+
+    fn round_trip(&self) -> Duration {
+        self.round_trips.least().unwrap_or(Duration::from_millis(100))
+    }
+
+    fn update(&mut self, now: Duration) {
+        let elapsed = (now - self.last_update).min(Duration::from_millis(250));
+        self.last_update = now;
+        let Some(standing) = self.delay.standing() else { return };
+        let has_queue = standing > self.threshold();
+        self.standing_for = if has_queue { self.standing_for + 1 } else { 0 };
+        if let Some(answer) = self.probing.answer(self.told_up_to, now) {
+            self.answered(answer, now);
+        }
+        match self.state {
+            State::Silent => {}
+            State::Drain => self.drain(standing, now),
+            State::Compete => self.compete(standing, elapsed, now),
+            State::Increase | State::Hold => {
+                let alarming = self.threshold() + ALARMING;
+                let is_alarming = self.delay.momentary().is_some_and(|moment| moment > alarming);
+                let stands = self.standing_for >= CONFIRMED || is_alarming;
+                if stands && !self.is_others(now) {
+                    self.overuse(now);
+                } else {
+                    self.grow(standing, has_queue, elapsed, now);
+                }
+            }
+        }
+    }
+
+    /// A queue stands while next to nothing of ours is sent.
+    fn is_others(&self, now: Duration) -> bool {
+        self.is_idle(now) && self.usage.rate(now) < self.estimate.scaled(0.2)
+    }
+
+    fn overuse(&mut self, now: Duration) {
+        let Some(rate) = self.delivery.rate() else { return };
+        self.limit = Some((rate, now));
+        self.drain = Some(Drain { since: now, begun_with: None, rate });
+        self.state = State::Drain;
+        self.probing.hold_off(now);
+        self.set(self.estimate.min(rate.scaled(DRAIN)));
+    }
+
+    fn drain(&mut self, standing: Duration, now: Duration) {
+        let Some(drain) = &mut self.drain else { return };
+        let rate = self.delivery.rate();
+        if standing < EMPTY + self.delay.noise() {
+            let rate = drain.rate;
+            self.drain = None;
+            self.state = State::Hold;
+            self.set(self.estimate.max(rate.scaled(TAKEN)));
+            self.probing.hold_off(now);
+            return;
+        }
+        let response = self.round_trips.least().unwrap_or_default() + Duration::from_millis(150);
+        if now < drain.since + response {
+            // What is told of left before the rate went down. All of it went through the full queue: this is the link's rate.
+            if let Some(rate) = rate {
+                drain.rate = rate;
+                self.limit = Some((rate, now));
+                self.set(rate.scaled(DRAIN));
+            }
+            return;
+        }
+        let (Some(rate), Some(sent)) = (rate, self.delivery.sent_rate()) else { return };
+        let from = *drain.begun_with.get_or_insert(standing);
+        let expected = from.mul_f64(1.0 / (1.0 - DRAIN)) + PATIENCE;
+        if rate < sent.scaled(0.95) && standing > from + STANDING {
+            // The link carries less than it did.
+            *drain = Drain { since: now, begun_with: None, rate };
+            self.limit = Some((rate, now));
+            self.set(self.estimate.min(rate.scaled(DRAIN)));
+        } else if now > drain.since + response + expected
+            && standing > from.mul_f64(0.6).max(2 * STANDING)
+            && rate >= sent.scaled(0.95)
+        {
+            // All of ours arrives, and the queue does not care: it is somebody else's.
+            let rate = drain.rate;
+            self.drain = None;
+            self.rivals = Some(Rivals::new(standing, now));
+            self.state = State::Compete;
+            self.set(self.estimate.max(rate));
+        }
+    }
+
+    /// Others keep the queue full. The share is defended as they defend theirs: it grows until packets are lost.
+    fn compete(&mut self, standing: Duration, elapsed: Duration, now: Duration) {
+        let Some(rivals) = &mut self.rivals else { return };
+        if rivals.have_gone(standing, STANDING + self.delay.noise(), now) {
+            self.rivals = None;
+            self.state = State::Hold;
+            return;
+        }
+        let delivered = self.delivery.rate().unwrap_or(self.estimate);
+        if self.loss.share() > RIVALS_LOSS {
+            if rivals.may_yield(self.round_trips.least().unwrap_or_default(), now) {
+                let left = self.estimate.min(delivered).scaled(YIELD);
+                self.set(left.max(delivered.scaled(DRAIN_LONG)));
+            }
+        } else if !self.is_idle(now) {
+            let grown = self.estimate.scaled(1.0 + GROWTH_RIVALS * elapsed.as_secs_f64());
+            self.set(grown.min(delivered.scaled(PROVEN).max(self.estimate)));
+        }
+    }
+
+    fn grow(&mut self, standing: Duration, has_queue: bool, elapsed: Duration, now: Duration) {
+        if standing < STANDING {
+            self.delay.learn(standing);
+        }
+        match self.loss.judge(has_queue, self.estimate, self.delivery.rate(), self.round_trip(), now) {
+            Verdict::Nothing => {}
+            Verdict::Try if self.is_idle(now) => {}
+            Verdict::Try => {
+                self.probing.hold_off(now);
+                return self.set(self.estimate.scaled(loss::TRIAL));
+            }
+            Verdict::Wire(rate) => return self.set(self.estimate.max(rate)),
+            Verdict::Own(delivered) => {
+                self.limit = Some((delivered, now));
+                self.state = State::Hold;
+                self.probing.hold_off(now);
+                return self.set(delivered.scaled(TAKEN));
+            }
+        }
+        if self.loss.share() > loss::HOPELESS {
+            let factor = 1.0 - 0.5 * elapsed.as_secs_f64();
+            return self.set(self.estimate.scaled(factor));
+        }
+        if self.loss.is_trying() || has_queue || self.is_idle(now) {
+            return;
+        }
+        self.state = self.state_of_growth(now);
+        let near = self.state != State::Increase;
+        let growth = if near { GROWTH_NEAR } else { GROWTH_FAR };
+        let grown = self.estimate.scaled(1.0 + growth * elapsed.as_secs_f64());
+        let packet = DataSize::from_bytes(1200).per(self.round_trip() + Duration::from_millis(100));
+        let least = packet.unwrap_or_default().scaled(elapsed.as_secs_f64()).min(grown.less(self.estimate));
+        let grown = grown.max(self.estimate + least);
+        let proven = self.delivery.peak().map_or(self.estimate, |peak| peak.scaled(PROVEN));
+        self.set(grown.min(proven.max(self.estimate)));
+    }
+
+    fn state_of_growth(&self, now: Duration) -> State {
+        let is_near = self
+            .limit
+            .is_some_and(|(limit, at)| now < at + LIMIT_MEMORY && self.estimate < limit.scaled(NEAR));
+        if is_near { State::Hold } else { State::Increase }
+    }
+
+    fn answered(&mut self, answer: Answer, now: Duration) {
+        match answer {
+            Answer::Room(rate) if rate > self.estimate => {
+                self.set(rate);
+                self.limit = None;
+                if self.state == State::Hold {
+                    self.state = State::Increase;
+                }
+            }
+            Answer::Limit(rate) => {
+                self.limit = Some((rate, now));
+                self.set(self.estimate.max(rate.scaled(TAKEN)));
+            }
+            Answer::Room(_) | Answer::Nothing => {}
+        }
+    }
+
+    /// Notes when feedback stays away.
+    fn listen(&mut self, now: Duration) {
+        let Some(unheard) = self.unheard else { return };
+        let limit = SILENCE + self.round_trip();
+        let since = self.silent_since.unwrap_or(unheard);
+        if now < since + limit {
+            return;
+        }
+        // Each time that long again, half of it.
+        self.silent_since = Some(now);
+        self.state = State::Silent;
+        (self.drain, self.rivals) = (None, None);
+        self.set(self.estimate.scaled(0.5));
+    }
+
+    /// Feedback is back.
+    fn resume(&mut self, now: Duration) {
+        self.silent_since = None;
+        self.state = State::Hold;
+        self.standing_for = 0;
+        self.loss.forget();
+        self.probing.hold_off(now);
+    }
+}

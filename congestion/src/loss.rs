@@ -1,0 +1,162 @@
+//! Decision: whether lost packets are our own doing. Where there is no queue to see, loss is either the wire's, and sending
+//! less helps nobody, or that of a buffer too shallow to be seen or of a policer, and sending less ends it. Which of both is
+//! found out by trying: the rate goes down a little, and what was lost before is held against what is lost then.
+//!
+//! ```text
+//! Calm ──loss without a queue──▶ Trial ──as much is lost──▶ Tolerant ──long past, or more is lost──▶ Calm
+//!   ▲                              └──much less is lost──▶ (the link's rate is found) ─────────────────┘
+//! ```
+
+use crate::{Bitrate, sequence::News};
+use std::{collections::VecDeque, time::Duration};
+
+/// Loss is of so long.
+const WINDOW: Duration = Duration::from_secs(1);
+/// And of so many packets at least.
+const LEAST_PACKETS: usize = 50;
+/// Below this nothing is done (draft-ietf-rmcat-gcc-02, 6).
+pub const HARMLESS: f64 = 0.02;
+/// What a trial takes of the rate.
+pub const TRIAL: f64 = 0.85;
+/// A trial lasts so long beyond a round trip.
+const TRIAL_TIME: Duration = Duration::from_millis(500);
+/// A wire's loss is believed in for so long.
+const TOLERANCE: Duration = Duration::from_secs(20);
+/// Above this a picture is beyond help, whatever the reason.
+pub const HOPELESS: f64 = 0.35;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Phase {
+    Calm,
+    Trial { before: f64, since: Duration, rate: Bitrate, delivered: Bitrate },
+    Tolerant { loss: f64, until: Duration },
+}
+
+/// What to do about loss.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Verdict {
+    /// Nothing.
+    Nothing,
+    /// Send less for a moment, to find out.
+    Try,
+    /// It was the wire's: back to this rate.
+    Wire(Bitrate),
+    /// It was our own: so much comes through.
+    Own(Bitrate),
+}
+
+/// The packets of late, and what is thought of their loss.
+#[derive(Debug)]
+pub struct Loss {
+    packets: VecDeque<(Duration, bool)>,
+    lost: usize,
+    phase: Phase,
+}
+
+impl Default for Loss {
+    fn default() -> Self {
+        Self { packets: VecDeque::new(), lost: 0, phase: Phase::Calm }
+    }
+}
+
+impl Loss {
+    /// Feedback tells of a packet.
+    pub fn told(&mut self, sent: Duration, news: News) {
+        match news {
+            News::Arrived => self.packets.push_back((sent, false)),
+            News::Lost => {
+                self.packets.push_back((sent, true));
+                self.lost += 1;
+            }
+            News::ArrivedLate => {
+                if let Some(packet) = self.packets.iter_mut().rev().find(|(at, lost)| *lost && *at == sent) {
+                    packet.1 = false;
+                    self.lost -= 1;
+                }
+            }
+        }
+        while let Some((at, lost)) = self.packets.front().copied()
+            && at + WINDOW < sent
+        {
+            self.lost -= usize::from(lost);
+            self.packets.pop_front();
+        }
+    }
+
+    /// The share that was lost; nothing while too few were sent to tell.
+    pub fn share(&self) -> f64 {
+        if self.packets.len() < LEAST_PACKETS {
+            return 0.0;
+        }
+        self.lost as f64 / self.packets.len() as f64
+    }
+
+    fn share_since(&self, since: Duration) -> Option<f64> {
+        let after = self.packets.iter().rev().take_while(|(at, _)| *at > since);
+        let (all, lost) =
+            after.fold((0, 0), |(all, lost), (_, is_lost)| (all + 1, lost + u32::from(*is_lost)));
+        (all >= LEAST_PACKETS as u32).then(|| f64::from(lost) / f64::from(all))
+    }
+
+    /// Whether a trial goes on.
+    pub fn is_trying(&self) -> bool {
+        matches!(self.phase, Phase::Trial { .. })
+    }
+
+    /// What the wire loses anyway.
+    pub fn tolerated(&self) -> f64 {
+        match self.phase {
+            Phase::Tolerant { loss, .. } => (1.5 * loss).max(loss + HARMLESS),
+            _ => HARMLESS,
+        }
+    }
+
+    /// Looks at it. `has_queue` says that a queue stands, which makes all loss our own and is dealt with elsewhere.
+    pub fn judge(
+        &mut self,
+        has_queue: bool,
+        rate: Bitrate,
+        delivered: Option<Bitrate>,
+        round_trip: Duration,
+        now: Duration,
+    ) -> Verdict {
+        if has_queue {
+            if self.is_trying() {
+                self.phase = Phase::Calm;
+            }
+            return Verdict::Nothing;
+        }
+        match self.phase {
+            Phase::Tolerant { until, .. } if now >= until => self.phase = Phase::Calm,
+            Phase::Trial { before, since, rate, delivered } => {
+                if now < since + round_trip + TRIAL_TIME {
+                    return Verdict::Nothing;
+                }
+                // What left since then has all come, or been lost, but for the last round trip.
+                let Some(after) = self.share_since(since + round_trip / 2) else { return Verdict::Nothing };
+                if after > before / 2.0 {
+                    self.phase = Phase::Tolerant { loss: after.max(before), until: now + TOLERANCE };
+                    return Verdict::Wire(rate);
+                }
+                self.phase = Phase::Calm;
+                self.packets.clear();
+                self.lost = 0;
+                return Verdict::Own(delivered);
+            }
+            _ => {}
+        }
+        let share = self.share();
+        if share > self.tolerated()
+            && let Some(delivered) = delivered
+        {
+            self.phase = Phase::Trial { before: share, since: now, rate, delivered };
+            return Verdict::Try;
+        }
+        Verdict::Nothing
+    }
+
+    /// Forgets all.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+}

@@ -1,0 +1,137 @@
+//! What leaves when, on a clock of the test's own.
+
+use super::*;
+use vdi_congestion::Probe;
+
+const BOUNDS: Bounds = Bounds { min: Bitrate::from_kbps(100), max: Bitrate::from_kbps(20_000) };
+const START: Bitrate = Bitrate::from_kbps(2000);
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn packet(kind: Kind, sequence: u16, bytes: usize) -> Packet<u16> {
+    let header = Header { payload_type: 96, sequence, ssrc: 7, bytes: 24 };
+    Packet { kind, header, bytes, item: sequence }
+}
+
+fn sender() -> Sender<u16> {
+    Sender::new(BOUNDS, START, ms(0))
+}
+
+/// Takes turns until a time, each when the one before wants it; what left at which millisecond.
+fn run(sender: &mut Sender<u16>, from: u64, until: u64) -> Vec<(u64, u16)> {
+    let mut now = ms(from);
+    let mut left = Vec::new();
+    while now <= ms(until) {
+        let turn = sender.turn(now);
+        left.extend(turn.send.iter().map(|packet| (now.as_millis() as u64, packet.item)));
+        assert!(!turn.send.is_empty() || turn.again > now || turn.news, "a turn for nothing at {now:?}");
+        now = turn.again.max(now);
+    }
+    left
+}
+
+#[test]
+fn a_frame_of_usual_size_leaves_at_once_and_a_large_one_is_spread() {
+    let mut sender = sender();
+    (0..2).for_each(|n| assert!(sender.push(packet(Kind::Video, n, 500), ms(0))));
+    assert_eq!(run(&mut sender, 0, 1), [(0, 0), (0, 1)]);
+    (2..102).for_each(|n| assert!(sender.push(packet(Kind::Video, n, 1200), ms(100))));
+    let delay = sender.delay();
+    // 1238 bytes each at two megabits and whatever factor.
+    assert!(delay > ms(50) && delay < ms(500), "{delay:?}");
+    let left = run(&mut sender, 100, 700);
+    assert_eq!(left.len(), 100);
+    assert!(left.windows(2).all(|pair| pair[0] <= pair[1]));
+    let last = left.last().unwrap().0;
+    assert!(last >= 140, "a burst of 100 packets was over at {last} ms");
+    assert!(sender.is_empty());
+}
+
+#[test]
+fn sound_does_not_wait_behind_pictures_and_repeats_do_not_wait_behind_new_ones() {
+    let mut sender = sender();
+    (0..50).for_each(|n| assert!(sender.push(packet(Kind::Video, n, 1200), ms(0))));
+    sender.turn(ms(0));
+    sender.push(packet(Kind::Retransmission(3), 1000, 1200), ms(0));
+    sender.push(packet(Kind::Audio, 2000, 200), ms(0));
+    let next: Vec<_> = run(&mut sender, 0, 60).into_iter().map(|(_, item)| item).take(2).collect();
+    assert_eq!(next, [2000, 1000]);
+}
+
+#[test]
+fn what_waits_to_be_repeated_is_repeated_once_and_a_storm_is_cut() {
+    let mut sender = sender();
+    (0..10).for_each(|n| assert!(sender.push(packet(Kind::Retransmission(5), n, 1200), ms(0))));
+    let taken = (0..500_u16).filter(|n| sender.push(packet(Kind::Retransmission(100 + n), *n, 1200), ms(0)));
+    let taken = taken.count();
+    assert!((10..400).contains(&taken), "{taken} of 500");
+    assert_eq!(sender.totals().dropped, 500 - taken as u64);
+    assert_eq!(run(&mut sender, 0, 3000).len(), taken + 1);
+    assert!(
+        sender.push(packet(Kind::Retransmission(5), 1, 1200), ms(3000)),
+        "it is forgotten once it has left"
+    );
+}
+
+#[test]
+fn room_is_bounded() {
+    let mut sender = sender();
+    let room = (0..10_000_u16).filter(|n| sender.push(packet(Kind::Video, *n, 1200), ms(0))).count();
+    assert_eq!(room as u64, MAX_QUEUED.bytes() / 1238);
+    assert!(sender.push(packet(Kind::Audio, 1, 200), ms(0)), "sound always has some");
+    assert!(sender.totals().dropped > 0);
+    sender.clear();
+    assert!(sender.is_empty() && sender.delay() == Duration::ZERO);
+}
+
+#[test]
+fn a_burst_asks_for_what_was_sent_and_sends_what_it_gets_but_not_more() {
+    let mut sender = sender();
+    (0..20).for_each(|n| assert!(sender.push(packet(Kind::Video, n, 1200), ms(0))));
+    run(&mut sender, 0, 1000);
+    let probe = Probe { rate: Bitrate::from_kbps(8000), size: DataSize::from_bytes(3 * 1240) };
+    sender.begin(probe, ms(1000));
+    let asks = std::mem::take(&mut sender.ask);
+    assert_eq!(asks.iter().map(|ask| ask.sequence).collect::<Vec<_>>(), [19, 18, 17, 16]);
+    for (n, ask) in asks.iter().enumerate() {
+        sender.push(packet(Kind::Retransmission(ask.sequence), 500 + n as u16, 1202), ms(1000));
+    }
+    let left = run(&mut sender, 1000, 1100);
+    let items: Vec<_> = left.iter().map(|(_, item)| *item).collect();
+    assert_eq!(items, [500, 501, 502], "three make the size");
+    // 1240 bytes at 8 Mbit/s take 1.24 ms each, whatever the pacing rate is; the first five milliseconds are free.
+    assert!(left.iter().all(|(at, _)| *at <= 1005), "{left:?}");
+    assert_eq!(sender.totals().padding.bytes(), 3 * 1240);
+    assert_eq!(sender.totals().probes, 1);
+}
+
+#[test]
+fn pictures_that_wait_make_the_burst_themselves() {
+    let mut sender = sender();
+    (0..40).for_each(|n| assert!(sender.push(packet(Kind::Video, n, 1200), ms(0))));
+    let probe = Probe { rate: Bitrate::from_kbps(20_000), size: DataSize::from_bytes(30 * 1238) };
+    sender.begin(probe, ms(0));
+    assert_eq!(sender.ask, []);
+    let left = run(&mut sender, 0, 16);
+    assert!(left.len() >= 30, "37 kB at 20 Mbit/s take 15 ms: {left:?}");
+    assert_eq!(sender.totals().padding, DataSize::ZERO);
+}
+
+#[test]
+fn a_silent_sender_looks_around_rarely_and_one_that_is_used_often() {
+    let mut sender = sender();
+    sender.push(packet(Kind::Video, 0, 100), ms(0));
+    let turns = |sender: &mut Sender<u16>, from: u64, until: u64| {
+        let (mut now, mut turns) = (ms(from), 0);
+        while now < ms(until) {
+            now = sender.turn(now).again.max(now + Duration::from_micros(1));
+            turns += 1;
+        }
+        turns
+    };
+    assert!((30..=90).contains(&turns(&mut sender, 0, 1000)));
+    turns(&mut sender, 1000, 9000);
+    assert!(turns(&mut sender, 9000, 10_000) <= 30);
+}
