@@ -41,6 +41,10 @@ const ALARMING: Duration = Duration::from_millis(30);
 /// What of the link's rate is taken when the queue is empty.
 const TAKEN: f64 = 0.92;
 
+/// A queue that is gone when the packets are told of that left so soon after the rate went down is not gone because of that: a
+/// receiver had no processor for a moment, or a radio no air.
+const SPURIOUS: Duration = Duration::from_millis(30);
+
 /// A queue that does not empty so long after it should have is not ours.
 const PATIENCE: Duration = Duration::from_millis(400);
 
@@ -101,6 +105,8 @@ pub struct Controller {
 #[derive(Debug, Clone, Copy)]
 struct Drain {
     since: Duration,
+    /// The estimate before.
+    before: Bitrate,
     /// The queue when the lower rate had come through.
     begun_with: Option<Duration>,
     rate: Bitrate,
@@ -292,7 +298,7 @@ impl Controller {
     fn overuse(&mut self, now: Duration) {
         let Some(rate) = self.delivery.rate() else { return };
         self.limit = Some((rate, now));
-        self.drain = Some(Drain { since: now, begun_with: None, rate });
+        self.drain = Some(Drain { since: now, before: self.estimate, begun_with: None, rate });
         self.state = State::Drain;
         self.probing.hold_off(now);
         self.set(self.estimate.min(rate.scaled(DRAIN)));
@@ -302,9 +308,14 @@ impl Controller {
         let Some(drain) = &mut self.drain else { return };
         let rate = self.delivery.rate();
         if standing < EMPTY + self.delay.noise() {
-            let rate = drain.rate;
+            let (rate, before) = (drain.rate, drain.before);
+            let is_ours = self.told_up_to > drain.since + SPURIOUS;
             self.drain = None;
             self.state = State::Hold;
+            if !is_ours {
+                self.limit = None;
+                return self.set(self.estimate.max(before));
+            }
             self.set(self.estimate.max(rate.scaled(TAKEN)));
             self.probing.hold_off(now);
             return;
@@ -324,7 +335,7 @@ impl Controller {
         let expected = from.mul_f64(1.0 / (1.0 - DRAIN)) + PATIENCE;
         if rate < sent.scaled(0.95) && standing > from + STANDING {
             // The link carries less than it did.
-            *drain = Drain { since: now, begun_with: None, rate };
+            *drain = Drain { since: now, begun_with: None, rate, ..*drain };
             self.limit = Some((rate, now));
             self.set(self.estimate.min(rate.scaled(DRAIN)));
         } else if now > drain.since + response + expected
@@ -382,6 +393,14 @@ impl Controller {
         if self.loss.share() > loss::HOPELESS {
             let factor = 1.0 - 0.5 * elapsed.as_secs_f64();
             return self.set(self.estimate.scaled(factor));
+        }
+        if let (false, Some(rate), Some(sent)) = (has_queue, self.delivery.rate(), self.delivery.sent_rate()) {
+            // So much left, and so much came, without a queue: the link carries it.
+            let proven = rate.min(sent).scaled(TAKEN);
+            if proven > self.estimate {
+                self.limit = self.limit.filter(|(limit, _)| *limit > proven);
+                self.set(proven);
+            }
         }
         if self.loss.is_trying() || has_queue || self.is_idle(now) {
             return;
