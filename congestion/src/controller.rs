@@ -22,6 +22,9 @@ use crate::{
 };
 use std::time::Duration;
 
+/// No packet is larger (RFC 791, 3.1); what says so is not believed.
+const LARGEST: DataSize = DataSize::from_bytes(65_535);
+
 /// A queue stands when no packet of a tenth of a second waited less than this.
 const STANDING: Duration = Duration::from_millis(7);
 /// What a noisy link adds to that at most.
@@ -170,6 +173,7 @@ impl Controller {
 
     /// A packet has left.
     pub fn sent(&mut self, size: DataSize, at: Duration) {
+        let size = size.min(LARGEST);
         self.usage.sent(size, at);
         self.probing.sent(size, at);
         self.unheard.get_or_insert(at);
@@ -179,6 +183,7 @@ impl Controller {
     pub fn feedback(&mut self, reports: &[Report], now: Duration) {
         let mut is_news = false;
         for report in reports {
+            let report = &Report { size: report.size.min(LARGEST), ..*report };
             let Some(news) = self.sequence.news(report, now) else { continue };
             is_news = true;
             self.told_up_to = self.told_up_to.max(report.sent);
@@ -273,6 +278,10 @@ impl Controller {
     fn update(&mut self, now: Duration) {
         let elapsed = (now - self.last_update).min(Duration::from_millis(250));
         self.last_update = now;
+        if self.loss.share() > loss::HOPELESS {
+            let factor = 1.0 - 0.5 * elapsed.as_secs_f64();
+            return self.set(self.estimate.scaled(factor));
+        }
         let Some(standing) = self.delay.standing() else { return };
         let has_queue = standing > self.threshold();
         self.standing_for = if has_queue { self.standing_for + 1 } else { 0 };
@@ -396,10 +405,6 @@ impl Controller {
                 self.probing.hold_off(now);
                 return self.set(delivered.scaled(TAKEN));
             }
-        }
-        if self.loss.share() > loss::HOPELESS {
-            let factor = 1.0 - 0.5 * elapsed.as_secs_f64();
-            return self.set(self.estimate.scaled(factor));
         }
         if self.loss.is_trying() || has_queue || self.is_idle(now) {
             return;

@@ -165,3 +165,56 @@ impl Cluster {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ESTIMATE: Bitrate = Bitrate::from_kbps(2000);
+    const MAX: Bitrate = Bitrate::from_kbps(12_000);
+    const PACKET: DataSize = DataSize::from_bytes(1250);
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// A probe that leaves as it is asked to, and whose packets come with so long from one to the next.
+    fn answer(apart_us: u64, lost: u64) -> Option<Answer> {
+        let mut probing = Probing::new(ms(0));
+        let probe = probing.poll(ESTIMATE, MAX, ms(0))?;
+        assert_eq!((probe.rate, probe.size), (ESTIMATE.scaled(2.0), DataSize::from_bytes(6250)));
+        let leaves = |n: u64| Duration::from_micros(2500 * n);
+        (0..5).for_each(|n| probing.sent(PACKET, leaves(n)));
+        for n in 0..5 {
+            let arrived = (n >= lost).then(|| ms(100) + Duration::from_micros(apart_us * n));
+            probing.told(leaves(n), arrived, PACKET);
+        }
+        probing.answer(leaves(4), ms(120))
+    }
+
+    #[test]
+    fn what_comes_as_it_left_has_room() {
+        assert_eq!(answer(2500, 0), Some(Answer::Room(ESTIMATE.scaled(2.0).scaled(TRUST))));
+    }
+
+    #[test]
+    fn what_comes_more_slowly_has_found_the_limit() {
+        // 10,000 bits each 4 ms.
+        assert_eq!(answer(4000, 0), Some(Answer::Limit(Bitrate::from_kbps(2500).scaled(TRUST))));
+    }
+
+    #[test]
+    fn what_is_lost_proves_nothing() {
+        assert_eq!(answer(2500, 2), Some(Answer::Nothing));
+    }
+
+    #[test]
+    fn one_is_asked_at_a_time_and_none_above_what_is_wanted() {
+        let mut probing = Probing::new(ms(0));
+        assert_eq!(probing.poll(MAX, MAX, ms(0)), None);
+        assert!(probing.poll(ESTIMATE, MAX, ms(0)).is_some());
+        assert_eq!(probing.poll(ESTIMATE, MAX, ms(1000)), None, "its answer is waited for");
+        assert_eq!(probing.poll(ESTIMATE, MAX, ms(1500)), None, "it never left");
+        assert!(probing.poll(ESTIMATE, MAX, ms(3500)).is_some());
+    }
+}

@@ -49,3 +49,37 @@ impl Rivals {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn they_have_gone_when_the_queue_has_been_empty_for_a_second() {
+        let mut rivals = Rivals::new(ms(80), ms(0));
+        assert!(!rivals.have_gone(ms(2), ms(7), ms(100)));
+        assert!(!rivals.have_gone(ms(60), ms(7), ms(900)), "they were between two bursts");
+        assert!(!rivals.have_gone(ms(2), ms(7), ms(1000)));
+        assert!(!rivals.have_gone(ms(2), ms(7), ms(1999)));
+        assert!(rivals.have_gone(ms(2), ms(7), ms(2000)));
+    }
+
+    #[test]
+    fn it_yields_once_for_what_was_lost_at_once() {
+        let mut rivals = Rivals::new(ms(100), ms(0));
+        assert!(!rivals.may_yield(ms(40), ms(439)));
+        assert!(rivals.may_yield(ms(40), ms(440)));
+        assert!(!rivals.may_yield(ms(40), ms(500)));
+    }
+
+    #[test]
+    fn a_queue_that_doubles_is_not_theirs_alone() {
+        let rivals = Rivals::new(ms(80), ms(0));
+        assert!(!rivals.is_outgrown(ms(150)));
+        assert!(rivals.is_outgrown(ms(151)));
+    }
+}
