@@ -1,91 +1,82 @@
-//! Setup: scratch
+//! Shell: the controller and that of draft-ietf-rmcat-gcc-02 on every simulated link, as a table.
+//! `cargo bench -p vdi-congestion -- [--json] [PART OF A NAME]`; with `--json` a line for each tenth of a second besides, for
+//! plots. Judges nothing: the tests do.
+
+#![expect(clippy::print_stdout, reason = "a program for people, whose output is its result")]
+#![allow(dead_code, reason = "the simulation has more than this needs")]
+
 #[path = "../tests/link/mod.rs"]
 mod link;
+
 use link::{
-    scenarios,
-    session::{self, Candidate},
+    figures::Figures,
+    gcc::Gcc,
+    ours::Ours,
+    scenarios::{Scenario, all, ms},
+    session::{BIN, Candidate, play},
 };
-use std::time::Duration;
-use vdi_congestion::*;
-struct Ours(Controller);
-impl Candidate for Ours {
-    fn sent(&mut self, size: DataSize, at: Duration) {
-        self.0.sent(size, at)
+use std::{env, time::Duration};
+use vdi_congestion::Bitrate;
+
+/// The first seconds are the start, which is another matter.
+const BEGIN: f64 = 5.0;
+
+fn main() {
+    let words: Vec<String> = env::args().skip(1).filter(|word| word != "--bench").collect();
+    let json = words.iter().any(|word| word == "--json");
+    let part = words.iter().find(|word| !word.starts_with("--")).map_or("", String::as_str);
+    println!(
+        "{:32}{:5}{:>7}{:>7}{:>9}{:>9}{:>9}{:>9}{:>8}{:>8}",
+        "link", "", "used %", "Mbit/s", "queue50", "queue95", "late50", "late95", "lost %", "utility"
+    );
+    let mut sums = [0.0; 2];
+    for scenario in all(1).iter().filter(|scenario| scenario.name.contains(part)) {
+        let setup = &scenario.setup;
+        let candidates: [(&str, Box<dyn Candidate>); 2] =
+            [("ours", Box::new(Ours::new(setup))), ("gcc", Box::new(Gcc::new(setup.bounds, setup.start)))];
+        for ((name, mut candidate), sum) in candidates.into_iter().zip(&mut sums) {
+            let figures = play(setup, &mut *candidate);
+            *sum += row(scenario, name, &figures);
+            if json {
+                series(scenario, name, &figures);
+            }
+        }
     }
-    fn feedback(&mut self, r: &[Report], now: Duration) {
-        self.0.feedback(r, now)
-    }
-    fn poll(&mut self, now: Duration) -> Option<Probe> {
-        self.0.poll(now)
-    }
-    fn output(&self) -> Output {
-        self.0.output()
+    println!("utility of all: ours {:.1}, gcc {:.1}", sums[0], sums[1]);
+}
+
+fn row(scenario: &Scenario, name: &str, figures: &Figures) -> f64 {
+    let end = scenario.setup.length.as_secs_f64();
+    let in_ms = |time: Duration| time.as_secs_f64() * 1000.0;
+    let utility = figures.utility(BEGIN, end);
+    println!(
+        "{:32}{name:5}{:7.1}{:7.2}{:9.0}{:9.0}{:9.0}{:9.0}{:8.2}{utility:8.2}",
+        if name == "ours" { scenario.name } else { "" },
+        100.0 * figures.used(BEGIN, end),
+        mbps(figures.delivered(BEGIN, end)),
+        in_ms(figures.waited(50.0, BEGIN, end)),
+        in_ms(figures.waited(95.0, BEGIN, end)),
+        in_ms(figures.late(50.0, BEGIN, end)),
+        in_ms(figures.late(95.0, BEGIN, end)),
+        100.0 * figures.lost(BEGIN, end),
+    );
+    utility
+}
+
+fn series(scenario: &Scenario, name: &str, figures: &Figures) {
+    for (end, sample) in &figures.samples {
+        let estimate = sample.output.map_or(0.0, |output| mbps(output.estimate));
+        let link = mbps(scenario.setup.there.trace.mean(*end - BIN, *end));
+        let came = sample.delivered as f64 * 8.0 / BIN.as_secs_f64() / 1e6;
+        let queue = sample.waited.iter().max().copied().unwrap_or(ms(0)).as_secs_f64() * 1000.0;
+        println!(
+            r#"{{"link":{:?},"controller":{name:?},"seconds":{:.1},"linkMbps":{link:.3},"estimateMbps":{estimate:.3},"deliveredMbps":{came:.3},"queueMs":{queue:.1}}}"#,
+            scenario.name,
+            end.as_secs_f64(),
+        );
     }
 }
-fn main() {
-    let filter = std::env::args().nth(1).unwrap_or_default();
-    let verbose = std::env::args().nth(2).is_some();
-    println!(
-        "{:36} {:>6} {:>6} {:>5} {:>5} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6}",
-        "", "used%", "Mbps", "q50", "q95", "late50", "late95", "frz300", "max", "lost%", "util"
-    );
-    for sc in scenarios::all(1) {
-        if !sc.name.contains(&filter) {
-            continue;
-        }
-        for which in ["ours", "gcc"] {
-            let mut c: Box<dyn Candidate> = if which == "ours" {
-                Box::new(Ours(Controller::new(sc.setup.bounds, sc.setup.start, Duration::ZERO)))
-            } else {
-                Box::new(link::gcc::Gcc::new(sc.setup.bounds, sc.setup.start))
-            };
-            if verbose && which == "gcc" && std::env::args().nth(4).is_none() {
-                continue;
-            }
-            let f = session::play(&sc.setup, &mut *c);
-            let end = sc.setup.length.as_secs_f64();
-            let from = 5.0;
-            let fr = f.freezes(Duration::from_millis(300), from, end);
-            println!(
-                "{:36} {:6.1} {:6.2} {:5.0} {:5.0} {:6.0} {:6.0} {:6} {:6.0} {:6.1} {:6.2}",
-                if which == "ours" { sc.name } else { "  gcc" },
-                f.used(from, end) * 100.0,
-                f.delivered(from, end).bps() as f64 / 1e6,
-                f.waited(50.0, from, end).as_secs_f64() * 1e3,
-                f.waited(95.0, from, end).as_secs_f64() * 1e3,
-                f.late(50.0, from, end).as_secs_f64() * 1e3,
-                f.late(95.0, from, end).as_secs_f64() * 1e3,
-                fr.len(),
-                fr.iter().max().copied().unwrap_or_default().as_secs_f64() * 1e3,
-                f.lost(from, end) * 100.0,
-                f.utility(from, end)
-            );
-            if verbose {
-                for (i, (end, s)) in f.samples.iter().enumerate() {
-                    let step: usize = std::env::args().nth(3).and_then(|x| x.parse().ok()).unwrap_or(5);
-                    if i % step != 0 {
-                        continue;
-                    }
-                    let o = s.output.unwrap();
-                    let w = s.waited.iter().max().copied().unwrap_or_default();
-                    if verbose {
-                        println!(
-                            "  {:6.1} est {:6.2} cap {:6.2} sent {:6.2} got {:6.2} q {:4.0} stand {:4.0} pacer {:4.0} loss {:.2} probes {}",
-                            end.as_secs_f64(),
-                            o.estimate.bps() as f64 / 1e6,
-                            sc.setup.there.trace.mean(*end - Duration::from_millis(100), *end).bps() as f64
-                                / 1e6,
-                            s.sent as f64 * 8e-5,
-                            s.delivered as f64 * 8e-5,
-                            w.as_secs_f64() * 1e3,
-                            o.queue_delay.unwrap_or_default().as_secs_f64() * 1e3,
-                            s.pacer.as_secs_f64() * 1e3,
-                            o.loss,
-                            s.probes
-                        );
-                    }
-                }
-            }
-        }
-    }
+
+fn mbps(rate: Bitrate) -> f64 {
+    rate.bps() as f64 / 1e6
 }

@@ -15,14 +15,18 @@ use crate::{
     delivery::Delivery,
     loss::{self, Loss, Verdict},
     probing::{Answer, Probing},
+    recovery::Recovery,
     rivals::Rivals,
     sequence::{News, Sequence},
     usage::Usage,
 };
 use std::time::Duration;
 
+/// No packet is larger (RFC 791, 3.1); what says so is not believed.
+const LARGEST: DataSize = DataSize::from_bytes(65_535);
+
 /// A queue stands when no packet of a tenth of a second waited less than this.
-const STANDING: Duration = Duration::from_millis(8);
+const STANDING: Duration = Duration::from_millis(7);
 /// What a noisy link adds to that at most.
 const MOST_NOISE: Duration = Duration::from_millis(12);
 /// A queue is empty below this.
@@ -85,6 +89,7 @@ pub struct Controller {
     loss: Loss,
     probing: Probing,
     usage: Usage,
+    recovery: Recovery,
     round_trips: RoundTrips,
     /// The link's rate when a queue stood last, and when that was.
     limit: Option<(Bitrate, Duration)>,
@@ -150,6 +155,7 @@ impl Controller {
             loss: Loss::default(),
             probing: Probing::new(now),
             usage: Usage::default(),
+            recovery: Recovery::default(),
             round_trips: RoundTrips::default(),
             limit: None,
             drain: None,
@@ -173,6 +179,7 @@ impl Controller {
 
     /// A packet has left.
     pub fn sent(&mut self, size: DataSize, at: Duration) {
+        let size = size.min(LARGEST);
         self.usage.sent(size, at);
         self.probing.sent(size, at);
         self.unheard.get_or_insert(at);
@@ -182,11 +189,15 @@ impl Controller {
     pub fn feedback(&mut self, reports: &[Report], now: Duration) {
         let mut is_news = false;
         for report in reports {
+            let report = &Report { size: report.size.min(LARGEST), ..*report };
             let Some(news) = self.sequence.news(report, now) else { continue };
             is_news = true;
             self.told_up_to = self.told_up_to.max(report.sent);
             self.loss.told(report.sent, news);
             self.probing.told(report.sent, report.arrived, report.size);
+            if news == News::Lost {
+                self.recovery.lost(report.size, now);
+            }
             if let (Some(arrived), News::Arrived) = (report.arrived, news) {
                 self.delay.arrived(report.sent, arrived);
                 self.delivery.arrived(report.sent, arrived, report.size);
@@ -216,6 +227,12 @@ impl Controller {
             return None;
         }
         self.probing.poll(self.estimate, self.bounds.max, now)
+    }
+
+    /// Whether a key frame is wanted, since so much was lost that it is quicker than sending that again. Told once.
+    pub fn wants_key_frame(&mut self, now: Duration) -> bool {
+        let (rate, round_trip) = (self.output().target, self.round_trip());
+        self.recovery.wants_key_frame(rate, round_trip, now)
     }
 
     /// What it has come to.
@@ -267,6 +284,10 @@ impl Controller {
     fn update(&mut self, now: Duration) {
         let elapsed = (now - self.last_update).min(Duration::from_millis(250));
         self.last_update = now;
+        if self.loss.share() > loss::HOPELESS {
+            let factor = 1.0 - 0.5 * elapsed.as_secs_f64();
+            return self.set(self.estimate.scaled(factor));
+        }
         let Some(standing) = self.delay.standing() else { return };
         let has_queue = standing > self.threshold();
         self.standing_for = if has_queue { self.standing_for + 1 } else { 0 };
@@ -360,6 +381,12 @@ impl Controller {
             return;
         }
         let delivered = self.delivery.rate().unwrap_or(self.estimate);
+        let sent = self.delivery.sent_rate().unwrap_or(delivered);
+        if rivals.is_outgrown(standing) && delivered < sent.scaled(0.95) {
+            // What is more than theirs is ours.
+            self.rivals = None;
+            return self.overuse(now);
+        }
         if self.loss.share() > RIVALS_LOSS {
             if rivals.may_yield(self.round_trips.least().unwrap_or_default(), now) {
                 let left = self.estimate.min(delivered).scaled(YIELD);
@@ -389,10 +416,6 @@ impl Controller {
                 self.probing.hold_off(now);
                 return self.set(delivered.scaled(TAKEN));
             }
-        }
-        if self.loss.share() > loss::HOPELESS {
-            let factor = 1.0 - 0.5 * elapsed.as_secs_f64();
-            return self.set(self.estimate.scaled(factor));
         }
         if let (false, Some(rate), Some(sent)) = (has_queue, self.delivery.rate(), self.delivery.sent_rate()) {
             // So much left, and so much came, without a queue: the link carries it.
@@ -460,6 +483,8 @@ impl Controller {
         self.silent_since = None;
         self.state = State::Hold;
         self.standing_for = 0;
+        // It may have slept, moved, or come to another way.
+        self.delay.forget();
         self.loss.forget();
         self.probing.hold_off(now);
     }

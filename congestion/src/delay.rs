@@ -86,13 +86,6 @@ impl QueueDelay {
         Duration::from_secs_f64(self.noise_seconds)
     }
 
-    /// The way has become longer by what stands: that is no queue.
-    pub fn rebase(&mut self, now: Duration) {
-        if let Some(least) = self.recent.iter().map(|(_, difference)| *difference).min() {
-            (self.current, self.before) = (Some((least, now)), None);
-        }
-    }
-
     /// The shortest way is not known any more: after a silence in which anything may have happened.
     pub fn forget(&mut self) {
         (self.current, self.before) = (None, None);
@@ -107,4 +100,64 @@ fn ns(time: Duration) -> i128 {
 
 fn span(ns: i128) -> Duration {
     Duration::from_nanos(u64::try_from(ns.max(0)).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// The receiver's clock is an hour ahead, and the way takes 20 ms.
+    const WAY: Duration = Duration::from_millis(3_600_020);
+
+    #[test]
+    fn what_all_packets_wait_stands_and_what_one_waits_does_not() {
+        let mut delay = QueueDelay::default();
+        for n in 0..20 {
+            delay.arrived(ms(10 * n), ms(10 * n) + WAY);
+        }
+        assert_eq!(delay.standing(), Some(Duration::ZERO));
+        delay.arrived(ms(200), ms(260) + WAY);
+        assert_eq!(delay.standing(), Some(Duration::ZERO), "one was late");
+        for n in 21..40 {
+            delay.arrived(ms(10 * n), ms(10 * n + 60) + WAY);
+        }
+        assert_eq!(delay.standing(), Some(ms(60)), "and now all are");
+    }
+
+    #[test]
+    fn a_queue_that_grows_fast_shows_at_once() {
+        let mut delay = QueueDelay::default();
+        for n in 0..20 {
+            delay.arrived(ms(5 * n), ms(5 * n) + WAY);
+        }
+        // Packets leave each 5 ms and come each 15.
+        for n in 0..4 {
+            delay.arrived(ms(100 + 5 * n), ms(115 + 15 * n) + WAY);
+        }
+        assert_eq!(delay.standing(), Some(Duration::ZERO));
+        assert_eq!(delay.momentary(), Some(ms(25)));
+    }
+
+    #[test]
+    fn the_shortest_way_is_forgotten_after_a_minute() {
+        let mut delay = QueueDelay::default();
+        delay.arrived(ms(0), WAY);
+        for n in 1..650 {
+            delay.arrived(ms(100 * n), ms(100 * n + 50) + WAY);
+        }
+        assert_eq!(delay.standing(), Some(Duration::ZERO), "the way is 50 ms longer for good");
+    }
+
+    #[test]
+    fn a_clock_that_jumps_is_not_believed() {
+        let mut delay = QueueDelay::default();
+        delay.arrived(ms(0), WAY);
+        delay.arrived(ms(1), Duration::from_secs(1_000_000_000));
+        delay.arrived(ms(2), ms(2) + WAY);
+        assert_eq!(delay.standing(), Some(Duration::ZERO));
+    }
 }

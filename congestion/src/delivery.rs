@@ -76,10 +76,58 @@ impl Delivery {
     pub fn peak(&self) -> Option<Bitrate> {
         self.peaks.iter().map(|(_, rate)| *rate).max()
     }
+}
 
-    /// Forgets all.
-    pub fn forget(&mut self) {
-        self.recent.clear();
-        self.peaks.clear();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACKET: DataSize = DataSize::from_bytes(1250);
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn rates_are_of_the_same_packets() {
+        let mut delivery = Delivery::default();
+        // 10,000 bits leave each 5 ms, and come each 10.
+        for n in 0..40 {
+            delivery.arrived(ms(5 * n), ms(500 + 10 * n), PACKET);
+        }
+        let (sent, came) = (delivery.sent_rate().unwrap(), delivery.rate().unwrap());
+        assert_eq!((sent.bps(), came.bps()), (2_000_000, 1_000_000));
+    }
+
+    #[test]
+    fn too_little_makes_no_rate_and_a_clock_that_goes_back_begins_anew() {
+        let mut delivery = Delivery::default();
+        for n in 0..3 {
+            delivery.arrived(ms(50 * n), ms(50 * n), PACKET);
+        }
+        assert_eq!(delivery.rate(), None);
+        for n in 0..40 {
+            delivery.arrived(ms(5 * n), ms(5000 + 10 * n), PACKET);
+        }
+        assert!(delivery.rate().is_some());
+        delivery.arrived(ms(300), ms(10), PACKET);
+        assert_eq!(delivery.rate(), None);
+    }
+
+    #[test]
+    fn the_peak_lasts_for_some_seconds() {
+        let mut delivery = Delivery::default();
+        for n in 0..100 {
+            delivery.arrived(ms(10 * n), ms(10 * n), PACKET);
+            delivery.note(ms(10 * n));
+        }
+        assert_eq!(delivery.peak(), Some(Bitrate::from_kbps(1000)));
+        for n in 0..50 {
+            delivery.arrived(ms(1000 + 100 * n), ms(1000 + 100 * n), PACKET);
+            delivery.note(ms(1000 + 100 * n));
+        }
+        assert_eq!(delivery.peak(), Some(Bitrate::from_kbps(1000)));
+        delivery.note(ms(7000));
+        assert_eq!(delivery.peak(), None);
     }
 }

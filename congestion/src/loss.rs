@@ -160,3 +160,69 @@ impl Loss {
         *self = Self::default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: Bitrate = Bitrate::from_kbps(10_000);
+    const ROUND_TRIP: Duration = Duration::from_millis(40);
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// A thousand packets a second, of which each n-th is lost, up to a time; what was done.
+    fn lose(loss: &mut Loss, each: u64, from: u64, to: u64) -> Vec<Verdict> {
+        let mut done = Vec::new();
+        for at in from..to {
+            loss.told(ms(at), if at % each == 0 { News::Lost } else { News::Arrived });
+            if at % 50 == 0 {
+                let verdict = loss.judge(false, RATE, Some(RATE.scaled(0.9)), ROUND_TRIP, ms(at));
+                if verdict != Verdict::Nothing {
+                    done.push(verdict);
+                }
+            }
+        }
+        done
+    }
+
+    #[test]
+    fn a_little_is_harmless() {
+        assert_eq!(lose(&mut Loss::default(), 100, 0, 5000), []);
+    }
+
+    #[test]
+    fn what_is_lost_at_a_lower_rate_too_is_the_wires_and_is_borne() {
+        let mut loss = Loss::default();
+        assert_eq!(lose(&mut loss, 10, 0, 5000), [Verdict::Try, Verdict::Wire(RATE)]);
+        assert!(loss.tolerated() > 0.1);
+        assert_eq!(lose(&mut loss, 10, 5000, 15_000), [], "for a while");
+        assert!(lose(&mut loss, 4, 15_000, 17_000).contains(&Verdict::Try), "but not more of it");
+    }
+
+    #[test]
+    fn what_ends_with_a_lower_rate_was_our_own() {
+        let mut loss = Loss::default();
+        assert_eq!(lose(&mut loss, 10, 0, 100), [Verdict::Try]);
+        assert_eq!(lose(&mut loss, 1000, 101, 2000), [Verdict::Own(RATE.scaled(0.9))]);
+    }
+
+    #[test]
+    fn loss_with_a_queue_is_the_queues() {
+        let mut loss = Loss::default();
+        for at in 0..1000 {
+            loss.told(ms(at), if at % 5 == 0 { News::Lost } else { News::Arrived });
+            assert_eq!(loss.judge(true, RATE, Some(RATE), ROUND_TRIP, ms(at)), Verdict::Nothing);
+        }
+        assert!((loss.share() - 0.2).abs() < 0.01);
+    }
+
+    #[test]
+    fn what_came_late_was_not_lost() {
+        let mut loss = Loss::default();
+        (0..100).for_each(|at| loss.told(ms(at), News::Lost));
+        (0..100).for_each(|at| loss.told(ms(at), News::ArrivedLate));
+        assert_eq!(loss.share(), 0.0);
+    }
+}

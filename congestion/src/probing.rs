@@ -8,7 +8,7 @@ use std::time::Duration;
 /// A probe asks for so many times the estimate.
 const FACTOR: f64 = 2.0;
 /// And lasts so long.
-const LENGTH: Duration = Duration::from_millis(10);
+const LENGTH: Duration = Duration::from_millis(8);
 /// Fewer packets tell nothing.
 const LEAST_SIZE: DataSize = DataSize::from_bytes(5 * 1250);
 /// From one that failed to the next. A link that opens again is found open within this time.
@@ -112,9 +112,9 @@ impl Probing {
     /// Feedback tells of a packet.
     pub fn told(&mut self, sent: Duration, arrived: Option<Duration>, size: DataSize) {
         let Some(cluster) = &mut self.cluster else { return };
-        let Some(begin) = cluster.begin.filter(|begin| *begin <= sent) else { return };
-        let _ = begin;
-        if cluster.end.is_some_and(|end| sent > end) {
+        let is_of_it =
+            cluster.begin.is_some_and(|begin| begin <= sent) && cluster.end.is_none_or(|end| sent <= end);
+        if !is_of_it {
             return;
         }
         cluster.told += 1;
@@ -163,5 +163,58 @@ impl Cluster {
         } else {
             Answer::Room(came_at.min(left_at).min(self.wanted.rate).scaled(TRUST))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ESTIMATE: Bitrate = Bitrate::from_kbps(2000);
+    const MAX: Bitrate = Bitrate::from_kbps(12_000);
+    const PACKET: DataSize = DataSize::from_bytes(1250);
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// A probe that leaves as it is asked to, and whose packets come with so long from one to the next.
+    fn answer(apart_us: u64, lost: u64) -> Option<Answer> {
+        let mut probing = Probing::new(ms(0));
+        let probe = probing.poll(ESTIMATE, MAX, ms(0))?;
+        assert_eq!((probe.rate, probe.size), (ESTIMATE.scaled(2.0), DataSize::from_bytes(6250)));
+        let leaves = |n: u64| Duration::from_micros(2500 * n);
+        (0..5).for_each(|n| probing.sent(PACKET, leaves(n)));
+        for n in 0..5 {
+            let arrived = (n >= lost).then(|| ms(100) + Duration::from_micros(apart_us * n));
+            probing.told(leaves(n), arrived, PACKET);
+        }
+        probing.answer(leaves(4), ms(120))
+    }
+
+    #[test]
+    fn what_comes_as_it_left_has_room() {
+        assert_eq!(answer(2500, 0), Some(Answer::Room(ESTIMATE.scaled(2.0).scaled(TRUST))));
+    }
+
+    #[test]
+    fn what_comes_more_slowly_has_found_the_limit() {
+        // 10,000 bits each 4 ms.
+        assert_eq!(answer(4000, 0), Some(Answer::Limit(Bitrate::from_kbps(2500).scaled(TRUST))));
+    }
+
+    #[test]
+    fn what_is_lost_proves_nothing() {
+        assert_eq!(answer(2500, 2), Some(Answer::Nothing));
+    }
+
+    #[test]
+    fn one_is_asked_at_a_time_and_none_above_what_is_wanted() {
+        let mut probing = Probing::new(ms(0));
+        assert_eq!(probing.poll(MAX, MAX, ms(0)), None);
+        assert!(probing.poll(ESTIMATE, MAX, ms(0)).is_some());
+        assert_eq!(probing.poll(ESTIMATE, MAX, ms(1000)), None, "its answer is waited for");
+        assert_eq!(probing.poll(ESTIMATE, MAX, ms(1500)), None, "it never left");
+        assert!(probing.poll(ESTIMATE, MAX, ms(3500)).is_some());
     }
 }

@@ -7,9 +7,13 @@ const GONE_AFTER: Duration = Duration::from_secs(1);
 /// Least time from one yielding to the next, beyond the round trip through their queue.
 const YIELDS_APART: Duration = Duration::from_millis(300);
 
+/// A queue varies by so much beyond its half.
+const MUCH: Duration = Duration::from_millis(30);
+
 /// Others on the same link.
 #[derive(Debug, Clone, Copy)]
 pub struct Rivals {
+    first: Duration,
     queue: Duration,
     empty_since: Option<Duration>,
     last_yield: Duration,
@@ -18,7 +22,12 @@ pub struct Rivals {
 impl Rivals {
     /// They keep such a queue.
     pub fn new(queue: Duration, now: Duration) -> Self {
-        Self { queue, empty_since: None, last_yield: now }
+        Self { first: queue, queue, empty_since: None, last_yield: now }
+    }
+
+    /// Whether the queue is much more than they kept when they were found.
+    pub fn is_outgrown(&self, standing: Duration) -> bool {
+        standing > self.first.mul_f64(1.5) + MUCH
     }
 
     /// Whether the queue, as it stands now, has been empty for long enough.
@@ -38,5 +47,39 @@ impl Rivals {
         }
         self.last_yield = now;
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn they_have_gone_when_the_queue_has_been_empty_for_a_second() {
+        let mut rivals = Rivals::new(ms(80), ms(0));
+        assert!(!rivals.have_gone(ms(2), ms(7), ms(100)));
+        assert!(!rivals.have_gone(ms(60), ms(7), ms(900)), "they were between two bursts");
+        assert!(!rivals.have_gone(ms(2), ms(7), ms(1000)));
+        assert!(!rivals.have_gone(ms(2), ms(7), ms(1999)));
+        assert!(rivals.have_gone(ms(2), ms(7), ms(2000)));
+    }
+
+    #[test]
+    fn it_yields_once_for_what_was_lost_at_once() {
+        let mut rivals = Rivals::new(ms(100), ms(0));
+        assert!(!rivals.may_yield(ms(40), ms(439)));
+        assert!(rivals.may_yield(ms(40), ms(440)));
+        assert!(!rivals.may_yield(ms(40), ms(500)));
+    }
+
+    #[test]
+    fn a_queue_that_doubles_is_not_theirs_alone() {
+        let rivals = Rivals::new(ms(80), ms(0));
+        assert!(!rivals.is_outgrown(ms(150)));
+        assert!(rivals.is_outgrown(ms(151)));
     }
 }

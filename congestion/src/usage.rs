@@ -34,3 +34,19 @@ impl Usage {
         DataSize::from_bytes(sum).per(WINDOW).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_that_of_half_a_second_and_silence_is_none() {
+        let mut usage = Usage::default();
+        for ms in (0..1000).step_by(10) {
+            usage.sent(DataSize::from_bytes(1250), Duration::from_millis(ms));
+        }
+        let rate = usage.rate(Duration::from_millis(990));
+        assert!((Bitrate::from_kbps(950)..=Bitrate::from_kbps(1050)).contains(&rate), "{rate:?}");
+        assert_eq!(usage.rate(Duration::from_millis(1600)), Bitrate::ZERO);
+    }
+}
