@@ -417,7 +417,8 @@ impl Controller {
                 return self.set(delivered.scaled(TAKEN));
             }
         }
-        if let (false, Some(rate), Some(sent)) = (has_queue, self.delivery.rate(), self.delivery.sent_rate()) {
+        let is_well = !has_queue && !self.loss.is_trying() && self.loss.share() <= self.loss.tolerated();
+        if let (true, Some(rate), Some(sent)) = (is_well, self.delivery.rate(), self.delivery.sent_rate()) {
             // So much left, and so much came, without a queue: the link carries it.
             let proven = rate.min(sent).scaled(TAKEN);
             if proven > self.estimate {

@@ -160,6 +160,16 @@ fn a_way_that_becomes_longer_is_no_reason_to_fill_a_buffer() {
 }
 
 #[test]
+fn a_browser_without_a_processor_for_a_moment_is_no_congestion() {
+    let mut setup = steady(8.0, ms(20));
+    setup.there.stalls = Some((s(2.0), ms(250)));
+    each(&setup, |seed, figures| {
+        let used = figures.used(5.0, 60.0);
+        assert!(used > 0.75, "seed {seed}: {used:.3} used");
+    });
+}
+
+#[test]
 fn a_sleep_of_thirty_seconds_is_no_congestion() {
     let mut setup = steady(10.0, ms(20));
     setup.content = Content::Sleep(s(15.0), s(45.0));

@@ -36,6 +36,8 @@ pub struct Path {
     pub delay: Duration,
     /// From this time on the way is so much longer.
     pub detour: Option<(Duration, Duration)>,
+    /// So often, and for so long, nobody takes what has come: a browser without a processor.
+    pub stalls: Option<(Duration, Duration)>,
     /// Standard deviation of the time on the wire; packets stay in order.
     pub jitter: Duration,
     /// Loss on the wire.
@@ -53,6 +55,7 @@ impl Path {
             discipline: Discipline::DropTail(queue),
             delay,
             detour: None,
+            stalls: None,
             jitter: Duration::ZERO,
             loss: Loss::None,
             reordered: 0.0,
@@ -137,6 +140,10 @@ impl Wire {
         let jitter = self.path.jitter.mul_f64(normal(&mut self.random).abs());
         let detour = self.path.detour.filter(|(from, _)| left >= *from).map(|(_, longer)| longer);
         let at = left + self.path.delay + detour.unwrap_or_default() + jitter;
+        let at = self.path.stalls.map_or(at, |(each, long)| {
+            let into = Duration::from_nanos((at.as_nanos() % each.as_nanos()) as u64);
+            if into < long { at + (long - into) } else { at }
+        });
         if self.random.f64() < self.path.reordered {
             let held = Duration::from_millis(self.random.u64(1..20));
             return Fate::Arrives { at: at + held, waited };

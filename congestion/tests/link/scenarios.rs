@@ -114,6 +114,9 @@ pub fn all(seed: u64) -> Vec<Scenario> {
     let mut jitter = steady(10.0, ms(20));
     jitter.there.jitter = ms(8);
     all.push(("jitter of 8 ms at 10", jitter));
+    let mut stalls = steady(8.0, ms(20));
+    stalls.there.stalls = Some((ms(2000), ms(250)));
+    all.push(("a browser that stalls at 8", stalls));
     let mut reorder = steady(10.0, ms(20));
     reorder.there.reordered = 0.02;
     all.push(("reordering at 10", reorder));
