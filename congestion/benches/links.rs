@@ -1,4 +1,4 @@
-//! Shell: the controller and that of draft-ietf-rmcat-gcc-02 on every simulated link, as a table.
+//! Shell: the controller, and those of draft-ietf-rmcat-gcc-02 and RFC 8698, on every simulated link, as a table.
 //! `cargo bench -p vdi-congestion -- [--json] [PART OF A NAME]`; with `--json` a line for each tenth of a second besides, for
 //! plots. Judges nothing: the tests do.
 
@@ -11,6 +11,7 @@ mod link;
 use link::{
     figures::Figures,
     gcc::Gcc,
+    nada::Nada,
     ours::Ours,
     scenarios::{Scenario, all, ms},
     session::{BIN, Candidate, play},
@@ -29,11 +30,14 @@ fn main() {
         "{:32}{:5}{:>7}{:>7}{:>9}{:>9}{:>9}{:>9}{:>8}{:>8}",
         "link", "", "used %", "Mbit/s", "queue50", "queue95", "late50", "late95", "lost %", "utility"
     );
-    let mut sums = [0.0; 2];
+    let mut sums = [0.0; 3];
     for scenario in all(1).iter().filter(|scenario| scenario.name.contains(part)) {
         let setup = &scenario.setup;
-        let candidates: [(&str, Box<dyn Candidate>); 2] =
-            [("ours", Box::new(Ours::new(setup))), ("gcc", Box::new(Gcc::new(setup.bounds, setup.start)))];
+        let candidates: [(&str, Box<dyn Candidate>); 3] = [
+            ("ours", Box::new(Ours::new(setup))),
+            ("gcc", Box::new(Gcc::new(setup.bounds, setup.start))),
+            ("nada", Box::new(Nada::new(setup.bounds, setup.start))),
+        ];
         for ((name, mut candidate), sum) in candidates.into_iter().zip(&mut sums) {
             let figures = play(setup, &mut *candidate);
             *sum += row(scenario, name, &figures);
@@ -42,7 +46,7 @@ fn main() {
             }
         }
     }
-    println!("utility of all: ours {:.1}, gcc {:.1}", sums[0], sums[1]);
+    println!("utility of all: ours {:.1}, gcc {:.1}, nada {:.1}", sums[0], sums[1], sums[2]);
 }
 
 fn row(scenario: &Scenario, name: &str, figures: &Figures) -> f64 {

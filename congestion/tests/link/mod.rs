@@ -2,6 +2,7 @@
 
 pub mod figures;
 pub mod gcc;
+pub mod nada;
 pub mod ours;
 pub mod path;
 pub mod receiver;
