@@ -229,7 +229,7 @@ impl Apply<'_> {
             return self.server.create(kind, &self.desktop.namespace, &wanted).await.map(drop);
         };
         // A desktop that was claimed brings its Secret along.
-        let claimed = there.labels().contains_key(names::LABEL_POOL);
+        let claimed = there.label(names::LABEL_POOL).is_some();
         if !(claimed || is_controlled_by(there.meta(), &self.desktop.uid))
             || there.meta().deletion_timestamp.is_some()
         {

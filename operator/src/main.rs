@@ -42,9 +42,8 @@ fn run(options: RunOptions) -> Result<(), Error> {
     let read = |file: &std::path::PathBuf| std::fs::read_to_string(file);
     let random = getrandom::u32().map_err(|error| Error::Setup(format!("no random bytes: {error}")))?;
     let config = options.resolve(read, random).map_err(|wrong| Error::Setup(wrong.join("\n")))?;
-    // Two threads do for thousands of sessions; more would only hold more memory.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread does for thousands of sessions, and the allocator keeps what was used for a moment once for each thread.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::Setup(error.to_string()))?;

@@ -190,12 +190,11 @@ impl Trigger {
 }
 
 /// The session and the template that a labelled object belongs to.
-fn owners(meta: &ObjectMeta) -> Vec<Look> {
-    let label = |key| meta.labels.as_ref().and_then(|labels| labels.get(key));
+fn owners(meta: &ObjectMeta, label: impl Fn(&str) -> Option<String>) -> Vec<Look> {
     let session = label(names::LABEL_SESSION).zip(meta.namespace.as_ref());
-    let session = session.map(|(name, namespace)| Look::Session(ObjectRef::new(name).within(namespace)));
+    let session = session.map(|(name, namespace)| Look::Session(ObjectRef::new(&name).within(namespace)));
     // A desktop that was claimed has its session for an owner, and leaves a place in the pool.
-    let pool = label(names::LABEL_POOL).map(|name| Look::Template(ObjectRef::new(name)));
+    let pool = label(names::LABEL_POOL).map(|name| Look::Template(ObjectRef::new(&name)));
     session.into_iter().chain(pool).collect()
 }
 
@@ -402,7 +401,8 @@ pub fn start(
     let k = known.clone();
     tasks.spawn(watch.follow(move |event: &Event<Pod>| {
         k.pods.watched(event);
-        touched(event).map(|pod| owners(pod.meta())).unwrap_or_default()
+        let label = |pod: &Pod, key: &str| pod.labels().get(key).cloned();
+        touched(event).map(|pod| owners(pod.meta(), |key| label(pod, key))).unwrap_or_default()
     }));
 
     for (kind, writer) in writers {
@@ -421,7 +421,7 @@ pub fn start(
             if let Some(seen) = k.children.get(&kind) {
                 seen.watched(event);
             }
-            touched(event).map(|child| owners(child.meta())).unwrap_or_default()
+            touched(event).map(|child| owners(child.meta(), |key| child.label(key))).unwrap_or_default()
         }));
     }
     (known, trigger, looks)
