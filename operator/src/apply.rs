@@ -100,7 +100,7 @@ impl Apply<'_> {
         };
         let (secret, claim) = tokio::join!(secret, claim);
         let mut outcome = sort_out([secret, claim])?;
-        outcome.renew_at = credentials.renew_at(self.settings.turn.as_ref());
+        outcome.renew_at = credentials.renew_at(self.settings.turn_with_credentials());
         if outcome.refusal.is_some() {
             return Ok(Outcome { pod, ..outcome });
         }
@@ -124,7 +124,7 @@ impl Apply<'_> {
         getrandom::fill(&mut random)
             .map_err(|error| Error::Setup(format!("the system gives no random bytes: {error}")))?;
         let user = format!("{}/{}", self.desktop.namespace, self.desktop.session);
-        let turn = self.settings.turn.as_ref();
+        let turn = self.settings.turn_with_credentials();
         Ok(Credentials::current(existing.as_ref(), &user, turn, Timestamp::now(), &random))
     }
 

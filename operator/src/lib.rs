@@ -28,6 +28,7 @@ mod http;
 mod leader;
 mod memory;
 pub mod metrics;
+pub mod misspelt;
 pub mod names;
 mod object;
 pub mod options;

@@ -210,7 +210,7 @@ impl Pool<'_> {
             }
             let secret: Secret = there.parse()?;
             let credentials = self.credentials(Some(&secret), &name)?;
-            let at = credentials.renew_at(self.operator.settings.turn.as_ref());
+            let at = credentials.renew_at(self.operator.settings.turn_with_credentials());
             next = next.into_iter().chain(at).min();
             let Some(pooled) = build::pool(self.template, &name, &credentials) else { continue };
             let patch = json!({
@@ -229,7 +229,7 @@ impl Pool<'_> {
     fn credentials(&self, existing: Option<&Secret>, name: &str) -> Result<Credentials, Error> {
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(no_random)?;
-        let turn = self.operator.settings.turn.as_ref();
+        let turn = self.operator.settings.turn_with_credentials();
         Ok(Credentials::current(existing, name, turn, Timestamp::now(), &random))
     }
 }
