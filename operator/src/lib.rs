@@ -24,6 +24,7 @@ pub mod error;
 mod events;
 mod finalizer;
 mod fits;
+mod hindrance;
 mod http;
 mod leader;
 mod memory;
@@ -41,6 +42,7 @@ pub mod telemetry;
 pub mod validate;
 mod warm;
 mod watch;
+mod words;
 
 #[cfg(test)]
 mod test_data;

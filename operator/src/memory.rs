@@ -1,4 +1,4 @@
-//! Wire: what the operator remembers of a session between two looks. All of it can be lost: it is asked for or tried again.
+//! Wire: what the operator remembers of a session or a warm pool between two looks. All of it can be lost: it is asked for or tried again.
 
 use crate::phase::{Refusal, Report};
 use std::{
@@ -10,7 +10,7 @@ use std::{
 /// What is remembered of a session.
 #[derive(Debug, Clone, Default)]
 pub struct Memo {
-    /// UID of the pod that the next three are about.
+    /// UID of the pod that is asked.
     pub pod: Option<String>,
     /// What its launcher last said.
     pub report: Option<Report>,
@@ -26,6 +26,8 @@ pub struct Memo {
     pub refusal: Option<Refusal>,
     /// How often in a row it was refused.
     pub refusals: u32,
+    /// When people were last told of a refusal; of warm pools only.
+    pub told: Option<Instant>,
     /// Looks in a row that have failed.
     pub failures: u32,
 }

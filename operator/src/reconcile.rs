@@ -20,6 +20,7 @@ use crate::{
     probe::{self, Probe},
     settings::Settings,
     watch::{Known, Look, Trigger},
+    words,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, Secret};
@@ -83,12 +84,12 @@ pub fn try_again(session: Arc<VDISession>, error: &Error, operator: Arc<Operator
         memo.failures
     });
     let wait = backoff::after(failures, backoff::random()).max(error.retry_after().unwrap_or_default());
-    let of = ObjectRef::from_obj(&*session);
+    let (of, again) = (words::full_name(&*session), words::span(wait));
     // That another one was first, or that it had to wait its turn, is how it is meant to be.
     if error.is_stale() || failures < 3 {
-        tracing::debug!("{of} is looked at again in {wait:?}: {error}");
+        tracing::debug!("session {of} is looked at again in {again}: {error}");
     } else {
-        tracing::warn!("{of} is looked at again in {wait:?}: {error}");
+        tracing::warn!("session {of} is looked at again in {again}: {error}");
     }
     Action::requeue(wait)
 }
@@ -217,9 +218,14 @@ impl Course<'_> {
         let outcome = match self.apply() {
             Some(apply) => {
                 let standing = apply.standing().await?;
-                match standing.refusal {
-                    Some(_) => Outcome { pod: self.found.pod.clone(), ..standing },
-                    None => apply.running(self.found.pod.clone(), &decision.status).await?,
+                match (standing.refusal, self.found.pod.clone()) {
+                    // A desktop begins when all is there that it needs.
+                    (Some(refusal), None) => Outcome { refusal: Some(refusal), ..Outcome::default() },
+                    // One that runs keeps its credentials and its limits.
+                    (refusal, pod) => {
+                        let outcome = apply.running(pod, &decision.status).await?;
+                        Outcome { refusal: refusal.or(outcome.refusal), ..outcome }
+                    }
                 }
             }
             None => Outcome { pod: self.found.pod.clone(), ..Outcome::default() },
@@ -275,7 +281,7 @@ impl Course<'_> {
         if let Some(ending) =
             decision.end.as_ref().filter(|_| self.session.metadata.deletion_timestamp.is_none())
         {
-            tracing::info!("{} ends: {}", ObjectRef::from_obj(&*self.session), ending.message);
+            tracing::info!("session {} ends: {}", words::full_name(&*self.session), ending.message);
             self.operator.server.delete_session(&self.session.metadata).await?;
             self.operator.metrics.ended(ending.reason);
         }
@@ -310,7 +316,7 @@ impl Course<'_> {
             Err(error) => return Err(error),
         }
         self.wrote = true;
-        let name = format!("{}/{}", before.namespace().unwrap_or_default(), before.name_any());
+        let name = words::full_name(&*before);
         if old.phase != decision.status.phase {
             tracing::info!("session {name} is {:?}", decision.status.phase);
         }
@@ -330,7 +336,7 @@ impl Course<'_> {
             let took = started.0.duration_since(created.0);
             self.operator.metrics.started(Duration::try_from(took).unwrap_or_default());
         }
-        events::tell(&self.operator.server, &before, &self.operator.reporter, &decision.events).await;
+        events::tell(&self.operator.server, &*before, &self.operator.reporter, &decision.events).await;
         Ok(())
     }
 
