@@ -39,6 +39,11 @@ const AFTER_A_WRITE: Duration = Duration::from_secs(15);
 /// Longest wait before what was refused is tried again: nobody tells when a quota has room.
 const LONGEST_REFUSAL: Duration = Duration::from_secs(15);
 
+/// How soon a launcher's turn to be asked comes again where too many are being asked.
+const SOONEST_TURN: Duration = Duration::from_millis(100);
+/// How long a change that only says how far a desktop's start has come waits for the next one, to be written with it.
+const JOINED_WITHIN: Duration = Duration::from_secs(1);
+
 /// What every look needs.
 pub struct Operator {
     /// The way to the API server.
@@ -115,9 +120,9 @@ async fn look(
         Ok(desktop) => finalizer::keep(&operator.server, session, desktop).await?,
         Err(_) => session,
     };
-    let mut course = Course { operator, session, found, memo, wrote: false, renew_at: None };
+    let mut course = Course { operator, session, found, memo, begun, wrote: false, renew_at: None };
     let decision = course.run().await?;
-    Ok(course.conclude(&decision, uid, begun))
+    Ok(course.conclude(&decision, uid))
 }
 
 /// A pod that the status knows and the cache does not is asked for: that it is lost counts as a failure, and a watch that
@@ -142,10 +147,13 @@ fn ask_if_due(
     memo: &Memo,
     begun: Instant,
 ) -> bool {
-    if memo.ask_at.is_none_or(|at| at > begun) || session.metadata.deletion_timestamp.is_some() {
+    let Some((pod, ip)) = found.pod.as_ref().and_then(|pod| Some((pod, address(pod)?))) else { return false };
+    let ready = apply::is_ready(pod);
+    // Once it can be used it has an encoder: what it says of it is written together with that it runs.
+    let due = ready && !memo.asked_ready || memo.ask_at.is_some_and(|at| at <= begun);
+    if !due || session.metadata.deletion_timestamp.is_some() || pod.metadata.deletion_timestamp.is_some() {
         return false;
     }
-    let Some((pod, ip)) = found.pod.as_ref().and_then(|pod| Some((pod, address(pod)?))) else { return false };
     let namespace = session.namespace().unwrap_or_default();
     let secret = operator.known.child(Kind::Secret, &namespace, &pod.name_any());
     let Some(secret) = secret.and_then(|secret| secret.parse::<Secret>().ok()) else { return false };
@@ -155,7 +163,7 @@ fn ask_if_due(
     let Some(permit) = operator.probe.permit() else { return false };
     let uid = session.metadata.uid.clone().unwrap_or_default();
     let of_pod = pod.metadata.uid.clone();
-    operator.memory.with(&uid, |memo| memo.asking = true);
+    operator.memory.with(&uid, |memo| (memo.asking, memo.asked_ready) = (true, ready));
     let (operator, session) = (operator.clone(), ObjectRef::from_obj(session));
     tokio::spawn(async move {
         let answer = operator.probe.ask(permit, ip, &username, &password).await;
@@ -175,6 +183,7 @@ struct Course<'a> {
     session: Arc<VDISession>,
     found: Found,
     memo: Memo,
+    begun: Instant,
     wrote: bool,
     renew_at: Option<Timestamp>,
 }
@@ -307,8 +316,16 @@ impl Course<'_> {
         let before = self.session.clone();
         let old = before.status.clone().unwrap_or_default();
         if before.status.as_ref() == Some(&decision.status) {
+            self.memo.unwritten = None;
             return Ok(());
         }
+        if before.status.as_ref().is_some_and(|old| phase::is_in_passing(old, &decision.status)) {
+            let since = *self.memo.unwritten.get_or_insert(self.begun);
+            if self.begun.duration_since(since) < JOINED_WITHIN {
+                return Ok(());
+            }
+        }
+        self.memo.unwritten = None;
         match self.operator.server.status(&before, &decision.status).await {
             Ok(after) => self.session = after,
             // It was deleted meanwhile, and nobody reads its status any more.
@@ -341,14 +358,15 @@ impl Course<'_> {
     }
 
     /// Remembers what is of use for the next look, and says when that is.
-    fn conclude(self, decision: &Decision, uid: &str, begun: Instant) -> Action {
+    fn conclude(self, decision: &Decision, uid: &str) -> Action {
+        let begun = self.begun;
         let random = backoff::random();
         let now = Timestamp::now();
         let mut next = decision.look_again;
         let mut at_the_latest = |wait: Duration| next = Some(next.map_or(wait, |next| next.min(wait)));
         let ask_at = decision.ask.then(|| {
             let poll = backoff::about(self.operator.poll_interval, random);
-            let turn = self.memo.asked.map_or(begun, |asked| asked + poll);
+            let turn = self.memo.asked.map_or(begun, |asked| asked + poll).max(begun + SOONEST_TURN);
             decision.look_again.map_or(turn, |due| turn.min(begun + due))
         });
         if let Some(at) = ask_at {
@@ -364,11 +382,15 @@ impl Course<'_> {
         if self.wrote {
             at_the_latest(AFTER_A_WRITE);
         }
-        let Memo { refusal, .. } = self.memo;
+        if let Some(since) = self.memo.unwritten {
+            at_the_latest((since + JOINED_WITHIN).saturating_duration_since(begun));
+        }
+        let Memo { refusal, unwritten, .. } = self.memo;
         let pod = self.found.pod.as_ref().and_then(|pod| pod.metadata.uid.clone());
         self.operator.memory.with(uid, |memo| {
             memo.turn_to(pod.as_deref());
             (memo.refusal, memo.refusals, memo.ask_at) = (refusal, refusals, ask_at);
+            memo.unwritten = unwritten;
         });
         next.map_or_else(Action::await_change, Action::requeue)
     }
