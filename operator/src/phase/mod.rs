@@ -25,11 +25,14 @@ mod failure;
 mod limits;
 #[cfg(test)]
 mod limits_tests;
+mod passing;
 mod pod;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;
+
+pub use passing::is_in_passing;
 
 use crate::{
     api::{VDISession, VDISessionStatus},
