@@ -319,11 +319,20 @@ where
     }
 }
 
+/// Conditions of pods that are read.
+const CONDITIONS: [&str; 3] = ["Ready", "PodScheduled", "DisruptionTarget"];
+
 /// Of a pod's spec only the node is read, and of its containers only their image and how they fare.
 fn trim_pod(pod: &mut Pod) {
     trim(pod);
     if let Some(spec) = pod.spec.take() {
         pod.spec = Some(PodSpec { node_name: spec.node_name, ..PodSpec::default() });
+    }
+    if let Some(status) = &mut pod.status {
+        (status.host_ip, status.host_ips, status.pod_ips, status.qos_class) = (None, None, None, None);
+        // Those that kubelets add beside the ones that are decided by.
+        let conditions = status.conditions.iter_mut();
+        conditions.for_each(|all| all.retain(|one| CONDITIONS.contains(&one.type_.as_str())));
     }
     for container in pod.status.iter_mut().flat_map(|status| status.container_statuses.iter_mut().flatten()) {
         container.image_id = String::new();
