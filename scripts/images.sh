@@ -30,6 +30,7 @@ done
 # The time of the tree: of files and images.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 export SOURCE_DATE_EPOCH
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 
 # No service of this machine has a part in it, so the containers' tools are told to look for none.
@@ -91,6 +92,7 @@ for image in "${images[@]}"; do
   build "$image" --build-arg REVISION="$revision" >"$out/$image.id"
   if [[ ${VDI_IMAGES_TAR:-yes} == yes ]]; then
     rm -f "$out/$image.tar"
-    storage push -q "localhost/gst-vdi/$image" "oci-archive:$out/$image.tar:localhost/gst-vdi/$image:latest"
+    # Under its version, as deploy/overlays/small names it.
+    storage push -q "localhost/gst-vdi/$image" "oci-archive:$out/$image.tar:localhost/gst-vdi/$image:$version"
   fi
 done

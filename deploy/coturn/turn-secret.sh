@@ -8,6 +8,13 @@
 # session new ones.
 set -euo pipefail
 
+case ${1:-} in
+-h | --help)
+    # The comment above, without its marks.
+    sed -n '2,/^set /{/^#/{s/^# \{0,1\}//;s/^Setup: \(.\)/\U\1/;p}}' "$0"
+    exit 0
+    ;;
+esac
 rotate=
 if [ "${1:-}" = --rotate ]; then
     rotate=yes

@@ -9,6 +9,13 @@ set -euo pipefail
 
 name=time-slicing-config
 default=any
+case ${1:-} in
+-h | --help)
+    # The comment above, without its marks.
+    sed -n '2,/^set /{/^#/{s/^# \{0,1\}//;s/^Setup: \(.\)/\U\1/;p}}' "$0"
+    exit 0
+    ;;
+esac
 if [ "${1:-}" = --off ]; then
     name=
     default=

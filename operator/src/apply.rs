@@ -100,7 +100,7 @@ impl Apply<'_> {
         };
         let (secret, claim) = tokio::join!(secret, claim);
         let mut outcome = sort_out([secret, claim])?;
-        outcome.renew_at = credentials.renew_at(self.settings.turn.as_ref());
+        outcome.renew_at = credentials.renew_at(self.settings.turn_with_credentials());
         if outcome.refusal.is_some() {
             return Ok(Outcome { pod, ..outcome });
         }
@@ -124,7 +124,7 @@ impl Apply<'_> {
         getrandom::fill(&mut random)
             .map_err(|error| Error::Setup(format!("the system gives no random bytes: {error}")))?;
         let user = format!("{}/{}", self.desktop.namespace, self.desktop.session);
-        let turn = self.settings.turn.as_ref();
+        let turn = self.settings.turn_with_credentials();
         Ok(Credentials::current(existing.as_ref(), &user, turn, Timestamp::now(), &random))
     }
 
@@ -149,7 +149,7 @@ impl Apply<'_> {
                 Ok(pod) => {
                     self.metrics.claimed(true);
                     tracing::info!(
-                        "{}/{} has claimed {}",
+                        "session {}/{} has claimed {}",
                         self.desktop.namespace,
                         self.desktop.session,
                         pod.name_any()
@@ -186,6 +186,7 @@ impl Apply<'_> {
     /// The user's home: made if it is absent, and otherwise left as it is.
     async fn home(&self, home: &PersistentVolumeClaim) -> Result<(), Error> {
         let (kind, name) = (Kind::PersistentVolumeClaim, home.name_any());
+        self.known.may_use(kind)?;
         let Some(there) = self.known.child(kind, &self.desktop.namespace, &name) else {
             return self.server.create(kind, &self.desktop.namespace, &json(home)?).await.map(drop);
         };
@@ -203,6 +204,7 @@ impl Apply<'_> {
 
     /// An object that is kept as it was built.
     async fn applied(&self, kind: Kind, object: &(impl Serialize + Sync)) -> Result<(), Error> {
+        self.known.may_use(kind)?;
         let mut wanted = json(object)?;
         let stamp = names::hash(&wanted["spec"].to_string(), 16);
         wanted["metadata"]["annotations"][ANNOTATION_APPLIED] = stamp.into();
@@ -223,13 +225,14 @@ impl Apply<'_> {
 
     /// An object that is made once; what can follow of it follows.
     async fn made_once(&self, kind: Kind, object: &(impl Serialize + Sync)) -> Result<(), Error> {
+        self.known.may_use(kind)?;
         let wanted = json(object)?;
         let name = wanted["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let Some(there) = self.known.child(kind, &self.desktop.namespace, &name) else {
             return self.server.create(kind, &self.desktop.namespace, &wanted).await.map(drop);
         };
         // A desktop that was claimed brings its Secret along.
-        let claimed = there.labels().contains_key(names::LABEL_POOL);
+        let claimed = there.label(names::LABEL_POOL).is_some();
         if !(claimed || is_controlled_by(there.meta(), &self.desktop.uid))
             || there.meta().deletion_timestamp.is_some()
         {

@@ -13,6 +13,7 @@ use crate::{
     reconcile::{self, Operator},
     warm,
     watch::{self, Complaints},
+    words,
 };
 use futures_util::{StreamExt, stream};
 use kube::{
@@ -49,9 +50,9 @@ pub async fn run(
         _ = stopping.wait_for(|stop| *stop) => return,
     }
     tracing::info!(
-        "looking after {} sessions of {} templates",
-        known.sessions.store().len(),
-        known.templates.store().len()
+        "looking after {} of {}",
+        words::many(known.sessions.store().len(), "session"),
+        words::many(known.templates.store().len(), "template")
     );
     let operator = Arc::new(Operator {
         server: ApiServer::new(client, fence, metrics.clone(), known.clone()),

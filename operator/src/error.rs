@@ -109,6 +109,7 @@ impl Error {
             403 if status.message.contains("is being terminated") => "NamespaceTerminating",
             403 => "Forbidden",
             400 | 422 => "Invalid",
+            404 if status.message.starts_with("namespaces ") => "NamespaceNotFound",
             404 => "NotFound",
             _ => return None,
         };

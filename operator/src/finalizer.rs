@@ -11,6 +11,7 @@ use crate::{
     error::Error,
     names::{self, FINALIZER},
     object::Kind,
+    words::full_name,
 };
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{Resource, ResourceExt};
@@ -57,7 +58,7 @@ pub async fn clean_up(
             let deleted = home.meta().deletion_timestamp.is_some();
             if !deleted && build::is_home_of(&claim, &session.spec.user) {
                 server.delete(kind, home.meta()).await?;
-                tracing::info!("deleted the home {namespace}/{name} with the session {}", session.name_any());
+                tracing::info!("session {}: deleted the home {namespace}/{name} with it", full_name(session));
             }
         }
     }

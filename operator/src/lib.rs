@@ -24,10 +24,12 @@ pub mod error;
 mod events;
 mod finalizer;
 mod fits;
+mod hindrance;
 mod http;
 mod leader;
 mod memory;
 pub mod metrics;
+pub mod misspelt;
 pub mod names;
 mod object;
 pub mod options;
@@ -40,6 +42,7 @@ pub mod telemetry;
 pub mod validate;
 mod warm;
 mod watch;
+mod words;
 
 #[cfg(test)]
 mod test_data;

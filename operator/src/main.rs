@@ -9,6 +9,7 @@ use tokio::{
 use vdi_operator::{
     api,
     error::Error,
+    misspelt,
     options::{Command, Options, RunOptions},
     telemetry,
 };
@@ -39,12 +40,16 @@ fn crds() -> Result<(), Error> {
 
 fn run(options: RunOptions) -> Result<(), Error> {
     telemetry::start(options.log_format, options.debug);
+    let variables: Vec<String> =
+        std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+    for complaint in misspelt::complaints(variables.iter().map(String::as_str)) {
+        tracing::warn!("{complaint}");
+    }
     let read = |file: &std::path::PathBuf| std::fs::read_to_string(file);
     let random = getrandom::u32().map_err(|error| Error::Setup(format!("no random bytes: {error}")))?;
     let config = options.resolve(read, random).map_err(|wrong| Error::Setup(wrong.join("\n")))?;
-    // Two threads do for thousands of sessions; more would only hold more memory.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread does for thousands of sessions, and the allocator keeps what was used for a moment once for each thread.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::Setup(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! Wire: what the operator remembers of a session between two looks. All of it can be lost: it is asked for or tried again.
+//! Wire: what the operator remembers of a session or a warm pool between two looks. All of it can be lost: it is asked for or tried again.
 
 use crate::phase::{Refusal, Report};
 use std::{
@@ -10,7 +10,7 @@ use std::{
 /// What is remembered of a session.
 #[derive(Debug, Clone, Default)]
 pub struct Memo {
-    /// UID of the pod that the next three are about.
+    /// UID of the pod that is asked.
     pub pod: Option<String>,
     /// What its launcher last said.
     pub report: Option<Report>,
@@ -22,10 +22,16 @@ pub struct Memo {
     pub ask_at: Option<Instant>,
     /// Whether it is being asked now.
     pub asking: bool,
+    /// Whether it was ready when it was asked last.
+    pub asked_ready: bool,
     /// Why the API server refused one of the session's objects at the last try.
     pub refusal: Option<Refusal>,
     /// How often in a row it was refused.
     pub refusals: u32,
+    /// When people were last told of a refusal; of warm pools only.
+    pub told: Option<Instant>,
+    /// Since when the status that was decided on is not the one that is written.
+    pub unwritten: Option<Instant>,
     /// Looks in a row that have failed.
     pub failures: u32,
 }
@@ -35,8 +41,8 @@ impl Memo {
     pub fn turn_to(&mut self, pod: Option<&str>) {
         if self.pod.as_deref() != pod {
             self.pod = pod.map(str::to_owned);
-            (self.report, self.silence, self.asked, self.ask_at, self.asking) =
-                (None, None, None, None, false);
+            (self.report, self.silence, self.asked, self.ask_at) = (None, None, None, None);
+            (self.asking, self.asked_ready) = (false, false);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Wire: the kinds of objects that belong to a session, as the operator keeps them: trimmed to what it compares.
 //!
-//! At 5,000 sessions there are 25,000 of them, so what is kept is a little metadata and the rest as text. Pods are not
+//! At 5,000 sessions there are 25,000 of them, so what is kept is whose they are, and all of it as text. Pods are not
 //! among them: what a kubelet says of them is read all the time, so they keep their type.
 
 use crate::error::Error;
@@ -11,7 +11,7 @@ use kube::{
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 /// A kind that belongs to sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,35 +84,61 @@ impl Kind {
 /// An object of a session, as far as the operator compares it.
 #[derive(Debug, Clone)]
 pub struct Child {
+    /// Only what makes it known: maps of labels and annotations take more memory than all the rest.
     meta: ObjectMeta,
-    /// Everything but metadata and status, as JSON.
-    rest: Box<str>,
+    /// Everything but its status and who manages which field, as JSON.
+    text: Box<str>,
+}
+
+/// What is looked for in the text.
+#[derive(Deserialize)]
+struct Labelled<'a> {
+    #[serde(borrow)]
+    metadata: Labels<'a>,
+}
+
+#[derive(Deserialize)]
+struct Labels<'a> {
+    #[serde(borrow, default)]
+    labels: HashMap<Cow<'a, str>, Cow<'a, str>>,
 }
 
 impl Child {
     fn new(mut object: Map<String, Value>) -> Result<Self, serde_json::Error> {
-        let meta = object.remove("metadata").unwrap_or_default();
         object.remove("status");
-        let mut meta: ObjectMeta = serde_json::from_value(meta)?;
-        meta.managed_fields = None;
-        meta.self_link = None;
-        meta.generate_name = None;
-        Ok(Self { meta, rest: Value::Object(object).to_string().into() })
+        let metadata = object.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+        if let Some(metadata) = metadata.as_object_mut() {
+            for name in ["managedFields", "selfLink", "generateName"] {
+                metadata.remove(name);
+            }
+        }
+        let all: ObjectMeta = Deserialize::deserialize(&*metadata)?;
+        let meta = ObjectMeta {
+            name: all.name,
+            namespace: all.namespace,
+            uid: all.uid,
+            resource_version: all.resource_version,
+            deletion_timestamp: all.deletion_timestamp,
+            owner_references: all.owner_references,
+            ..ObjectMeta::default()
+        };
+        Ok(Self { meta, text: Value::Object(object).to_string().into() })
     }
 
     /// All that is known of it.
     pub fn value(&self) -> Result<Value, Error> {
-        let read = || {
-            let mut value: Value = serde_json::from_str(&self.rest)?;
-            value["metadata"] = serde_json::to_value(&self.meta)?;
-            Ok(value)
-        };
-        read().map_err(|source| self.unreadable(source))
+        serde_json::from_str(&self.text).map_err(|source| self.unreadable(source))
+    }
+
+    /// A label's value.
+    pub fn label(&self, key: &str) -> Option<String> {
+        let mut labelled: Labelled<'_> = serde_json::from_str(&self.text).ok()?;
+        labelled.metadata.labels.remove(key).map(Cow::into_owned)
     }
 
     /// As its type.
     pub fn parse<K: DeserializeOwned>(&self) -> Result<K, Error> {
-        serde_json::from_value(self.value()?).map_err(|source| self.unreadable(source))
+        serde_json::from_str(&self.text).map_err(|source| self.unreadable(source))
     }
 
     fn unreadable(&self, source: serde_json::Error) -> Error {
@@ -198,14 +224,22 @@ mod tests {
         let object = json!({
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": { "name": "desktop-work", "managedFields": [{ "manager": "vdi-operator" }] },
+            "metadata": {
+                "name": "desktop-work",
+                "labels": { "vdi.kasm.io/session": "work" },
+                "managedFields": [{ "manager": "vdi-operator" }],
+            },
             "spec": { "type": "ClusterIP" },
             "status": { "loadBalancer": {} },
         });
         let child: Child = serde_json::from_value(object).unwrap();
         let value = child.value().unwrap();
         assert_eq!(value["spec"]["type"], "ClusterIP");
-        assert_eq!(value["metadata"], json!({ "name": "desktop-work" }));
+        assert_eq!(value["metadata"]["name"], "desktop-work");
+        assert_eq!(value["metadata"].get("managedFields"), None);
+        assert_eq!(child.meta().name.as_deref(), Some("desktop-work"));
+        assert_eq!(child.label("vdi.kasm.io/session").as_deref(), Some("work"));
+        assert_eq!(child.label("vdi.kasm.io/pool"), None);
         assert_eq!(value.get("status"), None);
     }
 

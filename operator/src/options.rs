@@ -1,5 +1,5 @@
 //! Setup: every option of the operator, once: flag, environment name, default, unit and documentation on one field, and what
-//! they come to. Nothing else in the operator reads the environment.
+//! they come to. Nothing else in the operator reads the values of its environment.
 
 use crate::{
     leader::Election,
@@ -84,7 +84,8 @@ pub struct RunOptions {
         default_value = "app.kubernetes.io/name=vdi-operator"
     )]
     pub pod_labels: Vec<String>,
-    /// Hosts of the TURN servers, as browsers and pods reach them; without any the launcher's built-in one serves.
+    /// Hosts of the TURN servers, as browsers and pods reach them, for which each session gets credentials; without any the
+    /// launcher's built-in one serves, or what the template's variables name.
     #[arg(long, env = "VDI_TURN_HOSTS", value_name = "HOST,…", value_delimiter = ',')]
     pub turn_hosts: Vec<String>,
     /// Port of the TURN servers.
@@ -203,6 +204,13 @@ impl RunOptions {
             namespace: self.pod_namespace.clone(),
             labels: wrong.labels("--pod-labels", &self.pod_labels),
         };
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let (tls_secret, cert_resolver) = (given(&self.tls_secret), given(&self.cert_resolver));
+        wrong.check(tls_secret.is_none() || cert_resolver.is_none(), || {
+            "--tls-secret and --cert-resolver exclude each other: Traefik has the certificate either from the Secret or \
+             from its resolver"
+                .to_owned()
+        });
         let traefik_networks = wrong.networks("--traefik-networks", &self.traefik_networks);
         let forbidden_networks = wrong.networks("--forbidden-networks", &self.forbidden_networks);
         let poll_interval = wrong.span(
@@ -223,8 +231,8 @@ impl RunOptions {
             settings: Settings {
                 domain,
                 entry_point: self.entry_point,
-                tls_secret: self.tls_secret.filter(|text| !text.is_empty()),
-                cert_resolver: self.cert_resolver.filter(|text| !text.is_empty()),
+                tls_secret,
+                cert_resolver,
                 middlewares,
                 traefik,
                 traefik_networks,
@@ -245,29 +253,25 @@ impl RunOptions {
         })
     }
 
+    /// What is given is checked, whether it is used or not.
     fn turn(&self, read: impl Fn(&PathBuf) -> std::io::Result<String>, wrong: &mut Wrong) -> Option<Turn> {
         let hosts: Vec<String> = texts(&self.turn_hosts).map(str::to_owned).collect();
-        if hosts.is_empty() {
-            return None;
-        }
         let lifetime = wrong.span(
             "--turn-lifetime",
             self.turn_lifetime,
             Duration::from_secs(120)..=Duration::from_secs(86_400),
         );
-        let secret = match &self.turn_secret_file {
-            None => Err("--turn-hosts needs --turn-secret-file".to_owned()),
-            Some(file) => match read(file) {
-                Ok(secret) if secret.trim().is_empty() => {
-                    Err(format!("--turn-secret-file {}: it is empty", file.display()))
-                }
-                Ok(secret) => Ok(secret.trim().to_owned()),
-                Err(error) => Err(format!("--turn-secret-file {}: {error}", file.display())),
-            },
-        };
-        let peer = self.turn_namespace.as_ref().filter(|namespace| !namespace.is_empty()).map(|namespace| {
-            Peer { namespace: namespace.clone(), labels: wrong.labels("--turn-labels", &self.turn_labels) }
+        let file = self.turn_secret_file.as_ref().filter(|file| !file.as_os_str().is_empty());
+        let secret = file.map(|file| match read(file) {
+            Ok(secret) if secret.trim().is_empty() => {
+                Err(format!("--turn-secret-file {}: it is empty", file.display()))
+            }
+            Ok(secret) => Ok(secret.trim().to_owned()),
+            Err(error) => Err(format!("--turn-secret-file {}: {error}", file.display())),
         });
+        let labels = wrong.labels("--turn-labels", &self.turn_labels);
+        let namespace = self.turn_namespace.clone().filter(|namespace| !namespace.is_empty());
+        let peer = namespace.map(|namespace| Peer { namespace, labels });
         let networks = wrong.networks("--turn-networks", &self.turn_networks);
         let is_name = |host: &&String| host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_err();
         if let Some(name) = hosts.iter().find(is_name).filter(|_| peer.is_none() && networks.is_empty()) {
@@ -276,15 +280,20 @@ impl RunOptions {
                  would drop them: give --turn-networks, or --turn-namespace where coturn's pods have addresses of their own"
             ));
         }
-        match secret {
-            Ok(shared_secret) => {
-                Some(Turn { hosts, port: self.turn_port, shared_secret, lifetime, peer, networks })
-            }
-            Err(message) => {
+        let shared_secret = match secret {
+            Some(Err(message)) => {
                 wrong.0.push(message);
-                None
+                return None;
             }
-        }
+            Some(Ok(secret)) => secret,
+            None if hosts.is_empty() => String::new(),
+            None => {
+                wrong.0.push("--turn-hosts needs --turn-secret-file".to_owned());
+                return None;
+            }
+        };
+        let known = !hosts.is_empty() || peer.is_some() || !networks.is_empty();
+        known.then_some(Turn { hosts, port: self.turn_port, shared_secret, lifetime, peer, networks })
     }
 }
 
@@ -314,8 +323,14 @@ impl Wrong {
     fn networks(&mut self, option: &str, networks: &[String]) -> Vec<String> {
         let mut found = Vec::new();
         for text in texts(networks) {
-            self.check(is_network(text), || {
-                format!("{option} has {text:?}: each is a network such as 10.20.0.0/16")
+            self.check(is_network(text), || match text.parse::<IpAddr>() {
+                Ok(address) => {
+                    let all = if address.is_ipv4() { 32 } else { 128 };
+                    format!(
+                        "{option} has {text:?}, an address without the length of a network: one address alone is {text}/{all}"
+                    )
+                }
+                Err(_) => format!("{option} has {text:?}: each is a network such as 10.20.0.0/16"),
             });
             found.push(text.to_owned());
         }
@@ -393,6 +408,33 @@ mod tests {
             assert!(wrong.iter().any(|message| message.starts_with(option)), "{option}: {wrong:?}");
         }
         assert_eq!(wrong.len(), options.len(), "{wrong:?}");
+    }
+
+    #[test]
+    fn what_is_not_used_is_checked_all_the_same() {
+        let [wrong] = resolve(&["--turn-networks=10.0.0.0"]).unwrap_err().try_into().unwrap();
+        assert!(
+            wrong.starts_with("--turn-networks has \"10.0.0.0\"") && wrong.ends_with("10.0.0.0/32"),
+            "{wrong}"
+        );
+        let options = Options::try_parse_from(["vdi-operator", "--turn-secret-file=/absent"]).unwrap();
+        let absent = |_: &PathBuf| Err(std::io::Error::from(std::io::ErrorKind::NotFound));
+        let [wrong] = options.run.resolve(absent, 7).unwrap_err().try_into().unwrap();
+        assert!(wrong.starts_with("--turn-secret-file /absent: "), "{wrong}");
+    }
+
+    #[test]
+    fn certificate_has_one_source() {
+        let [wrong] = resolve(&["--tls-secret=a", "--cert-resolver=b"]).unwrap_err().try_into().unwrap();
+        assert!(wrong.starts_with("--tls-secret and --cert-resolver"), "{wrong}");
+        assert!(resolve(&["--tls-secret=a", "--cert-resolver="]).is_ok());
+    }
+
+    #[test]
+    fn servers_without_hosts_are_for_the_policies_alone() {
+        let settings = resolve(&["--turn-networks=192.0.2.0/24"]).unwrap().settings;
+        assert_eq!(settings.turn_with_credentials(), None);
+        assert_eq!(settings.turn.unwrap().networks, ["192.0.2.0/24"]);
     }
 
     #[test]

@@ -54,14 +54,7 @@ impl Probe {
             Err(_) => Err(format!("it gave no answer within {} s", LIMIT.as_secs())),
         };
         self.metrics.probed(if answer.is_ok() { "answered" } else { "failed" });
-        answer.map(|status| {
-            let mut report = Report::new(Timestamp::now(), status);
-            // Kept for each session, and read by nobody from here on.
-            report.status.consumers = Vec::new();
-            report.status.ice_servers = Default::default();
-            report.status.turn = None;
-            report
-        })
+        answer.map(|status| Report::new(Timestamp::now(), status))
     }
 
     async fn get(&self, ip: IpAddr, username: &str, password: &str) -> Result<Status, String> {

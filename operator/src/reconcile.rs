@@ -20,6 +20,7 @@ use crate::{
     probe::{self, Probe},
     settings::Settings,
     watch::{Known, Look, Trigger},
+    words,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, Secret};
@@ -37,6 +38,11 @@ use std::{
 const AFTER_A_WRITE: Duration = Duration::from_secs(15);
 /// Longest wait before what was refused is tried again: nobody tells when a quota has room.
 const LONGEST_REFUSAL: Duration = Duration::from_secs(15);
+
+/// How soon a launcher's turn to be asked comes again where too many are being asked.
+const SOONEST_TURN: Duration = Duration::from_millis(100);
+/// How long a change that only says how far a desktop's start has come waits for the next one, to be written with it.
+const JOINED_WITHIN: Duration = Duration::from_secs(1);
 
 /// What every look needs.
 pub struct Operator {
@@ -83,12 +89,12 @@ pub fn try_again(session: Arc<VDISession>, error: &Error, operator: Arc<Operator
         memo.failures
     });
     let wait = backoff::after(failures, backoff::random()).max(error.retry_after().unwrap_or_default());
-    let of = ObjectRef::from_obj(&*session);
+    let (of, again) = (words::full_name(&*session), words::span(wait));
     // That another one was first, or that it had to wait its turn, is how it is meant to be.
     if error.is_stale() || failures < 3 {
-        tracing::debug!("{of} is looked at again in {wait:?}: {error}");
+        tracing::debug!("session {of} is looked at again in {again}: {error}");
     } else {
-        tracing::warn!("{of} is looked at again in {wait:?}: {error}");
+        tracing::warn!("session {of} is looked at again in {again}: {error}");
     }
     Action::requeue(wait)
 }
@@ -114,9 +120,9 @@ async fn look(
         Ok(desktop) => finalizer::keep(&operator.server, session, desktop).await?,
         Err(_) => session,
     };
-    let mut course = Course { operator, session, found, memo, wrote: false, renew_at: None };
+    let mut course = Course { operator, session, found, memo, begun, wrote: false, renew_at: None };
     let decision = course.run().await?;
-    Ok(course.conclude(&decision, uid, begun))
+    Ok(course.conclude(&decision, uid))
 }
 
 /// A pod that the status knows and the cache does not is asked for: that it is lost counts as a failure, and a watch that
@@ -141,10 +147,13 @@ fn ask_if_due(
     memo: &Memo,
     begun: Instant,
 ) -> bool {
-    if memo.ask_at.is_none_or(|at| at > begun) || session.metadata.deletion_timestamp.is_some() {
+    let Some((pod, ip)) = found.pod.as_ref().and_then(|pod| Some((pod, address(pod)?))) else { return false };
+    let ready = apply::is_ready(pod);
+    // Once it can be used it has an encoder: what it says of it is written together with that it runs.
+    let due = ready && !memo.asked_ready || memo.ask_at.is_some_and(|at| at <= begun);
+    if !due || session.metadata.deletion_timestamp.is_some() || pod.metadata.deletion_timestamp.is_some() {
         return false;
     }
-    let Some((pod, ip)) = found.pod.as_ref().and_then(|pod| Some((pod, address(pod)?))) else { return false };
     let namespace = session.namespace().unwrap_or_default();
     let secret = operator.known.child(Kind::Secret, &namespace, &pod.name_any());
     let Some(secret) = secret.and_then(|secret| secret.parse::<Secret>().ok()) else { return false };
@@ -154,7 +163,7 @@ fn ask_if_due(
     let Some(permit) = operator.probe.permit() else { return false };
     let uid = session.metadata.uid.clone().unwrap_or_default();
     let of_pod = pod.metadata.uid.clone();
-    operator.memory.with(&uid, |memo| memo.asking = true);
+    operator.memory.with(&uid, |memo| (memo.asking, memo.asked_ready) = (true, ready));
     let (operator, session) = (operator.clone(), ObjectRef::from_obj(session));
     tokio::spawn(async move {
         let answer = operator.probe.ask(permit, ip, &username, &password).await;
@@ -174,6 +183,7 @@ struct Course<'a> {
     session: Arc<VDISession>,
     found: Found,
     memo: Memo,
+    begun: Instant,
     wrote: bool,
     renew_at: Option<Timestamp>,
 }
@@ -217,9 +227,14 @@ impl Course<'_> {
         let outcome = match self.apply() {
             Some(apply) => {
                 let standing = apply.standing().await?;
-                match standing.refusal {
-                    Some(_) => Outcome { pod: self.found.pod.clone(), ..standing },
-                    None => apply.running(self.found.pod.clone(), &decision.status).await?,
+                match (standing.refusal, self.found.pod.clone()) {
+                    // A desktop begins when all is there that it needs.
+                    (Some(refusal), None) => Outcome { refusal: Some(refusal), ..Outcome::default() },
+                    // One that runs keeps its credentials and its limits.
+                    (refusal, pod) => {
+                        let outcome = apply.running(pod, &decision.status).await?;
+                        Outcome { refusal: refusal.or(outcome.refusal), ..outcome }
+                    }
                 }
             }
             None => Outcome { pod: self.found.pod.clone(), ..Outcome::default() },
@@ -275,7 +290,7 @@ impl Course<'_> {
         if let Some(ending) =
             decision.end.as_ref().filter(|_| self.session.metadata.deletion_timestamp.is_none())
         {
-            tracing::info!("{} ends: {}", ObjectRef::from_obj(&*self.session), ending.message);
+            tracing::info!("session {} ends: {}", words::full_name(&*self.session), ending.message);
             self.operator.server.delete_session(&self.session.metadata).await?;
             self.operator.metrics.ended(ending.reason);
         }
@@ -301,8 +316,16 @@ impl Course<'_> {
         let before = self.session.clone();
         let old = before.status.clone().unwrap_or_default();
         if before.status.as_ref() == Some(&decision.status) {
+            self.memo.unwritten = None;
             return Ok(());
         }
+        if before.status.as_ref().is_some_and(|old| phase::is_in_passing(old, &decision.status)) {
+            let since = *self.memo.unwritten.get_or_insert(self.begun);
+            if self.begun.duration_since(since) < JOINED_WITHIN {
+                return Ok(());
+            }
+        }
+        self.memo.unwritten = None;
         match self.operator.server.status(&before, &decision.status).await {
             Ok(after) => self.session = after,
             // It was deleted meanwhile, and nobody reads its status any more.
@@ -310,7 +333,7 @@ impl Course<'_> {
             Err(error) => return Err(error),
         }
         self.wrote = true;
-        let name = format!("{}/{}", before.namespace().unwrap_or_default(), before.name_any());
+        let name = words::full_name(&*before);
         if old.phase != decision.status.phase {
             tracing::info!("session {name} is {:?}", decision.status.phase);
         }
@@ -330,19 +353,20 @@ impl Course<'_> {
             let took = started.0.duration_since(created.0);
             self.operator.metrics.started(Duration::try_from(took).unwrap_or_default());
         }
-        events::tell(&self.operator.server, &before, &self.operator.reporter, &decision.events).await;
+        events::tell(&self.operator.server, &*before, &self.operator.reporter, &decision.events).await;
         Ok(())
     }
 
     /// Remembers what is of use for the next look, and says when that is.
-    fn conclude(self, decision: &Decision, uid: &str, begun: Instant) -> Action {
+    fn conclude(self, decision: &Decision, uid: &str) -> Action {
+        let begun = self.begun;
         let random = backoff::random();
         let now = Timestamp::now();
         let mut next = decision.look_again;
         let mut at_the_latest = |wait: Duration| next = Some(next.map_or(wait, |next| next.min(wait)));
         let ask_at = decision.ask.then(|| {
             let poll = backoff::about(self.operator.poll_interval, random);
-            let turn = self.memo.asked.map_or(begun, |asked| asked + poll);
+            let turn = self.memo.asked.map_or(begun, |asked| asked + poll).max(begun + SOONEST_TURN);
             decision.look_again.map_or(turn, |due| turn.min(begun + due))
         });
         if let Some(at) = ask_at {
@@ -358,11 +382,15 @@ impl Course<'_> {
         if self.wrote {
             at_the_latest(AFTER_A_WRITE);
         }
-        let Memo { refusal, .. } = self.memo;
+        if let Some(since) = self.memo.unwritten {
+            at_the_latest((since + JOINED_WITHIN).saturating_duration_since(begun));
+        }
+        let Memo { refusal, unwritten, .. } = self.memo;
         let pod = self.found.pod.as_ref().and_then(|pod| pod.metadata.uid.clone());
         self.operator.memory.with(uid, |memo| {
             memo.turn_to(pod.as_deref());
             (memo.refusal, memo.refusals, memo.ask_at) = (refusal, refusals, ask_at);
+            memo.unwritten = unwritten;
         });
         next.map_or_else(Action::await_change, Action::requeue)
     }

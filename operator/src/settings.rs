@@ -14,7 +14,8 @@ pub struct Peer {
 /// The TURN servers in front of the sessions.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Turn {
-    /// Hosts, as browsers and pods reach them.
+    /// Hosts, as browsers and pods reach them. Without any, others give the desktops servers and credentials, and the
+    /// policies open the way to them.
     pub hosts: Vec<String>,
     /// Their port.
     pub port: u16,
@@ -52,6 +53,13 @@ pub struct Settings {
     pub turn: Option<Turn>,
     /// Networks that no desktop may reach whatever its template says: the API server, the metadata address.
     pub forbidden_networks: Vec<String>,
+}
+
+impl Settings {
+    /// The TURN servers that the operator makes credentials for.
+    pub fn turn_with_credentials(&self) -> Option<&Turn> {
+        self.turn.as_ref().filter(|turn| !turn.hosts.is_empty())
+    }
 }
 
 /// The secret stays out of logs.

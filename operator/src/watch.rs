@@ -7,9 +7,12 @@ use crate::{
     api::{VDISession, VDITemplate},
     backoff,
     dereference::shares_home,
-    names,
+    error::Error,
+    hindrance, names,
     object::{Child, Kind, is_controlled_by, trim},
+    phase::Refusal,
     seen::Seen,
+    words,
 };
 use futures_util::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
@@ -31,7 +34,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{mpsc, watch as channel},
+    task::JoinSet,
+};
 
 /// Objects of one page of a list: a page is held twice for a moment.
 const PAGE: u32 = 200;
@@ -83,9 +89,24 @@ pub struct Known {
     /// Desktops, claimed and waiting.
     pub pods: Seen<Pod>,
     children: BTreeMap<Kind, Seen<Child>>,
+    /// Kinds that cannot be watched: what there is of them is not known, and no session can be given its own.
+    hindrances: channel::Sender<BTreeMap<Kind, Refusal>>,
 }
 
 impl Known {
+    /// What stands in the way of looking after objects of a kind, if anything does.
+    pub fn may_use(&self, kind: Kind) -> Result<(), Error> {
+        self.hindrances.borrow().get(&kind).map_or(Ok(()), |refusal| Err(Error::Refused(refusal.clone())))
+    }
+
+    /// Something stands in the way, or nothing any more; says whether that is new.
+    fn hinder(&self, kind: Kind, hindrance: Option<Refusal>) -> bool {
+        self.hindrances.send_if_modified(|all| match hindrance {
+            Some(refusal) => all.insert(kind, refusal.clone()).as_ref() != Some(&refusal),
+            None => all.remove(&kind).is_some(),
+        })
+    }
+
     /// The latest that is known of an object.
     pub fn child(&self, kind: Kind, namespace: &str, name: &str) -> Option<Arc<Child>> {
         self.children.get(&kind)?.get(Some(namespace), name)
@@ -113,14 +134,19 @@ impl Known {
         self.children.get(&kind).map(|seen| seen.store().state_filter(theirs)).unwrap_or_default()
     }
 
-    /// Waits until everything has been listed once, so that what is not known does not exist.
+    /// Waits until everything has been listed once, so that what is not known does not exist, or cannot be listed, so that
+    /// sessions are told why.
     pub async fn ready(&self) {
         // An error says that the watch has ended: of a kind that the cluster lacks, or of all when the process ends.
         let _ = self.sessions.store().wait_until_ready().await;
         let _ = self.templates.store().wait_until_ready().await;
         let _ = self.pods.store().wait_until_ready().await;
-        for seen in self.children.values() {
-            let _ = seen.store().wait_until_ready().await;
+        for (kind, seen) in &self.children {
+            let mut hindrances = self.hindrances.subscribe();
+            tokio::select! {
+                _ = seen.store().wait_until_ready() => {}
+                _ = hindrances.wait_for(|all| all.contains_key(kind)) => {}
+            }
         }
     }
 }
@@ -190,12 +216,11 @@ impl Trigger {
 }
 
 /// The session and the template that a labelled object belongs to.
-fn owners(meta: &ObjectMeta) -> Vec<Look> {
-    let label = |key| meta.labels.as_ref().and_then(|labels| labels.get(key));
+fn owners(meta: &ObjectMeta, label: impl Fn(&str) -> Option<String>) -> Vec<Look> {
     let session = label(names::LABEL_SESSION).zip(meta.namespace.as_ref());
-    let session = session.map(|(name, namespace)| Look::Session(ObjectRef::new(name).within(namespace)));
+    let session = session.map(|(name, namespace)| Look::Session(ObjectRef::new(&name).within(namespace)));
     // A desktop that was claimed has its session for an owner, and leaves a place in the pool.
-    let pool = label(names::LABEL_POOL).map(|name| Look::Template(ObjectRef::new(name)));
+    let pool = label(names::LABEL_POOL).map(|name| Look::Template(ObjectRef::new(&name)));
     session.into_iter().chain(pool).collect()
 }
 
@@ -207,8 +232,8 @@ where
     api: Api<K>,
     name: String,
     config: watcher::Config,
-    /// Whether the cluster may lack the kind.
-    optional: bool,
+    /// Where to say that objects of sessions cannot be watched, if it is them.
+    children: Option<(Kind, Arc<Known>)>,
     writer: Writer<K>,
     /// Drops what nobody reads.
     trim: fn(&mut K),
@@ -223,13 +248,19 @@ where
 {
     /// Follows the objects; `seen` hears of each event after the store has it, and says who is to be looked at.
     async fn follow(self, seen: impl Fn(&Event<K>) -> Vec<Look> + Send) {
-        if self.optional && self.is_lacking().await {
+        if let Some((kind, known)) = self.children.as_ref().filter(|(kind, _)| kind.optional())
+            && self.is_lacking().await
+        {
             tracing::info!("the cluster has no {}; nothing needs it so far", self.name);
+            known.hinder(*kind, Some(hindrance::lacking(*kind)));
             return;
         }
         let mut failures = 0;
         let mut listed = false;
         let trim = self.trim;
+        let children = self.children;
+        let hinder =
+            |hindrance| children.as_ref().is_some_and(|(kind, known)| known.hinder(*kind, hindrance));
         let events = watcher(self.api, self.config).map_ok(|event| event.modify(trim)).reflect(self.writer);
         let mut events = pin!(events);
         while let Some(event) = events.next().await {
@@ -240,8 +271,9 @@ where
                         self.complaints.set(&self.name, None);
                     }
                     if matches!(event, Event::InitDone) {
+                        let was_hindered = hinder(None);
                         // What was deleted while nobody watched is told by nobody.
-                        if listed {
+                        if listed || was_hindered {
                             self.trigger.everything();
                         }
                         listed = true;
@@ -252,9 +284,18 @@ where
                 }
                 Err(error) => {
                     failures += 1;
-                    self.complaints.set(&self.name, complaint(&self.name, &error));
+                    self.complaints.set(&self.name, hindrance::complaint(&self.name, &error));
+                    let refusal = children.as_ref().zip(hindrance::answer(&error));
+                    let refusal = refusal.and_then(|((kind, _), it)| hindrance::of_watch(*kind, it, listed));
+                    if refusal.is_some() && hinder(refusal) {
+                        self.trigger.everything();
+                    }
                     let wait = backoff::after(failures, backoff::random()).min(LONGEST_BACKOFF);
-                    tracing::debug!("the watch of {} is tried again in {wait:?}: {error}", self.name);
+                    tracing::debug!(
+                        "the watch of {} is tried again in {}: {error}",
+                        self.name,
+                        words::span(wait)
+                    );
                     tokio::time::sleep(wait).await;
                 }
             }
@@ -278,40 +319,20 @@ where
     }
 }
 
-/// What is wrong in words, where it is more than a watch that has run its time.
-fn complaint(name: &str, error: &watcher::Error) -> Option<String> {
-    use watcher::Error as Failed;
-    let status = match error {
-        Failed::InitialListFailed(kube::Error::Api(status))
-        | Failed::WatchStartFailed(kube::Error::Api(status))
-        | Failed::WatchFailed(kube::Error::Api(status)) => status,
-        Failed::WatchError(status) => status,
-        Failed::InitialListFailed(error) | Failed::WatchStartFailed(error) => {
-            return Some(format!("cannot watch {name}: {error}"));
-        }
-        _ => return None,
-    };
-    match (status.code, name) {
-        (410, _) => None,
-        (404, "IngressRoute") => Some(format!(
-            "the cluster has no {name} of traefik.io/v1alpha1: install Traefik's CustomResourceDefinitions"
-        )),
-        (404, _) => Some(format!(
-            "the cluster has no {name}: apply the CustomResourceDefinitions that `vdi-operator crd` prints"
-        )),
-        (401 | 403, _) => Some(format!(
-            "must not watch {name}: {}; the operator's ClusterRole has to allow get, list and watch",
-            status.message
-        )),
-        _ => Some(format!("cannot watch {name}: {}", status.message)),
-    }
-}
+/// Conditions of pods that are read.
+const CONDITIONS: [&str; 3] = ["Ready", "PodScheduled", "DisruptionTarget"];
 
 /// Of a pod's spec only the node is read, and of its containers only their image and how they fare.
 fn trim_pod(pod: &mut Pod) {
     trim(pod);
     if let Some(spec) = pod.spec.take() {
         pod.spec = Some(PodSpec { node_name: spec.node_name, ..PodSpec::default() });
+    }
+    if let Some(status) = &mut pod.status {
+        (status.host_ip, status.host_ips, status.pod_ips, status.qos_class) = (None, None, None, None);
+        // Those that kubelets add beside the ones that are decided by.
+        let conditions = status.conditions.iter_mut();
+        conditions.for_each(|all| all.retain(|one| CONDITIONS.contains(&one.type_.as_str())));
     }
     for container in pod.status.iter_mut().flat_map(|status| status.container_statuses.iter_mut().flatten()) {
         container.image_id = String::new();
@@ -341,6 +362,7 @@ pub fn start(
         templates: Seen::new((), templates),
         pods: Seen::new((), pods),
         children,
+        hindrances: channel::Sender::default(),
     });
     let all = watcher::Config::default().page_size(PAGE);
     let ours = all.clone().labels(&format!("{}={}", names::LABEL_MANAGED_BY, names::FIELD_MANAGER));
@@ -349,7 +371,7 @@ pub fn start(
         api: Api::all(client.clone()),
         name: "VDISession".to_owned(),
         config: all.clone(),
-        optional: false,
+        children: None,
         writer: session_writer,
         trim,
         complaints: complaints.clone(),
@@ -373,7 +395,7 @@ pub fn start(
         api: Api::all(client.clone()),
         name: "VDITemplate".to_owned(),
         config: all,
-        optional: false,
+        children: None,
         writer: template_writer,
         trim,
         complaints: complaints.clone(),
@@ -393,7 +415,7 @@ pub fn start(
         api: Api::all(client.clone()),
         name: Kind::Pod.name().to_owned(),
         config: ours.clone(),
-        optional: false,
+        children: None,
         writer: pod_writer,
         trim: trim_pod,
         complaints: complaints.clone(),
@@ -402,7 +424,8 @@ pub fn start(
     let k = known.clone();
     tasks.spawn(watch.follow(move |event: &Event<Pod>| {
         k.pods.watched(event);
-        touched(event).map(|pod| owners(pod.meta())).unwrap_or_default()
+        let label = |pod: &Pod, key: &str| pod.labels().get(key).cloned();
+        touched(event).map(|pod| owners(pod.meta(), |key| label(pod, key))).unwrap_or_default()
     }));
 
     for (kind, writer) in writers {
@@ -410,7 +433,7 @@ pub fn start(
             api: Api::all_with(client.clone(), &kind),
             name: kind.name().to_owned(),
             config: ours.clone(),
-            optional: kind.optional(),
+            children: Some((kind, known.clone())),
             writer,
             trim,
             complaints: complaints.clone(),
@@ -421,7 +444,7 @@ pub fn start(
             if let Some(seen) = k.children.get(&kind) {
                 seen.watched(event);
             }
-            touched(event).map(|child| owners(child.meta())).unwrap_or_default()
+            touched(event).map(|child| owners(child.meta(), |key| child.label(key))).unwrap_or_default()
         }));
     }
     (known, trigger, looks)

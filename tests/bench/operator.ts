@@ -29,9 +29,12 @@ interface Result {
   restartPeakBytes: number;
 }
 
-/** Two cores make some ten sessions a second, control plane and all; after that it is looked at twice. */
+// Memory and writes are required; the other goals are about half as much again as was measured on two cores, so that a step
+// backwards is seen.
+
+/** Two cores make some six sessions a second, control plane and all; after that it is looked at twice. */
 export function operatorSeconds(seconds: number): number {
-  return STANDING / 10 + 2 * seconds + 60;
+  return STANDING / 6 + 2 * seconds + 60;
 }
 
 export async function operator({ step, note }: Report, seconds: number): Promise<void> {
@@ -45,13 +48,13 @@ export async function operator({ step, note }: Report, seconds: number): Promise
   step(`  (all ${AT_ONCE} ran after ${result.allRunSeconds.toFixed(0)} s; with control plane, nodes and operator on this machine)`);
   note("operator: sessions with all their objects", result.applied, "sessions", AT_ONCE, "at least");
   note("operator: create to all objects applied, median", result.appliedP50Seconds, "s", null);
-  note("operator: create to all objects applied, p95", result.appliedP95Seconds, "s", 60);
-  note("operator: processor time for a session", result.cpuSecondsPerSession * 1000, "ms", 50);
+  note("operator: create to all objects applied, p95", result.appliedP95Seconds, "s", 120);
+  note("operator: processor time for a session", result.cpuSecondsPerSession * 1000, "ms", 30);
   note("operator: writes for a session", result.writesPerSession, "writes", 16);
   note(`operator: memory with ${STANDING} sessions`, result.residentBytes / 1e6, "MB", 150);
   note(`operator: most memory on the way to ${STANDING} sessions`, result.peakBytes / 1e6, "MB", 150);
   note("operator: writes in the steady state", result.steadyWrites, "writes", 0);
-  note("operator: load in the steady state", result.steadyCpu * 100, "% of a core", 25);
+  note("operator: load in the steady state", result.steadyCpu * 100, "% of a core", 40);
   note("operator: writes of one that starts among them", result.restartWrites, "writes", 0);
   note("operator: most memory of one that starts among them", result.restartPeakBytes / 1e6, "MB", 150);
 }

@@ -62,6 +62,23 @@ fn each_overlay_is_taken_by_the_api_server_word_for_word() {
     });
 }
 
+/// As people apply it who have not heard of server-side apply.
+#[test]
+fn applied_again_it_changes_nothing() {
+    with_cluster(async |cluster| {
+        let _alone = ONE_AT_A_TIME.lock().await;
+        namespace(cluster, "gpu-operator").await;
+        let folder = stack::path("overlays/monitored");
+        cluster.kubectl_ok(&["apply", "-k", &folder]).await;
+        let again = cluster.kubectl_ok(&["apply", "-k", &folder]).await;
+        // kubectl replaces a budget's selector as a whole each time, and says so of everybody's.
+        let differs =
+            |line: &&str| !line.ends_with(" unchanged") && !line.starts_with("poddisruptionbudget.");
+        let changed: Vec<&str> = again.lines().filter(differs).collect();
+        assert!(again.lines().count() > 30 && changed.is_empty(), "{changed:?}");
+    });
+}
+
 #[test]
 fn misspelled_field_is_refused_by_its_path() {
     with_cluster(async |cluster| {
@@ -244,6 +261,26 @@ fn time_slicing_script_names_the_config_in_the_cluster_policy_and_waits_for_the_
             policies.get("cluster-policy").await.unwrap().data["spec"]["devicePlugin"]["config"].clone();
         assert_eq!(off, json!({ "name": "", "default": "" }));
         nodes.delete("sliced", &Default::default()).await.unwrap();
+    });
+}
+
+#[test]
+fn scripts_tell_their_usage_and_hand_kubectl_what_they_do_not_know() {
+    with_cluster(async |cluster| {
+        for name in ["gpu/time-slicing.sh", "coturn/turn-secret.sh"] {
+            for help in ["--help", "-h"] {
+                let output = script(cluster, name, &[help], &[("KUBECTL", "/bin/false")]).await;
+                assert!(output.status.success(), "{}", told(&output));
+                let said = told(&output);
+                assert!(said.contains(&format!("deploy/{name} [--")) && !said.contains('#'), "{said}");
+            }
+            let output = script(cluster, name, &["--context=absent"], &[]).await;
+            assert!(
+                !output.status.success() && told(&output).contains("context: absent"),
+                "{}",
+                told(&output)
+            );
+        }
     });
 }
 

@@ -2,17 +2,23 @@
 //! that may help.
 
 use crate::{
-    control_plane::with_cluster,
+    control_plane::{Cluster, with_cluster},
     place::{Place, condition, phase, ready_reason, told},
     wait::{SOON, until},
 };
-use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
+use k8s_openapi::{
+    api::core::v1::{Pod, ResourceQuota},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, EvictParams, PostParams},
+    api::{DeleteParams, DynamicObject, EvictParams, ObjectMeta, PostParams},
 };
 use serde_json::json;
-use vdi_operator::api::{Phase, VDISession};
+use vdi_operator::{
+    api::{Phase, VDISession},
+    build::ingress_route,
+};
 use vdi_protocol::reason::FailureReason;
 
 fn restarts(session: &VDISession) -> i32 {
@@ -157,6 +163,62 @@ fn used_up_quota_is_told_and_the_session_goes_on_when_there_is_room() {
         assert!(matches!(phase(&second), Phase::Pending | Phase::Creating), "{:?}", second.status);
         place.delete("first").await;
         place.running("second").await;
+    });
+}
+
+/// It takes the routes away from everybody in the cluster, so it has a cluster of its own.
+#[test]
+fn session_without_traefik_says_what_to_install_and_goes_on_when_it_is_there() {
+    with_cluster(async |_| {
+        let cluster = Cluster::start().await;
+        let kinds: Api<CustomResourceDefinition> = Api::all(cluster.client.clone());
+        let name = "ingressroutes.traefik.io";
+        let mut traefik = kinds.get(name).await.unwrap();
+        traefik.metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+        let installed = async || {
+            kinds.create(&PostParams::default(), &traefik).await.unwrap();
+        };
+        let removed = async || {
+            kinds.delete(name, &DeleteParams::default()).await.unwrap();
+            until("the end of the kind", SOON, async || match kinds.get_opt(name).await.unwrap() {
+                None => Ok(()),
+                Some(kind) => Err(format!("{:?}", kind.status)),
+            })
+            .await;
+        };
+        removed().await;
+
+        let place = Place::new(&cluster, "no-traefik").await;
+        let operator = place.operator(&[]).await;
+        place.template("office", json!({})).await;
+        place.session("work", "office", json!({})).await;
+        let session = place.reason("work", "TraefikMissing").await;
+        assert_eq!((phase(&session), condition(&session, "Valid").as_str()), (Phase::Pending, "True Valid"));
+        let conditions = session.status.unwrap().conditions;
+        let ready = conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
+        assert!(
+            ready.message.contains("install Traefik 3 with its CustomResourceDefinitions"),
+            "{}",
+            ready.message
+        );
+        told(&place, "TraefikMissing").await;
+        assert!(operator.program.log().contains("install Traefik 3"), "{}", operator.program.last_words(5));
+
+        installed().await;
+        let session = place.running("work").await;
+        let pod = place.pod(&session).await;
+        let routes: Api<DynamicObject> =
+            Api::namespaced_with(cluster.client.clone(), &place.name, &ingress_route());
+        routes.get("desktop-work").await.unwrap();
+
+        // Somebody takes it away: whoever is at work stays there.
+        removed().await;
+        let session = place.reason("work", "TraefikMissing").await;
+        assert_eq!((phase(&session), place.pod(&session).await.uid()), (Phase::Running, pod.uid()));
+        installed().await;
+        let session = place.reason("work", "Ready").await;
+        assert_eq!(place.pod(&session).await.uid(), pod.uid());
+        routes.get("desktop-work").await.unwrap();
     });
 }
 

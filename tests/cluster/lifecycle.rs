@@ -264,6 +264,13 @@ fn kubectl_tells_all() {
             "{wide}"
         );
 
+        let parts = "pod,service,secret,networkpolicy,ingressroute";
+        let of_work = ["get", parts, "-n", &place.name, "-l", "vdi.kasm.io/session=work", "-o", "name"];
+        let found = cluster.kubectl_ok(&of_work).await;
+        let found: Vec<_> = found.lines().filter_map(|line| line.split_once('/')).collect();
+        assert_eq!(found.len(), 5, "{found:?}");
+        assert!(found.iter().all(|(_, name)| *name == "desktop-work"), "{found:?}");
+
         let described = until("events on the session", SOON, async || {
             let told = cluster.kubectl_ok(&["describe", "vdi", "broken", "-n", &place.name]).await;
             match told.split_once("Events:") {

@@ -26,6 +26,7 @@ mod faults;
 mod lifecycle;
 mod limits;
 mod monitoring;
+mod options;
 mod pool;
 mod rights;
 mod secrets;

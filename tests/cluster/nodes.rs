@@ -211,6 +211,12 @@ impl Nodes {
             if let Some(running) = pods.get_mut(&uid) {
                 running.ends();
             }
+        } else if pods.contains_key(&uid) {
+            // A node whose signs of life came late had its pods marked as not ready; a kubelet takes that back.
+            if pod::was_marked(&pod) {
+                let kubelet = pod::Kubelet::of(self.client.clone(), &pod);
+                tokio::spawn(async move { kubelet.is_ready(true).await });
+            }
         } else {
             pods.entry(uid).or_insert_with(|| {
                 let namespace = pod.namespace().unwrap();

@@ -72,6 +72,14 @@ pub async fn remove(client: Client, pod: Pod) {
     }
 }
 
+/// Whether somebody else has marked a pod as not ready whose container is.
+pub fn was_marked(pod: &Pod) -> bool {
+    let Some(status) = &pod.status else { return false };
+    let container = status.container_statuses.iter().flatten().any(|container| container.ready);
+    let mut conditions = status.conditions.iter().flatten();
+    container && conditions.any(|condition| condition.type_ == "Ready" && condition.status == "False")
+}
+
 /// What tells the API server of a pod.
 pub struct Kubelet {
     pods: Api<Pod>,

@@ -74,3 +74,34 @@ fn waiting_desktops_are_claimed_by_one_session_each_and_replaced() {
         assert_eq!(operator.program.ended(), None);
     });
 }
+
+#[test]
+fn pool_that_cannot_be_filled_says_why_on_its_template_once() {
+    with_cluster(async |cluster| {
+        let place = Place::new(cluster, "poolless").await;
+        let absent = format!("{}-absent", place.name);
+        let operator = place.operator(&[]).await;
+        let template =
+            place.template("office", json!({ "warmPool": { "size": 2, "namespace": absent } })).await;
+        let described = until("the event on the template", SOON, async || {
+            let told = cluster.kubectl_ok(&["describe", "vdit", &template]).await;
+            match told.split_once("Events:") {
+                Some((_, events)) if events.contains("NamespaceNotFound") => Ok(events.to_owned()),
+                _ => Err(told),
+            }
+        })
+        .await;
+        assert!(described.contains("Warning") && described.contains(&absent), "{described}");
+        // It is looked at again and again.
+        let looks = || operator.program.log().matches("is looked at again in").count();
+        let before = looks();
+        until("some more looks", SOON, async || {
+            let more = looks() - before;
+            if more >= 3 { Ok(()) } else { Err(more) }
+        })
+        .await;
+        let events = operator.proxy.writes().iter().filter(|write| write.resource == "events").count();
+        assert_eq!(events, 1, "{}", operator.program.last_words(20));
+        assert_eq!(operator.program.ended(), None);
+    });
+}

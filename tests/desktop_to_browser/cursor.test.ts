@@ -113,7 +113,7 @@ test("it is as large as it would be in the picture", async () => {
 
 test("who only watches has the browser's own pointer", async () => {
   const second = await chromium.open(launcher);
-  await until("the second page to be a viewer", 10_000, async () => (await second.role()) === "viewer");
+  await second.becomes("viewer");
   const css = await second.page.evaluate(() => getComputedStyle(document.getElementById("stage") ?? document.body).cursor);
   assert.equal(css, "default");
   await second.close();

@@ -135,8 +135,8 @@ test("a viewer's input has no effect", async () => {
   });
   await watcher.page.goto(launcher.url);
   await watcher.connected();
-  assert.equal(await controller.role(), "controller");
-  assert.equal(await watcher.role(), "viewer");
+  await controller.becomes("controller");
+  await watcher.becomes("viewer");
 
   const place = await controller.placeOf(400, 300);
   await controller.page.mouse.move(place.x, place.y);
@@ -146,11 +146,17 @@ test("a viewer's input has no effect", async () => {
   await watcher.page.mouse.move(100, 100);
   await watcher.page.mouse.down();
   await watcher.page.keyboard.down("Control");
-  // Past the page too, which may have the good manners not to send: straight into the data channels.
+  // Past the page too, which may have the good manners not to send: straight into the data channels, once they are there.
+  await until("open data channels", 10_000, () =>
+    watcher.page.evaluate(() => {
+      const { channels } = globalThis as unknown as { channels: Record<string, RTCDataChannel> };
+      return ["input", "pointer"].every((label) => channels[label]?.readyState === "open");
+    }),
+  );
   await watcher.page.evaluate(() => {
     const { channels } = globalThis as unknown as { channels: Record<string, RTCDataChannel> };
     const [input, pointer] = [channels["input"], channels["pointer"]];
-    if (!input || !pointer) throw new Error(`no channels: ${Object.keys(channels).join()}`);
+    if (!input || !pointer) throw new Error("no channels");
     input.send(JSON.stringify({ type: "key", keysym: 0xffe3, down: true }));
     input.send(JSON.stringify({ type: "button", button: 0, down: true, x: 50, y: 50 }));
     pointer.send(JSON.stringify({ seq: 1_000_000, x: 60, y: 60 }));
@@ -167,13 +173,14 @@ test("a viewer's input has no effect", async () => {
 
 test("a viewer who takes control has it, and what the other held is released", async () => {
   const watcher = await chromium.open(launcher);
-  await until("the watcher's role", 5_000, async () => (await watcher.role()) === "viewer");
+  await watcher.becomes("viewer");
   await controller.page.keyboard.down("Shift");
   await until("Shift to be down", 5_000, async () => (await display.keysDown()).includes(SHIFT_L));
   await watcher.screenshot("watching");
 
   await watcher.page.click("#takeControl");
-  await until("the roles to be swapped", 5_000, async () => (await watcher.role()) === "controller" && (await controller.role()) === "viewer");
+  await watcher.becomes("controller");
+  await controller.becomes("viewer");
   await until("no key to be down", 5_000, async () => (await display.keysDown()).length === 0);
   await controller.page.keyboard.up("Shift");
   const place = await watcher.placeOf(200, 220);
@@ -181,7 +188,8 @@ test("a viewer who takes control has it, and what the other held is released", a
   await until("the new controller's pointer", 5_000, async () => (await display.pointer()).x === 200);
 
   await controller.page.click("#takeControl");
-  await until("the roles to be back", 5_000, async () => (await watcher.role()) === "viewer" && (await controller.role()) === "controller");
+  await watcher.becomes("viewer");
+  await controller.becomes("controller");
   await watcher.close();
   await launcher.statusWhere("one consumer", (status) => status.consumers.length === 1);
 });

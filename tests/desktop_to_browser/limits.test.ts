@@ -78,7 +78,7 @@ test("the longest time is announced with a countdown, and taken back when it mov
 
 test("a desktop that nobody uses is announced to end, and one key keeps it", async () => {
   const viewer = await chromium.open(launcher);
-  await until("control", 10_000, async () => (await viewer.role()) === "controller");
+  await viewer.becomes("controller");
   await viewer.page.keyboard.press("a");
   // Half of a short limit is left when the page warns.
   await tell({ idleTimeoutSeconds: 40 });

@@ -11,7 +11,7 @@ import { certificateFor, type Certificate } from "./support/certificate.js";
 import { forwarder } from "./support/door.js";
 import { Launcher } from "./support/launcher.js";
 import { Network, noNetworks, tcp, udp, type Host } from "./support/netns.js";
-import { assertWay, goesOn, relayOnly } from "./support/path.js";
+import { assertWay, gatherAllFirst, goesOn, relayOnly } from "./support/path.js";
 import { until } from "./support/wait.js";
 
 const PORT = 8080;
@@ -75,7 +75,10 @@ describe("one TCP port", { skip: noNetworks() }, () => {
 
   test("UDP to the relay is preferred where it gets through", { timeout: 60_000 }, async () => {
     network.allowOnly([...tcp(PORT, desk), ...udp(UDP_PORT, desk)]);
-    const viewer = await chromium.open(launcher);
+    const viewer = await chromium.prepare(launcher);
+    await gatherAllFirst(viewer);
+    await viewer.page.goto(launcher.url);
+    await viewer.connected();
     // The browser begins with what works first, and goes over to what is better.
     const url = `turn:${desk.address}:${UDP_PORT}?transport=udp`;
     await until("media by UDP", 15_000, () => assertWay(viewer, { type: "relay", relayProtocol: "udp", url }));

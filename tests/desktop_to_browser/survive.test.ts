@@ -52,12 +52,6 @@ function longestGap(viewer: Viewer): Promise<number> {
 }
 
 const signalled = (viewer: Viewer): Promise<boolean> => viewer.page.evaluate(() => (globalThis as unknown as Page).vdi.signalled);
-const untilRole = (viewer: Viewer, role: string): Promise<boolean> =>
-  until(`the page to be ${role}`, 10_000, async () => {
-    const now = await viewer.role();
-    if (now !== role) throw new Error(now);
-    return true;
-  });
 
 /** Does what cuts the path, and waits for the picture to move again in the same page and session. */
 async function assertComesBack(viewer: Viewer, launcher: Launcher, cut: () => void): Promise<number> {
@@ -75,8 +69,8 @@ async function assertComesBack(viewer: Viewer, launcher: Launcher, cut: () => vo
   );
   await goesOn(viewer);
   assert.equal(await viewer.consumer(), consumer, "the session is the same");
-  assert.equal(await viewer.role(), "controller");
-  assert.equal(await viewer.state(), "streaming");
+  await viewer.becomes("controller");
+  await viewer.connected();
   const { consumers } = await launcher.statusWhere("one connected page", ({ consumers }) => consumers.length === 1 && consumers[0]?.connected === true);
   assert.equal(consumers[0]?.id, consumer);
   return longestGap(viewer);
@@ -165,12 +159,12 @@ describe("on one machine", () => {
     const viewer = await open(chromium, launcher);
     const watcher = await Chromium.start();
     const other = await open(watcher, launcher);
-    await untilRole(viewer, "controller");
+    await viewer.becomes("controller");
     const consumer = await viewer.consumer();
     await chromium.stopped(
       (async () => {
         await launcher.statusWhere("the sleeper is gone", ({ consumers }) => consumers.length === 1, 20_000);
-        await untilRole(other, "controller");
+        await other.becomes("controller");
         await delay(5_000);
       })(),
     );
@@ -178,8 +172,8 @@ describe("on one machine", () => {
     await until("another session", 10_000, async () => (await viewer.consumer()) !== "" && (await viewer.consumer()) !== consumer);
     await viewer.connected();
     t.diagnostic(`the picture was back ${Math.round(performance.now() - wokeAtMs)} ms after waking`);
-    await untilRole(viewer, "controller");
-    await untilRole(other, "viewer");
+    await viewer.becomes("controller");
+    await other.becomes("viewer");
     await goesOn(other);
     await other.close();
     await watcher.stop();
@@ -189,22 +183,23 @@ describe("on one machine", () => {
 
   test("a second tab takes over with a word to the first, which goes on watching and may have it back", { timeout: 60_000 }, async () => {
     const first = await open(chromium, launcher);
-    await untilRole(first, "controller");
+    await first.becomes("controller");
     const second = await first.another(launcher);
-    await untilRole(second, "controller");
-    await untilRole(first, "viewer");
+    await second.becomes("controller");
+    await first.becomes("viewer");
     await until("the word", 5_000, async () => (await first.words()).includes("in another tab or window"));
     await goesOn(first);
     await first.screenshot("taken-over");
     await first.page.getByRole("button", { name: "Use here" }).click();
-    await untilRole(first, "controller");
-    await untilRole(second, "viewer");
+    await first.becomes("controller");
+    await second.becomes("viewer");
     await until("the word to the second", 5_000, async () => (await second.words()).includes("in another tab or window"));
     await goesOn(second);
 
     const stranger = await open(chromium, launcher);
-    await untilRole(stranger, "viewer");
-    assert.equal(await first.role(), "controller", "another browser profile takes nothing");
+    await stranger.becomes("viewer");
+    // Another browser profile takes nothing.
+    await first.becomes("controller");
     await stranger.close();
     await first.close();
     await launcher.statusWhere("nobody watches", ({ consumers }) => consumers.length === 0, 20_000);
@@ -214,13 +209,13 @@ describe("on one machine", () => {
     const display = await launcher.openDisplay();
     const doomed = await Chromium.start();
     const viewer = await open(doomed, launcher);
-    await untilRole(viewer, "controller");
+    await viewer.becomes("controller");
     await viewer.page.keyboard.down("Shift");
     await until("the key to be down on the desktop", 5_000, async () => (await display.keysDown()).length > 0);
     doomed.kill();
     const heir = await open(chromium, launcher);
     await launcher.statusWhere("the dead one is gone", ({ consumers }) => consumers.length === 1, 12_000);
-    await untilRole(heir, "controller");
+    await heir.becomes("controller");
     assert.deepEqual(await display.keysDown(), []);
     display.close();
     await heir.close();
@@ -267,7 +262,7 @@ describe("in a network that changes", { skip: noNetworks() }, () => {
     const viewer = await open(chromium, launcher);
     const [wifi] = page.links;
     const cable = network.link(page);
-    await untilRole(viewer, "controller");
+    await viewer.becomes("controller");
     await viewer.page.keyboard.down("Shift");
     await until("the key to be down on the desktop", 5_000, () => down() > 0);
     const gap = await assertComesBack(viewer, launcher, () => {

@@ -229,7 +229,7 @@ impl<'f> Course<'f> {
                 let was_running = self.status.phase == Phase::Running && known;
                 let phase = if was_running { Phase::Running } else { Phase::Creating };
                 let starts = !was_running && word.reason == "NotReady";
-                let word = match self.facts.report.and_then(|report| report.status.message.as_deref()) {
+                let word = match self.facts.report.and_then(|report| report.message.as_deref()) {
                     Some(said) if known => {
                         Word::new(&word.reason, format!("{} It says: {}", word.message, pod::short(said)))
                     }

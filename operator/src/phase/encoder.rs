@@ -1,13 +1,13 @@
 //! Decision: what the condition EncoderReady says, from the launcher's report.
 
 use super::{
-    Facts,
+    EncoderAtWork, Facts,
     conditions::{self, Truth},
     pod::{Word, short},
 };
 use crate::api::{CONDITION_ENCODER, EncoderPolicy, GpuMode, VDISessionStatus};
 use k8s_openapi::api::core::v1::Pod;
-use vdi_protocol::{reason::FailureReason, status::EncoderStatus};
+use vdi_protocol::reason::FailureReason;
 
 /// Reason where software encodes although hardware was preferred.
 pub const FALLBACK: &str = "SoftwareFallback";
@@ -30,7 +30,7 @@ pub fn condition(
         status.encoder = None;
         return (Truth::False, Word::new("NoPod", "The session has no pod now."));
     }
-    if let Some(encoder) = facts.report.and_then(|report| report.status.encoder.as_ref()) {
+    if let Some(encoder) = facts.report.and_then(|report| report.encoder.as_deref()) {
         status.encoder = Some(encoder.name.clone());
         return (Truth::True, at_work(facts, encoder));
     }
@@ -57,7 +57,7 @@ pub fn condition(
     }
 }
 
-fn at_work(facts: &Facts<'_>, encoder: &EncoderStatus) -> Word {
+fn at_work(facts: &Facts<'_>, encoder: &EncoderAtWork) -> Word {
     let name = &encoder.name;
     if encoder.hardware {
         return Word::new("Hardware", format!("{name} encodes {} on the GPU.", encoder.codec));
@@ -70,9 +70,10 @@ fn at_work(facts: &Facts<'_>, encoder: &EncoderStatus) -> Word {
     if !wanted {
         return Word::new("Software", format!("{name} encodes {} in software.", encoder.codec));
     }
-    let tried: Vec<String> =
-        encoder.rejections.iter().map(|it| format!("{} ({})", it.encoder, it.reason)).collect();
-    let tried = if tried.is_empty() { String::new() } else { format!(": {}", short(&tried.join(", "))) };
+    let tried = match encoder.tried.as_str() {
+        "" => String::new(),
+        tried => format!(": {}", short(tried)),
+    };
     Word::new(
         FALLBACK,
         format!("{name} encodes {} in software, since no hardware encoder worked{tried}.", encoder.codec),

@@ -82,7 +82,7 @@ impl Run<'_> {
         let told = status.last_input_time.get_or_insert(Time(start)).0;
         let mut last = told.max(start).max(self.running_since.unwrap_or(start));
         if let Some(report) = self.report() {
-            let seconds = report.last_input_seconds_ago.unwrap_or(report.status.uptime_seconds);
+            let seconds = report.last_input_seconds_ago.unwrap_or(report.uptime_seconds);
             let reported = before(report.at, seconds);
             let step = self.idle.map_or(LEAST_STEP, |idle| LEAST_STEP.max(idle / 10));
             // One from the future was written by a clock that has been set back since.
@@ -103,7 +103,7 @@ impl Run<'_> {
             status.disconnected_since = None;
             return None;
         }
-        let since = match report.status.seconds_without_page {
+        let since = match report.seconds_without_page {
             Some(seconds) => before(report.at, seconds),
             None => told.unwrap_or(report.at),
         };

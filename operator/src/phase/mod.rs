@@ -25,11 +25,14 @@ mod failure;
 mod limits;
 #[cfg(test)]
 mod limits_tests;
+mod passing;
 mod pod;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;
+
+pub use passing::is_in_passing;
 
 use crate::{
     api::{VDISession, VDISessionStatus},
@@ -38,6 +41,7 @@ use crate::{
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use std::time::Duration;
+use vdi_protocol::status::Status;
 
 /// What is known of a session when it is looked at.
 #[derive(Debug, Clone)]
@@ -58,21 +62,36 @@ pub struct Facts<'a> {
     pub refusal: Option<&'a Refusal>,
 }
 
-/// What a launcher says of its session, at a time.
+/// What a launcher says of its session, at a time: of all that it tells, what is decided by. One is kept for each session.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// When it was asked.
     pub at: Timestamp,
     /// Seconds since the last input; `None` before the first.
     pub last_input_seconds_ago: Option<f64>,
+    /// Seconds since it started.
+    pub uptime_seconds: f64,
+    /// Seconds since no page is connected; `None` while one is.
+    pub seconds_without_page: Option<f64>,
     /// Pages connected.
     pub pages: usize,
+    /// What it says of itself.
+    pub message: Option<String>,
     /// Encoder at work.
-    pub encoder: Option<String>,
+    pub encoder: Option<Box<EncoderAtWork>>,
+}
+
+/// The encoder of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncoderAtWork {
+    /// GStreamer factory name.
+    pub name: String,
     /// Whether it is hardware.
     pub hardware: bool,
-    /// Its phase and, when it has failed, reason and sentence.
-    pub status: vdi_protocol::status::Status,
+    /// `H264`, `VP8`, … as in SDP.
+    pub codec: String,
+    /// Those that were tried before it, and why they did not do.
+    pub tried: String,
 }
 
 /// Why the API server refused an object.
@@ -146,14 +165,24 @@ pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
 
 impl Report {
     /// What a launcher said when it was asked at this time.
-    pub fn new(at: Timestamp, status: vdi_protocol::status::Status) -> Self {
+    pub fn new(at: Timestamp, status: Status) -> Self {
+        let encoder = status.encoder.map(|encoder| {
+            let tried = encoder.rejections.iter().map(|it| format!("{} ({})", it.encoder, it.reason));
+            Box::new(EncoderAtWork {
+                tried: tried.collect::<Vec<_>>().join(", "),
+                name: encoder.name,
+                hardware: encoder.hardware,
+                codec: encoder.codec,
+            })
+        });
         Self {
             at,
             last_input_seconds_ago: status.last_input_seconds_ago,
+            uptime_seconds: status.uptime_seconds,
+            seconds_without_page: status.seconds_without_page,
             pages: status.consumers.iter().filter(|page| page.connected).count(),
-            encoder: status.encoder.as_ref().map(|encoder| encoder.name.clone()),
-            hardware: status.encoder.as_ref().is_some_and(|encoder| encoder.hardware),
-            status,
+            message: status.message,
+            encoder,
         }
     }
 }

@@ -199,6 +199,12 @@ impl World {
         self.report = Some(Report::new(self.now, status));
     }
 
+    /// The launcher answers too which encoder is at work.
+    fn encodes(&mut self, encoder: EncoderStatus) {
+        let status = Status { encoder: Some(encoder), ..Status::default() };
+        self.report.as_mut().unwrap().encoder = Report::new(self.now, status).encoder;
+    }
+
     pub(super) fn status(&self) -> &VDISessionStatus {
         self.session.status.as_ref().unwrap()
     }
@@ -270,7 +276,7 @@ fn encoder_is_named_and_software_where_hardware_was_wanted_is_said_once() {
         }],
         ..EncoderStatus::default()
     };
-    world.report.as_mut().unwrap().status.encoder = Some(encoder);
+    world.encodes(encoder);
     let told = world.reconcile().events;
     assert_eq!(told.len(), 1);
     assert!(told[0].warning && told[0].note.contains("nvh264enc (no-device)"), "{}", told[0].note);
@@ -283,8 +289,7 @@ fn encoder_is_named_and_software_where_hardware_was_wanted_is_said_once() {
     assert_eq!(*world.status(), before);
     world.desktop = Ok(test_data::desktop("{resources: {gpu: 0}}", "{}"));
     world.says(None, Some(0.0));
-    world.report.as_mut().unwrap().status.encoder =
-        Some(EncoderStatus { name: "x264enc".into(), ..EncoderStatus::default() });
+    world.encodes(EncoderStatus { name: "x264enc".into(), ..EncoderStatus::default() });
     world.reconcile();
     assert_eq!(world.condition(CONDITION_ENCODER).reason, "Software");
 }

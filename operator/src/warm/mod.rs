@@ -12,10 +12,13 @@ use crate::{
     backoff, build,
     credentials::Credentials,
     error::Error,
+    events,
     fits::fits,
     names,
     object::{Kind, is_controlled_by},
+    phase::Told,
     reconcile::Operator,
+    words,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, Secret};
@@ -30,6 +33,9 @@ use std::{
 /// How often a pool is looked at without a reason.
 const LOOK_AGAIN: Duration = Duration::from_secs(300);
 
+/// After so long the event of a refusal that lasts is written again: the API server keeps events for an hour.
+const TELL_AGAIN: Duration = Duration::from_secs(3_660);
+
 /// Looks at a template's pool once.
 #[expect(clippy::disallowed_methods, reason = "this shell reads the clock for the decisions")]
 pub async fn reconcile(template: Arc<VDITemplate>, operator: Arc<Operator>) -> Result<Action, Error> {
@@ -42,7 +48,15 @@ pub async fn reconcile(template: Arc<VDITemplate>, operator: Arc<Operator>) -> R
         template: &template,
         operator: &operator,
     };
-    pool.look(Instant::now()).await
+    let now = Instant::now();
+    let result = pool.look(now).await;
+    match &result {
+        Ok(_) => {
+            operator.memory.with(&pool.uid, |memo| (memo.failures, memo.refusal, memo.told) = (0, None, None))
+        }
+        Err(error) => pool.tell(error, now).await,
+    }
+    result
 }
 
 /// When to look at a pool again after a look that has failed.
@@ -54,10 +68,12 @@ pub fn try_again(template: Arc<VDITemplate>, error: &Error, operator: Arc<Operat
         memo.failures
     });
     let wait = backoff::after(failures, backoff::random()).max(error.retry_after().unwrap_or_default());
-    if error.is_stale() || failures < 3 {
-        tracing::debug!("the pool of {} is looked at again in {wait:?}: {error}", template.name_any());
+    let (of, again) = (template.name_any(), words::span(wait));
+    // Of a refusal an event has told already.
+    if error.is_stale() || error.refusal().is_some() || failures < 3 {
+        tracing::debug!("the warm pool of template {of} is looked at again in {again}: {error}");
     } else {
-        tracing::warn!("the pool of {} is looked at again in {wait:?}: {error}", template.name_any());
+        tracing::warn!("the warm pool of template {of} is looked at again in {again}: {error}");
     }
     Action::requeue(wait)
 }
@@ -82,6 +98,10 @@ impl Pool<'_> {
             Some(_) => self.operator.metrics.pool(&name, ready, waiting.len() - ready),
             None => self.operator.metrics.no_pool(&name),
         }
+        if size > 0 {
+            self.operator.known.may_use(Kind::Secret)?;
+            self.operator.known.may_use(Kind::NetworkPolicy)?;
+        }
         self.remove(&pods, &plan).await?;
         self.sweep(&pods).await?;
         let patience = self.patience(ready > 0, failed, now);
@@ -100,8 +120,28 @@ impl Pool<'_> {
                 next = next.min(Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default());
             }
         }
-        self.operator.memory.with(&self.uid, |memo| memo.failures = 0);
         Ok(if size > 0 { Action::requeue(next) } else { Action::await_change() })
+    }
+
+    /// Tells of a refusal, once: `kubectl describe vdit` shows why nothing waits.
+    async fn tell(&self, error: &Error, now: Instant) {
+        let Some(refusal) = error.refusal() else { return };
+        let is_known = self.operator.memory.with(&self.uid, |memo| {
+            let lately = memo.told.is_some_and(|told| now.duration_since(told) < TELL_AGAIN);
+            // The words may name a pod that was to be made, another one each time.
+            let is_known = lately && memo.refusal.as_ref().is_some_and(|told| told.reason == refusal.reason);
+            if !is_known {
+                (memo.refusal, memo.told) = (Some(refusal.clone()), Some(now));
+            }
+            is_known
+        });
+        if is_known {
+            return;
+        }
+        let note = format!("The warm pool cannot be filled: {}. It is tried again.", refusal.message);
+        tracing::warn!("template {}: {}: {note}", self.template.name_any(), refusal.reason);
+        let told = Told { warning: true, reason: refusal.reason.to_owned(), note };
+        events::tell(&self.operator.server, self.template, &self.operator.reporter, &[told]).await;
     }
 
     /// The desktops that wait and stay, the oldest first.
@@ -210,7 +250,7 @@ impl Pool<'_> {
             }
             let secret: Secret = there.parse()?;
             let credentials = self.credentials(Some(&secret), &name)?;
-            let at = credentials.renew_at(self.operator.settings.turn.as_ref());
+            let at = credentials.renew_at(self.operator.settings.turn_with_credentials());
             next = next.into_iter().chain(at).min();
             let Some(pooled) = build::pool(self.template, &name, &credentials) else { continue };
             let patch = json!({
@@ -229,7 +269,7 @@ impl Pool<'_> {
     fn credentials(&self, existing: Option<&Secret>, name: &str) -> Result<Credentials, Error> {
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(no_random)?;
-        let turn = self.operator.settings.turn.as_ref();
+        let turn = self.operator.settings.turn_with_credentials();
         Ok(Credentials::current(existing, name, turn, Timestamp::now(), &random))
     }
 }

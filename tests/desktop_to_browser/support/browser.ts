@@ -233,8 +233,13 @@ export class Viewer {
     return this.page.evaluate(() => (globalThis as unknown as { vdi: Handle }).vdi.consumer ?? "");
   }
 
-  role(): Promise<string> {
-    return this.page.evaluate(() => (globalThis as unknown as { vdi: Handle }).vdi.role ?? "");
+  /** Waits for this role, which the page is told of by a data channel, so that it may be connected and decode before. */
+  async becomes(role: "controller" | "viewer", limitMs = 10_000): Promise<void> {
+    await until(`the page to be ${role}`, limitMs, async () => {
+      const now = await this.page.evaluate(() => (globalThis as unknown as { vdi: Handle }).vdi.role ?? "without a role");
+      if (now !== role) throw new Error(now);
+      return true;
+    });
   }
 
   async inbound(kind: "video" | "audio"): Promise<Inbound> {

@@ -47,7 +47,8 @@ export function wayOf(viewer: Viewer): Promise<Way> {
 
 /** Media keeps coming: this many more frames are decoded. */
 export async function goesOn(viewer: Viewer, frames = 10, limitMs = 20_000): Promise<void> {
-  const before = (await viewer.inbound("video")).framesDecoded;
+  // A page that has just made a new peer connection may receive nothing yet.
+  const { framesDecoded: before } = await until("a video track that receives", limitMs, () => viewer.inbound("video"));
   await until(`${frames} more frames`, limitMs, async () => {
     const now = (await viewer.inbound("video")).framesDecoded;
     if (now < before + frames) throw new Error(`${now - before} so far`);
@@ -80,6 +81,22 @@ export async function relayOnly(viewer: Viewer, pattern: RegExp): Promise<void> 
       }
     };
   }, pattern.source);
+}
+
+/**
+ * From now on the viewer's pages hear of the other end's candidates only when they have gathered all of their own. Chromium
+ * gives up the relays that it still waits for as soon as one way works, so without this it is chance which of them it has
+ * to choose from.
+ */
+export async function gatherAllFirst(viewer: Viewer): Promise<void> {
+  await viewer.page.addInitScript(() => {
+    globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+      override async addIceCandidate(candidate?: RTCIceCandidateInit | null): Promise<void> {
+        while (this.iceGatheringState !== "complete") await new Promise((resolve) => setTimeout(resolve, 20));
+        return super.addIceCandidate(candidate);
+      }
+    };
+  });
 }
 
 /** The servers that the page was told of, with its credentials. */
