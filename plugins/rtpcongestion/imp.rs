@@ -269,6 +269,11 @@ impl RtpCongestion {
                 .build();
             self.sink_pad.push_event(gst::event::CustomUpstream::new(request));
         }
+        if turn.key_frame {
+            gst::debug!(CAT, imp = self, "a key frame is quicker than what was lost");
+            let wanted = gst_video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build();
+            self.sink_pad.push_event(wanted);
+        }
         if turn.news {
             self.obj().notify("estimated-bitrate");
         }

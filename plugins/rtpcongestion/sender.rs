@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! push ─▶ pacer ─▶ turn ─▶ packets that leave now          reports ─▶ controller ─┬─▶ pacing rate
-//!            ▲        └──▶ packets to ask for again (a burst)                     ├─▶ estimate ─▶ news
+//!            ▲        ├──▶ packets to ask for again (a burst)                     ├─▶ estimate ─▶ news
+//!            │        └──▶ a key frame, instead of much that was lost             │
 //!            └── what was asked for ◀── push                                      └─▶ burst wanted
 //! ```
 
@@ -38,6 +39,9 @@ const MAX_QUEUED: DataSize = DataSize::from_bytes(4 * 1024 * 1024);
 
 /// Retransmissions that would wait for longer are dropped: the other end asks again for what it still misses.
 const MAX_RETRANSMISSIONS: Duration = Duration::from_millis(250);
+
+/// For so long packets may be asked for that a key frame has replaced.
+const REPLACED: Duration = Duration::from_secs(3);
 
 /// What a packet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +80,8 @@ pub struct Turn<T> {
     pub send: Vec<Packet<T>>,
     /// These are asked for.
     pub ask: Vec<Ask>,
+    /// So much was lost that a key frame is quicker than sending it again.
+    pub key_frame: bool,
     /// Estimate or target have changed.
     pub news: bool,
     /// When to look again, if nothing comes before.
@@ -85,7 +91,7 @@ pub struct Turn<T> {
 impl<T> Turn<T> {
     /// There is nothing to do.
     pub fn is_idle(&self) -> bool {
-        self.send.is_empty() && self.ask.is_empty() && !self.news
+        self.send.is_empty() && self.ask.is_empty() && !self.key_frame && !self.news
     }
 }
 
@@ -111,6 +117,10 @@ pub struct Sender<T> {
     shares: Shares,
     /// Numbers of retransmissions that wait.
     repeats: VecDeque<(u16, DataSize)>,
+    /// The number of the newest picture packet that a key frame replaces, and until when that is worth knowing.
+    replaced: Option<(u16, Duration)>,
+    /// The number of the newest picture packet that has come.
+    newest: Option<u16>,
     /// Requests that have not been handed out.
     ask: Vec<Ask>,
     poll_at: Duration,
@@ -134,6 +144,8 @@ impl<T> Sender<T> {
             probing: Probing::default(),
             shares: Shares::default(),
             repeats: VecDeque::new(),
+            replaced: None,
+            newest: None,
             ask: Vec::new(),
             poll_at: now,
             active_at: now,
@@ -161,6 +173,8 @@ impl<T> Sender<T> {
                 self.probing.keep(size, packet);
                 return true;
             }
+            // It is before a key frame that replaces it.
+            Kind::Retransmission(original) if self.is_replaced(original, now) => return true,
             // A second request for what waits is answered with it.
             Kind::Retransmission(original) if self.repeats.iter().any(|(known, _)| *known == original) => {
                 return true;
@@ -179,8 +193,24 @@ impl<T> Sender<T> {
             self.dropped += 1;
             return false;
         }
+        if class == Class::Video {
+            self.newest = Some(packet.header.sequence);
+        }
         self.pacer.push(class, size, packet);
         true
+    }
+
+    /// Whether a packet is as old as those that a key frame has replaced. Numbers wrap; half of them are older.
+    fn is_replaced(&self, original: u16, now: Duration) -> bool {
+        self.replaced.is_some_and(|(newest, until)| now < until && newest.wrapping_sub(original) < 1 << 15)
+    }
+
+    fn key_frame(&mut self, now: Duration) -> bool {
+        let wanted = self.controller.wants_key_frame(now);
+        if wanted {
+            self.replaced = self.newest.map(|newest| (newest, now.saturating_add(REPLACED)));
+        }
+        wanted
     }
 
     /// What feedback says. It is for the caller to take the next turn soon.
@@ -192,6 +222,7 @@ impl<T> Sender<T> {
     /// What to do now.
     pub fn turn(&mut self, now: Duration) -> Turn<T> {
         self.poll(now);
+        let key_frame = self.key_frame(now);
         self.pacer.set_rate(self.controller.output().pacing_rate);
         let mut send = Vec::new();
         let next = loop {
@@ -211,7 +242,13 @@ impl<T> Sender<T> {
             }
         };
         let (news, news_at) = self.news(now);
-        Turn { send, ask: std::mem::take(&mut self.ask), news, again: next.min(self.poll_at).min(news_at) }
+        Turn {
+            send,
+            ask: std::mem::take(&mut self.ask),
+            key_frame,
+            news,
+            again: next.min(self.poll_at).min(news_at),
+        }
     }
 
     fn poll(&mut self, now: Duration) {

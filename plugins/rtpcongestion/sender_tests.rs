@@ -120,6 +120,32 @@ fn pictures_that_wait_make_the_burst_themselves() {
 }
 
 #[test]
+fn much_that_was_lost_is_replaced_by_a_key_frame_and_not_sent_again() {
+    let mut sender = sender();
+    let report = |n: u16, arrived: Option<u64>| Report {
+        sequence: n,
+        sent: ms(u64::from(n)),
+        arrived: arrived.map(ms),
+        size: on_the_wire(1200),
+    };
+    let all: Vec<_> =
+        (0..200_u16).map(|n| report(n, (!(20..190).contains(&n)).then_some(u64::from(n) + 1000))).collect();
+    for n in 0..200 {
+        assert!(sender.push(packet(Kind::Video, 65_500_u16.wrapping_add(n), 1200), ms(u64::from(n))));
+    }
+    run(&mut sender, 200, 1500);
+    sender.feedback(&all, ms(1500));
+    assert!(sender.turn(ms(1500)).key_frame);
+    assert!(!sender.turn(ms(1500)).key_frame, "once");
+    // What is older than the request is not sent again; what came after it is.
+    assert!(sender.push(packet(Kind::Retransmission(65_530), 1, 1200), ms(1501)));
+    assert!(sender.is_empty());
+    assert!(sender.push(packet(Kind::Video, 164, 1200), ms(1501)));
+    assert!(sender.push(packet(Kind::Retransmission(164), 2, 1200), ms(1502)));
+    assert_eq!(run(&mut sender, 1502, 1600).len(), 2);
+}
+
+#[test]
 fn a_silent_sender_looks_around_rarely_and_one_that_is_used_often() {
     let mut sender = sender();
     sender.push(packet(Kind::Video, 0, 100), ms(0));
