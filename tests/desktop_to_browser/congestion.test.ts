@@ -94,7 +94,7 @@ test("a link that narrows is filled without a standing queue and without a froze
 
   await link.becomes("down", `rate=${NARROW_BPS}`);
   const narrow = await secondsWhere("a narrow link that is used and has a short queue", 4, 30_000, (second) => bpsOf(second) >= 0.6 * NARROW_BPS && second.queueDelayMs.p95 < SHORT_QUEUE_MS && second.dropped.packets === 0);
-  const estimate = await estimateBps(launcher);
+  const estimate = await estimateBps(launcher, await viewer.consumer());
   const arriving = Math.min(...narrow.map(bpsOf));
   assert.ok(estimate !== null && estimate >= 0.6 * arriving && estimate <= 1.3 * NARROW_BPS, `the estimate is ${estimate} while ${words(narrow)} arrives`);
 
@@ -121,9 +121,9 @@ test("a screen on which nothing changes neither raises nor lowers the estimate",
   await secondsWhere("a stream of megabits", 2, 40_000, (second) => bpsOf(second) >= MUCH_BPS);
   await desktop.tell("hold");
   await secondsWhere("silence", 1, 20_000, (second) => bpsOf(second) < 0.5e6);
-  const before = await estimateBps(launcher);
+  const before = await estimateBps(launcher, await viewer.consumer());
   await delay(8_000);
-  const after = await estimateBps(launcher);
+  const after = await estimateBps(launcher, await viewer.consumer());
   assert.ok(before !== null && after !== null && after >= 0.8 * before && after <= 1.1 * before, `${before} before, ${after} after`);
 });
 
