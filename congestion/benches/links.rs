@@ -7,21 +7,6 @@ use link::{
 };
 use std::time::Duration;
 use vdi_congestion::*;
-struct Ours(Controller);
-impl Candidate for Ours {
-    fn sent(&mut self, size: DataSize, at: Duration) {
-        self.0.sent(size, at)
-    }
-    fn feedback(&mut self, r: &[Report], now: Duration) {
-        self.0.feedback(r, now)
-    }
-    fn poll(&mut self, now: Duration) -> Option<Probe> {
-        self.0.poll(now)
-    }
-    fn output(&self) -> Output {
-        self.0.output()
-    }
-}
 fn main() {
     let filter = std::env::args().nth(1).unwrap_or_default();
     let verbose = std::env::args().nth(2).is_some();
@@ -35,7 +20,7 @@ fn main() {
         }
         for which in ["ours", "gcc"] {
             let mut c: Box<dyn Candidate> = if which == "ours" {
-                Box::new(Ours(Controller::new(sc.setup.bounds, sc.setup.start, Duration::ZERO)))
+                Box::new(link::ours::Ours::new(&sc.setup))
             } else {
                 Box::new(link::gcc::Gcc::new(sc.setup.bounds, sc.setup.start))
             };

@@ -15,6 +15,7 @@ use crate::{
     delivery::Delivery,
     loss::{self, Loss, Verdict},
     probing::{Answer, Probing},
+    recovery::Recovery,
     rivals::Rivals,
     sequence::{News, Sequence},
     usage::Usage,
@@ -22,7 +23,7 @@ use crate::{
 use std::time::Duration;
 
 /// A queue stands when no packet of a tenth of a second waited less than this.
-const STANDING: Duration = Duration::from_millis(8);
+const STANDING: Duration = Duration::from_millis(7);
 /// What a noisy link adds to that at most.
 const MOST_NOISE: Duration = Duration::from_millis(12);
 /// A queue is empty below this.
@@ -81,6 +82,7 @@ pub struct Controller {
     loss: Loss,
     probing: Probing,
     usage: Usage,
+    recovery: Recovery,
     round_trips: RoundTrips,
     /// The link's rate when a queue stood last, and when that was.
     limit: Option<(Bitrate, Duration)>,
@@ -144,6 +146,7 @@ impl Controller {
             loss: Loss::default(),
             probing: Probing::new(now),
             usage: Usage::default(),
+            recovery: Recovery::default(),
             round_trips: RoundTrips::default(),
             limit: None,
             drain: None,
@@ -181,6 +184,9 @@ impl Controller {
             self.told_up_to = self.told_up_to.max(report.sent);
             self.loss.told(report.sent, news);
             self.probing.told(report.sent, report.arrived, report.size);
+            if news == News::Lost {
+                self.recovery.lost(report.size, now);
+            }
             if let (Some(arrived), News::Arrived) = (report.arrived, news) {
                 self.delay.arrived(report.sent, arrived);
                 self.delivery.arrived(report.sent, arrived, report.size);
@@ -210,6 +216,12 @@ impl Controller {
             return None;
         }
         self.probing.poll(self.estimate, self.bounds.max, now)
+    }
+
+    /// Whether a key frame is wanted, since so much was lost that it is quicker than sending that again. Told once.
+    pub fn wants_key_frame(&mut self, now: Duration) -> bool {
+        let (rate, round_trip) = (self.output().target, self.round_trip());
+        self.recovery.wants_key_frame(rate, round_trip, now)
     }
 
     /// What it has come to.
@@ -349,6 +361,12 @@ impl Controller {
             return;
         }
         let delivered = self.delivery.rate().unwrap_or(self.estimate);
+        let sent = self.delivery.sent_rate().unwrap_or(delivered);
+        if rivals.is_outgrown(standing) && delivered < sent.scaled(0.95) {
+            // What is more than theirs is ours.
+            self.rivals = None;
+            return self.overuse(now);
+        }
         if self.loss.share() > RIVALS_LOSS {
             if rivals.may_yield(self.round_trips.least().unwrap_or_default(), now) {
                 let left = self.estimate.min(delivered).scaled(YIELD);
@@ -441,6 +459,8 @@ impl Controller {
         self.silent_since = None;
         self.state = State::Hold;
         self.standing_for = 0;
+        // It may have slept, moved, or come to another way.
+        self.delay.forget();
         self.loss.forget();
         self.probing.hold_off(now);
     }

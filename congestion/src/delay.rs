@@ -86,13 +86,6 @@ impl QueueDelay {
         Duration::from_secs_f64(self.noise_seconds)
     }
 
-    /// The way has become longer by what stands: that is no queue.
-    pub fn rebase(&mut self, now: Duration) {
-        if let Some(least) = self.recent.iter().map(|(_, difference)| *difference).min() {
-            (self.current, self.before) = (Some((least, now)), None);
-        }
-    }
-
     /// The shortest way is not known any more: after a silence in which anything may have happened.
     pub fn forget(&mut self) {
         (self.current, self.before) = (None, None);

@@ -76,10 +76,4 @@ impl Delivery {
     pub fn peak(&self) -> Option<Bitrate> {
         self.peaks.iter().map(|(_, rate)| *rate).max()
     }
-
-    /// Forgets all.
-    pub fn forget(&mut self) {
-        self.recent.clear();
-        self.peaks.clear();
-    }
 }

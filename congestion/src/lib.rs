@@ -17,6 +17,7 @@ mod delivery;
 mod loss;
 mod pacer;
 mod probing;
+mod recovery;
 mod rivals;
 mod sequence;
 mod units;

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// A probe asks for so many times the estimate.
 const FACTOR: f64 = 2.0;
 /// And lasts so long.
-const LENGTH: Duration = Duration::from_millis(10);
+const LENGTH: Duration = Duration::from_millis(8);
 /// Fewer packets tell nothing.
 const LEAST_SIZE: DataSize = DataSize::from_bytes(5 * 1250);
 /// From one that failed to the next. A link that opens again is found open within this time.
@@ -112,9 +112,9 @@ impl Probing {
     /// Feedback tells of a packet.
     pub fn told(&mut self, sent: Duration, arrived: Option<Duration>, size: DataSize) {
         let Some(cluster) = &mut self.cluster else { return };
-        let Some(begin) = cluster.begin.filter(|begin| *begin <= sent) else { return };
-        let _ = begin;
-        if cluster.end.is_some_and(|end| sent > end) {
+        let is_of_it =
+            cluster.begin.is_some_and(|begin| begin <= sent) && cluster.end.is_none_or(|end| sent <= end);
+        if !is_of_it {
             return;
         }
         cluster.told += 1;

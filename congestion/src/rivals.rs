@@ -7,9 +7,13 @@ const GONE_AFTER: Duration = Duration::from_secs(1);
 /// Least time from one yielding to the next, beyond the round trip through their queue.
 const YIELDS_APART: Duration = Duration::from_millis(300);
 
+/// A queue varies by so much beyond its half.
+const MUCH: Duration = Duration::from_millis(30);
+
 /// Others on the same link.
 #[derive(Debug, Clone, Copy)]
 pub struct Rivals {
+    first: Duration,
     queue: Duration,
     empty_since: Option<Duration>,
     last_yield: Duration,
@@ -18,7 +22,12 @@ pub struct Rivals {
 impl Rivals {
     /// They keep such a queue.
     pub fn new(queue: Duration, now: Duration) -> Self {
-        Self { queue, empty_since: None, last_yield: now }
+        Self { first: queue, queue, empty_since: None, last_yield: now }
+    }
+
+    /// Whether the queue is much more than they kept when they were found.
+    pub fn is_outgrown(&self, standing: Duration) -> bool {
+        standing > self.first.mul_f64(1.5) + MUCH
     }
 
     /// Whether the queue, as it stands now, has been empty for long enough.

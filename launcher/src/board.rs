@@ -194,6 +194,7 @@ impl Board {
 fn with_media(mut consumers: Vec<ConsumerStatus>, ways: &Ways) -> Vec<ConsumerStatus> {
     for consumer in &mut consumers {
         consumer.media = ways.media.get(&consumer.id).copied();
+        consumer.network = ways.networks.get(&consumer.id).cloned();
     }
     consumers
 }

@@ -121,6 +121,9 @@ impl Media {
         let latency = gst::ElementFactory::make("latencystats").build().map_err(failed)?;
         let sink = sink(&config.direct_paths).map_err(failed)?;
         sink.set_property("max-consumers", config.max_consumers);
+        sink.set_property_from_str("congestion-control", video.congestion_control.nick());
+        sink.set_property_from_str("bitrate-policy", video.bitrate_policy.nick());
+        sink.set_property("max-bitrate", video.max_bitrate_kbps);
         let chain = [
             source.clone(),
             gst::ElementFactory::make("capsfilter").property("caps", &caps).build().map_err(failed)?,
@@ -305,6 +308,11 @@ impl Media {
     /// Lets frames flow, or stops them where they begin.
     pub fn set_flowing(&self, flowing: bool) {
         if flowing { self.gate.open() } else { self.gate.close() }
+    }
+
+    /// Whose network moves the bit rate, where the policy asks for it.
+    pub fn set_controller(&self, page: Option<&str>) {
+        self.sink.set_property("controller", page);
     }
 
     /// Sends a text to one page, or to all with an empty id.

@@ -111,6 +111,12 @@ pub struct MediaOptions {
     /// Bound above which the video's bit rate never goes, in kbit/s.
     #[arg(long, env = "SELKIES_MAX_BITRATE", default_value = "20000", value_name = "KBIT/S")]
     pub max_bitrate: String,
+    /// What estimates the network to each page, paces its packets and moves the bit rate: `vdi` is made for desktops, `gcc` is Google's, for comparison, `none` goes by reports of loss and latency only. `true` and `false` stand for `vdi` and `none`.
+    #[arg(long, env = "SELKIES_CONGESTION_CONTROL", default_value = "vdi", value_name = "CONTROL", num_args = 0..=1, default_missing_value = "true")]
+    pub congestion_control: String,
+    /// Whose network moves the bit rate when several pages watch: the `controller`'s, or the `slowest`. Under `controller` a viewer whose network does not carry the stream misses frames.
+    #[arg(long, env = "SELKIES_BITRATE_POLICY", default_value = "controller", value_name = "POLICY")]
+    pub bitrate_policy: String,
     /// Latency from capture to presentation in ms above which quality goes down step by step; 0 sets no limit.
     #[arg(long, env = "SELKIES_MAX_LATENCY", default_value = "100", value_name = "MS")]
     pub max_latency: String,
@@ -283,9 +289,6 @@ pub struct AcceptedOptions {
     /// Seconds between key frames; -1 sends them on request.
     #[arg(long, env = "SELKIES_KEYFRAME_DISTANCE", value_name = "SECONDS", allow_hyphen_values = true)]
     pub keyframe_distance: Option<String>,
-    /// Whether the bit rate follows the network.
-    #[arg(long, env = "SELKIES_CONGESTION_CONTROL", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    pub congestion_control: Option<String>,
     /// Packet loss that the video's forward error correction prepares for, in per cent.
     #[arg(long, env = "SELKIES_VIDEO_PACKETLOSS_PERCENT", value_name = "PER CENT")]
     pub video_packetloss_percent: Option<String>,

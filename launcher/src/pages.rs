@@ -182,6 +182,7 @@ impl Pages {
             role: self.roles.role(id),
             connected: page.connected,
             media: None,
+            network: None,
         };
         self.pages.iter().map(status).collect()
     }

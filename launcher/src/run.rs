@@ -451,6 +451,7 @@ impl Parts {
         let controller = self.pages.controller().map(str::to_owned);
         if controller != self.controller {
             self.input.set_controller(controller.as_deref());
+            self.media.set_controller(controller.as_deref());
             self.controller = controller;
         }
         self.media.draw_pointer(!self.enable_cursors || self.pages.count().1 > 1);

@@ -387,6 +387,29 @@ pub struct ConsumerStatus {
     /// What it says of the media that reach it; `null` before its first report.
     #[serde(default)]
     pub media: Option<ConsumerMedia>,
+    /// What is known of the way to it; `null` without congestion control.
+    #[serde(default)]
+    pub network: Option<ConsumerNetwork>,
+}
+
+/// What the congestion control knows of the way to a page, in W3C webrtc-stats words where it has some.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ConsumerNetwork {
+    /// What the network is believed to carry, all streams together.
+    pub available_outgoing_bitrate_bps: u64,
+    /// What of it the encoder may use now.
+    pub video_bitrate_bps: u64,
+    /// Time that packets stand in a queue of the network, in seconds; `null` while unknown.
+    pub queue_delay_seconds: Option<f64>,
+    /// Shortest time from a packet to the page's word of it, in seconds; `null` while unknown.
+    pub round_trip_seconds: Option<f64>,
+    /// Share of packets that were lost lately.
+    pub packet_loss: f64,
+    /// How long a packet waits in this process before it may leave, in seconds.
+    pub pacer_delay_seconds: f64,
+    /// What holds the estimate: `increase`, `hold`, `drain`, `compete`, `silent`; empty if that is not told.
+    pub state: String,
 }
 
 /// What reaches a page, in W3C webrtc-stats words. Counts are since it connected.

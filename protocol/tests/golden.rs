@@ -20,9 +20,10 @@ use vdi_protocol::{
         ToConsumer,
     },
     status::{
-        ConnectionStatus, ConsumerMedia, ConsumerStatus, EncoderStatus, EncoderSwitch, IceServersStatus,
-        IceSource, LatencyFigures, LatencyStatus, QualityLimitationDurations, QualityLimitationReason,
-        Rejection, StageLatencyStatus, Status, TlsSource, TlsStatus, TurnStatus, TurnTraffic,
+        ConnectionStatus, ConsumerMedia, ConsumerNetwork, ConsumerStatus, EncoderStatus, EncoderSwitch,
+        IceServersStatus, IceSource, LatencyFigures, LatencyStatus, QualityLimitationDurations,
+        QualityLimitationReason, Rejection, StageLatencyStatus, Status, TlsSource, TlsStatus, TurnStatus,
+        TurnTraffic,
     },
 };
 
@@ -384,6 +385,15 @@ fn status_stands_on_the_wire_as_in_the_golden_file() {
                     packets_received: 4_000,
                     packets_lost: 2,
                     round_trip_seconds: 0.0015,
+                }),
+                network: Some(ConsumerNetwork {
+                    available_outgoing_bitrate_bps: 9_500_000,
+                    video_bitrate_bps: 8_600_000,
+                    queue_delay_seconds: Some(0.004),
+                    round_trip_seconds: None,
+                    packet_loss: 0.01,
+                    pacer_delay_seconds: 0.002,
+                    state: "hold".into(),
                 }),
             }],
             connection: ConnectionStatus {

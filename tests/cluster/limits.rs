@@ -10,7 +10,7 @@ use vdi_operator::api::Phase;
 use vdi_protocol::{control::Role, status::ConsumerStatus};
 
 fn page() -> ConsumerStatus {
-    ConsumerStatus { id: "page".into(), role: Role::Controller, connected: true, media: None }
+    ConsumerStatus { id: "page".into(), role: Role::Controller, connected: true, media: None, network: None }
 }
 
 #[test]

@@ -95,12 +95,12 @@ impl Figures {
         (Bitrate::from_bps(all.iter().copied().min().unwrap_or(0)), Bitrate::from_bps(mean))
     }
 
-    /// The least share that the estimate had of what came in the second before.
+    /// The least share that the estimate had of what came in the three tenths of a second before.
     pub fn least_of_arriving(&self, from: f64, to: f64) -> f64 {
         self.between(from, to)
             .filter_map(|(end, sample)| {
                 let end = end.as_secs_f64();
-                let arriving = self.delivered(end - 1.0, end).bps().min(self.ceiling.bps()) as f64;
+                let arriving = self.delivered(end - 0.3, end).bps().min(self.ceiling.bps()) as f64;
                 Some(sample.output?.estimate.bps() as f64 / arriving.max(1.0))
             })
             .fold(f64::INFINITY, f64::min)

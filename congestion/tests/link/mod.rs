@@ -2,6 +2,7 @@
 
 pub mod figures;
 pub mod gcc;
+pub mod ours;
 pub mod path;
 pub mod receiver;
 pub mod rival;

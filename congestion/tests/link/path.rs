@@ -34,6 +34,8 @@ pub struct Path {
     pub discipline: Discipline,
     /// Time on the wire.
     pub delay: Duration,
+    /// From this time on the way is so much longer.
+    pub detour: Option<(Duration, Duration)>,
     /// Standard deviation of the time on the wire; packets stay in order.
     pub jitter: Duration,
     /// Loss on the wire.
@@ -50,6 +52,7 @@ impl Path {
             trace,
             discipline: Discipline::DropTail(queue),
             delay,
+            detour: None,
             jitter: Duration::ZERO,
             loss: Loss::None,
             reordered: 0.0,
@@ -107,8 +110,7 @@ impl Wire {
 
     /// A packet comes to the queue.
     pub fn send(&mut self, size: DataSize, now: Duration) -> Fate {
-        while let Some((left, bytes)) = self.queue.front().copied().filter(|(left, _)| *left <= now) {
-            let _ = left;
+        while let Some((_, bytes)) = self.queue.front().copied().filter(|(left, _)| *left <= now) {
             self.queued -= bytes;
             self.queue.pop_front();
         }
@@ -133,7 +135,8 @@ impl Wire {
             return Fate::Lost;
         }
         let jitter = self.path.jitter.mul_f64(normal(&mut self.random).abs());
-        let at = left + self.path.delay + jitter;
+        let detour = self.path.detour.filter(|(from, _)| left >= *from).map(|(_, longer)| longer);
+        let at = left + self.path.delay + detour.unwrap_or_default() + jitter;
         if self.random.f64() < self.path.reordered {
             let held = Duration::from_millis(self.random.u64(1..20));
             return Fate::Arrives { at: at + held, waited };

@@ -136,17 +136,18 @@ impl Receiver {
     }
 
     fn show(&mut self, now: Duration) {
-        if self.wants_key.is_some() {
-            let key = self
-                .frames
-                .range(self.next_shown..)
-                .filter(|(_, frame)| frame.is_key && frame.complete.is_some())
-                .map(|(number, _)| *number)
-                .next_back();
-            let Some(key) = key else { return };
+        // A whole key frame is shown whatever is missing before it.
+        let key = self
+            .frames
+            .range(self.next_shown..)
+            .rfind(|(_, frame)| frame.is_key && frame.complete.is_some())
+            .map(|(number, _)| *number);
+        if let Some(key) = key {
             self.frames = self.frames.split_off(&key);
             self.asked.retain(|(number, _), _| *number >= key);
             (self.next_shown, self.wants_key) = (key, None);
+        } else if self.wants_key.is_some() {
+            return;
         }
         while let Some(frame) = self.frames.get(&self.next_shown).filter(|frame| frame.complete.is_some()) {
             self.shown.push(Shown { at: now, captured: frame.captured });
@@ -180,8 +181,7 @@ impl Receiver {
         if lost && self.wants_key.is_none() {
             self.wants_key = Some(now);
         }
-        if let Some(at) = self.wants_key.filter(|at| now >= *at) {
-            let _ = at;
+        if self.wants_key.is_some_and(|at| now >= at) {
             back.push(Back::KeyFrame);
             self.wants_key = Some(now + again + Duration::from_millis(300));
             self.next_shown = self.frames.keys().next_back().map_or(self.next_shown, |last| last + 1);

@@ -30,6 +30,10 @@ pub trait Candidate {
     fn feedback(&mut self, reports: &[Report], now: Duration);
     /// Time passes.
     fn poll(&mut self, now: Duration) -> Option<Probe>;
+    /// Whether a key frame is better than sending again what was lost.
+    fn wants_key_frame(&mut self, _now: Duration) -> bool {
+        false
+    }
     /// What it has come to.
     fn output(&self) -> Output;
 }
@@ -43,6 +47,8 @@ pub struct Setup {
     pub back: Duration,
     /// Share of what is lost on it.
     pub back_loss: f64,
+    /// Between these times nothing comes back at all.
+    pub back_gap: Option<(Duration, Duration)>,
     /// What is on the screen.
     pub content: Content,
     /// What the encoder may use at most.
@@ -80,7 +86,7 @@ pub fn play(setup: &Setup, candidate: &mut dyn Candidate) -> Figures {
     let mut ids = 0_u64..;
     let mut sent: BTreeMap<u64, (Duration, DataSize)> = BTreeMap::new();
     let mut frames: BTreeMap<u64, Vec<DataSize>> = BTreeMap::new();
-    let (mut number, mut frame) = (0_u64, 0_u64);
+    let (mut number, mut frame, mut oldest_wanted) = (0_u64, 0_u64, 0_u64);
     let mut next_sound = Duration::ZERO;
     let mut figures = Figures::new(setup.there.trace.clone(), setup.bounds.max);
     let mut sample = Sample::default();
@@ -104,10 +110,16 @@ pub fn play(setup: &Setup, candidate: &mut dyn Candidate) -> Figures {
                         })
                         .collect();
                     candidate.feedback(&reports, now);
+                    if candidate.wants_key_frame(now) {
+                        source.key_frame();
+                        oldest_wanted = frame;
+                    }
                 }
                 Event::Back(Back::Nack(packets)) => {
                     for (frame, index) in packets {
-                        let Some(sizes) = frames.get(&frame).filter(|_| pacer.delay() < HOLD) else {
+                        let Some(sizes) =
+                            frames.get(&frame).filter(|_| pacer.delay() < HOLD && frame >= oldest_wanted)
+                        else {
                             continue;
                         };
                         let of = Some((frame, index, sizes.len() as u16));
@@ -119,7 +131,8 @@ pub fn play(setup: &Setup, candidate: &mut dyn Candidate) -> Figures {
         }
         let back = receiver.poll(round_trip, now);
         for message in back {
-            if random.f64() >= setup.back_loss {
+            let is_cut = setup.back_gap.is_some_and(|(from, to)| (from..to).contains(&now));
+            if random.f64() >= setup.back_loss && !is_cut {
                 let id = ids.next().unwrap();
                 events.push(Reverse((now + setup.back, id)));
                 bodies.insert(id, Event::Back(message));

@@ -23,6 +23,15 @@ pub enum Content {
         /// Between two.
         every: Duration,
     },
+    /// Everything moves up to a time, then nothing, and then comes one whole new picture.
+    Rest {
+        /// When it stops.
+        from: Duration,
+        /// When the picture comes.
+        picture_at: Duration,
+        /// Its size.
+        bytes: u64,
+    },
     /// Text that scrolls: so much of the rate, and no more.
     Part(f64),
     /// The machine sleeps between these times, and everything moves before and after.
@@ -86,15 +95,22 @@ impl Source {
             Content::Part(share) => usual * share * noise,
             Content::Sleep(from, to) if now >= from && now < to => return None,
             Content::Sleep(..) => usual * noise,
+            Content::Rest { from, .. } if now < from => usual * noise,
+            Content::Rest { picture_at, bytes, .. }
+                if now >= picture_at && self.next_picture == Duration::MAX =>
+            {
+                self.next_picture = picture_at;
+                bytes as f64
+            }
             Content::Still { bytes, every } if now >= self.next_picture => {
                 self.next_picture += every;
                 bytes as f64
             }
-            Content::Still { .. } if now >= self.next_sign || self.wants_key => {
+            Content::Still { .. } | Content::Rest { .. } if now >= self.next_sign || self.wants_key => {
                 self.next_sign = now + Duration::from_secs(2);
                 800.0
             }
-            Content::Still { .. } => return None,
+            Content::Still { .. } | Content::Rest { .. } => return None,
         };
         if held {
             self.wants_key = true;

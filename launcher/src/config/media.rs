@@ -80,6 +80,47 @@ fn nick<T: PartialEq>(nicks: &[(&'static str, T)], value: T) -> &'static str {
     nicks.iter().find(|(_, one)| *one == value).map_or("auto", |(nick, _)| nick)
 }
 
+/// What estimates the network to each page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CongestionControl {
+    /// Ours.
+    Vdi,
+    /// Google's.
+    Gcc,
+    /// Nothing.
+    None,
+}
+
+impl CongestionControl {
+    /// The nick of `wswebrtcsink`'s property.
+    pub fn nick(self) -> &'static str {
+        match self {
+            Self::Vdi => "vdi",
+            Self::Gcc => "gcc",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Whose network moves the bit rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BitratePolicy {
+    /// The controller's.
+    Controller,
+    /// The slowest page's.
+    Slowest,
+}
+
+impl BitratePolicy {
+    /// The nick of `wswebrtcsink`'s property.
+    pub fn nick(self) -> &'static str {
+        match self {
+            Self::Controller => "controller",
+            Self::Slowest => "slowest",
+        }
+    }
+}
+
 /// What happens when no hardware encoder works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EncoderPolicy {
@@ -119,6 +160,10 @@ pub struct Video {
     pub min_bitrate_kbps: u32,
     /// Upper bound in kbit/s.
     pub max_bitrate_kbps: u32,
+    /// What estimates the network.
+    pub congestion_control: CongestionControl,
+    /// Whose network moves the bit rate.
+    pub bitrate_policy: BitratePolicy,
     /// Latency above which quality goes down, in ms; 0 sets no limit.
     pub max_latency_ms: u32,
     /// Load above which the frame rate goes down, in per cent; 0 sets no limit.
@@ -192,6 +237,23 @@ pub(super) fn video(checks: &mut Checks, options: &Options, encoders: &[&str]) -
         bitrate_kbps: bitrate_kbps.max(min_bitrate_kbps).min(max_bitrate_kbps),
         min_bitrate_kbps,
         max_bitrate_kbps,
+        congestion_control: checks.one_of(
+            "congestion-control",
+            &media.congestion_control,
+            &[
+                ("vdi", CongestionControl::Vdi),
+                ("gcc", CongestionControl::Gcc),
+                ("none", CongestionControl::None),
+                // Selkies' own words for it.
+                ("true", CongestionControl::Vdi),
+                ("false", CongestionControl::None),
+            ],
+        ),
+        bitrate_policy: checks.one_of(
+            "bitrate-policy",
+            &media.bitrate_policy,
+            &[("controller", BitratePolicy::Controller), ("slowest", BitratePolicy::Slowest)],
+        ),
         max_latency_ms: checks.number("max-latency", &media.max_latency, (0, 10_000)),
         max_cpu_percent: checks.number("max-cpu", &media.max_cpu, (0, 100)),
         content_hint: checks.one_of("content-hint", &media.content_hint, &ContentHint::NICKS),
@@ -260,6 +322,19 @@ mod tests {
         assert_eq!(target(&["--max-bitrate=1000"]), 1000);
         assert_eq!(target(&["--min-bitrate=9000"]), 9000);
         assert_eq!(target(&["--video-bitrate=4000"]), 4000);
+    }
+
+    #[test]
+    fn congestion_control_is_ours_unless_another_is_named_and_selkies_words_are_understood() {
+        let control = |words: &[&str]| resolve(words).unwrap().video.congestion_control.nick();
+        assert_eq!(control(&[]), "vdi");
+        for (word, nick) in [("gcc", "gcc"), ("none", "none"), ("true", "vdi"), ("false", "none")] {
+            assert_eq!(control(&[&format!("--congestion-control={word}")]), nick);
+        }
+        assert_eq!(control(&["--congestion-control"]), "vdi");
+        assert_eq!(resolve(&["--bitrate-policy=slowest"]).unwrap().video.bitrate_policy.nick(), "slowest");
+        let err = resolve(&["--congestion-control=bbr", "--bitrate-policy=mine"]).unwrap_err();
+        assert_eq!(err.message.lines().count(), 2, "{err}");
     }
 
     #[test]

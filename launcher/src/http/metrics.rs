@@ -11,6 +11,7 @@ use prometheus_client::{
 use std::{collections::BTreeMap, fmt, sync::atomic::AtomicU64};
 use vdi_protocol::{
     connection::ConnectionFailure,
+    control::Role,
     phase::Phase,
     status::{EncoderStatus, QualityLimitationReason, Status},
 };
@@ -53,7 +54,7 @@ pub fn render(status: &Status, figures: &Figures) -> Result<String, fmt::Error> 
     }
     registry.register("vdi_phase", "Where the session stands: 1 for the present phase", phases);
     let consumers = Family::<Labels, Gauge>::default();
-    for role in [vdi_protocol::control::Role::Controller, vdi_protocol::control::Role::Viewer] {
+    for role in [Role::Controller, Role::Viewer] {
         let count = status.consumers.iter().filter(|page| page.connected && page.role == role).count();
         let labels = vec![("role", role.as_str().to_owned())];
         consumers.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
@@ -64,6 +65,7 @@ pub fn render(status: &Status, figures: &Figures) -> Result<String, fmt::Error> 
     registry.register_collector(Box::new(Histograms(figures.ways.clone())));
     gpu(&mut registry, status);
     connection(&mut registry, status);
+    networks(&mut registry, status);
     let audio: Gauge = Gauge::default();
     audio.set(i64::from(status.audio.running));
     registry.register("vdi_audio_running", "Whether sound is captured", audio);
@@ -189,6 +191,42 @@ fn connection(registry: &mut Registry, status: &Status) {
     );
 }
 
+/// Of each role, what is known of the way to the page that is worst off.
+fn networks(registry: &mut Registry, status: &Status) {
+    let [available, queue, loss] = std::array::from_fn(|_| Family::<Labels, FloatGauge>::default());
+    for role in [Role::Controller, Role::Viewer] {
+        let pages = status.consumers.iter().filter(|page| page.connected && page.role == role);
+        let networks: Vec<_> = pages.filter_map(|page| page.network.as_ref()).collect();
+        let labels = vec![("role", role.as_str().to_owned())];
+        let least = networks.iter().map(|network| network.available_outgoing_bitrate_bps).min();
+        if let Some(bps) = least {
+            available.get_or_create(&labels).set(bps as f64);
+        }
+        let most = |values: &mut dyn Iterator<Item = f64>| values.reduce(f64::max);
+        if let Some(seconds) = most(&mut networks.iter().filter_map(|network| network.queue_delay_seconds)) {
+            queue.get_or_create(&labels).set(seconds);
+        }
+        if let Some(share) = most(&mut networks.iter().map(|network| network.packet_loss)) {
+            loss.get_or_create(&labels).set(share);
+        }
+    }
+    registry.register(
+        "vdi_network_available_bitrate_bps",
+        "What the network is believed to carry to the page that is worst off",
+        available,
+    );
+    registry.register(
+        "vdi_network_queue_delay_seconds",
+        "Time that packets stand in a queue of the network to the page that is worst off",
+        queue,
+    );
+    registry.register(
+        "vdi_network_packet_loss_ratio",
+        "Share of packets lost on the way to the page that is worst off",
+        loss,
+    );
+}
+
 fn gpu(registry: &mut Registry, status: &Status) {
     let [utilization, encoder, total, used] =
         std::array::from_fn(|_| Family::<Labels, FloatGauge>::default());
@@ -241,10 +279,21 @@ fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {
 mod tests {
     use super::*;
     use vdi_protocol::{
-        control::Role,
         latency::Leg,
-        status::{ConnectionStatus, ConsumerStatus, GpuDevice, IceServersStatus, QualityLimitationDurations},
+        status::{
+            ConnectionStatus, ConsumerNetwork, ConsumerStatus, GpuDevice, IceServersStatus,
+            QualityLimitationDurations,
+        },
     };
+
+    fn page(id: &str, role: Role, connected: bool, bps: u64) -> ConsumerStatus {
+        let network = ConsumerNetwork {
+            available_outgoing_bitrate_bps: bps,
+            queue_delay_seconds: Some(0.004),
+            ..ConsumerNetwork::default()
+        };
+        ConsumerStatus { id: id.into(), role, connected, media: None, network: Some(network) }
+    }
 
     #[test]
     fn figures_stand_in_the_text_under_their_names() {
@@ -262,9 +311,10 @@ mod tests {
             }),
             ice_servers: IceServersStatus { renewal_failures: 4, ..Default::default() },
             consumers: vec![
-                ConsumerStatus { id: "c1".into(), role: Role::Controller, connected: true, media: None },
-                ConsumerStatus { id: "c2".into(), role: Role::Viewer, connected: true, media: None },
-                ConsumerStatus { id: "c3".into(), role: Role::Viewer, connected: false, media: None },
+                page("c1", Role::Controller, true, 9_000_000),
+                page("c2", Role::Viewer, true, 2_000_000),
+                page("c4", Role::Viewer, true, 3_000_000),
+                page("c3", Role::Viewer, false, 1_000_000),
             ],
             connection: ConnectionStatus { failures: [(ConnectionFailure::PathBlocked, 2)].into() },
             ..Status::default()
@@ -290,7 +340,10 @@ mod tests {
         for line in [
             r#"vdi_phase{phase="Streaming"} 1"#,
             r#"vdi_phase{phase="Ready"} 0"#,
-            r#"vdi_consumers{role="viewer"} 1"#,
+            r#"vdi_consumers{role="viewer"} 2"#,
+            r#"vdi_network_available_bitrate_bps{role="controller"} 9000000.0"#,
+            r#"vdi_network_available_bitrate_bps{role="viewer"} 2000000.0"#,
+            r#"vdi_network_queue_delay_seconds{role="viewer"} 0.004"#,
             r#"vdi_encoder_info{encoder="x264enc",codec="H264",hardware="false"} 1"#,
             r#"vdi_encoder_switches_total{cause="time-out"} 2"#,
             "vdi_video_target_bitrate_bps 8000000.0",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use vdi_protocol::{
     connection::ConnectionFailure,
     latency::Leg,
-    status::{ConsumerMedia, LatencyFigures, LatencyStatus, StageLatencyStatus},
+    status::{ConsumerMedia, ConsumerNetwork, LatencyFigures, LatencyStatus, StageLatencyStatus},
 };
 
 /// The ways of frames to all pages.
@@ -17,6 +17,8 @@ pub struct Ways {
     pub histograms: Vec<Histogram>,
     /// What reaches each page, of those that have told it.
     pub media: BTreeMap<String, ConsumerMedia>,
+    /// What is known of the way to each page.
+    pub networks: BTreeMap<String, ConsumerNetwork>,
     /// Connections that did not come up or were lost, since the start.
     pub failures: BTreeMap<ConnectionFailure, u64>,
 }
@@ -51,6 +53,7 @@ pub fn ways(stats: &gst::StructureRef) -> Ways {
         worst: consumers.iter().filter_map(|one| latency(one)).max_by(|a, b| p50(a).total_cmp(&p50(b))),
         histograms: structures(array("latency-histograms")).iter().filter_map(|one| histogram(one)).collect(),
         media: consumers.iter().filter_map(|one| Some((one.get("id").ok()?, media(one)?))).collect(),
+        networks: consumers.iter().filter_map(|one| Some((one.get("id").ok()?, network(one)?))).collect(),
         failures: stats.get::<gst::Structure>("failures").map(|all| failures(&all)).unwrap_or_default(),
     }
 }
@@ -64,6 +67,20 @@ fn media(consumer: &gst::StructureRef) -> Option<ConsumerMedia> {
         packets_received: consumer.get("packets-received").unwrap_or_default(),
         packets_lost: consumer.get("packets-lost").unwrap_or_default(),
         round_trip_seconds: milliseconds("round-trip-ms"),
+    })
+}
+
+fn network(consumer: &gst::StructureRef) -> Option<ConsumerNetwork> {
+    let stats = consumer.get::<gst::Structure>("congestion").ok()?;
+    let time = |field| stats.has_field(field).then(|| seconds(&stats, field));
+    Some(ConsumerNetwork {
+        available_outgoing_bitrate_bps: stats.get("available-outgoing-bitrate").ok()?,
+        video_bitrate_bps: stats.get("available-video-bitrate").unwrap_or_default(),
+        queue_delay_seconds: time("queue-delay"),
+        round_trip_seconds: time("round-trip-time"),
+        packet_loss: stats.get("packet-loss").unwrap_or_default(),
+        pacer_delay_seconds: seconds(&stats, "pacer-delay"),
+        state: stats.get("state").unwrap_or_default(),
     })
 }
 
@@ -192,6 +209,42 @@ mod tests {
         assert_eq!(read.iter().map(|one| one.leg).collect::<Vec<_>>(), [Some(Leg::Encode), None]);
         assert_eq!(read[0].buckets, [(0.001, 1), (0.0075, 5), (f64::INFINITY, 0)]);
         assert_eq!((read[0].count, read[0].sum_seconds, read[0].codec.as_str()), (6, 0.042, "H264"));
+    }
+
+    #[test]
+    fn what_is_known_of_the_way_to_a_page_is_read_and_the_rest_is_unknown() {
+        gst::init().unwrap();
+        let ours = gst::Structure::builder("congestion")
+            .field("available-outgoing-bitrate", 8_000_000_u64)
+            .field("available-video-bitrate", 7_500_000_u64)
+            .field("queue-delay", 4_000_000_u64)
+            .field("packet-loss", 0.02)
+            .field("pacer-delay", 1_000_000_u64)
+            .field("state", "hold")
+            .build();
+        let googles =
+            gst::Structure::builder("congestion").field("available-outgoing-bitrate", 1000_u64).build();
+        let consumer = |id: &str, congestion: gst::Structure| {
+            let one = gst::Structure::builder("consumer").field("id", id).field("congestion", congestion);
+            one.build().to_send_value()
+        };
+        let consumers = [consumer("c1", ours), consumer("c2", googles)];
+        let stats =
+            gst::Structure::builder("stats").field("consumers", gst::Array::from_values(consumers)).build();
+        let networks = ways(&stats).networks;
+        let expected = ConsumerNetwork {
+            available_outgoing_bitrate_bps: 8_000_000,
+            video_bitrate_bps: 7_500_000,
+            queue_delay_seconds: Some(0.004),
+            round_trip_seconds: None,
+            packet_loss: 0.02,
+            pacer_delay_seconds: 0.001,
+            state: "hold".into(),
+        };
+        assert_eq!(networks["c1"], expected);
+        let available =
+            ConsumerNetwork { available_outgoing_bitrate_bps: 1000, ..ConsumerNetwork::default() };
+        assert_eq!(networks["c2"], available);
     }
 
     #[test]

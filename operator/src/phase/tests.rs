@@ -187,6 +187,7 @@ impl World {
             role: vdi_protocol::control::Role::Controller,
             connected: true,
             media: None,
+            network: None,
         };
         let since = self.pod.as_ref().and_then(pod::running_since).unwrap_or(self.now);
         let status = Status {

@@ -77,6 +77,7 @@ fn watched_at(frames_per_second: f64, pages: &[(u64, f64)]) -> Result<Status, St
             frames_per_second,
             ..ConsumerMedia::default()
         }),
+        network: None,
     };
     Ok(Status { consumers: pages.iter().enumerate().map(page).collect(), ..Status::default() })
 }

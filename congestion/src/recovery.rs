@@ -1,0 +1,71 @@
+//! Decision: when a key frame is quicker than sending again what was lost. A link that narrows loses some ten frames before
+//! anybody knows; sent again they would fill it for seconds, and nobody wants to see them any more.
+
+use crate::{Bitrate, DataSize};
+use std::{collections::VecDeque, time::Duration};
+
+/// What was lost longer ago has been sent again, or is not missed.
+const MEMORY: Duration = Duration::from_millis(500);
+/// What takes longer to send again is not worth it.
+const WORTH: Duration = Duration::from_millis(100);
+/// From one key frame to the next: time for the first to arrive.
+const APART: Duration = Duration::from_millis(500);
+
+/// What was lost of late.
+#[derive(Debug, Default)]
+pub struct Recovery {
+    lost: VecDeque<(Duration, DataSize)>,
+    last: Option<Duration>,
+}
+
+impl Recovery {
+    /// A packet was lost.
+    pub fn lost(&mut self, size: DataSize, now: Duration) {
+        self.lost.push_back((now, size));
+        while self.lost.front().is_some_and(|(at, _)| *at + MEMORY < now) {
+            self.lost.pop_front();
+        }
+    }
+
+    /// Whether a key frame is wanted instead of what was lost. Told once.
+    pub fn wants_key_frame(&mut self, rate: Bitrate, round_trip: Duration, now: Duration) -> bool {
+        let recent = self.lost.iter().filter(|(at, _)| *at + MEMORY >= now);
+        let missing = DataSize::from_bytes(recent.map(|(_, size)| size.bytes()).sum());
+        if missing.at(rate) <= WORTH || self.last.is_some_and(|last| now < last + APART + round_trip) {
+            return false;
+        }
+        self.last = Some(now);
+        self.lost.clear();
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACKET: DataSize = DataSize::from_bytes(1250);
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_few_lost_packets_are_sent_again() {
+        let mut recovery = Recovery::default();
+        (0..9).for_each(|_| recovery.lost(PACKET, ms(100)));
+        // Nine packets of 10 ms each.
+        assert!(!recovery.wants_key_frame(Bitrate::from_kbps(1000), ms(20), ms(100)));
+    }
+
+    #[test]
+    fn many_are_replaced_by_one_key_frame_and_not_by_a_storm_of_them() {
+        let mut recovery = Recovery::default();
+        let mut wanted = 0;
+        for n in 0..100 {
+            (0..20).for_each(|_| recovery.lost(PACKET, ms(10 * n)));
+            wanted += u32::from(recovery.wants_key_frame(Bitrate::from_kbps(1000), ms(20), ms(10 * n)));
+        }
+        assert_eq!(wanted, 2, "in a second");
+    }
+}
