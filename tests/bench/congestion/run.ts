@@ -4,6 +4,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Page } from "playwright-core";
 import type { Chromium, Viewer } from "../../desktop_to_browser/support/browser.js";
+import { estimateBps } from "../../desktop_to_browser/support/estimate.js";
 import { Launcher } from "../../desktop_to_browser/support/launcher.js";
 import { Link, ONE_PATH, through } from "../../desktop_to_browser/support/link.js";
 import { until } from "../../desktop_to_browser/support/wait.js";
@@ -79,17 +80,11 @@ async function sample(launcher: Launcher, viewer: Viewer, toMs: number): Promise
   const id = await viewer.consumer();
   const estimates: Estimate[] = [];
   while (monotonicMs() < toMs) {
-    const bps = estimateOf(await launcher.status(), id);
+    const bps = await estimateBps(launcher, id);
     if (bps !== null) estimates.push({ atMs: monotonicMs(), bps });
     await delay(Math.max(0, Math.min(SAMPLE_MS, toMs - monotonicMs())));
   }
   return estimates;
-}
-
-/** What the sender believes of the link to this consumer. */
-function estimateOf(status: Awaited<ReturnType<Launcher["status"]>>, consumer: string): number | null {
-  const found = status.consumers.find(({ id }) => id === consumer) as { network?: { availableOutgoingBitrateBps?: number } } | undefined;
-  return found?.network?.availableOutgoingBitrateBps ?? null;
 }
 
 const COUNTS = ["framesDecoded", "keyFramesDecoded", "freezeCount", "totalFreezesDuration", "packetsLost", "retransmittedPacketsReceived", "nackCount", "pliCount"] as const;

@@ -1,9 +1,14 @@
-// Shell: what the launcher believes of the network to a page, as `/status` tells it.
+// Shell: what the launcher believes of the network to a page, as `/status` tells it (protocol/src/status.rs).
 
 import type { Launcher } from "./launcher.js";
 
-/** In bit/s; `null` while it believes nothing. */
-export async function estimateBps(launcher: Launcher): Promise<number | null> {
-  const { encoder } = await launcher.status();
-  return encoder?.targetBitrateBps ?? null;
+interface Network {
+  availableOutgoingBitrateBps: number;
+}
+
+/** In bit/s, all streams together; `null` without congestion control, or before anything is known. */
+export async function estimateBps(launcher: Launcher, consumer: string): Promise<number | null> {
+  const { consumers } = await launcher.status();
+  const found = consumers.find(({ id }) => id === consumer) as { network?: Network | null } | undefined;
+  return found?.network?.availableOutgoingBitrateBps ?? null;
 }
