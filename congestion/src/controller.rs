@@ -18,6 +18,7 @@ use crate::{
     recovery::Recovery,
     rivals::Rivals,
     sequence::{News, Sequence},
+    silence::Silence,
     usage::Usage,
 };
 use std::time::Duration;
@@ -56,7 +57,11 @@ const PATIENCE: Duration = Duration::from_millis(400);
 const GROWTH_RIVALS: f64 = 0.06;
 const RIVALS_LOSS: f64 = 0.01;
 const YIELD: f64 = 0.8;
+/// Below this share of what the link carried before they came it grows faster.
+const SMALL_SHARE: f64 = 0.4;
 
+/// A usual packet.
+const PACKET: DataSize = DataSize::from_bytes(1200);
 /// Growth each second far from any known limit, and close to it.
 const GROWTH_FAR: f64 = 0.15;
 const GROWTH_NEAR: f64 = 0.03;
@@ -74,8 +79,11 @@ const PACING_NEAR: f64 = 1.25;
 /// While a queue empties.
 const PACING_DRAIN: f64 = 1.05;
 
-/// Without feedback for so long beyond a round trip, of packets that left, nothing is known any more.
-const SILENCE: Duration = Duration::from_millis(500);
+/// The estimate never falls below this share of what arrives because of loss, nor because of others.
+const ARRIVING: f64 = 0.85;
+
+/// What was sent last has left any queue so long after it would have, by what is known of it.
+const LEFT: Duration = Duration::from_millis(100);
 
 /// A controller for one way. Times are durations since any fixed moment of the sender's clock.
 #[derive(Debug)]
@@ -99,11 +107,10 @@ pub struct Controller {
     rivals: Option<Rivals>,
     last_update: Duration,
     last_feedback: Option<Duration>,
-    /// When the first packet left that nothing was heard of since.
-    unheard: Option<Duration>,
-    /// When the newest packet left that feedback has told of.
+    silence: Silence,
+    /// When the newest packet left that feedback has told of, and the newest of all.
     told_up_to: Duration,
-    silent_since: Option<Duration>,
+    last_sent: Duration,
 }
 
 /// A queue that is being emptied.
@@ -163,9 +170,9 @@ impl Controller {
             rivals: None,
             last_update: now,
             last_feedback: None,
-            unheard: None,
+            silence: Silence::default(),
             told_up_to: Duration::ZERO,
-            silent_since: None,
+            last_sent: now,
         };
         controller.set(start);
         controller
@@ -182,7 +189,8 @@ impl Controller {
         let size = size.min(LARGEST);
         self.usage.sent(size, at);
         self.probing.sent(size, at);
-        self.unheard.get_or_insert(at);
+        self.silence.sent(at);
+        self.last_sent = self.last_sent.max(at);
     }
 
     /// One message of transport-wide feedback has come.
@@ -195,8 +203,10 @@ impl Controller {
             self.told_up_to = self.told_up_to.max(report.sent);
             self.loss.told(report.sent, news);
             self.probing.told(report.sent, report.arrived, report.size);
-            if news == News::Lost {
-                self.recovery.lost(report.size, now);
+            match news {
+                News::Lost if report.is_picture => self.recovery.lost(report.sequence, report.size, now),
+                News::ArrivedLate => self.recovery.came(report.sequence),
+                _ => {}
             }
             if let (Some(arrived), News::Arrived) = (report.arrived, news) {
                 self.delay.arrived(report.sent, arrived);
@@ -208,7 +218,7 @@ impl Controller {
             return;
         }
         self.last_feedback = Some(now);
-        self.unheard = None;
+        self.silence.heard(now);
         if self.state == State::Silent {
             self.resume(now);
         }
@@ -219,19 +229,20 @@ impl Controller {
     /// Time passes; to be called each 25 ms or so. A probe that is wanted is told once.
     pub fn poll(&mut self, now: Duration) -> Option<Probe> {
         self.listen(now);
+        self.look_after_silence(now);
         let may_ask = match self.state {
             State::Increase | State::Hold => !self.loss.is_trying() && self.standing_for == 0,
             State::Drain | State::Compete | State::Silent => false,
         };
-        if !may_ask || self.last_feedback.is_none() || self.is_idle(now) {
+        if !may_ask || self.last_feedback.is_none() {
             return None;
         }
-        self.probing.poll(self.estimate, self.bounds.max, now)
+        self.probing.poll(self.estimate, self.bounds.max, self.is_idle(now), now)
     }
 
     /// Whether a key frame is wanted, since so much was lost that it is quicker than sending that again. Told once.
     pub fn wants_key_frame(&mut self, now: Duration) -> bool {
-        let (rate, round_trip) = (self.output().target, self.round_trip());
+        let (rate, round_trip) = (self.estimate, self.round_trip());
         self.recovery.wants_key_frame(rate, round_trip, now)
     }
 
@@ -284,9 +295,10 @@ impl Controller {
     fn update(&mut self, now: Duration) {
         let elapsed = (now - self.last_update).min(Duration::from_millis(250));
         self.last_update = now;
-        if self.loss.share() > loss::HOPELESS {
+        if self.loss.share() > loss::HOPELESS && !self.is_idle(now) {
             let factor = 1.0 - 0.5 * elapsed.as_secs_f64();
-            return self.set(self.estimate.scaled(factor));
+            let arriving = self.delivery.rate().unwrap_or_default().scaled(ARRIVING);
+            self.set(self.estimate.scaled(factor).max(arriving.min(self.estimate)));
         }
         let Some(standing) = self.delay.standing() else { return };
         let has_queue = standing > self.threshold();
@@ -301,7 +313,7 @@ impl Controller {
             State::Increase | State::Hold => {
                 let alarming = self.threshold() + ALARMING;
                 let is_alarming = self.delay.momentary().is_some_and(|moment| moment > alarming);
-                let stands = self.standing_for >= CONFIRMED || is_alarming;
+                let stands = is_alarming || (self.standing_for >= CONFIRMED && !self.is_spared(now));
                 if stands && !self.is_others(now) {
                     self.overuse(now);
                 } else {
@@ -316,8 +328,21 @@ impl Controller {
         self.is_idle(now) && self.usage.rate(now) < self.estimate.scaled(0.2)
     }
 
+    /// A short queue stands, but all that is sent comes, and most of the estimate is not used: it is not for us to yield.
+    fn is_spared(&self, now: Duration) -> bool {
+        self.is_idle(now)
+            && matches!((self.delivery.rate(), self.delivery.sent_rate()), (Some(came), Some(left)) if came >= left.scaled(0.95))
+    }
+
+    /// What the link carries, if a queue stands. After a pause that is the rate of what has queued since, and nothing before it.
+    fn busy_rate(&self) -> Option<Bitrate> {
+        let empty = EMPTY + self.delay.noise();
+        let is_queued = |sent, arrived| self.delay.waited(sent, arrived).is_some_and(|waited| waited > empty);
+        self.delivery.rate().max(self.delivery.busy_rate(is_queued))
+    }
+
     fn overuse(&mut self, now: Duration) {
-        let Some(rate) = self.delivery.rate() else { return };
+        let Some(rate) = self.busy_rate() else { return };
         self.limit = Some((rate, now));
         self.drain = Some(Drain { since: now, before: self.estimate, begun_with: None, rate });
         self.state = State::Drain;
@@ -326,8 +351,8 @@ impl Controller {
     }
 
     fn drain(&mut self, standing: Duration, now: Duration) {
+        let (rate, busy) = (self.delivery.rate(), self.busy_rate());
         let Some(drain) = &mut self.drain else { return };
-        let rate = self.delivery.rate();
         if standing < EMPTY + self.delay.noise() {
             let (rate, before) = (drain.rate, drain.before);
             let is_ours = self.told_up_to > drain.since + SPURIOUS;
@@ -344,7 +369,7 @@ impl Controller {
         let response = self.round_trips.least().unwrap_or_default() + Duration::from_millis(150);
         if now < drain.since + response {
             // What is told of left before the rate went down. All of it went through the full queue: this is the link's rate.
-            if let Some(rate) = rate {
+            if let Some(rate) = busy {
                 drain.rate = rate;
                 self.limit = Some((rate, now));
                 self.set(rate.scaled(DRAIN));
@@ -364,9 +389,9 @@ impl Controller {
             && rate >= sent.scaled(0.95)
         {
             // All of ours arrives, and the queue does not care: it is somebody else's.
-            let rate = drain.rate;
+            let (rate, before) = (drain.rate, drain.before);
             self.drain = None;
-            self.rivals = Some(Rivals::new(standing, now));
+            self.rivals = Some(Rivals::new(standing, before, now));
             self.state = State::Compete;
             self.set(self.estimate.max(rate));
         }
@@ -374,6 +399,7 @@ impl Controller {
 
     /// Others keep the queue full. The share is defended as they defend theirs: it grows until packets are lost.
     fn compete(&mut self, standing: Duration, elapsed: Duration, now: Duration) {
+        let is_idle = self.is_idle(now);
         let Some(rivals) = &mut self.rivals else { return };
         if rivals.have_gone(standing, STANDING + self.delay.noise(), now) {
             self.rivals = None;
@@ -390,10 +416,17 @@ impl Controller {
         if self.loss.share() > RIVALS_LOSS {
             if rivals.may_yield(self.round_trips.least().unwrap_or_default(), now) {
                 let left = self.estimate.min(delivered).scaled(YIELD);
-                self.set(left.max(delivered.scaled(DRAIN_LONG)));
+                self.set(left.max(delivered.scaled(ARRIVING).min(self.estimate)));
             }
-        } else if !self.is_idle(now) {
-            let grown = self.estimate.scaled(1.0 + GROWTH_RIVALS * elapsed.as_secs_f64());
+        } else if !is_idle {
+            let mut grown = self.estimate.scaled(1.0 + GROWTH_RIVALS * elapsed.as_secs_f64());
+            if self.estimate < rivals.before().scaled(SMALL_SHARE) {
+                // As TCP does it, by a packet each round trip, half as fast.
+                let round_trip = self.round_trips.least().unwrap_or_default() + standing;
+                let packet = PACKET.per(round_trip).unwrap_or_default();
+                let added = packet.scaled(0.5 * elapsed.as_secs_f64() / round_trip.as_secs_f64().max(0.02));
+                grown = grown.max(self.estimate + added);
+            }
             self.set(grown.min(delivered.scaled(PROVEN).max(self.estimate)));
         }
     }
@@ -402,9 +435,15 @@ impl Controller {
         if standing < STANDING {
             self.delay.learn(standing);
         }
+        if self.is_idle(now) {
+            // What is lost of next to nothing tells of nobody's fault.
+            if let Some(rate) = self.loss.give_up() {
+                self.set(self.estimate.max(rate));
+            }
+            return;
+        }
         match self.loss.judge(has_queue, self.estimate, self.delivery.rate(), self.round_trip(), now) {
             Verdict::Nothing => {}
-            Verdict::Try if self.is_idle(now) => {}
             Verdict::Try => {
                 self.probing.hold_off(now);
                 return self.set(self.estimate.scaled(loss::TRIAL));
@@ -414,7 +453,8 @@ impl Controller {
                 self.limit = Some((delivered, now));
                 self.state = State::Hold;
                 self.probing.hold_off(now);
-                return self.set(delivered.scaled(TAKEN));
+                // The trial's own rate was carried.
+                return self.set(self.estimate.max(delivered.scaled(TAKEN)));
             }
         }
         let is_well = !has_queue && !self.loss.is_trying() && self.loss.share() <= self.loss.tolerated();
@@ -426,14 +466,14 @@ impl Controller {
                 self.set(proven);
             }
         }
-        if self.loss.is_trying() || has_queue || self.is_idle(now) {
+        if self.loss.is_trying() || has_queue {
             return;
         }
         self.state = self.state_of_growth(now);
         let near = self.state != State::Increase;
         let growth = if near { GROWTH_NEAR } else { GROWTH_FAR };
         let grown = self.estimate.scaled(1.0 + growth * elapsed.as_secs_f64());
-        let packet = DataSize::from_bytes(1200).per(self.round_trip() + Duration::from_millis(100));
+        let packet = PACKET.per(self.round_trip() + Duration::from_millis(100));
         let least = packet.unwrap_or_default().scaled(elapsed.as_secs_f64()).min(grown.less(self.estimate));
         let grown = grown.max(self.estimate + least);
         let proven = self.delivery.peak().map_or(self.estimate, |peak| peak.scaled(PROVEN));
@@ -466,22 +506,32 @@ impl Controller {
 
     /// Notes when feedback stays away.
     fn listen(&mut self, now: Duration) {
-        let Some(unheard) = self.unheard else { return };
-        let limit = SILENCE + self.round_trip();
-        let since = self.silent_since.unwrap_or(unheard);
-        if now < since + limit {
+        if !self.silence.is_due(self.round_trip(), now) {
             return;
         }
         // Each time that long again, half of it.
-        self.silent_since = Some(now);
         self.state = State::Silent;
         (self.drain, self.rivals) = (None, None);
         self.set(self.estimate.scaled(0.5));
     }
 
+    /// A screen that has come to rest leaves its last packets as all that is known of a queue, which has emptied since.
+    fn look_after_silence(&mut self, now: Duration) {
+        let standing = self.delay.standing().unwrap_or_default();
+        if standing == Duration::ZERO || now < self.last_sent + standing + self.round_trip() + LEFT {
+            return;
+        }
+        self.delay.emptied();
+        self.standing_for = 0;
+        if let Some(drain) = self.drain.take() {
+            self.state = State::Hold;
+            self.set(self.estimate.max(drain.rate.scaled(TAKEN)));
+            self.probing.hold_off(now);
+        }
+    }
+
     /// Feedback is back.
     fn resume(&mut self, now: Duration) {
-        self.silent_since = None;
         self.state = State::Hold;
         self.standing_for = 0;
         // It may have slept, moved, or come to another way.

@@ -16,6 +16,12 @@ const MOMENT: Duration = Duration::from_millis(40);
 /// Differences of clocks that are no clocks' are not believed: more than a day from one packet to the next.
 const MOST_DIFFERENCE_NS: i128 = 86_400_000_000_000;
 
+/// So many of them in a row are the clock's new zero.
+const MOST_STRANGE: u32 = 16;
+
+/// More are not kept, whatever is told of when they came.
+const MOST_PACKETS: usize = 4096;
+
 /// The queue delay of one way. Times with a sign are nanoseconds.
 #[derive(Debug, Default)]
 pub struct QueueDelay {
@@ -27,6 +33,8 @@ pub struct QueueDelay {
     /// How much the standing queue differs from look to look while nothing is wrong.
     noise_seconds: f64,
     last_standing: Option<Duration>,
+    /// Packets in a row that were not believed.
+    strange: u32,
 }
 
 impl QueueDelay {
@@ -36,8 +44,14 @@ impl QueueDelay {
         if let Some((_, last)) = self.recent.back()
             && (difference - last).abs() > MOST_DIFFERENCE_NS
         {
-            return;
+            self.strange += 1;
+            if self.strange < MOST_STRANGE {
+                return;
+            }
+            // It is the clock that has jumped: the feedback's 24 bits of 64 ms are over after twelve days.
+            self.forget();
         }
+        self.strange = 0;
         self.current = match self.current {
             Some((least, began)) if sent < began + MEMORY => Some((least.min(difference), began)),
             over => {
@@ -47,7 +61,9 @@ impl QueueDelay {
         };
         self.recent.push_back((arrived, difference));
         // A clock that goes back begins anew.
-        while self.recent.front().is_some_and(|(at, _)| *at + WINDOW < arrived || *at > arrived + WINDOW) {
+        while self.recent.len() > MOST_PACKETS
+            || self.recent.front().is_some_and(|(at, _)| *at + WINDOW < arrived || *at > arrived + WINDOW)
+        {
             self.recent.pop_front();
         }
     }
@@ -71,6 +87,16 @@ impl QueueDelay {
         let moment = self.recent.iter().rev().take_while(|(at, _)| *at + MOMENT >= *last);
         let least = moment.map(|(_, difference)| *difference).min()?;
         Some(span(least - base))
+    }
+
+    /// How long a packet waited beyond the shortest way.
+    pub fn waited(&self, sent: Duration, arrived: Duration) -> Option<Duration> {
+        Some(span(ns(arrived) - ns(sent) - self.base()?))
+    }
+
+    /// Nothing has been sent for so long that what stood in the queue has left it.
+    pub fn emptied(&mut self) {
+        self.recent.clear();
     }
 
     /// Learns what is usual. To be called while the link is known to be well.
@@ -159,5 +185,27 @@ mod tests {
         delay.arrived(ms(1), Duration::from_secs(1_000_000_000));
         delay.arrived(ms(2), ms(2) + WAY);
         assert_eq!(delay.standing(), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_clock_that_has_jumped_for_good_is_the_clock() {
+        let mut delay = QueueDelay::default();
+        delay.arrived(ms(0), Duration::from_secs(1_073_741));
+        // It begins anew.
+        for n in 1..40 {
+            delay.arrived(ms(n), ms(n) + WAY);
+        }
+        assert_eq!(delay.standing(), Some(Duration::ZERO));
+        for n in 40..240 {
+            delay.arrived(ms(n), ms(n + 30) + WAY);
+        }
+        assert_eq!(delay.standing(), Some(ms(30)));
+    }
+
+    #[test]
+    fn times_that_never_go_on_take_no_memory() {
+        let mut delay = QueueDelay::default();
+        (0..100_000).for_each(|n| delay.arrived(ms(n), WAY));
+        assert!(delay.recent.len() <= MOST_PACKETS + 1);
     }
 }

@@ -6,6 +6,13 @@ use std::{collections::VecDeque, time::Duration};
 /// Rates are of so long. A desktop's frames come each 16 ms, and feedback each 50 to 250.
 pub const WINDOW: Duration = Duration::from_millis(250);
 
+/// A busy link tells its rate in so long and with so many packets.
+const BUSY: Duration = Duration::from_millis(20);
+const BUSY_PACKETS: usize = 8;
+
+/// More are not kept, whatever is told of when they came.
+const MOST_PACKETS: usize = 4096;
+
 /// The peak is remembered for so long.
 const PEAK_MEMORY: Duration = Duration::from_secs(5);
 
@@ -33,10 +40,24 @@ impl Delivery {
         self.recent.push_back(Arrival { sent, arrived, size });
         let latest = self.recent.iter().rev().take(8).map(|arrival| arrival.arrived).max();
         while let (Some(first), Some(latest)) = (self.recent.front(), latest)
-            && first.arrived + WINDOW < latest
+            && (first.arrived + WINDOW < latest || self.recent.len() > MOST_PACKETS)
         {
             self.recent.pop_front();
         }
+    }
+
+    /// Rate at which the newest packets came that all waited in a queue: the link was busy with them, and with nothing before them.
+    /// `None` if they are too few to tell.
+    pub fn busy_rate(&self, waited: impl Fn(Duration, Duration) -> bool) -> Option<Bitrate> {
+        let busy = || self.recent.iter().rev().take_while(|packet| waited(packet.sent, packet.arrived));
+        let (first, last) =
+            (busy().map(|packet| packet.arrived).min()?, busy().map(|packet| packet.arrived).max()?);
+        if busy().count() < BUSY_PACKETS || last - first < BUSY {
+            return None;
+        }
+        let size = busy().fold(DataSize::ZERO, |sum, packet| sum + packet.size);
+        let earliest = busy().find(|packet| packet.arrived == first)?.size;
+        (size - earliest).per(last - first)
     }
 
     /// Rate at which they came, over the last window; `None` before there is enough of it.

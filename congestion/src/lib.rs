@@ -20,6 +20,7 @@ mod probing;
 mod recovery;
 mod rivals;
 mod sequence;
+mod silence;
 mod units;
 mod usage;
 
@@ -49,6 +50,8 @@ pub struct Report {
     pub arrived: Option<Duration>,
     /// Its size on the wire.
     pub size: DataSize,
+    /// It was a part of a picture, sent for the first time: without it there is a hole.
+    pub is_picture: bool,
 }
 
 /// A burst of packets that finds out whether the link carries more. Retransmissions of what was sent will do.

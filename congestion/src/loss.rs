@@ -14,6 +14,8 @@ use std::{collections::VecDeque, time::Duration};
 const WINDOW: Duration = Duration::from_secs(1);
 /// And of so many packets at least.
 const LEAST_PACKETS: usize = 50;
+/// And of so many at most.
+const MOST_PACKETS: usize = 16_384;
 /// Below this nothing is done (draft-ietf-rmcat-gcc-02, 6).
 pub const HARMLESS: f64 = 0.02;
 /// What a trial takes of the rate.
@@ -76,7 +78,7 @@ impl Loss {
             }
         }
         while let Some((at, lost)) = self.packets.front().copied()
-            && at + WINDOW < sent
+            && (at + WINDOW < sent || self.packets.len() > MOST_PACKETS)
         {
             self.lost -= usize::from(lost);
             self.packets.pop_front();
@@ -109,6 +111,13 @@ impl Loss {
             Phase::Tolerant { loss, .. } => (1.5 * loss).max(loss + HARMLESS),
             _ => HARMLESS,
         }
+    }
+
+    /// Too little is sent for a trial to tell anything: it is over, and this was the rate before it.
+    pub fn give_up(&mut self) -> Option<Bitrate> {
+        let Phase::Trial { rate, .. } = self.phase else { return None };
+        self.phase = Phase::Calm;
+        Some(rate)
     }
 
     /// Looks at it. `has_queue` says that a queue stands, which makes all loss our own and is dealt with elsewhere.

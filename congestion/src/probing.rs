@@ -19,6 +19,11 @@ const FIRST: Duration = Duration::from_millis(1000);
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// Arriving so much more slowly than it left is a queue.
 const SLOWER: f64 = 0.85;
+/// While next to nothing is sent a probe says that the link is as it was: each time longer until the next, up to this.
+const INTERVAL_IDLE: Duration = Duration::from_secs(5);
+const INTERVAL_IDLE_MOST: Duration = Duration::from_secs(60);
+/// A packet's time by the sender's session, by which feedback is held against it, is a little later than that at which it left.
+const STAMPED: Duration = Duration::from_millis(5);
 /// What of a rate that was proven for 15 ms is taken for lasting.
 const TRUST: f64 = 0.85;
 
@@ -35,6 +40,8 @@ struct Cluster {
     first: Option<(Duration, Duration)>,
     last: Option<(Duration, Duration)>,
     arrived: DataSize,
+    /// What feedback has told of, and how much of it was lost.
+    told_size: DataSize,
     lost: u32,
     told: u32,
 }
@@ -55,22 +62,26 @@ pub enum Answer {
 pub struct Probing {
     cluster: Option<Cluster>,
     next: Duration,
+    /// The same while idle, and what will be added to it then.
+    next_idle: Duration,
+    interval_idle: Duration,
 }
 
 impl Probing {
     /// The first is due at once.
     pub fn new(now: Duration) -> Self {
-        Self { cluster: None, next: now }
+        Self { cluster: None, next: now, next_idle: now, interval_idle: INTERVAL_IDLE }
     }
 
     /// The rate went down: not now.
     pub fn hold_off(&mut self, now: Duration) {
         self.cluster = None;
         self.next = self.next.max(now + FIRST);
+        (self.next_idle, self.interval_idle) = (self.next, INTERVAL_IDLE);
     }
 
-    /// A probe, if it is time for one.
-    pub fn poll(&mut self, estimate: Bitrate, max: Bitrate, now: Duration) -> Option<Probe> {
+    /// A probe, if it is time for one. `is_idle` says that most of the estimate is not used.
+    pub fn poll(&mut self, estimate: Bitrate, max: Bitrate, is_idle: bool, now: Duration) -> Option<Probe> {
         if let Some(cluster) = &self.cluster {
             if now < cluster.asked + PATIENCE {
                 return None;
@@ -80,6 +91,14 @@ impl Probing {
         }
         if now < self.next || estimate >= max {
             return None;
+        }
+        if !is_idle {
+            self.interval_idle = INTERVAL_IDLE;
+        } else if now < self.next_idle {
+            return None;
+        } else {
+            self.next_idle = now + self.interval_idle;
+            self.interval_idle = (2 * self.interval_idle).min(INTERVAL_IDLE_MOST);
         }
         // Proof for a little more than the most that is wanted.
         let rate = estimate.scaled(FACTOR).min(max.scaled(1.0 / TRUST));
@@ -93,6 +112,7 @@ impl Probing {
             first: None,
             last: None,
             arrived: DataSize::ZERO,
+            told_size: DataSize::ZERO,
             lost: 0,
             told: 0,
         });
@@ -112,12 +132,14 @@ impl Probing {
     /// Feedback tells of a packet.
     pub fn told(&mut self, sent: Duration, arrived: Option<Duration>, size: DataSize) {
         let Some(cluster) = &mut self.cluster else { return };
-        let is_of_it =
-            cluster.begin.is_some_and(|begin| begin <= sent) && cluster.end.is_none_or(|end| sent <= end);
+        let is_of_it = cluster.begin.is_some_and(|begin| begin <= sent)
+            && cluster.end.is_none_or(|end| sent <= end + STAMPED)
+            && cluster.told_size < cluster.left;
         if !is_of_it {
             return;
         }
         cluster.told += 1;
+        cluster.told_size += size;
         match arrived {
             None => cluster.lost += 1,
             Some(arrived) => {
@@ -133,18 +155,24 @@ impl Probing {
 
     /// What came of it, once all of it is told of. `told_up_to` is when the last packet left that feedback has told of.
     pub fn answer(&mut self, told_up_to: Duration, now: Duration) -> Option<Answer> {
-        let cluster = self.cluster.filter(|cluster| cluster.end.is_some_and(|end| told_up_to >= end))?;
+        let cluster = self.cluster.filter(|cluster| cluster.is_told(told_up_to))?;
         self.cluster = None;
         self.next = now + INTERVAL;
         let answer = cluster.answer();
         if matches!(answer, Answer::Room(_)) {
-            self.next = now;
+            (self.next, self.next_idle, self.interval_idle) = (now, now, INTERVAL_IDLE);
         }
         Some(answer)
     }
 }
 
 impl Cluster {
+    /// Whether feedback has told of all of it.
+    fn is_told(&self, told_up_to: Duration) -> bool {
+        let Some(end) = self.end else { return false };
+        told_up_to >= end + STAMPED || (told_up_to >= end && self.told_size >= self.left)
+    }
+
     fn answer(&self) -> Answer {
         let (Some(first), Some(last)) = (self.first, self.last) else { return Answer::Nothing };
         if self.told < 4 || self.lost * 5 > self.told {
@@ -158,7 +186,8 @@ impl Cluster {
         if left_at < self.wanted.rate.scaled(0.6) {
             return Answer::Nothing;
         }
-        if came_at < left_at.scaled(SLOWER) {
+        // What left at once may come more slowly, and still as fast as was asked for.
+        if came_at < left_at.scaled(SLOWER) && came_at < self.wanted.rate {
             Answer::Limit(came_at.scaled(TRUST))
         } else {
             Answer::Room(came_at.min(left_at).min(self.wanted.rate).scaled(TRUST))
@@ -181,7 +210,7 @@ mod tests {
     /// A probe that leaves as it is asked to, and whose packets come with so long from one to the next.
     fn answer(apart_us: u64, lost: u64) -> Option<Answer> {
         let mut probing = Probing::new(ms(0));
-        let probe = probing.poll(ESTIMATE, MAX, ms(0))?;
+        let probe = probing.poll(ESTIMATE, MAX, false, ms(0))?;
         assert_eq!((probe.rate, probe.size), (ESTIMATE.scaled(2.0), DataSize::from_bytes(6250)));
         let leaves = |n: u64| Duration::from_micros(2500 * n);
         (0..5).for_each(|n| probing.sent(PACKET, leaves(n)));
@@ -211,10 +240,38 @@ mod tests {
     #[test]
     fn one_is_asked_at_a_time_and_none_above_what_is_wanted() {
         let mut probing = Probing::new(ms(0));
-        assert_eq!(probing.poll(MAX, MAX, ms(0)), None);
-        assert!(probing.poll(ESTIMATE, MAX, ms(0)).is_some());
-        assert_eq!(probing.poll(ESTIMATE, MAX, ms(1000)), None, "its answer is waited for");
-        assert_eq!(probing.poll(ESTIMATE, MAX, ms(1500)), None, "it never left");
-        assert!(probing.poll(ESTIMATE, MAX, ms(3500)).is_some());
+        assert_eq!(probing.poll(MAX, MAX, false, ms(0)), None);
+        assert!(probing.poll(ESTIMATE, MAX, false, ms(0)).is_some());
+        assert_eq!(probing.poll(ESTIMATE, MAX, false, ms(1000)), None, "its answer is waited for");
+        assert_eq!(probing.poll(ESTIMATE, MAX, false, ms(1500)), None, "it never left");
+        assert!(probing.poll(ESTIMATE, MAX, false, ms(3500)).is_some());
+    }
+
+    #[test]
+    fn a_probe_that_left_at_once_proves_no_more_than_it_asked_for() {
+        let mut probing = Probing::new(ms(0));
+        assert!(probing.poll(ESTIMATE, MAX, false, ms(0)).is_some());
+        let leaves = |n: u64| Duration::from_micros(100 * n);
+        (0..5).for_each(|n| probing.sent(PACKET, leaves(n)));
+        // Stamped a little later than they left, and 50 Mbit/s when they come.
+        (0..5).for_each(|n| {
+            probing.told(leaves(n + 3), Some(ms(100) + Duration::from_micros(200 * n)), PACKET);
+        });
+        assert_eq!(
+            probing.answer(leaves(7), ms(120)),
+            Some(Answer::Room(ESTIMATE.scaled(2.0).scaled(TRUST)))
+        );
+    }
+
+    #[test]
+    fn an_idle_screen_asks_ever_less_often_and_at_once_again_where_there_is_room() {
+        let mut probing = Probing::new(ms(0));
+        let mut asked = Vec::new();
+        for second in 0..100 {
+            if probing.poll(ESTIMATE, MAX, true, ms(1000 * second)).is_some() {
+                asked.push(second);
+            }
+        }
+        assert_eq!(asked, [0, 5, 15, 35, 75]);
     }
 }

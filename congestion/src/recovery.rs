@@ -4,8 +4,10 @@
 use crate::{Bitrate, DataSize};
 use std::{collections::VecDeque, time::Duration};
 
-/// What was lost longer ago has been sent again, or is not missed.
-const MEMORY: Duration = Duration::from_millis(500);
+/// What was lost longer ago than this beyond a round trip has been sent again, or is not missed.
+const MEMORY: Duration = Duration::from_millis(150);
+/// And of so many packets at most.
+const MOST_PACKETS: usize = 4096;
 /// What takes longer to send again is not worth it.
 const WORTH: Duration = Duration::from_millis(100);
 /// From one key frame to the next: time for the first to arrive.
@@ -14,23 +16,31 @@ const APART: Duration = Duration::from_millis(500);
 /// What was lost of late.
 #[derive(Debug, Default)]
 pub struct Recovery {
-    lost: VecDeque<(Duration, DataSize)>,
+    /// When it was told of, the number of the packet, and its size.
+    lost: VecDeque<(Duration, u16, DataSize)>,
     last: Option<Duration>,
 }
 
 impl Recovery {
-    /// A packet was lost.
-    pub fn lost(&mut self, size: DataSize, now: Duration) {
-        self.lost.push_back((now, size));
-        while self.lost.front().is_some_and(|(at, _)| *at + MEMORY < now) {
+    /// A packet of a picture was lost.
+    pub fn lost(&mut self, sequence: u16, size: DataSize, now: Duration) {
+        self.lost.push_back((now, sequence, size));
+        while self.lost.len() > MOST_PACKETS {
             self.lost.pop_front();
         }
     }
 
+    /// It has come after all.
+    pub fn came(&mut self, sequence: u16) {
+        self.lost.retain(|(_, lost, _)| *lost != sequence);
+    }
+
     /// Whether a key frame is wanted instead of what was lost. Told once.
     pub fn wants_key_frame(&mut self, rate: Bitrate, round_trip: Duration, now: Duration) -> bool {
-        let recent = self.lost.iter().filter(|(at, _)| *at + MEMORY >= now);
-        let missing = DataSize::from_bytes(recent.map(|(_, size)| size.bytes()).sum());
+        while self.lost.front().is_some_and(|(at, ..)| *at + MEMORY + round_trip < now) {
+            self.lost.pop_front();
+        }
+        let missing = self.lost.iter().fold(DataSize::ZERO, |sum, (.., size)| sum + *size);
         if missing.at(rate) <= WORTH || self.last.is_some_and(|last| now < last + APART + round_trip) {
             return false;
         }
@@ -53,7 +63,7 @@ mod tests {
     #[test]
     fn a_few_lost_packets_are_sent_again() {
         let mut recovery = Recovery::default();
-        (0..9).for_each(|_| recovery.lost(PACKET, ms(100)));
+        (0..9).for_each(|n| recovery.lost(n, PACKET, ms(100)));
         // Nine packets of 10 ms each.
         assert!(!recovery.wants_key_frame(Bitrate::from_kbps(1000), ms(20), ms(100)));
     }
@@ -63,9 +73,25 @@ mod tests {
         let mut recovery = Recovery::default();
         let mut wanted = 0;
         for n in 0..100 {
-            (0..20).for_each(|_| recovery.lost(PACKET, ms(10 * n)));
+            (0..20).for_each(|lost| recovery.lost(lost, PACKET, ms(10 * n)));
             wanted += u32::from(recovery.wants_key_frame(Bitrate::from_kbps(1000), ms(20), ms(10 * n)));
         }
         assert_eq!(wanted, 2, "in a second");
+    }
+
+    #[test]
+    fn what_is_lost_all_the_time_is_sent_again_and_what_came_late_was_not_lost() {
+        let mut recovery = Recovery::default();
+        // A fifth of 100 packets a second, at 1 Mbit/s.
+        for n in 0..100_u16 {
+            recovery.lost(n, PACKET, ms(50 * u64::from(n)));
+            assert!(
+                !recovery.wants_key_frame(Bitrate::from_kbps(1000), ms(50), ms(50 * u64::from(n))),
+                "{n}"
+            );
+        }
+        (100..150).for_each(|n| recovery.lost(n, PACKET, ms(5000)));
+        (100..150).for_each(|n| recovery.came(n));
+        assert!(!recovery.wants_key_frame(Bitrate::from_kbps(1000), ms(50), ms(5000)));
     }
 }

@@ -1,5 +1,6 @@
-//! Decision: whether others still fill the queue, and when to yield to them. Refuses to know rates.
+//! Decision: whether others still fill the queue, and when to yield to them. Refuses to say at which rate.
 
+use crate::Bitrate;
 use std::time::Duration;
 
 /// The queue has been empty for so long: they have gone.
@@ -15,14 +16,20 @@ const MUCH: Duration = Duration::from_millis(30);
 pub struct Rivals {
     first: Duration,
     queue: Duration,
+    before: Bitrate,
     empty_since: Option<Duration>,
     last_yield: Duration,
 }
 
 impl Rivals {
-    /// They keep such a queue.
-    pub fn new(queue: Duration, now: Duration) -> Self {
-        Self { first: queue, queue, empty_since: None, last_yield: now }
+    /// They keep such a queue; before they came the link carried so much.
+    pub fn new(queue: Duration, before: Bitrate, now: Duration) -> Self {
+        Self { first: queue, queue, before, empty_since: None, last_yield: now }
+    }
+
+    /// What the link carried before they came.
+    pub fn before(&self) -> Bitrate {
+        self.before
     }
 
     /// Whether the queue is much more than they kept when they were found.
@@ -60,7 +67,7 @@ mod tests {
 
     #[test]
     fn they_have_gone_when_the_queue_has_been_empty_for_a_second() {
-        let mut rivals = Rivals::new(ms(80), ms(0));
+        let mut rivals = Rivals::new(ms(80), Bitrate::ZERO, ms(0));
         assert!(!rivals.have_gone(ms(2), ms(7), ms(100)));
         assert!(!rivals.have_gone(ms(60), ms(7), ms(900)), "they were between two bursts");
         assert!(!rivals.have_gone(ms(2), ms(7), ms(1000)));
@@ -70,7 +77,7 @@ mod tests {
 
     #[test]
     fn it_yields_once_for_what_was_lost_at_once() {
-        let mut rivals = Rivals::new(ms(100), ms(0));
+        let mut rivals = Rivals::new(ms(100), Bitrate::ZERO, ms(0));
         assert!(!rivals.may_yield(ms(40), ms(439)));
         assert!(rivals.may_yield(ms(40), ms(440)));
         assert!(!rivals.may_yield(ms(40), ms(500)));
@@ -78,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_queue_that_doubles_is_not_theirs_alone() {
-        let rivals = Rivals::new(ms(80), ms(0));
+        let rivals = Rivals::new(ms(80), Bitrate::ZERO, ms(0));
         assert!(!rivals.is_outgrown(ms(150)));
         assert!(rivals.is_outgrown(ms(151)));
     }

@@ -67,6 +67,7 @@ mod tests {
 
     fn report(sequence: u16, sent_ms: u64, arrived: bool) -> Report {
         Report {
+            is_picture: true,
             sequence,
             sent: Duration::from_millis(sent_ms),
             arrived: arrived.then_some(Duration::ZERO),

@@ -27,7 +27,7 @@ fn time() -> impl Strategy<Value = Duration> {
 fn report() -> impl Strategy<Value = Report> {
     let size = prop_oneof![0..2000_u64, Just(u64::MAX)];
     (any::<u16>(), time(), proptest::option::of(time()), size).prop_map(|(sequence, sent, arrived, size)| {
-        Report { sequence, sent, arrived, size: DataSize::from_bytes(size) }
+        Report { sequence, sent, arrived, size: DataSize::from_bytes(size), is_picture: true }
     })
 }
 
@@ -76,7 +76,13 @@ fn after_a_minute(tell: impl Fn(u64, &mut Vec<Report>)) -> Bitrate {
         // A packet each millisecond: 10 Mbit/s.
         controller.sent(DataSize::from_bytes(1250), now);
         let arrived = Some(now + Duration::from_secs(7777) + Duration::from_millis(20));
-        told.push(Report { sequence: number as u16, sent: now, arrived, size: DataSize::from_bytes(1250) });
+        told.push(Report {
+            sequence: number as u16,
+            sent: now,
+            arrived,
+            size: DataSize::from_bytes(1250),
+            is_picture: true,
+        });
         number += 1;
         if tick % 50 == 49 {
             tell(tick, &mut told);

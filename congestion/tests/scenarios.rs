@@ -129,6 +129,88 @@ fn an_idle_screen_neither_raises_nor_lowers_the_estimate_and_what_comes_after_it
     });
 }
 
+/// A screen that rests for as long as the link is looked at, but for a small picture now and then.
+fn resting(rate: f64, seconds: f64) -> Setup {
+    let mut setup = on(Trace::constant(mbps(rate)), mbps(rate), ms(200), ms(20), seconds);
+    setup.content = Content::Still { bytes: 5000, every: s(7.0) };
+    setup
+}
+
+#[test]
+fn a_screen_that_never_moved_has_learnt_what_the_link_carries_for_its_first_picture() {
+    let mut setup = resting(30.0, 20.0);
+    for has_sound in [true, false] {
+        setup.has_sound = has_sound;
+        each(&setup, |seed, figures| {
+            let took = figures.reached(mbps(11.0), 0.0);
+            assert!(took.is_some_and(|took| took < 15.0), "seed {seed}, sound {has_sound}: {took:?} s");
+        });
+    }
+}
+
+#[test]
+fn packets_that_are_lost_of_a_resting_screen_are_no_silence_and_no_limit() {
+    for loss in [Loss::Random(0.1), Loss::Bursts(0.01, 0.1, 0.8)] {
+        for has_sound in [true, false] {
+            let mut setup = resting(8.0, 120.0);
+            (setup.has_sound, setup.there.loss, setup.back_loss) = (has_sound, loss, 0.1);
+            each(&setup, |seed, figures| {
+                let (least, _) = figures.estimate(1.0, 120.0);
+                assert!(
+                    least > setup.start.scaled(0.9),
+                    "seed {seed}, sound {has_sound}, {loss:?}: {least:?}"
+                );
+            });
+        }
+    }
+}
+
+#[test]
+fn one_large_picture_after_a_rest_does_not_lower_the_estimate() {
+    for has_sound in [true, false] {
+        let mut setup = on(Trace::constant(mbps(20.0)), mbps(20.0), ms(300), ms(20), 40.0);
+        setup.has_sound = has_sound;
+        setup.content = Content::Rest { from: s(10.0), picture_at: s(30.0), bytes: 300_000 };
+        each(&setup, |seed, figures| {
+            let (least, _) = figures.estimate(30.0, 40.0);
+            assert!(least > mbps(12.0).scaled(0.85), "seed {seed}, sound {has_sound}: {least:?}");
+            let after = figures.last_output();
+            assert!(
+                after.queue_delay.unwrap_or_default() < ms(5),
+                "seed {seed}, sound {has_sound}: {after:?}"
+            );
+            assert!(after.target == after.estimate, "seed {seed}, sound {has_sound}: {after:?}");
+        });
+    }
+}
+
+#[test]
+fn who_uses_little_does_not_yield_all_to_somebody_elses_queue() {
+    let mut setup = on(Trace::constant(mbps(20.0)), mbps(20.0), ms(60), ms(20), 40.0);
+    setup.content = Content::Upto(mbps(3.0));
+    setup.rival = Some((10.0, 30.0));
+    each(&setup, |seed, figures| {
+        let (least, _) = figures.estimate(8.0, 40.0);
+        assert!(least > mbps(1.0), "seed {seed}: {least:?}");
+        let used = figures.delivered(12.0, 30.0);
+        assert!(used > mbps(2.0), "seed {seed}: {used:?}");
+    });
+}
+
+#[test]
+fn what_arrives_is_never_undercut_by_much_whatever_is_lost() {
+    let mut lossy = steady(30.0, ms(20));
+    lossy.there.loss = Loss::Random(0.4);
+    let mut shallow = narrows(ms(25));
+    shallow.there.discipline = link::path::Discipline::DropTail(8_000);
+    for (name, setup) in [("40 % loss", lossy), ("a shallow buffer", shallow)] {
+        each(&setup, |seed, figures| {
+            let least = figures.least_of_arriving(2.0, setup.length.as_secs_f64());
+            assert!(least > 0.65, "seed {seed}, {name}: {least:.2}");
+        });
+    }
+}
+
 #[test]
 fn a_download_leaves_a_quarter_of_a_fair_share_and_the_delay_is_its_buffers() {
     let mut setup = on(Trace::constant(mbps(10.0)), mbps(10.0), ms(150), ms(20), 60.0);

@@ -17,17 +17,26 @@ pub fn is_feedback(structure: &gst::StructureRef) -> bool {
     structure.name() == NAME
 }
 
-/// Its packets. The session counts payloads, so it takes the length of their headers to know what they weighed.
-pub fn reports(structure: &gst::StructureRef, header_bytes: usize) -> Vec<Report> {
+/// Its packets. The session counts payloads, so it takes the length of their headers to know what they weighed. `is_picture` tells
+/// it of a payload type.
+pub fn reports(
+    structure: &gst::StructureRef,
+    header_bytes: usize,
+    is_picture: impl Fn(u8) -> bool,
+) -> Vec<Report> {
     let Ok(packets) = structure.get::<&glib::ValueArray>("packets") else { return Vec::new() };
-    read(packets.iter(), header_bytes)
+    read(packets.iter(), header_bytes, is_picture)
 }
 
-fn read<'a>(packets: impl Iterator<Item = &'a glib::Value>, header_bytes: usize) -> Vec<Report> {
-    packets.take(MAX_PACKETS).filter_map(|packet| report(packet, header_bytes)).collect()
+fn read<'a>(
+    packets: impl Iterator<Item = &'a glib::Value>,
+    header_bytes: usize,
+    is_picture: impl Fn(u8) -> bool,
+) -> Vec<Report> {
+    packets.take(MAX_PACKETS).filter_map(|packet| report(packet, header_bytes, &is_picture)).collect()
 }
 
-fn report(packet: &glib::Value, header_bytes: usize) -> Option<Report> {
+fn report(packet: &glib::Value, header_bytes: usize, is_picture: impl Fn(u8) -> bool) -> Option<Report> {
     let packet = packet.get::<&gst::StructureRef>().ok()?;
     let time = |name| {
         let ns = packet.get::<u64>(name).ok().filter(|ns| *ns != u64::MAX)?;
@@ -39,6 +48,7 @@ fn report(packet: &glib::Value, header_bytes: usize) -> Option<Report> {
         sent: time("local-ts")?,
         arrived: if packet.get("lost").unwrap_or(false) { None } else { Some(time("remote-ts")?) },
         size: on_the_wire(header_bytes.saturating_add(packet.get::<u32>("size").unwrap_or(0) as usize)),
+        is_picture: packet.get::<u8>("payload-type").is_ok_and(is_picture),
     })
 }
 
@@ -55,7 +65,8 @@ mod tests {
                 .field_if_some("local-ts", sent.map(ns))
                 .field_if_some("remote-ts", arrived.map(ns))
                 .field("size", size)
-                .field("lost", arrived.is_none());
+                .field("lost", arrived.is_none())
+                .field("payload-type", if arrived.is_none() { 97_u8 } else { 96 });
             glib::value::ToValue::to_value(&packet.build())
         });
         packets.collect()
@@ -68,10 +79,22 @@ mod tests {
         assert!(is_feedback(&gst::Structure::new_empty(NAME)));
         let ms = Duration::from_millis;
         assert_eq!(
-            read(message.iter(), 24),
+            read(message.iter(), 24, |number| number == 96),
             [
-                Report { sequence: 65_535, sent: ms(10), arrived: Some(ms(500)), size: on_the_wire(1024) },
-                Report { sequence: 0, sent: ms(11), arrived: None, size: on_the_wire(124) },
+                Report {
+                    sequence: 65_535,
+                    sent: ms(10),
+                    arrived: Some(ms(500)),
+                    size: on_the_wire(1024),
+                    is_picture: true
+                },
+                Report {
+                    sequence: 0,
+                    sent: ms(11),
+                    arrived: None,
+                    size: on_the_wire(124),
+                    is_picture: false
+                },
             ]
         );
     }
@@ -80,10 +103,10 @@ mod tests {
     fn packets_that_were_never_sent_are_left_out() {
         gst::init().unwrap();
         let unknown = message(&[(1, None, Some(500), 1000), (2, None, None, 0)]);
-        assert_eq!(read(unknown.iter(), 12), []);
-        assert_eq!(read([glib::value::ToValue::to_value("no packet")].iter(), 12), []);
+        assert_eq!(read(unknown.iter(), 12, |_| true), []);
+        assert_eq!(read([glib::value::ToValue::to_value("no packet")].iter(), 12, |_| true), []);
         let never = gst::Structure::builder(NAME).field("packets", "none").build();
-        assert_eq!(reports(&never, 12), []);
+        assert_eq!(reports(&never, 12, |_| true), []);
         assert!(!is_feedback(&gst::Structure::new_empty("GstRTPRetransmissionRequest")));
     }
 
@@ -91,6 +114,6 @@ mod tests {
     fn a_message_without_end_is_cut() {
         gst::init().unwrap();
         let packets: Vec<_> = (0..10_000).map(|n| (n, Some(1), Some(2), 1)).collect();
-        assert_eq!(read(message(&packets).iter(), 12).len(), MAX_PACKETS);
+        assert_eq!(read(message(&packets).iter(), 12, |_| true).len(), MAX_PACKETS);
     }
 }

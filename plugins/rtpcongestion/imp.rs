@@ -159,8 +159,12 @@ impl RtpCongestion {
 
     fn src_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
         if let Some(structure) = event.structure().filter(|structure| feedback::is_feedback(structure)) {
-            let header_bytes = self.state().sender.header_bytes();
-            let reports = feedback::reports(structure, header_bytes);
+            let (header_bytes, kinds) = {
+                let state = self.state();
+                (state.sender.header_bytes(), state.kinds)
+            };
+            let is_picture = |number: u8| kinds.get(usize::from(number)) == Some(&Some(Format::Video));
+            let reports = feedback::reports(structure, header_bytes, is_picture);
             let output = {
                 let mut state = self.state();
                 state.sender.feedback(&reports, now());

@@ -127,6 +127,7 @@ fn much_that_was_lost_is_replaced_by_a_key_frame_and_not_sent_again() {
         sent: ms(u64::from(n)),
         arrived: arrived.map(ms),
         size: on_the_wire(1200),
+        is_picture: true,
     };
     let all: Vec<_> =
         (0..200_u16).map(|n| report(n, (!(20..190).contains(&n)).then_some(u64::from(n) + 1000))).collect();

@@ -95,6 +95,11 @@ impl Figures {
         (Bitrate::from_bps(all.iter().copied().min().unwrap_or(0)), Bitrate::from_bps(mean))
     }
 
+    /// What the controller says at the end.
+    pub fn last_output(&self) -> Output {
+        self.samples.iter().rev().find_map(|(_, sample)| sample.output).unwrap()
+    }
+
     /// The least share that the estimate had of what came in the three tenths of a second before.
     pub fn least_of_arriving(&self, from: f64, to: f64) -> f64 {
         self.between(from, to)

@@ -51,6 +51,8 @@ pub struct Setup {
     pub back_gap: Option<(Duration, Duration)>,
     /// What is on the screen.
     pub content: Content,
+    /// Sound, without which nothing at all is sent while the screen rests.
+    pub has_sound: bool,
     /// What the encoder may use at most.
     pub bounds: Bounds,
     /// Where the estimate begins.
@@ -84,7 +86,7 @@ pub fn play(setup: &Setup, candidate: &mut dyn Candidate) -> Figures {
     let mut events: BinaryHeap<Reverse<(Duration, u64)>> = BinaryHeap::new();
     let mut bodies: BTreeMap<u64, Event> = BTreeMap::new();
     let mut ids = 0_u64..;
-    let mut sent: BTreeMap<u64, (Duration, DataSize)> = BTreeMap::new();
+    let mut sent: BTreeMap<u64, (Duration, DataSize, bool)> = BTreeMap::new();
     let mut frames: BTreeMap<u64, Vec<DataSize>> = BTreeMap::new();
     let (mut number, mut frame, mut oldest_wanted) = (0_u64, 0_u64, 0_u64);
     let mut next_sound = Duration::ZERO;
@@ -105,8 +107,8 @@ pub fn play(setup: &Setup, candidate: &mut dyn Candidate) -> Figures {
                     let reports: Vec<_> = told
                         .into_iter()
                         .filter_map(|(number, arrived)| {
-                            let (at, size) = *sent.get(&number)?;
-                            Some(Report { sequence: number as u16, sent: at, arrived, size })
+                            let (at, size, is_picture) = *sent.get(&number)?;
+                            Some(Report { sequence: number as u16, sent: at, arrived, size, is_picture })
                         })
                         .collect();
                     candidate.feedback(&reports, now);
@@ -155,7 +157,7 @@ pub fn play(setup: &Setup, candidate: &mut dyn Candidate) -> Figures {
             frames.remove(&frame.wrapping_sub(600));
             frame += 1;
         }
-        if now >= next_sound {
+        if setup.has_sound && now >= next_sound {
             next_sound += Duration::from_millis(20);
             pacer.push(Class::Audio, SOUND, Queued { of: None });
         }
@@ -168,10 +170,10 @@ pub fn play(setup: &Setup, candidate: &mut dyn Candidate) -> Figures {
             pacer.probe(probe, now);
         }
         // What leaves.
-        while let Next::Send(_, size, queued) = pacer.next(now) {
+        while let Next::Send(class, size, queued) = pacer.next(now) {
             candidate.sent(size, now);
             sample.sent += size.bytes();
-            sent.insert(number, (now, size));
+            sent.insert(number, (now, size, class == Class::Video));
             sent.remove(&number.wrapping_sub(20_000));
             let packet = Packet { number, size: size.bytes(), sent: now, of: queued.of };
             number += 1;

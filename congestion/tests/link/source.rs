@@ -34,6 +34,8 @@ pub enum Content {
     },
     /// Text that scrolls: so much of the rate, and no more.
     Part(f64),
+    /// Text that scrolls: such a rate, or less if there is no more.
+    Upto(Bitrate),
     /// The machine sleeps between these times, and everything moves before and after.
     Sleep(Duration, Duration),
 }
@@ -93,6 +95,7 @@ impl Source {
         let bytes = match self.content {
             Content::Motion => usual * noise,
             Content::Part(share) => usual * share * noise,
+            Content::Upto(rate) => usual.min(rate.over(Duration::from_secs(1) / FPS).bytes() as f64) * noise,
             Content::Sleep(from, to) if now >= from && now < to => return None,
             Content::Sleep(..) => usual * noise,
             Content::Rest { from, .. } if now < from => usual * noise,
