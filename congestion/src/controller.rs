@@ -108,6 +108,8 @@ pub struct Controller {
     last_update: Duration,
     last_feedback: Option<Duration>,
     silence: Silence,
+    /// Packets have left for long, and feedback was never heard.
+    is_blind: bool,
     /// When the newest packet left that feedback has told of, and the newest of all.
     told_up_to: Duration,
     last_sent: Duration,
@@ -171,6 +173,7 @@ impl Controller {
             last_update: now,
             last_feedback: None,
             silence: Silence::default(),
+            is_blind: false,
             told_up_to: Duration::ZERO,
             last_sent: now,
         };
@@ -218,6 +221,7 @@ impl Controller {
             return;
         }
         self.last_feedback = Some(now);
+        self.is_blind = false;
         self.silence.heard(now);
         if self.state == State::Silent {
             self.resume(now);
@@ -259,10 +263,12 @@ impl Controller {
             }
             _ => self.estimate,
         };
+        // Whoever never tells anything is not throttled on a guess.
+        let pacing_rate = if self.is_blind { self.bounds.max.scaled(PACING) } else { target.scaled(pacing) };
         Output {
             estimate: self.estimate,
             target,
-            pacing_rate: target.scaled(pacing),
+            pacing_rate,
             queue_delay: self.delay.standing(),
             round_trip_time: self.round_trips.least(),
             loss: self.loss.share(),
@@ -507,6 +513,10 @@ impl Controller {
     /// Notes when feedback stays away.
     fn listen(&mut self, now: Duration) {
         if !self.silence.is_due(self.round_trip(), now) {
+            return;
+        }
+        if self.last_feedback.is_none() {
+            self.is_blind = true;
             return;
         }
         // Each time that long again, half of it.

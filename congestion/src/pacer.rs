@@ -8,6 +8,12 @@ use std::{collections::VecDeque, time::Duration};
 /// Timers are late by about so much; what one wake-up may send at once is the rate over this time.
 const BURST: Duration = Duration::from_millis(5);
 
+/// The same while a probe leaves: that is to arrive as it was asked for.
+const BURST_OF_PROBE: Duration = Duration::from_millis(1);
+
+/// Sound that takes more than there is delays the others by so much at most: the rate may rise at any time.
+const MOST_DEBT: Duration = Duration::from_millis(100);
+
 /// What a probe is to be made of may come so late.
 const PATIENCE: Duration = Duration::from_millis(20);
 
@@ -111,7 +117,8 @@ impl<T> Pacer<T> {
         else {
             return Next::Empty;
         };
-        let earliest = self.free_at.saturating_sub(BURST);
+        let burst = if self.probe.is_some() { BURST_OF_PROBE } else { BURST };
+        let earliest = self.free_at.saturating_sub(burst);
         if class != Class::Audio && now < earliest {
             return Next::At(earliest);
         }
@@ -120,6 +127,9 @@ impl<T> Pacer<T> {
         let rate = self.spend(size, now);
         // An idle time is not saved up.
         self.free_at = self.free_at.max(now).saturating_add(size.at(rate));
+        if class == Class::Audio {
+            self.free_at = self.free_at.min(now.saturating_add(MOST_DEBT));
+        }
         Next::Send(class, size, packet)
     }
 

@@ -42,11 +42,11 @@ impl AdaptiveEncBin {
         lock(&self.settings).limits
     }
 
-    /// The bit rate to encode at now.
+    /// The bit rate to ask an encoder for now.
     pub fn rate(&self) -> Bitrate {
         let run = lock(&self.state).run.clone();
-        let target = run.and_then(|run| Some(lock(&run.adaptation).as_ref()?.target().bitrate));
-        target.unwrap_or_else(|| self.limits().rate.granted())
+        let asked = run.and_then(|run| Some(lock(&run.adaptation).as_ref()?.asked()));
+        asked.unwrap_or_else(|| self.limits().rate.granted())
     }
 
     /// What is to be made of this input now.

@@ -26,6 +26,9 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
+/// The header extension of a transport-wide number.
+const TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+
 /// The thread looks around at least so often, whatever it was told.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
@@ -68,7 +71,7 @@ impl RtpCongestion {
             let length = slice.len();
             buffer.copy_to_slice(offset, slice).is_ok() && length > 0
         };
-        let header = Header::read(copy);
+        let header = Header::read(state.numbering, copy);
         let kind = match header {
             // What is no RTP is not ours to hold.
             None => Kind::Audio,
@@ -126,6 +129,11 @@ impl RtpCongestion {
                 return true;
             }
             gst::EventView::Caps(caps) => self.note_caps(caps.caps()),
+            gst::EventView::CustomDownstream(_)
+                if gst_video::DownstreamForceKeyUnitEvent::parse(&event).is_ok() =>
+            {
+                self.state().sender.key_frame_comes(now());
+            }
             gst::EventView::FlushStart(_) => {
                 self.set_mode(Mode::Flushing, Err(gst::FlowError::Flushing));
             }
@@ -144,8 +152,18 @@ impl RtpCongestion {
         gst::Pad::event_default(pad, Some(&*self.obj()), event)
     }
 
-    /// A stream that says what it is needs no property.
+    /// What a stream says of itself: which of its header extensions numbers its packets, and that it is sound, for which there is a
+    /// property otherwise.
     fn note_caps(&self, caps: &gst::CapsRef) {
+        let numbers = |(name, value): (&str, &glib::SendValue)| {
+            let id = name.strip_prefix("extmap-")?.parse::<u32>().ok().filter(|id| (1..16).contains(id))?;
+            (value.get::<&str>() == Ok(TRANSPORT_CC)).then_some(1 << id)
+        };
+        let fields = caps.iter().flat_map(gst::StructureRef::iter);
+        let found = fields
+            .filter_map(|(name, value)| numbers((name.as_str(), value)))
+            .fold(0, |all: u16, one: u16| all | one);
+        self.state().numbering |= found;
         let Some(stream) = caps.structure(0).filter(|stream| stream.get::<&str>("media") == Ok("audio"))
         else {
             return;

@@ -6,6 +6,9 @@ use vdi_congestion::DataSize;
 /// Every packet begins with these.
 const FIXED_HEADER: usize = 12;
 
+/// Of the extensions of a packet so much is looked at; ours have a few bytes.
+const MAX_EXTENSIONS: usize = 64;
+
 /// Authentication tag of SRTP (RFC 3711, 5.2), UDP and IPv4: what comes to a packet before it is on the wire.
 const WRAPPING: usize = 10 + 8 + 20;
 
@@ -20,28 +23,45 @@ pub struct Header {
     pub ssrc: u32,
     /// Length of everything before the payload.
     pub bytes: usize,
+    /// It has a transport-wide number, so that feedback will tell of it.
+    pub is_numbered: bool,
 }
 
+/// The numbers of header extensions (RFC 8285) as bits, up to 15.
+pub type Extensions = u16;
+
 impl Header {
-    /// Reads one; `copy` fills a slice from an offset on, or cannot. `None` if this is no RTP.
-    pub fn read(copy: impl Fn(usize, &mut [u8]) -> bool) -> Option<Self> {
+    /// Reads one; `copy` fills a slice from an offset on, or cannot. `numbering` are the extensions that a transport-wide number is
+    /// in. `None` if this is no RTP.
+    pub fn read(numbering: Extensions, copy: impl Fn(usize, &mut [u8]) -> bool) -> Option<Self> {
         let mut fixed = [0; FIXED_HEADER];
         if !copy(0, &mut fixed) || fixed[0] >> 6 != 2 {
             return None;
         }
+        let mut found = 0;
         let mut bytes = FIXED_HEADER + 4 * usize::from(fixed[0] & 0x0f);
         if fixed[0] & 0x10 != 0 {
             let mut extension = [0; 4];
             if !copy(bytes, &mut extension) {
                 return None;
             }
-            bytes += 4 + 4 * usize::from(u16::from_be_bytes([extension[2], extension[3]]));
+            let (from, length) =
+                (bytes + 4, 4 * usize::from(u16::from_be_bytes([extension[2], extension[3]])));
+            bytes = from + length;
+            let mut elements = [0; MAX_EXTENSIONS];
+            let read = elements.get_mut(..length.min(MAX_EXTENSIONS));
+            if let Some(read) = read.filter(|read| !read.is_empty())
+                && copy(from, read)
+            {
+                found = extensions([extension[0], extension[1]], read);
+            }
         }
         Some(Self {
             payload_type: fixed[1] & 0x7f,
             sequence: u16::from_be_bytes([fixed[2], fixed[3]]),
             ssrc: u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]),
             bytes,
+            is_numbered: found & numbering != 0,
         })
     }
 
@@ -50,6 +70,26 @@ impl Header {
         let mut number = [0; 2];
         copy(self.bytes, &mut number).then(|| u16::from_be_bytes(number))
     }
+}
+
+/// The extensions of a header, in their one-byte or two-byte form.
+fn extensions(profile: [u8; 2], mut elements: &[u8]) -> Extensions {
+    let is_short = profile == [0xbe, 0xde];
+    let mut found = 0;
+    while let [first, rest @ ..] = elements {
+        let (id, length, rest) = match (is_short, rest) {
+            // Padding.
+            _ if *first == 0 => (0, 0, rest),
+            (true, rest) => (first >> 4, usize::from(first & 0x0f) + 1, rest),
+            (false, [length, rest @ ..]) => (*first, usize::from(*length), rest),
+            (false, []) => break,
+        };
+        if (1..16).contains(&id) {
+            found |= 1 << id;
+        }
+        elements = rest.get(length..).unwrap_or_default();
+    }
+    found
 }
 
 /// What an RTP packet of so many bytes weighs on the wire.
@@ -75,8 +115,11 @@ mod tests {
 
     #[test]
     fn a_packet_tells_its_stream_its_number_and_where_its_payload_begins() {
-        let header = Header::read(copy_of(&PLAIN)).unwrap();
-        assert_eq!(header, Header { payload_type: 96, sequence: 0x1234, ssrc: 0xdead_beef, bytes: 12 });
+        let header = Header::read(1 << 1, copy_of(&PLAIN)).unwrap();
+        assert_eq!(
+            header,
+            Header { payload_type: 96, sequence: 0x1234, ssrc: 0xdead_beef, bytes: 12, is_numbered: false }
+        );
         assert_eq!(header.original(copy_of(&PLAIN)), Some(0x5678));
     }
 
@@ -88,18 +131,40 @@ mod tests {
         packet.extend([0xbe, 0xde, 0, 2]);
         packet.extend([0; 8]);
         packet.extend([0xab, 0xcd]);
-        let header = Header::read(copy_of(&packet)).unwrap();
+        let header = Header::read(1 << 1, copy_of(&packet)).unwrap();
         assert_eq!(header.bytes, 12 + 8 + 4 + 8);
         assert_eq!(header.original(copy_of(&packet)), Some(0xabcd));
     }
 
     #[test]
+    fn a_packet_is_numbered_if_it_has_the_extension_that_numbers() {
+        let with = |profile: [u8; 2], elements: [u8; 8]| {
+            let mut packet = PLAIN[..12].to_vec();
+            packet[0] |= 0x10;
+            packet.extend(profile);
+            packet.extend([0, 2]);
+            packet.extend(elements);
+            Header::read(1 << 4, copy_of(&packet)).unwrap().is_numbered
+        };
+        // One-byte form: number and length less one share a byte.
+        assert!(with([0xbe, 0xde], [0x52, 1, 2, 3, 0x41, 0xaa, 0xbb, 0]));
+        assert!(
+            !with([0xbe, 0xde], [0x52, 0x41, 0x41, 0x41, 0x11, 0xaa, 0xbb, 0]),
+            "what looks like it is the value of another"
+        );
+        assert!(!with([0xbe, 0xde], [0x5f, 1, 2, 3, 4, 5, 6, 7]), "a length beyond the end");
+        // Two-byte form.
+        assert!(with([0x10, 0], [5, 1, 9, 4, 2, 0xaa, 0xbb, 0]));
+        assert!(!with([0x10, 0], [0, 0, 0, 0, 0, 0, 0, 4]), "a number without a length");
+    }
+
+    #[test]
     fn what_is_no_rtp_is_told_apart() {
-        assert_eq!(Header::read(copy_of(&PLAIN[..11])), None);
-        assert_eq!(Header::read(copy_of(&[0x40; 20])), None, "version 1");
+        assert_eq!(Header::read(1 << 1, copy_of(&PLAIN[..11])), None);
+        assert_eq!(Header::read(1 << 1, copy_of(&[0x40; 20])), None, "version 1");
         let mut cut = PLAIN;
         cut[0] |= 0x10;
-        assert_eq!(Header::read(copy_of(&cut)), None, "it says that an extension follows");
+        assert_eq!(Header::read(1 << 1, copy_of(&cut)), None, "it says that an extension follows");
         assert_eq!(Header { bytes: 13, ..Header::default() }.original(copy_of(&PLAIN)), None);
     }
 

@@ -40,6 +40,10 @@ const MAX_QUEUED: DataSize = DataSize::from_bytes(4 * 1024 * 1024);
 /// Retransmissions that would wait for longer are dropped: the other end asks again for what it still misses.
 const MAX_RETRANSMISSIONS: Duration = Duration::from_millis(250);
 
+/// What waits is to have left after so long, beside what comes, for which no more of the rate is taken than this.
+const DRAINED_IN: Duration = Duration::from_millis(500);
+const MOST_FOR_WAITING: f64 = 0.4;
+
 /// For so long packets may be asked for that a key frame has replaced.
 const REPLACED: Duration = Duration::from_secs(3);
 
@@ -119,6 +123,8 @@ pub struct Sender<T> {
     repeats: VecDeque<(u16, DataSize)>,
     /// The number of the newest picture packet that a key frame replaces, and until when that is worth knowing.
     replaced: Option<(u16, Duration)>,
+    /// One was asked for and has not come.
+    is_key_frame_wanted: bool,
     /// The number of the newest picture packet that has come.
     newest: Option<u16>,
     /// Requests that have not been handed out.
@@ -145,6 +151,7 @@ impl<T> Sender<T> {
             shares: Shares::default(),
             repeats: VecDeque::new(),
             replaced: None,
+            is_key_frame_wanted: false,
             newest: None,
             ask: Vec::new(),
             poll_at: now,
@@ -205,11 +212,16 @@ impl<T> Sender<T> {
         self.replaced.is_some_and(|(newest, until)| now < until && newest.wrapping_sub(original) < 1 << 15)
     }
 
-    fn key_frame(&mut self, now: Duration) -> bool {
-        let wanted = self.controller.wants_key_frame(now);
-        if wanted {
+    /// A key frame comes next: where one was wanted, it replaces all that came before.
+    pub fn key_frame_comes(&mut self, now: Duration) {
+        if std::mem::take(&mut self.is_key_frame_wanted) {
             self.replaced = self.newest.map(|newest| (newest, now.saturating_add(REPLACED)));
         }
+    }
+
+    fn key_frame(&mut self, now: Duration) -> bool {
+        let wanted = self.controller.wants_key_frame(now);
+        self.is_key_frame_wanted |= wanted;
         wanted
     }
 
@@ -268,7 +280,9 @@ impl<T> Sender<T> {
     }
 
     fn leaves(&mut self, class: Class, size: DataSize, packet: &Packet<T>, now: Duration) {
-        self.controller.sent(size, now);
+        if packet.header.is_numbered {
+            self.controller.sent(size, now);
+        }
         self.probing.left(size);
         let payload = DataSize::from_bytes(packet.bytes.saturating_sub(packet.header.bytes) as u64);
         self.shares.sent(class, size, payload, now);
@@ -334,7 +348,9 @@ impl<T> Sender<T> {
 
     /// What an encoder may make.
     pub fn for_video(&mut self, now: Duration) -> Bitrate {
-        self.shares.for_video(self.controller.output().target, now)
+        // What waits here has to leave as well.
+        let waiting = (self.pacer.delay().as_secs_f64() / DRAINED_IN.as_secs_f64()).min(MOST_FOR_WAITING);
+        self.shares.for_video(self.controller.output().target.scaled(1.0 - waiting), now)
     }
 
     /// Counters.

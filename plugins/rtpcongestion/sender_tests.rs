@@ -11,7 +11,7 @@ const fn ms(ms: u64) -> Duration {
 }
 
 fn packet(kind: Kind, sequence: u16, bytes: usize) -> Packet<u16> {
-    let header = Header { payload_type: 96, sequence, ssrc: 7, bytes: 24 };
+    let header = Header { payload_type: 96, sequence, ssrc: 7, bytes: 24, is_numbered: true };
     Packet { kind, header, bytes, item: sequence }
 }
 
@@ -138,7 +138,11 @@ fn much_that_was_lost_is_replaced_by_a_key_frame_and_not_sent_again() {
     sender.feedback(&all, ms(1500));
     assert!(sender.turn(ms(1500)).key_frame);
     assert!(!sender.turn(ms(1500)).key_frame, "once");
-    // What is older than the request is not sent again; what came after it is.
+    // As long as it has not come, what was lost is worth sending again.
+    assert!(sender.push(packet(Kind::Retransmission(65_530), 0, 1200), ms(1500)));
+    assert_eq!(run(&mut sender, 1500, 1500).len(), 1);
+    sender.key_frame_comes(ms(1501));
+    // What is older than it is not sent again; what came after it is.
     assert!(sender.push(packet(Kind::Retransmission(65_530), 1, 1200), ms(1501)));
     assert!(sender.is_empty());
     assert!(sender.push(packet(Kind::Video, 164, 1200), ms(1501)));

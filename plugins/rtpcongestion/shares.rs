@@ -19,6 +19,9 @@ const MOST_FOR_DATA: f64 = 0.05;
 /// Retransmissions take no more than this share: what a burst of loss needed now is not needed for long.
 const MOST_FOR_RETRANSMISSIONS: f64 = 0.3;
 
+/// Pictures get at least this: nothing at all would be no word to an encoder.
+const LEAST: Bitrate = Bitrate::from_kbps(30);
+
 /// What of a full packet of 1200 bytes is payload, as long as nothing was sent.
 const USUAL_PAYLOAD: f64 = 0.95;
 
@@ -72,7 +75,7 @@ impl Shares {
         let retransmitted = self.rate(Class::Retransmission).min(estimate.scaled(MOST_FOR_RETRANSMISSIONS));
         let data = DATA_CHANNELS.min(estimate.scaled(MOST_FOR_DATA));
         let left = estimate.less(self.rate(Class::Audio)).less(retransmitted).less(data);
-        left.scaled(self.payload_share())
+        left.scaled(self.payload_share()).max(LEAST)
     }
 
     /// Small frames carry less picture for their weight.

@@ -1,6 +1,7 @@
 //! Shell: what `rtpcongestion` holds under its lock, and the clock by which it goes.
 
 use super::{
+    packet::Extensions,
     properties::{DEFAULT_MAX, DEFAULT_MIN, DEFAULT_START},
     sender::Sender,
 };
@@ -54,6 +55,8 @@ pub struct State {
     pub flow: Result<gst::FlowSuccess, gst::FlowError>,
     /// The format of sound, where the application tells it.
     pub audio_payload_type: Option<u8>,
+    /// The header extensions that a transport-wide number is in, as the streams' caps say.
+    pub numbering: Extensions,
     /// What packets of a format are, as far as some have come; by payload type.
     pub kinds: [Option<Format>; 128],
 }
@@ -79,6 +82,7 @@ impl State {
             eos: None,
             flow: Err(gst::FlowError::Flushing),
             audio_payload_type: None,
+            numbering: 0,
             kinds: [None; 128],
         }
     }
@@ -90,6 +94,7 @@ impl State {
         self.segments = (0, 0);
         self.eos = None;
         self.kinds = [None; 128];
+        self.numbering = 0;
     }
 
     /// Set one after the other, they may cross for a moment; the upper one is the last word.

@@ -16,6 +16,7 @@ use super::{
     continuity::{Arrival, Places, Serial},
     frames::{self, SharedTotals},
     ice_servers,
+    keyframes::{Debounce, Verdict},
     payload::Kind,
     policy,
     producer::Producer,
@@ -32,7 +33,7 @@ use std::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{Semaphore, watch};
 use vdi_protocol::{
@@ -75,6 +76,9 @@ pub struct Hub {
     pub(super) opened_total: AtomicU64,
     /// Connections that did not come up or were lost.
     failures: Mutex<BTreeMap<ConnectionFailure, u64>>,
+    /// When key frames are asked for that consumers want who count less than another: all of them together.
+    bystanders: Mutex<Debounce>,
+    began: Instant,
     /// What the ways of all frames to all consumers took.
     totals: SharedTotals,
 }
@@ -102,6 +106,8 @@ impl Consumers {
 impl Hub {
     /// The hub of a sink.
     pub fn new(element: &WsWebRtcSink) -> Arc<Self> {
+        #[expect(clippy::disallowed_methods, reason = "this shell hands the time to the decision")]
+        let began = Instant::now();
         Arc::new(Self {
             element: element.downgrade(),
             settings: Mutex::default(),
@@ -113,6 +119,8 @@ impl Hub {
             next_id: AtomicU64::new(1),
             opened_total: AtomicU64::new(0),
             failures: Mutex::default(),
+            bystanders: Mutex::default(),
+            began,
             totals: SharedTotals::default(),
         })
     }
@@ -172,6 +180,27 @@ impl Hub {
     /// The time that pages align their clocks with, in microseconds; `None` while the sink has no clock.
     pub fn clock_us(&self) -> Option<u64> {
         self.element()?.clock().map(|clock| clock.time().useconds())
+    }
+
+    /// Whether a key frame that a consumer wants is to be asked for now; if not, it will be in time.
+    pub fn may_request_key_frame(self: &Arc<Self>, consumer: &str) -> bool {
+        if self.counts(consumer) {
+            return true;
+        }
+        let due = match lock(&self.bystanders).request(policy::BYSTANDER_KEY_FRAMES, self.began.elapsed()) {
+            Verdict::Now => return true,
+            Verdict::Pending => return false,
+            Verdict::At(due) => due,
+        };
+        let hub = self.clone();
+        runtime().spawn(async move {
+            tokio::time::sleep(due.saturating_sub(hub.began.elapsed())).await;
+            let is_due = lock(&hub.bystanders).due(hub.began.elapsed().max(due));
+            if is_due {
+                hub.request_key_frame();
+            }
+        });
+        false
     }
 
     /// Whether what a consumer sees moves the encoders.

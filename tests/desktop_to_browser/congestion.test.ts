@@ -33,7 +33,7 @@ let viewer: Viewer;
 before(async () => {
   desktop = await Desktop.start("640x360", "grain");
   link = Link.start({ down: WIDE, up: "delay=20ms" });
-  const flags = [...ONE_PATH, "--framerate", "30", "--max-bitrate", String(CEILING_BPS / 1000)];
+  const flags = [...ONE_PATH, "--framerate", "30", "--max-bitrate", String(CEILING_BPS / 1000), "--video-bitrate", String(CEILING_BPS / 1000)];
   launcher = await Launcher.start({ flags, desktop: [], env: desktop.env });
   chromium = await Chromium.start();
   viewer = await chromium.prepare(launcher, { viewport: { width: 640, height: 360 } });

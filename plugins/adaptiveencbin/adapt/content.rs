@@ -34,7 +34,7 @@ pub enum Content {
 /// More of the allowed bits than this make a busy moment. A buffer of one and a half frames keeps encoders from using
 /// all: x264enc spends 0.38 to 0.67 on a moving zone plate at 1080p60 and 4 Mbit/s, and on a page of text that stands
 /// still, at rates from 0.5 to 8 Mbit/s, less than 0.3 from its second second on.
-const BUSY: f64 = 0.35;
+pub const BUSY: f64 = 0.35;
 
 /// The memory of the busy share. With it a picture is motion after 20 s without a pause, and text again after 7 s of
 /// rest: long enough for a page that is scrolled through, short enough for a film.

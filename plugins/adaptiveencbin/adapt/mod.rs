@@ -8,11 +8,13 @@
 //!                    └─ latency ─▶ latency ───┼─────┼─ share ─────┤
 //! observe ─┬─ encode time ─────────▲          │     │            │
 //!          ├─ bytes ─▶ content ───────────────┼─────┘            │
+//!          │     └───▶ filling ───────────────┼──────────────────┴─▶ what is asked of the encoder for it
 //!          └─ cpu ─▶ load ────────────────────┼─ at most 30 fps ─┘
 //! the operator's bounds ──────────────────────┘ have the last word
 //! ```
 
 mod content;
+mod filling;
 mod ladder;
 mod lasting;
 mod latency;
@@ -33,6 +35,7 @@ use super::{
     rate::{Bitrate, Request},
 };
 use content::Classifier;
+use filling::Filling;
 use ladder::Ladder;
 use latency::Latency;
 use limitation::Ledger;
@@ -92,6 +95,7 @@ pub struct Adaptation {
     latency: Latency,
     load: Load,
     classifier: Classifier,
+    filling: Filling,
     ladder: Ladder,
     ledger: Ledger,
     encode_time: Option<Duration>,
@@ -112,6 +116,7 @@ impl Adaptation {
             latency: Latency::new(),
             load: Load::new(),
             classifier,
+            filling: Filling::new(),
             ladder,
             ledger: Ledger::new(now),
             encode_time: None,
@@ -169,6 +174,7 @@ impl Adaptation {
         self.peers.expire(now);
         self.encode_time = observation.encode_time;
         self.classifier.observe(observation.bytes_out, f64::from(self.target.bitrate.bps()), now);
+        self.filling.observe(observation.bytes_out, f64::from(self.target.bitrate.bps()), now);
         self.latency.observe(self.latency(), self.limits.max_latency, now);
         self.load.observe(observation.cpu, self.limits.max_cpu, now);
 
@@ -181,6 +187,16 @@ impl Adaptation {
     /// What to encode.
     pub fn target(&self) -> Target {
         self.target
+    }
+
+    /// The bit rate to ask the encoder for. On a network that carries less than is wanted it is so much that about the target is
+    /// made, but never above the operator's bound.
+    pub fn asked(&self) -> Bitrate {
+        let (request, target) = (self.limits.rate, self.target.bitrate);
+        if target >= request.granted() {
+            return target;
+        }
+        target.scaled(self.filling.gain()).min(request.granted())
     }
 
     /// How long each limit has held.

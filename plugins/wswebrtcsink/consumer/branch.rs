@@ -3,24 +3,20 @@
 
 use super::{
     congestion::Congestion,
+    extensions::Extensions,
     lateness::{Lateness, Turn, Verdict},
     pipeline::{Reports, make},
     plan::Plan,
 };
 use crate::wswebrtcsink::{
-    HeaderExtension,
     frames::Watch,
     payload::{Kind, Payload, answer_caps, offer_caps},
     producer::{self, Producer},
 };
 use gst::{glib, prelude::*};
-use gst_rtp::prelude::RTPHeaderExtensionExt;
 use gst_utils::{ConsumptionLink, streamproducer::ConsumerSettings};
 use gst_webrtc::WebRTCRTPTransceiverDirection;
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Frames that may wait for one consumer, if its thread is stuck; the oldest is dropped first. What waits too long is
 /// dropped by [`Lateness`] as soon as the thread goes on. Not told as a time: appsrc takes the silence of a desktop before
@@ -70,8 +66,8 @@ pub struct StreamBranch<'a> {
 }
 
 impl StreamBranch<'_> {
-    /// Adds it to the pipeline; the gate of the link is shut. Header extensions that can be set later join `playout_delay`.
-    pub fn add(&self, playout_delay: &mut Vec<gst::Element>) -> Result<ConsumptionLink, String> {
+    /// Adds it to the pipeline; the gate of the link is shut.
+    pub fn add(&self) -> Result<(ConsumptionLink, Extensions), String> {
         let glib_error = |err: glib::BoolError| err.to_string();
         let name = format!("{}{}", self.row.kind.as_str(), self.index);
         let appsrc = gst_app::AppSrc::builder().name(&name).caps(self.caps).build();
@@ -83,38 +79,13 @@ impl StreamBranch<'_> {
         let payload_type = section.map_or(self.row.payload_type, |section| section.payload_type);
         payloader.set_property("pt", u32::try_from(payload_type).unwrap_or(96));
 
-        let mut extensions = Vec::new();
-        let playout_delay_id =
-            section.map_or(Some(HeaderExtension::PLAYOUT_DELAY.id), |section| section.playout_delay_id);
-        if let Some(id) = playout_delay_id.filter(|_| self.row.kind == Kind::Video) {
-            let element = make("rtphdrextplayoutdelay")?;
-            let (min, max) = self.plan.playout_delay;
-            apply_playout_delay(&element, min, max);
-            let extension = element
-                .downcast_ref::<gst_rtp::RTPHeaderExtension>()
-                .ok_or("rtphdrextplayoutdelay is no RTP header extension")?;
-            extension.set_id(u32::from(id));
-            payloader.emit_by_name::<()>("add-extension", &[extension]);
-            playout_delay.push(element);
-            extensions.push(HeaderExtension::PLAYOUT_DELAY);
-        }
-
-        let transport_cc_id =
-            section.map_or(Some(HeaderExtension::TRANSPORT_CC.id), |section| section.transport_cc_id);
-        if let Some(id) = transport_cc_id.filter(|_| self.congestion.is_wanted()) {
-            let extension = gst_rtp::RTPHeaderExtension::create_from_uri(HeaderExtension::TRANSPORT_CC.uri)
-                .ok_or("GStreamer has no element rtphdrexttwcc; a plugin package is missing")?;
-            extension.set_id(u32::from(id));
-            payloader.emit_by_name::<()>("add-extension", &[&extension]);
-            extensions.push(HeaderExtension::TRANSPORT_CC);
-        }
-
+        let extensions = Extensions::add(self.plan, self.row.kind, &payloader, self.congestion.is_wanted())?;
         let ssrc = random_ssrc();
         // As text: payloaders differ in the type.
         payloader.set_property_from_str("ssrc", &ssrc.to_string());
         let offered = match section {
             Some(section) => answer_caps(&section.caps, ssrc),
-            None => offer_caps(self.row, self.caps, &extensions, ssrc),
+            None => offer_caps(self.row, self.caps, &extensions.offered(), ssrc),
         };
         self.pipeline.add_many([appsrc.upcast_ref(), &payloader]).map_err(glib_error)?;
         appsrc.link(&payloader).map_err(glib_error)?;
@@ -155,7 +126,7 @@ impl StreamBranch<'_> {
         for element in [payloader, appsrc.upcast()] {
             element.sync_state_with_parent().map_err(glib_error)?;
         }
-        Ok(link)
+        Ok((link, extensions))
     }
 }
 
@@ -195,6 +166,11 @@ fn send_in_time(appsrc: &gst_app::AppSrc, frames: Option<&Arc<Watch>>, congestio
         let verdict = lateness.lock().unwrap_or_else(PoisonError::into_inner).judge(turn, now.into());
         match verdict {
             Verdict::Send => {
+                if turn.is_key {
+                    // Who knows packets only is to know as well.
+                    let comes = gst_video::DownstreamForceKeyUnitEvent::builder().all_headers(true).build();
+                    pad.push_event(comes);
+                }
                 frames.iter().for_each(|frames| frames.entered(pad, buffer));
                 return gst::PadProbeReturn::Ok;
             }
@@ -232,17 +208,10 @@ fn random_ssrc() -> u32 {
     u32::from_be_bytes(bytes).min(u32::MAX - 1)
 }
 
-/// Sets the playout delay that packets ask for.
-pub fn apply_playout_delay(extension: &gst::Element, min: Duration, max: Duration) {
-    let ms = |delay: Duration| u32::try_from(delay.as_millis()).unwrap_or(u32::MAX);
-    extension.set_property("min-delay", ms(min));
-    extension.set_property("max-delay", ms(max));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc;
+    use std::{sync::mpsc, time::Duration};
 
     /// A branch that ends in a sink: what came through it, and how often it asked for a key frame.
     struct Bench {

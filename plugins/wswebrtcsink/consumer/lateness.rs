@@ -28,6 +28,14 @@ pub const MOST_AHEAD: Duration = Duration::from_millis(200);
 /// And nothing until it takes less than this.
 pub const LITTLE_AHEAD: Duration = Duration::from_millis(20);
 
+/// What a key frame takes beyond that is borne up to this: another one instead of it would take as long.
+pub const MOST_FOR_KEY: Duration = Duration::from_millis(800);
+
+/// From one key frame that is asked for because of what the pacer holds to the next; each that follows at once takes twice as long.
+pub const APART: Duration = Duration::from_millis(500);
+/// Up to this.
+pub const MOST_APART: Duration = Duration::from_secs(4);
+
 /// A frame whose turn has come.
 #[derive(Debug, Clone, Copy)]
 pub struct Turn {
@@ -63,6 +71,12 @@ pub struct Lateness {
     blocked: bool,
     /// Since when every frame has been late.
     late_since: Option<Duration>,
+    /// A key frame was sent last: how much was before it.
+    before_key: Option<Duration>,
+    /// What the last key frame takes to leave, until the pacer is empty again.
+    key_time: Duration,
+    /// When a key frame was asked for because of what the pacer held, and how long to wait for the next.
+    asked: Option<(Duration, Duration)>,
 }
 
 impl Lateness {
@@ -70,18 +84,29 @@ impl Lateness {
     pub fn judge(&mut self, turn: Turn, now: Duration) -> Verdict {
         if turn.paused {
             // Whoever paused asks for the key frame when it is over.
-            *self = Self { skipping: true, ..Self::default() };
+            self.skip();
             return Verdict::Drop;
         }
-        if turn.ahead > if self.blocked { LITTLE_AHEAD } else { MOST_AHEAD } {
+        if let Some(before) = self.before_key.take() {
+            self.key_time = turn.ahead.saturating_sub(before).min(MOST_FOR_KEY);
+        }
+        if turn.ahead <= LITTLE_AHEAD {
+            self.key_time = Duration::ZERO;
+        }
+        if turn.ahead > if self.blocked { LITTLE_AHEAD } else { MOST_AHEAD + self.key_time } {
             // A key frame would be late as well, and what is between it and the next could not be shown.
-            *self = Self { skipping: true, blocked: true, late_since: None };
+            self.skip();
+            self.blocked = true;
+            return Verdict::Drop;
+        }
+        if self.blocked && !turn.is_key && !self.may_ask(now) {
             return Verdict::Drop;
         }
         let was_blocked = std::mem::take(&mut self.blocked);
         if turn.is_key {
             // Also a late one: nothing better is under way, and what waits behind it is judged by itself.
             self.skipping = false;
+            self.before_key = Some(turn.ahead);
             return Verdict::Send;
         }
         if was_blocked {
@@ -97,10 +122,27 @@ impl Lateness {
         let since = (waited > LATE).then(|| *self.late_since.get_or_insert(now));
         let too_long = since.is_some_and(|since| now.saturating_sub(since) >= PATIENCE);
         if turn.follows_gap || too_long || waited > TOO_LATE {
-            *self = Self { skipping: true, ..Self::default() };
+            self.skip();
             return Verdict::DropAndAsk;
         }
         Verdict::Send
+    }
+
+    /// Nothing can be decoded until a key frame comes.
+    fn skip(&mut self) {
+        *self = Self { skipping: true, asked: self.asked, ..Self::default() };
+    }
+
+    /// Whether it is time to ask for a key frame again, noting that it is done.
+    fn may_ask(&mut self, now: Duration) -> bool {
+        let apart = match self.asked {
+            Some((at, apart)) if now < at + apart => return false,
+            // It did not last.
+            Some((at, apart)) if now < at + 4 * apart => (2 * apart).min(MOST_APART),
+            _ => APART,
+        };
+        self.asked = Some((now, apart));
+        true
     }
 }
 
@@ -186,6 +228,7 @@ mod tests {
         use Verdict::{Drop, DropAndAsk, Send};
         for (turn, verdict) in [
             (KEY, Send),
+            (delta(0), Send),
             (behind(delta(0), 200), Send),
             (behind(delta(0), 201), Drop),
             (behind(KEY, 120), Drop),
@@ -197,6 +240,40 @@ mod tests {
         ] {
             assert_eq!(lateness.judge(turn, ms(0)), verdict, "{turn:?}");
         }
+    }
+
+    #[test]
+    fn a_key_frame_that_takes_long_is_not_replaced_by_another() {
+        let mut lateness = Lateness::default();
+        let behind = |turn, ahead_ms| Turn { ahead: ms(ahead_ms), ..turn };
+        // It takes 500 ms to leave; what comes after it waits behind it.
+        assert_eq!(lateness.judge(behind(KEY, 10), ms(0)), Verdict::Send);
+        for (at, ahead) in [(16, 510), (100, 480), (400, 300), (700, 15)] {
+            assert_eq!(lateness.judge(behind(delta(0), ahead), ms(at)), Verdict::Send, "at {at} ms");
+        }
+        assert_eq!(lateness.judge(behind(delta(0), 210), ms(800)), Verdict::Drop, "that time is over");
+    }
+
+    /// A link on which every key frame blocks it again: when one is asked for, in ms.
+    #[test]
+    fn where_key_frames_do_not_help_they_are_asked_for_ever_less_often() {
+        let mut lateness = Lateness::default();
+        let (mut asked, mut key_due, mut busy_until) = (Vec::new(), Some(0), 0);
+        for at in (0..20_000).step_by(20) {
+            let is_key = key_due.is_some_and(|due| at >= due);
+            let turn = if is_key { KEY } else { delta(0) };
+            match lateness.judge(Turn { ahead: ms(u64::saturating_sub(busy_until, at)), ..turn }, ms(at)) {
+                Verdict::Send if is_key => (key_due, busy_until) = (None, at + 1500),
+                Verdict::DropAndAsk => {
+                    asked.push(at);
+                    key_due = Some(at + 20);
+                }
+                _ => {}
+            }
+        }
+        let apart: Vec<_> = asked.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(apart.iter().skip(3).all(|apart| *apart >= 3000), "{apart:?}");
+        assert!(!apart.is_empty());
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod branch;
 pub mod channels;
 pub mod congestion;
 mod estimate;
+mod extensions;
 pub mod failure;
 mod lateness;
 pub mod negotiation;
@@ -23,7 +24,6 @@ use super::{
     continuity::Serial,
     frames::{Beyond, Watch},
     hub::Hub,
-    keyframes::Debounce,
     mdns,
 };
 use channels::Channels;
@@ -94,8 +94,6 @@ pub struct Consumer {
     page_reports: Mutex<PageReports>,
     /// Its frames, on their way; from when its pipeline is up.
     frames: OnceLock<Arc<Watch>>,
-    /// When key frames that it wants are asked for, while others count more than it.
-    key_frames: Mutex<Debounce>,
     /// What is known of its network has changed.
     network_news: Notify,
     /// Figures of its congestion control, as last looked at.
@@ -130,7 +128,6 @@ impl Consumer {
             page_stats: Mutex::new(None),
             page_reports: Mutex::default(),
             frames: OnceLock::new(),
-            key_frames: Mutex::default(),
             network_news: Notify::new(),
             congestion: Mutex::default(),
             units: (AtomicU64::new(0), AtomicU64::new(0)),

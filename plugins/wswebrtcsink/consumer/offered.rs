@@ -193,7 +193,8 @@ fn parameter<'a>(media: &'a SDPMediaRef, format: &str, name: &str) -> Option<&'a
     pairs.find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
 }
 
-fn extension_id(media: &SDPMediaRef, uri: &str) -> Option<u8> {
+/// The number that a section of a description has for a header extension.
+pub fn extension_id(media: &SDPMediaRef, uri: &str) -> Option<u8> {
     let mut extensions = media.attributes().filter(|attribute| attribute.key() == "extmap");
     extensions.find_map(|attribute| {
         let mut words = attribute.value()?.split_ascii_whitespace();

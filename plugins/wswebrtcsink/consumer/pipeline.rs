@@ -5,9 +5,10 @@
 
 use super::{
     answer,
-    branch::{StreamBranch, apply_playout_delay},
+    branch::StreamBranch,
     channels::{self, Channels},
     congestion::Congestion,
+    extensions::Extensions,
     negotiation::Input,
     offered::Offered,
     plan::Plan,
@@ -62,7 +63,7 @@ pub struct ConsumerPipeline {
     offered: Option<Arc<Offered>>,
     links: Vec<(Kind, ConsumptionLink)>,
     producers: Vec<Producer>,
-    playout_delay: Vec<gst::Element>,
+    extensions: Vec<Extensions>,
     frames: Option<Arc<Watch>>,
     congestion: Arc<Congestion>,
 }
@@ -125,7 +126,7 @@ impl ConsumerPipeline {
 
         state(pipeline, gst::State::Ready)?;
         let mut links = Vec::new();
-        let mut playout_delay = Vec::new();
+        let mut extensions = Vec::new();
         for (index, (producer, row, caps)) in plan.streams.iter().enumerate() {
             let is_first_video = plan.streams[..index].iter().all(|(_, row, _)| row.kind != Kind::Video);
             let frames = frames.as_ref().filter(|_| row.kind == Kind::Video && is_first_video);
@@ -141,7 +142,9 @@ impl ConsumerPipeline {
                 congestion: &congestion,
                 reports,
             };
-            links.push((row.kind, stream.add(&mut playout_delay)?));
+            let (link, added) = stream.add()?;
+            links.push((row.kind, link));
+            extensions.push(added);
         }
         let channels = match plan.offered {
             Some(_) => None,
@@ -157,7 +160,7 @@ impl ConsumerPipeline {
             offered: plan.offered.clone(),
             links,
             producers,
-            playout_delay,
+            extensions,
             frames,
             congestion,
         })
@@ -192,6 +195,10 @@ impl ConsumerPipeline {
             reports.input(Input::AnswerRefused("it cannot be parsed".into()));
             return;
         };
+        for extensions in &self.extensions {
+            let kept = extensions.keep(&message);
+            gst::debug!(super::CAT, obj = self.pipeline, "header extensions that the answer takes: {kept:?}");
+        }
         let answer = WebRTCSessionDescription::new(WebRTCSDPType::Answer, message);
         let promise = gst::Promise::with_change_func(move |reply| {
             if let Err(why) = reply_error(&reply) {
@@ -223,9 +230,9 @@ impl ConsumerPipeline {
     }
 
     /// Changes the playout delay that the packets ask for.
-    pub fn set_playout_delay(&self, (min, max): (Duration, Duration)) {
-        for extension in &self.playout_delay {
-            apply_playout_delay(extension, min, max);
+    pub fn set_playout_delay(&self, delay: (Duration, Duration)) {
+        for extensions in &self.extensions {
+            extensions.set_playout_delay(delay);
         }
     }
 

@@ -2,7 +2,7 @@
 //! application, and back to the page.
 
 use super::{CAT, Consumer, VIEW, json, negotiation::Input, pipeline::Reports};
-use crate::wswebrtcsink::{frames::Beyond, hub::Hub, keyframes::Verdict, policy, runtime::runtime};
+use crate::wswebrtcsink::{frames::Beyond, hub::Hub, runtime::runtime};
 use std::sync::{Arc, PoisonError, atomic::Ordering};
 use vdi_protocol::{
     control::{FromPage, PageStats, ToPage},
@@ -67,27 +67,7 @@ impl Reports for Reporter {
     }
 
     fn wants_key_frame(&self) -> bool {
-        if self.hub.counts(&self.consumer.id) {
-            return true;
-        }
-        let due = {
-            let mut key_frames = self.consumer.key_frames.lock().unwrap_or_else(PoisonError::into_inner);
-            match key_frames.request(policy::BYSTANDER_KEY_FRAMES, self.consumer.opened.elapsed()) {
-                Verdict::Now => return true,
-                Verdict::Pending => return false,
-                Verdict::At(due) => due,
-            }
-        };
-        let (hub, consumer) = (self.hub.clone(), self.consumer.clone());
-        runtime().spawn(async move {
-            tokio::time::sleep(due.saturating_sub(consumer.opened.elapsed())).await;
-            let now = consumer.opened.elapsed().max(due);
-            let is_due = consumer.key_frames.lock().unwrap_or_else(PoisonError::into_inner).due(now);
-            if is_due {
-                hub.request_key_frame();
-            }
-        });
-        false
+        self.hub.may_request_key_frame(&self.consumer.id)
     }
 
     fn network_changed(&self) {

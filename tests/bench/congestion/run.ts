@@ -28,7 +28,7 @@ export const aroundSeconds = ({ warmUpS, kind }: Scenario): number => warmUpS + 
 
 export async function run(chromium: Chromium, desktop: Desktop, scenario: Scenario, controller: Controller): Promise<Run> {
   const link = Link.start({ down: firstWords(scenario), up: "delay=20ms" });
-  const flags = [...ONE_PATH, "--framerate", "30", "--max-bitrate", String(scenario.ceilingBps / 1000), "--congestion-control", controller];
+  const flags = [...ONE_PATH, "--framerate", "30", "--max-bitrate", String(scenario.ceilingBps / 1000), "--video-bitrate", String(scenario.ceilingBps / 1000), "--congestion-control", controller];
   const launcher = await Launcher.start({ flags, desktop: [], env: desktop.env });
   const viewer = await chromium.prepare(launcher, { viewport: VIEWPORT });
   await through(link, viewer);

@@ -214,7 +214,7 @@ impl Picture {
     /// Adds grain that no other picture has: nothing can be told of it from the picture before, so that an encoder spends
     /// whatever it may on it.
     pub fn grained(mut self, chance: &mut Rng) -> Self {
-        const DEEP: i16 = 24;
+        const DEEP: i16 = 12;
         for pixel in self.bytes.chunks_exact_mut(PIXEL_BYTES) {
             let grain = chance.i16(-DEEP..=DEEP);
             for level in &mut pixel[..3] {
@@ -291,8 +291,8 @@ mod tests {
             sum as f64 / (320 * 180 * 3) as f64
         };
         // The mean of one grain, and of the difference of two.
-        assert!((10.0..13.5).contains(&apart(&plain, &one)), "{}", apart(&plain, &one));
-        assert!((14.0..18.0).contains(&apart(&one, &other)), "{}", apart(&one, &other));
+        assert!((5.0..7.0).contains(&apart(&plain, &one)), "{}", apart(&plain, &one));
+        assert!((7.0..9.0).contains(&apart(&one, &other)), "{}", apart(&one, &other));
         let mean = |picture: &Picture| {
             picture.bytes.iter().map(|byte| f64::from(*byte)).sum::<f64>() / picture.bytes.len() as f64
         };
