@@ -177,6 +177,7 @@ impl RtpCongestion {
 
     fn src_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
         if let Some(structure) = event.structure().filter(|structure| feedback::is_feedback(structure)) {
+            gst::trace!(CAT, imp = self, "{structure}");
             let (header_bytes, kinds) = {
                 let state = self.state();
                 (state.sender.header_bytes(), state.kinds)

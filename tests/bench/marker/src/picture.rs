@@ -212,11 +212,16 @@ pub fn scene(chance: &mut Rng, width: usize, height: usize, frames: usize) -> im
 
 impl Picture {
     /// Adds grain that no other picture has: nothing can be told of it from the picture before, so that an encoder spends
-    /// whatever it may on it.
+    /// whatever it may on it. It differs from tile to tile, as the textures of real pictures do: grain of one depth would be all
+    /// or nothing to a quantiser.
     pub fn grained(mut self, chance: &mut Rng) -> Self {
-        const DEEP: i16 = 12;
-        for pixel in self.bytes.chunks_exact_mut(PIXEL_BYTES) {
-            let grain = chance.i16(-DEEP..=DEEP);
+        const TILE: usize = 32;
+        const DEPTHS: [i16; 7] = [2, 3, 4, 6, 9, 14, 22];
+        let width = self.width;
+        for (index, pixel) in self.bytes.chunks_exact_mut(PIXEL_BYTES).enumerate() {
+            let (column, row) = (index % width / TILE, index / width / TILE);
+            let deep = DEPTHS[(3 * column + 5 * row) % DEPTHS.len()];
+            let grain = chance.i16(-deep..=deep);
             for level in &mut pixel[..3] {
                 *level = (i16::from(*level) + grain).clamp(0, 255) as u8;
             }
