@@ -14,7 +14,7 @@ use crate::{
     delay::QueueDelay,
     delivery::Delivery,
     loss::{self, Loss, Verdict},
-    probing::{Answer, Probing},
+    probing::{self, Answer, Probing},
     recovery::Recovery,
     rivals::Rivals,
     sequence::{News, Sequence},
@@ -27,11 +27,11 @@ use std::time::Duration;
 const LARGEST: DataSize = DataSize::from_bytes(65_535);
 
 /// A queue stands when no packet of a tenth of a second waited less than this.
-const STANDING: Duration = Duration::from_millis(7);
+const STANDING: Duration = Duration::from_millis(5);
 /// What a noisy link adds to that at most.
 const MOST_NOISE: Duration = Duration::from_millis(12);
 /// A queue is empty below this.
-const EMPTY: Duration = Duration::from_millis(4);
+const EMPTY: Duration = Duration::from_millis(3);
 /// A queue that was told of so often stands.
 const CONFIRMED: u32 = 2;
 
@@ -45,6 +45,9 @@ const LONG: Duration = Duration::from_millis(60);
 const ALARMING: Duration = Duration::from_millis(30);
 /// What of the link's rate is taken when the queue is empty.
 const TAKEN: f64 = 0.92;
+
+/// What will have waited for so long was overtaken by what is on the screen.
+const HOPELESSLY_LATE: Duration = Duration::from_millis(250);
 
 /// A queue that is gone when the packets are told of that left so soon after the rate went down is not gone because of that: a
 /// receiver had no processor for a moment, or a radio no air.
@@ -64,7 +67,7 @@ const SMALL_SHARE: f64 = 0.4;
 const PACKET: DataSize = DataSize::from_bytes(1200);
 /// Growth each second far from any known limit, and close to it.
 const GROWTH_FAR: f64 = 0.15;
-const GROWTH_NEAR: f64 = 0.03;
+const GROWTH_NEAR: f64 = 0.02;
 /// A limit is close within this factor.
 const NEAR: f64 = 1.1;
 /// A limit that was met so long ago is history.
@@ -75,7 +78,7 @@ const PROVEN: f64 = 1.5;
 /// Packets leave so many times as fast as the estimate: a frame shall not wait for the next one's time.
 const PACING: f64 = 2.5;
 /// The same close to the link's limit: what it cannot carry at once waits here, where it can still be outrun by sound.
-const PACING_NEAR: f64 = 1.25;
+const PACING_NEAR: f64 = 1.15;
 /// While a queue empties.
 const PACING_DRAIN: f64 = 1.05;
 
@@ -253,6 +256,8 @@ impl Controller {
     /// What it has come to.
     pub fn output(&self) -> Output {
         let pacing = match self.state {
+            // Bursts would lose what the trial is about.
+            State::Increase if self.loss.is_trying() => PACING_NEAR,
             State::Increase | State::Silent => PACING,
             State::Hold | State::Compete => PACING_NEAR,
             State::Drain => PACING_DRAIN,
@@ -353,6 +358,13 @@ impl Controller {
         self.drain = Some(Drain { since: now, before: self.estimate, begun_with: None, rate });
         self.state = State::Drain;
         self.probing.hold_off(now);
+        // What has left and was not told of waits behind what stands in the queue, and takes longer to come than it took to leave.
+        let on_the_way = self.usage.since(self.told_up_to).at(rate);
+        let took = now.saturating_sub(self.told_up_to);
+        let late = self.delay.standing().unwrap_or_default() + on_the_way.saturating_sub(took);
+        if late > HOPELESSLY_LATE {
+            self.recovery.replace(now);
+        }
         self.set(self.estimate.min(rate.scaled(DRAIN)));
     }
 
@@ -503,7 +515,7 @@ impl Controller {
                 }
             }
             Answer::Limit(rate) => {
-                self.limit = Some((rate, now));
+                self.limit = Some((rate.scaled(1.0 / probing::TRUST), now));
                 self.set(self.estimate.max(rate.scaled(TAKEN)));
             }
             Answer::Room(_) | Answer::Nothing => {}

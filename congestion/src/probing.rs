@@ -25,7 +25,7 @@ const INTERVAL_IDLE_MOST: Duration = Duration::from_secs(60);
 /// A packet's time by the sender's session, by which feedback is held against it, is a little later than that at which it left.
 const STAMPED: Duration = Duration::from_millis(5);
 /// What of a rate that was proven for 15 ms is taken for lasting.
-const TRUST: f64 = 0.85;
+pub const TRUST: f64 = 0.85;
 
 /// A probe on its way.
 #[derive(Debug, Clone, Copy)]

@@ -10,6 +10,8 @@ const MEMORY: Duration = Duration::from_millis(150);
 const MOST_PACKETS: usize = 4096;
 /// What takes longer to send again is not worth it.
 const WORTH: Duration = Duration::from_millis(100);
+/// An encoder is told of a new rate within so long.
+const RATE_KNOWN: Duration = Duration::from_millis(75);
 /// From one key frame to the next: time for the first to arrive.
 const APART: Duration = Duration::from_millis(500);
 
@@ -19,9 +21,17 @@ pub struct Recovery {
     /// When it was told of, the number of the packet, and its size.
     lost: VecDeque<(Duration, u16, DataSize)>,
     last: Option<Duration>,
+    /// When one will be wanted whatever is lost.
+    due: Option<Duration>,
 }
 
 impl Recovery {
+    /// The link carries so little all of a sudden that what is on its way will not come in time, if at all. Once the encoder
+    /// knows the new rate, a key frame is worth more than it.
+    pub fn replace(&mut self, now: Duration) {
+        self.due.get_or_insert(now + RATE_KNOWN);
+    }
+
     /// A packet of a picture was lost.
     pub fn lost(&mut self, sequence: u16, size: DataSize, now: Duration) {
         self.lost.push_back((now, sequence, size));
@@ -40,12 +50,16 @@ impl Recovery {
         while self.lost.front().is_some_and(|(at, ..)| *at + MEMORY + round_trip < now) {
             self.lost.pop_front();
         }
+        let is_due = self.due.is_some_and(|due| now >= due);
         let missing = self.lost.iter().fold(DataSize::ZERO, |sum, (.., size)| sum + *size);
-        if missing.at(rate) <= WORTH || self.last.is_some_and(|last| now < last + APART + round_trip) {
+        if (missing.at(rate) <= WORTH && !is_due)
+            || self.last.is_some_and(|last| now < last + APART + round_trip)
+        {
             return false;
         }
         self.last = Some(now);
         self.lost.clear();
+        self.due = None;
         true
     }
 }
@@ -77,6 +91,15 @@ mod tests {
             wanted += u32::from(recovery.wants_key_frame(Bitrate::from_kbps(1000), ms(20), ms(10 * n)));
         }
         assert_eq!(wanted, 2, "in a second");
+    }
+
+    #[test]
+    fn one_that_will_be_wanted_is_told_once_when_the_encoder_knows_its_rate() {
+        let mut recovery = Recovery::default();
+        recovery.replace(ms(1000));
+        recovery.replace(ms(1050));
+        let wanted = |at| recovery.wants_key_frame(Bitrate::from_kbps(1000), ms(20), ms(at));
+        assert_eq!([1000, 1074, 1075, 1076, 3000].map(wanted), [false, false, true, false, false]);
     }
 
     #[test]

@@ -27,6 +27,14 @@ impl Usage {
         }
     }
 
+    /// What has left after a time, of the last window.
+    pub fn since(&self, time: Duration) -> DataSize {
+        self.pieces
+            .iter()
+            .filter(|(begin, _)| *begin > time)
+            .fold(DataSize::ZERO, |sum, (_, size)| sum + *size)
+    }
+
     /// The rate over the last window.
     pub fn rate(&self, now: Duration) -> Bitrate {
         let recent = self.pieces.iter().filter(|(begin, _)| *begin + WINDOW >= now);

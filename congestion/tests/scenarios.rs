@@ -16,7 +16,7 @@ use link::{
 use std::time::Duration;
 use vdi_congestion::Bitrate;
 
-const SEEDS: [u64; 3] = [1, 2, 3];
+const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 
 /// Plays it with each seed, and looks at what came of it.
 fn each(setup: &Setup, look: impl Fn(u64, &Figures)) {
@@ -65,13 +65,14 @@ fn a_narrowing_freezes_the_picture_once_at_most() {
 
 #[test]
 fn a_steady_link_is_used_without_a_queue() {
-    for rate in [4.0, 8.0, 12.0] {
-        each(&steady(rate, ms(20)), |seed, figures| {
+    for (rate, fps) in [(4.0, 60), (8.0, 60), (12.0, 60), (4.0, 30), (8.0, 30), (12.0, 30)] {
+        each(&Setup { fps, ..steady(rate, ms(20)) }, |seed, figures| {
+            let what = format!("seed {seed}, {rate} Mbit/s, {fps} frames a second");
             let used = figures.used(5.0, 60.0);
-            assert!(used > 0.9, "seed {seed}, {rate} Mbit/s: {used:.3} used");
+            assert!(used > 0.9, "{what}: {used:.3} used");
             let waited = figures.waited(95.0, 5.0, 60.0);
-            assert!(waited < ms(30), "seed {seed}, {rate} Mbit/s: {waited:?} in the queue");
-            assert_eq!(figures.freezes(ms(300), 1.0, 60.0), [], "seed {seed}, {rate} Mbit/s");
+            assert!(waited < ms(30), "{what}: {waited:?} in the queue");
+            assert_eq!(figures.freezes(ms(300), 1.0, 60.0), [], "{what}");
         });
     }
 }

@@ -39,6 +39,7 @@ pub fn on(trace: Trace, usual: Bitrate, queue: Duration, one_way: Duration, seco
         back_loss: 0.0,
         back_gap: None,
         content: Content::Motion,
+        fps: 60,
         has_sound: true,
         bounds: Bounds { min: mbps(0.15), max: mbps(12.0) },
         start: mbps(4.0),

@@ -51,6 +51,8 @@ pub struct Setup {
     pub back_gap: Option<(Duration, Duration)>,
     /// What is on the screen.
     pub content: Content,
+    /// Frames a second.
+    pub fps: u32,
     /// Sound, without which nothing at all is sent while the screen rests.
     pub has_sound: bool,
     /// What the encoder may use at most.
@@ -78,7 +80,7 @@ struct Queued {
 pub fn play(setup: &Setup, candidate: &mut dyn Candidate) -> Figures {
     let mut random = fastrand::Rng::with_seed(setup.seed ^ 0x5eed);
     let mut wire = Wire::new(setup.there.clone(), setup.seed);
-    let mut source = Source::new(setup.content, setup.seed + 1);
+    let mut source = Source::new(setup.content, setup.fps, setup.seed + 1);
     let mut receiver = Receiver::new(Duration::from_secs(random.u64(1..100_000)));
     let seconds = Duration::from_secs_f64;
     let mut rival = setup.rival.map(|(from, to)| Rival::new(seconds(from), seconds(to)));

@@ -4,8 +4,6 @@ use super::trace::normal;
 use std::time::Duration;
 use vdi_congestion::{Bitrate, DataSize};
 
-/// Frames a second.
-pub const FPS: u32 = 60;
 /// Payload of a packet, and what is around it.
 pub const PAYLOAD: u64 = 1200;
 /// Headers of IP, UDP, RTP with extensions, and SRTP's tag.
@@ -53,6 +51,8 @@ pub struct Made {
 #[derive(Debug)]
 pub struct Source {
     content: Content,
+    /// From one frame to the next.
+    frame: Duration,
     random: fastrand::Rng,
     next: Duration,
     next_picture: Duration,
@@ -62,13 +62,14 @@ pub struct Source {
 
 impl Source {
     /// Begins with a key frame.
-    pub fn new(content: Content, seed: u64) -> Self {
+    pub fn new(content: Content, fps: u32, seed: u64) -> Self {
         let first = match content {
             Content::Still { every, .. } => every,
             _ => Duration::MAX,
         };
         Self {
             content,
+            frame: Duration::from_secs(1) / fps,
             random: fastrand::Rng::with_seed(seed),
             next: Duration::ZERO,
             next_picture: first,
@@ -88,14 +89,14 @@ impl Source {
         if now < self.next {
             return None;
         }
-        self.next += Duration::from_secs(1) / FPS;
-        let usual = target.over(Duration::from_secs(1) / FPS).bytes() as f64;
+        self.next += self.frame;
+        let usual = target.over(self.frame).bytes() as f64;
         // A coder at constant bit rate makes frames of nearly one size; its model errs by a fifth or so.
         let noise = (0.15 * normal(&mut self.random)).exp();
         let bytes = match self.content {
             Content::Motion => usual * noise,
             Content::Part(share) => usual * share * noise,
-            Content::Upto(rate) => usual.min(rate.over(Duration::from_secs(1) / FPS).bytes() as f64) * noise,
+            Content::Upto(rate) => usual.min(rate.over(self.frame).bytes() as f64) * noise,
             Content::Sleep(from, to) if now >= from && now < to => return None,
             Content::Sleep(..) => usual * noise,
             Content::Rest { from, .. } if now < from => usual * noise,
