@@ -26,8 +26,8 @@ use std::time::Duration;
 /// No packet is larger (RFC 791, 3.1); what says so is not believed.
 const LARGEST: DataSize = DataSize::from_bytes(65_535);
 
-/// A queue stands when no packet of a tenth of a second waited less than this.
-const STANDING: Duration = Duration::from_millis(5);
+/// A queue stands when no packet of a tenth of a second waited less than this, and than another packet takes.
+const STANDING: Duration = Duration::from_millis(4);
 /// What a noisy link adds to that at most.
 const MOST_NOISE: Duration = Duration::from_millis(12);
 /// A queue is empty below this.
@@ -127,6 +127,8 @@ struct Drain {
     /// The queue when the lower rate had come through.
     begun_with: Option<Duration>,
     rate: Bitrate,
+    /// A key frame has been asked for.
+    has_replaced: bool,
 }
 
 /// The shortest of the last seconds.
@@ -253,6 +255,12 @@ impl Controller {
         self.recovery.wants_key_frame(rate, round_trip, now)
     }
 
+    /// Whether the link has become so narrow that what waits to leave is not worth sending any more: a key frame will be wanted
+    /// within a moment.
+    pub fn is_replacing(&self) -> bool {
+        self.recovery.is_replacing()
+    }
+
     /// What it has come to.
     pub fn output(&self) -> Output {
         let pacing = match self.state {
@@ -269,7 +277,8 @@ impl Controller {
             _ => self.estimate,
         };
         // Whoever never tells anything is not throttled on a guess.
-        let pacing_rate = if self.is_blind { self.bounds.max.scaled(PACING) } else { target.scaled(pacing) };
+        let pacing_rate =
+            if self.is_blind { self.bounds.max.scaled(PACING) } else { self.estimate.scaled(pacing) };
         Output {
             estimate: self.estimate,
             target,
@@ -296,7 +305,7 @@ impl Controller {
     }
 
     fn threshold(&self) -> Duration {
-        STANDING + (2 * self.delay.noise()).min(MOST_NOISE)
+        STANDING + PACKET.at(self.estimate) + (2 * self.delay.noise()).min(MOST_NOISE)
     }
 
     fn round_trip(&self) -> Duration {
@@ -355,17 +364,24 @@ impl Controller {
     fn overuse(&mut self, now: Duration) {
         let Some(rate) = self.busy_rate() else { return };
         self.limit = Some((rate, now));
-        self.drain = Some(Drain { since: now, before: self.estimate, begun_with: None, rate });
+        self.drain =
+            Some(Drain { since: now, before: self.estimate, begun_with: None, rate, has_replaced: false });
         self.state = State::Drain;
         self.probing.hold_off(now);
-        // What has left and was not told of waits behind what stands in the queue, and takes longer to come than it took to leave.
+        self.replace_what_is_late(rate, now);
+        self.set(self.estimate.min(rate.scaled(DRAIN)));
+    }
+
+    /// What has left and was not told of waits behind what stands in the queue, and takes longer to come than it took to leave.
+    fn replace_what_is_late(&mut self, rate: Bitrate, now: Duration) {
+        let Some(drain) = self.drain.as_mut().filter(|drain| !drain.has_replaced) else { return };
         let on_the_way = self.usage.since(self.told_up_to).at(rate);
         let took = now.saturating_sub(self.told_up_to);
-        let late = self.delay.standing().unwrap_or_default() + on_the_way.saturating_sub(took);
+        let late = self.delay.momentary().unwrap_or_default() + on_the_way.saturating_sub(took);
         if late > HOPELESSLY_LATE {
+            drain.has_replaced = true;
             self.recovery.replace(now);
         }
-        self.set(self.estimate.min(rate.scaled(DRAIN)));
     }
 
     fn drain(&mut self, standing: Duration, now: Duration) {
@@ -390,6 +406,7 @@ impl Controller {
             if let Some(rate) = busy {
                 drain.rate = rate;
                 self.limit = Some((rate, now));
+                self.replace_what_is_late(rate, now);
                 self.set(rate.scaled(DRAIN));
             }
             return;

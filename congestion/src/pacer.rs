@@ -105,6 +105,13 @@ impl<T> Pacer<T> {
         self.queued.at(self.rate)
     }
 
+    /// Forgets what waits of a class. How many packets that were.
+    pub fn drop_all(&mut self, class: Class) -> usize {
+        let dropped = std::mem::take(&mut self.queues[class as usize]);
+        self.queued = dropped.iter().fold(self.queued, |sum, (size, _)| sum - *size);
+        dropped.len()
+    }
+
     /// Forgets what waits.
     pub fn clear(&mut self) {
         self.queues.iter_mut().for_each(VecDeque::clear);

@@ -11,7 +11,7 @@ const MOST_PACKETS: usize = 4096;
 /// What takes longer to send again is not worth it.
 const WORTH: Duration = Duration::from_millis(100);
 /// An encoder is told of a new rate within so long.
-const RATE_KNOWN: Duration = Duration::from_millis(75);
+const RATE_KNOWN: Duration = Duration::from_millis(40);
 /// From one key frame to the next: time for the first to arrive.
 const APART: Duration = Duration::from_millis(500);
 
@@ -30,6 +30,11 @@ impl Recovery {
     /// knows the new rate, a key frame is worth more than it.
     pub fn replace(&mut self, now: Duration) {
         self.due.get_or_insert(now + RATE_KNOWN);
+    }
+
+    /// Whether what is on its way, and what waits for its turn, is to be replaced.
+    pub fn is_replacing(&self) -> bool {
+        self.due.is_some()
     }
 
     /// A packet of a picture was lost.
@@ -99,7 +104,7 @@ mod tests {
         recovery.replace(ms(1000));
         recovery.replace(ms(1050));
         let wanted = |at| recovery.wants_key_frame(Bitrate::from_kbps(1000), ms(20), ms(at));
-        assert_eq!([1000, 1074, 1075, 1076, 3000].map(wanted), [false, false, true, false, false]);
+        assert_eq!([1000, 1039, 1040, 1041, 3000].map(wanted), [false, false, true, false, false]);
     }
 
     #[test]

@@ -79,6 +79,7 @@ pub fn stats(state: &mut State) -> gst::Structure {
         .field("pacer-queued-bytes", totals.queued.bytes())
         .field("pacer-delay", ns(state.sender.delay()))
         .field("packets-dropped", totals.dropped)
+        .field("packets-replaced", totals.replaced)
         .field("probes-sent", totals.probes)
         .field("padding-bytes", totals.padding.bytes())
         .build()

@@ -44,6 +44,9 @@ const MAX_RETRANSMISSIONS: Duration = Duration::from_millis(250);
 const DRAINED_IN: Duration = Duration::from_millis(500);
 const MOST_FOR_WAITING: f64 = 0.4;
 
+/// A key frame that is to replace what waits comes within so long, or not at all.
+const KEY_FRAME_COMES: Duration = Duration::from_secs(1);
+
 /// For so long packets may be asked for that a key frame has replaced.
 const REPLACED: Duration = Duration::from_secs(3);
 
@@ -108,6 +111,8 @@ pub struct Totals {
     pub padding: DataSize,
     /// Packets that found no room.
     pub dropped: u64,
+    /// Packets that a key frame has replaced before they left.
+    pub replaced: u64,
     /// What waits.
     pub queued: DataSize,
 }
@@ -125,6 +130,8 @@ pub struct Sender<T> {
     replaced: Option<(u16, Duration)>,
     /// One was asked for and has not come.
     is_key_frame_wanted: bool,
+    /// Until this time no picture leaves before it.
+    none_before: Option<Duration>,
     /// The number of the newest picture packet that has come.
     newest: Option<u16>,
     /// Requests that have not been handed out.
@@ -136,6 +143,7 @@ pub struct Sender<T> {
     /// Length of the last picture packet's header.
     header_bytes: usize,
     dropped: u64,
+    replaced_packets: u64,
     padding: DataSize,
 }
 
@@ -152,6 +160,7 @@ impl<T> Sender<T> {
             repeats: VecDeque::new(),
             replaced: None,
             is_key_frame_wanted: false,
+            none_before: None,
             newest: None,
             ask: Vec::new(),
             poll_at: now,
@@ -159,6 +168,7 @@ impl<T> Sender<T> {
             told: ([output.estimate, output.target], now),
             header_bytes: 0,
             dropped: 0,
+            replaced_packets: 0,
             padding: DataSize::ZERO,
         }
     }
@@ -203,6 +213,10 @@ impl<T> Sender<T> {
         if class == Class::Video {
             self.newest = Some(packet.header.sequence);
         }
+        if matches!(class, Class::Video | Class::Retransmission) && self.is_awaiting_key_frame(now) {
+            self.replaced_packets += 1;
+            return true;
+        }
         self.pacer.push(class, size, packet);
         true
     }
@@ -214,12 +228,25 @@ impl<T> Sender<T> {
 
     /// A key frame comes next: where one was wanted, it replaces all that came before.
     pub fn key_frame_comes(&mut self, now: Duration) {
+        self.none_before = None;
         if std::mem::take(&mut self.is_key_frame_wanted) {
             self.replaced = self.newest.map(|newest| (newest, now.saturating_add(REPLACED)));
         }
     }
 
+    /// Whether no picture leaves before a key frame.
+    fn is_awaiting_key_frame(&self, now: Duration) -> bool {
+        self.none_before.is_some_and(|until| now < until)
+    }
+
     fn key_frame(&mut self, now: Duration) -> bool {
+        if self.controller.is_replacing() && !self.is_awaiting_key_frame(now) {
+            self.none_before = Some(now.saturating_add(KEY_FRAME_COMES));
+            self.is_key_frame_wanted = true;
+            let dropped = self.pacer.drop_all(Class::Video) + self.pacer.drop_all(Class::Retransmission);
+            self.replaced_packets += dropped as u64;
+            self.repeats.clear();
+        }
         let wanted = self.controller.wants_key_frame(now);
         self.is_key_frame_wanted |= wanted;
         wanted
@@ -359,6 +386,7 @@ impl<T> Sender<T> {
             probes: self.probing.begun(),
             padding: self.padding,
             dropped: self.dropped,
+            replaced: self.replaced_packets,
             queued: self.pacer.queued(),
         }
     }

@@ -150,6 +150,40 @@ fn much_that_was_lost_is_replaced_by_a_key_frame_and_not_sent_again() {
     assert_eq!(run(&mut sender, 1502, 1600).len(), 2);
 }
 
+/// A link that suddenly carries a tenth: packets leave each ms, and from the 100th on they come each 10 ms.
+#[test]
+fn what_waits_for_a_link_that_has_narrowed_gives_way_to_a_key_frame() {
+    let mut sender = sender();
+    let (mut asked, mut told) = (None, 0_u16);
+    let come = |n: u16| u64::from(n) + u64::from(n.saturating_sub(100)) * 9 + 20;
+    for at in 0..400_u16 {
+        let now = ms(u64::from(at));
+        sender.push(packet(Kind::Video, at, 1200), now);
+        for left in sender.turn(now).send {
+            assert!(asked.is_none(), "{} leaves before the key frame", left.item);
+        }
+        if at % 50 == 49 && asked.is_none() {
+            let arrived: Vec<_> = (told..=at).take_while(|n| come(*n) <= u64::from(at)).collect();
+            told += arrived.len() as u16;
+            let report = |n: &u16| Report {
+                sequence: *n,
+                sent: ms(u64::from(*n)),
+                arrived: Some(ms(come(*n))),
+                size: on_the_wire(1200),
+                is_picture: true,
+            };
+            sender.feedback(&arrived.iter().map(report).collect::<Vec<_>>(), now);
+            sender.turn(now);
+            asked = (sender.totals().replaced > 0 || sender.is_awaiting_key_frame(now)).then_some(at);
+        }
+    }
+    assert!(asked.is_some_and(|at| at < 300), "{asked:?}");
+    assert!(sender.is_empty());
+    sender.key_frame_comes(ms(400));
+    assert!(sender.push(packet(Kind::Video, 5000, 1200), ms(400)));
+    assert!(!sender.is_empty());
+}
+
 #[test]
 fn a_silent_sender_looks_around_rarely_and_one_that_is_used_often() {
     let mut sender = sender();

@@ -32,6 +32,10 @@ impl Candidate for Ours {
         self.0.wants_key_frame(now)
     }
 
+    fn is_replacing(&self) -> bool {
+        self.0.is_replacing()
+    }
+
     fn output(&self) -> Output {
         self.0.output()
     }

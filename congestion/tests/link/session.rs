@@ -34,6 +34,10 @@ pub trait Candidate {
     fn wants_key_frame(&mut self, _now: Duration) -> bool {
         false
     }
+    /// Whether what waits is worth nothing any more.
+    fn is_replacing(&self) -> bool {
+        false
+    }
     /// What it has come to.
     fn output(&self) -> Output;
 }
@@ -114,6 +118,12 @@ pub fn play(setup: &Setup, candidate: &mut dyn Candidate) -> Figures {
                         })
                         .collect();
                     candidate.feedback(&reports, now);
+                    if candidate.is_replacing() {
+                        pacer.drop_all(Class::Video);
+                        pacer.drop_all(Class::Retransmission);
+                        source.wait_for_key_frame();
+                        oldest_wanted = frame;
+                    }
                     if candidate.wants_key_frame(now) {
                         source.key_frame();
                         oldest_wanted = frame;
@@ -162,6 +172,10 @@ pub fn play(setup: &Setup, candidate: &mut dyn Candidate) -> Figures {
         if setup.has_sound && now >= next_sound {
             next_sound += Duration::from_millis(20);
             pacer.push(Class::Audio, SOUND, Queued { of: None });
+        }
+        if candidate.wants_key_frame(now) {
+            source.key_frame();
+            oldest_wanted = frame;
         }
         if let Some(probe) = candidate.poll(now) {
             let size = DataSize::from_bytes(source::PAYLOAD + source::OVERHEAD);

@@ -58,6 +58,8 @@ pub struct Source {
     next_picture: Duration,
     next_sign: Duration,
     wants_key: bool,
+    /// Nothing is sent until one is wanted.
+    waits_for_key: bool,
 }
 
 impl Source {
@@ -75,12 +77,19 @@ impl Source {
             next_picture: first,
             next_sign: Duration::ZERO,
             wants_key: true,
+            waits_for_key: false,
         }
     }
 
     /// The next frame shall be a key frame.
     pub fn key_frame(&mut self) {
         self.wants_key = true;
+        self.waits_for_key = false;
+    }
+
+    /// Nothing more before a key frame is wanted.
+    pub fn wait_for_key_frame(&mut self) {
+        self.waits_for_key = true;
     }
 
     /// A frame, if one is due. `held` says that there is no room for it: then it is not made, and the one after it is a key
@@ -116,6 +125,9 @@ impl Source {
             }
             Content::Still { .. } | Content::Rest { .. } => return None,
         };
+        if self.waits_for_key {
+            return None;
+        }
         if held {
             self.wants_key = true;
             return None;

@@ -136,12 +136,15 @@ export function longestGap(shownMs: readonly number[], fromMs: number, toMs: num
   return Math.max(toMs - Math.max(times.findLast((time) => time < toMs) ?? fromMs, fromMs), ...gaps);
 }
 
-/** After a step of the link what arrived in the second before says nothing, and before it what arrives in the second after. */
+/**
+ * After a step of the link what arrived in the second before says nothing, and before it what arrives in the second after. The
+ * launcher looks at the estimate once a second, so that what it tells may be as old.
+ */
 function leastEstimate({ estimates, fromMs, toMs }: Run, packets: readonly Packet[]): number | null {
   const ratios = estimates
     .filter(({ atMs }) => atMs >= fromMs && atMs < toMs - ARRIVING_MS)
     .flatMap(({ atMs, bps }) => {
-      const arriving = Math.min(deliveredBps(packets, atMs - ARRIVING_MS, atMs), deliveredBps(packets, atMs, atMs + ARRIVING_MS));
+      const arriving = Math.min(...[-2, -1, 0].map((span) => deliveredBps(packets, atMs + span * ARRIVING_MS, atMs + (span + 1) * ARRIVING_MS)));
       return arriving < LEAST_BPS ? [] : bps / arriving;
     });
   return ratios.length > 0 ? Math.min(...ratios) : null;
