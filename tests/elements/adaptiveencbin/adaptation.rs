@@ -101,7 +101,9 @@ fn an_estimate_makes_the_picture_smaller_and_its_end_brings_it_back() {
     assert_eq!(now.get::<u64>("target-bitrate"), Ok(100_000));
     assert_eq!((now.get::<u32>("frame-width"), now.get::<u32>("frame-height")), (Ok(426), Ok(240)));
     assert_eq!((now.get::<u32>("source-width"), now.get::<u32>("source-height")), (Ok(640), Ok(360)));
-    assert_eq!(encoder(&bin).property::<u32>("bitrate"), 100);
+    // A careful encoder is asked for up to 1.4 times that, so that it makes it.
+    let asked = encoder(&bin).property::<u32>("bitrate");
+    assert!((100..=140).contains(&asked), "{asked}");
 
     // Nobody says so any longer.
     wait(&bin, "the full picture", || (), || size(&bin) == Some((640, 360)) && reason(&bin) == "none");
@@ -165,7 +167,10 @@ fn nobody_behind_passes_the_operators_bounds_and_nobody_in_front_hears_of_it() {
             &bin,
             "the write",
             || (),
-            || u64::from(encoder(&bin).property::<u32>("bitrate")) * 1000 == expected,
+            || {
+                let asked = u64::from(encoder(&bin).property::<u32>("bitrate")) * 1000;
+                (expected..=1_000_000.min(expected * 14 / 10)).contains(&asked)
+            },
         );
     }
     session.pipeline.set_state(gst::State::Null).unwrap();
@@ -180,6 +185,8 @@ fn packets_that_a_consumer_loses_lower_the_rate_in_any_pipeline() {
         live(320, 240, 30)
     );
     let stream = TestStream::of(&source);
+    // Loss counts for those of whom there is no estimate.
+    stream.sink.set_property_from_str("congestion-control", "none");
     let bin = stream.pipeline.by_name("bin").unwrap().downcast::<AdaptiveEncBin>().unwrap();
     let application = Application::new(&stream);
     let consumer = application.connect("alice");

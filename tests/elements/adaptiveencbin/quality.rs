@@ -13,6 +13,12 @@ fn play(hint: &str, configure: impl FnOnce(&AdaptiveEncBin)) -> Session {
     configure(&bin);
     let session = Session::new(&bin, LIVE);
     session.play();
+    // The first picture is one at full rate: what is told before it counts for it.
+    let deadline = Instant::now() + LIMIT;
+    while session.units.lock().unwrap().is_empty() {
+        assert!(Instant::now() < deadline, "no picture: {}", stats(&session));
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
     session
 }
 
