@@ -19,6 +19,7 @@ mod pacer;
 mod probing;
 mod recovery;
 mod rivals;
+mod round_trips;
 mod sequence;
 mod silence;
 mod units;

@@ -5,6 +5,7 @@
 
 use super::{
     WsWebRtcSink,
+    bystanders::Bystanders,
     consumer::{
         CAT, Consumer, Visit, congestion,
         failure::{Failure, advice},
@@ -16,7 +17,6 @@ use super::{
     continuity::{Arrival, Places, Serial},
     frames::{self, SharedTotals},
     ice_servers,
-    keyframes::{Debounce, Verdict},
     payload::Kind,
     policy,
     producer::Producer,
@@ -33,7 +33,7 @@ use std::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::sync::{Semaphore, watch};
 use vdi_protocol::{
@@ -76,9 +76,8 @@ pub struct Hub {
     pub(super) opened_total: AtomicU64,
     /// Connections that did not come up or were lost.
     failures: Mutex<BTreeMap<ConnectionFailure, u64>>,
-    /// When key frames are asked for that consumers want who count less than another: all of them together.
-    bystanders: Mutex<Debounce>,
-    began: Instant,
+    /// When key frames are asked for that those want who count less than another.
+    pub(super) bystanders: Bystanders,
     /// What the ways of all frames to all consumers took.
     totals: SharedTotals,
 }
@@ -106,8 +105,6 @@ impl Consumers {
 impl Hub {
     /// The hub of a sink.
     pub fn new(element: &WsWebRtcSink) -> Arc<Self> {
-        #[expect(clippy::disallowed_methods, reason = "this shell hands the time to the decision")]
-        let began = Instant::now();
         Arc::new(Self {
             element: element.downgrade(),
             settings: Mutex::default(),
@@ -119,8 +116,7 @@ impl Hub {
             next_id: AtomicU64::new(1),
             opened_total: AtomicU64::new(0),
             failures: Mutex::default(),
-            bystanders: Mutex::default(),
-            began,
+            bystanders: Bystanders::default(),
             totals: SharedTotals::default(),
         })
     }
@@ -184,23 +180,7 @@ impl Hub {
 
     /// Whether a key frame that a consumer wants is to be asked for now; if not, it will be in time.
     pub fn may_request_key_frame(self: &Arc<Self>, consumer: &str) -> bool {
-        if self.counts(consumer) {
-            return true;
-        }
-        let due = match lock(&self.bystanders).request(policy::BYSTANDER_KEY_FRAMES, self.began.elapsed()) {
-            Verdict::Now => return true,
-            Verdict::Pending => return false,
-            Verdict::At(due) => due,
-        };
-        let hub = self.clone();
-        runtime().spawn(async move {
-            tokio::time::sleep(due.saturating_sub(hub.began.elapsed())).await;
-            let is_due = lock(&hub.bystanders).due(hub.began.elapsed().max(due));
-            if is_due {
-                hub.request_key_frame();
-            }
-        });
-        false
+        self.counts(consumer) || self.bystanders.may_request(self)
     }
 
     /// Whether what a consumer sees moves the encoders.

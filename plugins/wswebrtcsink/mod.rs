@@ -34,6 +34,7 @@
 
 mod admission;
 mod application;
+mod bystanders;
 mod consumer;
 mod continuity;
 mod dial;
