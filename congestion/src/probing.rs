@@ -22,6 +22,10 @@ const SLOWER: f64 = 0.85;
 /// While next to nothing is sent a probe says that the link is as it was: each time longer until the next, up to this.
 const INTERVAL_IDLE: Duration = Duration::from_secs(5);
 const INTERVAL_IDLE_MOST: Duration = Duration::from_secs(60);
+/// And of an estimate above this share of what is wanted at most nothing is asked then: silence is to be silent.
+const ENOUGH: f64 = 0.75;
+/// Room is asked for again at once where a probe has found so much of it.
+const WORTH_MORE: f64 = 1.05;
 /// A packet's time by the sender's session, by which feedback is held against it, is a little later than that at which it left.
 const STAMPED: Duration = Duration::from_millis(5);
 /// What of a rate that was proven for 15 ms is taken for lasting.
@@ -89,7 +93,7 @@ impl Probing {
             self.cluster = None;
             self.next = now + INTERVAL;
         }
-        if now < self.next || estimate >= max {
+        if now < self.next || estimate >= if is_idle { max.scaled(ENOUGH) } else { max } {
             return None;
         }
         if !is_idle {
@@ -154,12 +158,12 @@ impl Probing {
     }
 
     /// What came of it, once all of it is told of. `told_up_to` is when the last packet left that feedback has told of.
-    pub fn answer(&mut self, told_up_to: Duration, now: Duration) -> Option<Answer> {
+    pub fn answer(&mut self, estimate: Bitrate, told_up_to: Duration, now: Duration) -> Option<Answer> {
         let cluster = self.cluster.filter(|cluster| cluster.is_told(told_up_to))?;
         self.cluster = None;
         self.next = now + INTERVAL;
         let answer = cluster.answer();
-        if matches!(answer, Answer::Room(_)) {
+        if matches!(answer, Answer::Room(rate) if rate > estimate.scaled(WORTH_MORE)) {
             (self.next, self.next_idle, self.interval_idle) = (now, now, INTERVAL_IDLE);
         }
         Some(answer)
@@ -218,7 +222,7 @@ mod tests {
             let arrived = (n >= lost).then(|| ms(100) + Duration::from_micros(apart_us * n));
             probing.told(leaves(n), arrived, PACKET);
         }
-        probing.answer(leaves(4), ms(120))
+        probing.answer(ESTIMATE, leaves(4), ms(120))
     }
 
     #[test]
@@ -258,9 +262,23 @@ mod tests {
             probing.told(leaves(n + 3), Some(ms(100) + Duration::from_micros(200 * n)), PACKET);
         });
         assert_eq!(
-            probing.answer(leaves(7), ms(120)),
+            probing.answer(ESTIMATE, leaves(7), ms(120)),
             Some(Answer::Room(ESTIMATE.scaled(2.0).scaled(TRUST)))
         );
+    }
+
+    #[test]
+    fn a_probe_that_finds_no_more_is_not_repeated_at_once_and_an_idle_screen_needs_little() {
+        let mut probing = Probing::new(ms(0));
+        assert!(probing.poll(ESTIMATE, MAX, false, ms(0)).is_some());
+        let leaves = |n: u64| Duration::from_micros(2500 * n);
+        (0..5).for_each(|n| probing.sent(PACKET, leaves(n)));
+        (0..5).for_each(|n| probing.told(leaves(n), Some(leaves(n)), PACKET));
+        let found = ESTIMATE.scaled(2.0).scaled(TRUST);
+        assert_eq!(probing.answer(found, leaves(4), ms(120)), Some(Answer::Room(found)));
+        assert_eq!(probing.poll(found, MAX, false, ms(121)), None);
+        assert_eq!(probing.poll(MAX.scaled(0.8), MAX, true, ms(60_000)), None);
+        assert!(probing.poll(MAX.scaled(0.8), MAX, false, ms(60_000)).is_some());
     }
 
     #[test]

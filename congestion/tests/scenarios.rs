@@ -143,7 +143,7 @@ fn a_screen_that_never_moved_has_learnt_what_the_link_carries_for_its_first_pict
     for has_sound in [true, false] {
         setup.has_sound = has_sound;
         each(&setup, |seed, figures| {
-            let took = figures.reached(mbps(11.0), 0.0);
+            let took = figures.reached(mbps(9.0), 0.0);
             assert!(took.is_some_and(|took| took < 15.0), "seed {seed}, sound {has_sound}: {took:?} s");
         });
     }

@@ -280,7 +280,7 @@ impl Controller {
         let Some(standing) = self.delay.standing() else { return };
         let has_queue = standing > self.threshold();
         self.standing_for = if has_queue { self.standing_for + 1 } else { 0 };
-        if let Some(answer) = self.probing.answer(self.told_up_to, now) {
+        if let Some(answer) = self.probing.answer(self.estimate, self.told_up_to, now) {
             self.answered(answer, now);
         }
         match self.state {
