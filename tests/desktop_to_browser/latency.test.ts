@@ -42,10 +42,10 @@ interface Evaluates {
 const latencyIn = (page: Evaluates): Promise<Latency | null> => page.evaluate(() => (globalThis as unknown as Handle).vdi.latency);
 
 /** What the server says of a second in which there were enough frames for its figures to mean something. */
-const told = (page: Evaluates): Promise<Latency> =>
+const told = (page: Evaluates, least = 10): Promise<Latency> =>
   until("the server to tell how long frames take", 20_000, async () => {
     const latency = await latencyIn(page);
-    if (!latency || latency.frames < 10) throw new Error(JSON.stringify(latency));
+    if (!latency || latency.frames < least) throw new Error(JSON.stringify(latency));
     return latency;
   });
 
@@ -358,6 +358,8 @@ test("a browser that stood still shows what has changed meanwhile, on a desktop 
 });
 
 describe("Firefox", () => {
+  /** In a second, of VP8 and with Firefox, on a machine that is busy with other things as well. */
+  const FEW_FRAMES = 3;
   let launcher: Launcher;
 
   before(async () => {
@@ -378,7 +380,7 @@ describe("Firefox", () => {
       assert.ok(picture.colours > 1, "the picture is one colour");
       return true;
     });
-    const latency = await told(page);
+    const latency = await told(page, FEW_FRAMES);
     assert.equal(latency.estimated, false);
     assert.equal(latency.codec, "VP8");
     assertPossible(latency);
@@ -389,7 +391,7 @@ describe("Firefox", () => {
   test("that says nothing of single frames, as it did until recently, is told an estimate that is marked as one", async () => {
     const firefox = await Firefox.start({ "media.rvfc.enabled": false });
     const page = await firefox.open(launcher);
-    const latency = await told(page);
+    const latency = await told(page, FEW_FRAMES);
     assert.equal(latency.estimated, true);
     assert.equal(latency.stages.some(({ stage }) => stage === "present"), false, "nobody can know that");
     assert.equal(latency.uncertaintyUs, 0);
