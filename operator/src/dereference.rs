@@ -4,7 +4,7 @@
 use crate::{
     api::{Persistence, VDISession, VDITemplate},
     desktop::{Desktop, Invalid},
-    names::{self, Claim},
+    names,
     object::is_controlled_by,
     settings::Settings,
     validate,
@@ -31,7 +31,7 @@ pub fn find(known: &Known, session: &VDISession, settings: &Settings) -> Found {
     let template = known.templates.get(None, &session.spec.template);
     let desktop = match &template {
         Some(template) => {
-            let host = host(known, session, &settings.domain);
+            let host = known.given.host(session, || known.sessions.store().state(), &settings.domain);
             validate::desktop(session, template, &host).and_then(|desktop| {
                 match home_in_use(known, session, template) {
                     Some(other) => Err(validate::home_in_use(&other)),
@@ -46,30 +46,16 @@ pub fn find(known: &Known, session: &VDISession, settings: &Settings) -> Found {
     Found { template, desktop, pod, surplus: pods }
 }
 
-fn host(known: &Known, session: &VDISession, domain: &str) -> String {
-    let mine = Claim::from(session);
-    let suffix = format!(".{domain}/");
-    // Who has an address keeps it, and nobody else has to be asked.
-    let others = match mine.url {
-        Some(url) if url.ends_with(&suffix) => Vec::new(),
-        _ => known.sessions.store().state(),
-    };
-    names::host(mine, others.iter().map(|other| Claim::from(&**other)), domain)
-}
-
-/// The older session of the same user and template, which has the home that this one needs.
+/// The session of the same user and template that has the home which this one needs.
 fn home_in_use(known: &Known, session: &VDISession, template: &VDITemplate) -> Option<String> {
-    // Who has a pod has the home.
-    let has_pod = session.status.as_ref().is_some_and(|status| status.pod_uid.is_some());
-    if has_pod || template.spec.storage.persistence != Persistence::Claim {
+    if template.spec.storage.persistence != Persistence::Claim {
         return None;
     }
-    let age = |session: &VDISession| {
-        (session.metadata.creation_timestamp.as_ref().map(|time| time.0), session.metadata.uid.clone())
-    };
-    let mine = age(session);
-    let other = known.sessions.store().find(|other| shares_home(other, session) && age(other) < mine)?;
-    Some(other.name_any())
+    let others = known.sessions.store().state_filter(|other| shares_home(other, session));
+    known.given.home(session, others.iter().map(|other| &**other), |session| {
+        let is_told = session.status.as_ref().is_some_and(|status| status.pod_uid.is_some());
+        is_told || !pods(known, session, Some(template)).is_empty()
+    })
 }
 
 /// Whether two sessions have the same home.

@@ -24,6 +24,7 @@ pub mod error;
 mod events;
 mod finalizer;
 mod fits;
+mod given;
 mod hindrance;
 mod http;
 mod leader;

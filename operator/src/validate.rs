@@ -74,12 +74,12 @@ pub fn template_not_found(template: &str) -> Invalid {
     }
 }
 
-/// What a session is whose home an older one has.
+/// What a session is whose home another one has.
 pub fn home_in_use(other: &str) -> Invalid {
     Invalid {
         reason: "HomeInUse",
         message: format!(
-            "The older session {other} has the home of this user and template; this one goes on when that is deleted."
+            "The session {other} has the home of this user and template; this one goes on when that is deleted."
         ),
     }
 }

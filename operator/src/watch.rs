@@ -8,6 +8,7 @@ use crate::{
     backoff,
     dereference::shares_home,
     error::Error,
+    given::Given,
     hindrance, names,
     object::{Child, Kind, is_controlled_by, trim},
     phase::Refusal,
@@ -88,6 +89,8 @@ pub struct Known {
     pub templates: Seen<VDITemplate>,
     /// Desktops, claimed and waiting.
     pub pods: Seen<Pod>,
+    /// What sessions were given that only one can have.
+    pub given: Given,
     children: BTreeMap<Kind, Seen<Child>>,
     /// Kinds that cannot be watched: what there is of them is not known, and no session can be given its own.
     hindrances: channel::Sender<BTreeMap<Kind, Refusal>>,
@@ -361,6 +364,7 @@ pub fn start(
         sessions: Seen::new((), sessions),
         templates: Seen::new((), templates),
         pods: Seen::new((), pods),
+        given: Given::default(),
         children,
         hindrances: channel::Sender::default(),
     });
@@ -386,7 +390,9 @@ pub fn start(
             // Another one of the same user may wait for the home.
             let waiting = k.sessions.store().state_filter(|other| shares_home(other, session));
             looks.extend(waiting.iter().map(|other| Look::Session(ObjectRef::from_obj(&**other))));
-            (forget)(session.metadata.uid.as_deref().unwrap_or_default());
+            let uid = session.metadata.uid.as_deref().unwrap_or_default();
+            k.given.forget(uid);
+            (forget)(uid);
         }
         looks
     }));

@@ -6,12 +6,14 @@ use crate::{
     place::{DOMAIN, Place, condition, has_label, phase, ready_reason},
     wait::{SOON, until},
 };
+use futures_util::future::join_all;
 use k8s_openapi::api::{
     core::v1::{PersistentVolumeClaim, Pod, Secret, Service},
     networking::v1::NetworkPolicy,
 };
 use kube::{Api, ResourceExt, api::DynamicObject};
 use serde_json::json;
+use std::collections::BTreeSet;
 use vdi_operator::{
     api::{Phase, VDISession},
     build::ingress_route,
@@ -138,6 +140,56 @@ fn second_session_of_a_user_waits_until_the_home_is_free() {
         assert_eq!(condition(&second, "Valid"), "False HomeInUse");
         place.delete("first").await;
         place.running("second").await;
+    });
+}
+
+#[test]
+fn of_sessions_of_one_moment_one_has_the_home_and_one_the_name() {
+    with_cluster(async |cluster| {
+        let place = Place::new(cluster, "moment").await;
+        place.template("office", json!({ "storage": { "persistence": "claim" } })).await;
+        let _operator = place.operator(&[]).await;
+        // Which of two counts as the older one is chance, and so is who is seen first: eight people try.
+        let users: Vec<_> = (0..8).map(|number| format!("user{number}")).collect();
+        let make = async |user: &String, which: &str, at: &str| {
+            let spec = json!({ "user": format!("{user}@example.{at}") });
+            place.session(&format!("{user}-{which}"), "office", spec).await;
+        };
+        let all = users
+            .iter()
+            .flat_map(|user| [("a", "com"), ("b", "com"), ("namesake", "org")].map(|it| (user, it)));
+        join_all(all.map(|(user, (which, at))| make(user, which, at))).await;
+        let sessions = until("one that runs and one that waits, of each", SOON, async || {
+            let sessions: Vec<VDISession> = place.all().await;
+            let is = |name: &str, reason: &str| {
+                sessions.iter().any(|session| session.name_any() == name && ready_reason(session) == reason)
+            };
+            let one_of = |user: &str, has: &str, waits: &str| {
+                is(&format!("{user}-{has}"), "Ready") && is(&format!("{user}-{waits}"), "HomeInUse")
+            };
+            let is_open = |user: &&String| {
+                !(one_of(user, "a", "b") || one_of(user, "b", "a"))
+                    || !is(&format!("{user}-namesake"), "Ready")
+            };
+            match users.iter().find(is_open) {
+                None => Ok(sessions),
+                Some(user) => {
+                    let theirs = sessions.iter().filter(|session| session.name_any().starts_with(&**user));
+                    let told = theirs.map(|session| (session.name_any(), ready_reason(session)));
+                    Err(format!("{:?}", told.collect::<Vec<_>>()))
+                }
+            }
+        })
+        .await;
+        let pods: Vec<Pod> = place.all().await;
+        assert_eq!(pods.len(), 2 * users.len());
+        let urls: Vec<_> =
+            sessions.into_iter().filter_map(|session| session.status.and_then(|status| status.url)).collect();
+        let hosts: BTreeSet<_> = urls.iter().collect();
+        assert_eq!(hosts.len(), urls.len(), "{urls:?}");
+        for user in &users {
+            assert!(hosts.contains(&format!("https://{user}.{DOMAIN}/")), "{urls:?}");
+        }
     });
 }
 
