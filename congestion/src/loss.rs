@@ -108,7 +108,7 @@ impl Loss {
     /// What the wire loses anyway.
     pub fn tolerated(&self) -> f64 {
         match self.phase {
-            Phase::Tolerant { loss, .. } => (1.5 * loss).max(loss + HARMLESS),
+            Phase::Tolerant { loss, .. } => above(loss),
             _ => HARMLESS,
         }
     }
@@ -143,7 +143,12 @@ impl Loss {
                 }
                 // What left since then has all come, or been lost, but for the last round trip.
                 let Some(after) = self.share_since(since + round_trip / 2) else { return Verdict::Nothing };
-                if after > before / 2.0 {
+                if after > above(before) {
+                    // It has grown although less was sent: what was lost before was not yet all that is lost at that rate.
+                    self.phase = Phase::Trial { before: after, since: now, rate, delivered };
+                    return Verdict::Try;
+                }
+                if after > threshold(before) {
                     self.phase = Phase::Tolerant { loss: after.max(before), until: now + TOLERANCE };
                     return Verdict::Wire(rate);
                 }
@@ -168,6 +173,18 @@ impl Loss {
     pub fn forget(&mut self) {
         *self = Self::default();
     }
+}
+
+/// More loss than this is more than before, and not chance.
+fn above(loss: f64) -> f64 {
+    (1.5 * loss).max(loss + HARMLESS)
+}
+
+/// In a trial more loss than this is the wire's: half-way from what was lost before, of which the wire loses as much at any
+/// rate, to what a limit leaves, which lets the same amount through as before.
+fn threshold(before: f64) -> f64 {
+    let of_a_limit = (1.0 - (1.0 - before) / TRIAL).max(0.0);
+    (before + of_a_limit) / 2.0
 }
 
 #[cfg(test)]
@@ -215,6 +232,47 @@ mod tests {
         let mut loss = Loss::default();
         assert_eq!(lose(&mut loss, 10, 0, 100), [Verdict::Try]);
         assert_eq!(lose(&mut loss, 1000, 101, 2000), [Verdict::Own(RATE.scaled(0.9))]);
+    }
+
+    /// A thousand packets a second at the full rate, of which a share gets through whatever is sent; what was done.
+    fn police(loss: &mut Loss, limit: f64, to: u64) -> Vec<Verdict> {
+        let (mut done, mut through, mut offered) = (Vec::new(), 0.0, 0.0);
+        for at in 0..to {
+            let rate: f64 = if loss.is_trying() { TRIAL } else { 1.0 };
+            // At a lower rate packets are fewer.
+            offered += rate;
+            if offered >= 1.0 {
+                offered -= 1.0;
+                through += (limit / rate).min(1.0);
+                let passes = through >= 1.0;
+                through -= f64::from(u8::from(passes));
+                loss.told(ms(at), if passes { News::Arrived } else { News::Lost });
+            }
+            if at % 50 == 0 {
+                let verdict = loss.judge(false, RATE, Some(RATE.scaled(limit)), ROUND_TRIP, ms(at));
+                if verdict != Verdict::Nothing {
+                    done.push(verdict);
+                }
+            }
+        }
+        done
+    }
+
+    #[test]
+    fn a_limit_far_below_what_is_sent_is_a_limit() {
+        for limit in [0.9, 0.8, 0.67, 0.5] {
+            let verdicts = police(&mut Loss::default(), limit, 900);
+            assert_eq!(verdicts[..2], [Verdict::Try, Verdict::Own(RATE.scaled(limit))], "{limit}");
+        }
+    }
+
+    #[test]
+    fn loss_that_grows_in_a_trial_is_tried_again() {
+        let mut loss = Loss::default();
+        assert_eq!(lose(&mut loss, 25, 0, 100), [Verdict::Try]);
+        // A probe had raised the rate a moment before.
+        assert_eq!(lose(&mut loss, 4, 101, 700), [Verdict::Try]);
+        assert_eq!(lose(&mut loss, 10, 701, 1300)[0], Verdict::Own(RATE.scaled(0.9)));
     }
 
     #[test]

@@ -24,11 +24,18 @@ const INTERVAL_IDLE: Duration = Duration::from_secs(5);
 const INTERVAL_IDLE_MOST: Duration = Duration::from_secs(60);
 /// And of an estimate above this share of what is wanted at most nothing is asked then: silence is to be silent.
 const ENOUGH: f64 = 0.75;
+/// Room that turned out to be none so soon after was that of a bucket which lets bursts through: for so long nothing is asked then,
+/// each time twice as long.
+const SOON: Duration = Duration::from_secs(5);
+const DISTRUST: Duration = Duration::from_secs(10);
+const DISTRUST_MOST: Duration = Duration::from_secs(60);
 /// Room is asked for again at once where a probe has found so much of it.
 const WORTH_MORE: f64 = 1.05;
 /// A packet's time by the sender's session, by which feedback is held against it, is a little later than that at which it left.
 const STAMPED: Duration = Duration::from_millis(5);
-/// What of a rate that was proven for 15 ms is taken for lasting.
+/// Arriving so many times as fast as it left is no rate of the link: a radio or a receiver has held it up for a moment.
+const COMPRESSED: f64 = 2.0;
+/// What of a rate that was proven for 8 ms is taken for lasting.
 pub const TRUST: f64 = 0.85;
 
 /// A probe on its way.
@@ -69,12 +76,35 @@ pub struct Probing {
     /// The same while idle, and what will be added to it then.
     next_idle: Duration,
     interval_idle: Duration,
+    /// When room was found last, and for how long nobody asks if that was none.
+    room_at: Option<Duration>,
+    distrust: Duration,
 }
 
 impl Probing {
     /// The first is due at once.
     pub fn new(now: Duration) -> Self {
-        Self { cluster: None, next: now, next_idle: now, interval_idle: INTERVAL_IDLE }
+        Self {
+            cluster: None,
+            next: now,
+            next_idle: now,
+            interval_idle: INTERVAL_IDLE,
+            room_at: None,
+            distrust: DISTRUST,
+        }
+    }
+
+    /// The link drops what is above its rate, without a queue.
+    pub fn limited(&mut self, now: Duration) {
+        self.hold_off(now);
+        match self.room_at.take() {
+            Some(at) if now < at + SOON => {
+                self.next = now + self.distrust;
+                self.distrust = (2 * self.distrust).min(DISTRUST_MOST);
+            }
+            // It was found by growing, or by a probe that was right.
+            _ => {}
+        }
     }
 
     /// The rate went down: not now.
@@ -164,6 +194,10 @@ impl Probing {
         self.next = now + INTERVAL;
         let answer = cluster.answer();
         if matches!(answer, Answer::Room(rate) if rate > estimate.scaled(WORTH_MORE)) {
+            if self.room_at.is_some_and(|at| now > at + DISTRUST_MOST) {
+                self.distrust = DISTRUST;
+            }
+            self.room_at = Some(now);
             (self.next, self.next_idle, self.interval_idle) = (now, now, INTERVAL_IDLE);
         }
         Some(answer)
@@ -187,7 +221,7 @@ impl Cluster {
         // What was held up and came all at once, or had nothing to leave with, says nothing.
         let Some(left_at) = self.arrived.per(sent_in) else { return Answer::Nothing };
         let came_at = self.arrived.per(came_in).unwrap_or(Bitrate::MAX);
-        if left_at < self.wanted.rate.scaled(0.6) {
+        if left_at < self.wanted.rate.scaled(0.6) || came_at > left_at.scaled(COMPRESSED) {
             return Answer::Nothing;
         }
         // What left at once may come more slowly, and still as fast as was asked for.
@@ -237,6 +271,13 @@ mod tests {
     }
 
     #[test]
+    fn what_was_held_up_and_came_all_at_once_proves_nothing() {
+        assert_eq!(answer(1300, 0), Some(Answer::Room(ESTIMATE.scaled(2.0).scaled(TRUST))));
+        assert_eq!(answer(1200, 0), Some(Answer::Nothing));
+        assert_eq!(answer(0, 0), Some(Answer::Nothing));
+    }
+
+    #[test]
     fn what_is_lost_proves_nothing() {
         assert_eq!(answer(2500, 2), Some(Answer::Nothing));
     }
@@ -279,6 +320,24 @@ mod tests {
         assert_eq!(probing.poll(found, MAX, false, ms(121)), None);
         assert_eq!(probing.poll(MAX.scaled(0.8), MAX, true, ms(60_000)), None);
         assert!(probing.poll(MAX.scaled(0.8), MAX, false, ms(60_000)).is_some());
+    }
+
+    #[test]
+    fn room_that_was_none_is_not_asked_for_again_for_a_while() {
+        let mut probing = Probing::new(ms(0));
+        let mut asked = Vec::new();
+        for at in 0..200_000 {
+            if at % 10 != 0 || probing.poll(ESTIMATE, MAX, false, ms(at)).is_none() {
+                continue;
+            }
+            asked.push(at / 1000);
+            let leaves = |n: u64| ms(at) + Duration::from_micros(2500 * n);
+            (0..5).for_each(|n| probing.sent(PACKET, leaves(n)));
+            (0..5).for_each(|n| probing.told(leaves(n), Some(leaves(n)), PACKET));
+            assert!(matches!(probing.answer(ESTIMATE, leaves(4), ms(at + 120)), Some(Answer::Room(_))));
+            probing.limited(ms(at + 2000));
+        }
+        assert_eq!(asked, [0, 12, 34, 76, 138]);
     }
 
     #[test]

@@ -50,6 +50,19 @@ impl Recovery {
         self.lost.retain(|(_, lost, _)| *lost != sequence);
     }
 
+    /// A key frame is next to leave. Whether it is to: it replaces all before it, unless the encoder has made it before it knew
+    /// how narrow the link has become; then the next one does, which will be wanted whenever the last was.
+    pub fn key_frame_comes(&mut self, now: Duration) -> bool {
+        if self.due.is_some_and(|due| now < due) {
+            self.last = None;
+            return false;
+        }
+        self.lost.clear();
+        self.due = None;
+        self.last = Some(now);
+        true
+    }
+
     /// Whether a key frame is wanted instead of what was lost. Told once.
     pub fn wants_key_frame(&mut self, rate: Bitrate, round_trip: Duration, now: Duration) -> bool {
         while self.lost.front().is_some_and(|(at, ..)| *at + MEMORY + round_trip < now) {
@@ -105,6 +118,21 @@ mod tests {
         recovery.replace(ms(1050));
         let wanted = |at| recovery.wants_key_frame(Bitrate::from_kbps(1000), ms(20), ms(at));
         assert_eq!([1000, 1039, 1040, 1041, 3000].map(wanted), [false, false, true, false, false]);
+    }
+
+    #[test]
+    fn key_frame_that_was_under_way_replaces_only_what_it_is_small_enough_for() {
+        let rate = Bitrate::from_kbps(1000);
+        let mut recovery = Recovery::default();
+        (0..20).for_each(|lost| recovery.lost(lost, PACKET, ms(1000)));
+        assert!(recovery.wants_key_frame(rate, ms(20), ms(1000)));
+        recovery.replace(ms(1010));
+        assert!(!recovery.key_frame_comes(ms(1020)), "it is of the rate before");
+        assert!(recovery.wants_key_frame(rate, ms(20), ms(1050)), "the next one is not waited for");
+        // A link that narrows once more while that is on its way.
+        recovery.replace(ms(1060));
+        assert!(recovery.key_frame_comes(ms(1110)));
+        assert!(!recovery.is_replacing() && !recovery.wants_key_frame(rate, ms(20), ms(3000)));
     }
 
     #[test]

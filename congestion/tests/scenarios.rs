@@ -52,7 +52,7 @@ fn a_link_that_opens_again_is_used_within_five_seconds() {
 
 #[test]
 fn a_narrowing_freezes_the_picture_once_at_most() {
-    // A queue that is as long as that of usual access routers: 100 ms at the narrow rate, and some more at the wide one.
+    // A queue of a usual access router: 270 ms at the narrow rate, 13 ms at the wide one.
     let mut setup = narrows(ms(5));
     setup.there.discipline = link::path::Discipline::DropTail(50_000);
     each(&setup, |seed, figures| {
@@ -111,6 +111,29 @@ fn loss_of_a_buffer_too_shallow_to_be_seen_is_taken_for_a_limit() {
     each(&setup, |seed, figures| {
         let (used, lost) = (figures.used(5.0, 60.0), figures.lost(5.0, 60.0));
         assert!(used > 0.75 && lost < 0.04, "seed {seed}: {used:.3} used, {lost:.3} lost");
+    });
+}
+
+#[test]
+fn a_policer_without_any_queue_is_taken_for_a_limit() {
+    for limit in [8.0, 5.0] {
+        let mut setup = steady(limit, ms(20));
+        setup.there.discipline = link::path::Discipline::Police(10_000);
+        each(&setup, |seed, figures| {
+            let (used, lost) = (figures.used(10.0, 60.0), figures.lost(10.0, 60.0));
+            assert!(used > 0.7 && lost < 0.06, "seed {seed}, {limit}: {used:.3} used, {lost:.3} lost");
+        });
+    }
+}
+
+#[test]
+fn a_link_of_next_to_nothing_is_not_flooded() {
+    let trace = Trace::steps(&[(15.0, mbps(8.0)), (45.0, mbps(0.08))]);
+    let mut setup = on(trace, mbps(8.0), ms(250), ms(20), 60.0);
+    setup.bounds.min = mbps(0.1);
+    each(&setup, |seed, figures| {
+        let (_, mean) = figures.estimate(25.0, 60.0);
+        assert!(mean < mbps(0.4), "seed {seed}: {mean:?}");
     });
 }
 
@@ -229,6 +252,43 @@ fn a_download_leaves_a_quarter_of_a_fair_share_and_the_delay_is_its_buffers() {
 }
 
 #[test]
+fn a_download_on_a_lossy_link_does_not_drive_it_to_the_floor() {
+    for queue in [ms(150), ms(60)] {
+        let mut setup = on(Trace::constant(mbps(10.0)), mbps(10.0), queue, ms(20), 60.0);
+        (setup.rival, setup.there.loss) = (Some((10.0, 50.0)), Loss::Random(0.02));
+        each(&setup, |seed, figures| {
+            let ours = figures.delivered(15.0, 50.0);
+            assert!(ours > mbps(1.25), "seed {seed}, {queue:?}: {ours:?}");
+        });
+    }
+}
+
+#[test]
+fn a_download_behind_codel_leaves_a_share() {
+    let mut setup = steady(8.0, ms(20));
+    setup.there.discipline = link::path::Discipline::CoDel;
+    setup.rival = Some((10.0, 50.0));
+    each(&setup, |seed, figures| {
+        let (ours, theirs) = (figures.delivered(15.0, 50.0), figures.rival(15.0, 50.0));
+        assert!(ours > mbps(1.0), "seed {seed}: {ours:?} against {theirs:?}");
+        let after = figures.used(56.0, 60.0);
+        assert!(after > 0.7, "seed {seed}: {after:.2} used when it has gone");
+    });
+}
+
+#[test]
+fn a_lossy_way_that_becomes_longer_is_still_used() {
+    let mut setup = steady(8.0, ms(20));
+    setup.there.detour = Some((s(15.0), ms(60)));
+    setup.there.loss = Loss::Random(0.02);
+    setup.length = s(120.0);
+    each(&setup, |seed, figures| {
+        let used = figures.used(20.0, 120.0);
+        assert!(used > 0.5, "seed {seed}: {used:.2}");
+    });
+}
+
+#[test]
 fn a_way_that_becomes_longer_is_no_reason_to_fill_a_buffer() {
     let mut setup = steady(8.0, ms(20));
     setup.there.detour = Some((s(15.0), ms(60)));
@@ -285,16 +345,26 @@ fn feedback_that_stops_lowers_the_rate_to_its_floor_and_its_return_brings_it_bac
 }
 
 #[test]
-fn it_is_worth_more_than_gcc_over_all_links() {
-    let (mut ours, mut gcc, mut count) = (0.0, 0.0, 0.0);
-    for scenario in all(1) {
-        let length = scenario.setup.length.as_secs_f64();
-        ours += play(&scenario.setup, &mut Ours::new(&scenario.setup)).utility(5.0, length);
-        let mut draft = link::gcc::Gcc::new(scenario.setup.bounds, scenario.setup.start);
-        gcc += play(&scenario.setup, &mut draft).utility(5.0, length);
-        count += 1.0;
-    }
-    assert!(ours > gcc, "{:.2} against {:.2}", ours / count, gcc / count);
+fn it_is_worth_more_than_gcc_on_each_link_and_none_has_a_queue_of_ours() {
+    let worths: Vec<_> = all(1)
+        .into_iter()
+        .map(|scenario| {
+            let length = scenario.setup.length.as_secs_f64();
+            let ours = play(&scenario.setup, &mut Ours::new(&scenario.setup));
+            let mut draft = link::gcc::Gcc::new(scenario.setup.bounds, scenario.setup.start);
+            let gcc = play(&scenario.setup, &mut draft);
+            let queue = ours.waited(50.0, 5.0, length);
+            let is_others = scenario.setup.rival.is_some();
+            assert!(is_others || queue < ms(30), "{}: {queue:?} in the queue", scenario.name);
+            (scenario.name, ours.utility(5.0, length), gcc.utility(5.0, length))
+        })
+        .collect();
+    // Chance decides where both are equal. Of a screen that rests the rate says nothing: that has a test of its own.
+    let moving = worths.iter().filter(|(name, ..)| !name.starts_with("still"));
+    let worse: Vec<_> = moving.filter(|(_, ours, gcc)| ours < &(gcc - 0.5)).collect();
+    assert!(worse.is_empty(), "{worse:?}");
+    let sum = |of: fn(&(String, f64, f64)) -> f64| worths.iter().map(of).sum::<f64>();
+    assert!(sum(|worth| worth.1) > sum(|worth| worth.2), "{worths:?}");
 }
 
 #[test]

@@ -24,6 +24,8 @@ const MAX_NAME_BYTES: usize = 256;
 pub struct Feedback {
     /// Its name; several without one are taken for one.
     pub consumer: String,
+    /// What others have said does not count any more.
+    pub is_sole: bool,
     /// What its network is believed to carry.
     pub estimated_bitrate: Option<Bitrate>,
     /// To it and back.
@@ -53,6 +55,7 @@ impl Feedback {
         consumer.truncate(consumer.floor_char_boundary(MAX_NAME_BYTES));
         Some(Self {
             consumer,
+            is_sole: structure.get("sole").unwrap_or(false),
             // Below one kbit/s there is no network.
             estimated_bitrate: within("estimated-bitrate", 1000.0..=MAX_BITRATE_BPS)
                 .map(|bps| Bitrate::from_kbps((bps / 1000.0) as u32)),
@@ -71,6 +74,7 @@ impl Feedback {
         let ns = |delay: Duration| u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
         gst::Structure::builder(NAME)
             .field("consumer", &self.consumer)
+            .field_if("sole", self.is_sole, self.is_sole)
             .field_if_some(
                 "estimated-bitrate",
                 self.estimated_bitrate.map(|rate| u64::from(rate.kbps()) * 1000),
@@ -105,6 +109,7 @@ mod tests {
         gst::init().unwrap();
         let all = Feedback {
             consumer: "c1".into(),
+            is_sole: true,
             estimated_bitrate: Some(Bitrate::from_kbps(3500)),
             round_trip_time: Some(Duration::from_micros(12_345)),
             queue_delay: Some(Duration::from_millis(3)),

@@ -1,13 +1,17 @@
-//! Wire: the upstream event by which GStreamer's RTP session tells what transport-wide feedback says of the packets that it
-//! sent. Refuses what names packets that were never sent, or were told of long ago: the message comes from the other end.
+//! Wire: the upstream events by which GStreamer's RTP session tells what the other end says: transport-wide feedback of the
+//! packets that were sent, and requests for those that were lost. Refuses what names packets that were never sent, or were told
+//! of long ago: the message comes from the other end.
 
-use super::packet::on_the_wire;
+use super::{packet::on_the_wire, probing::Ask};
 use gst::glib;
 use std::time::Duration;
 use vdi_congestion::Report;
 
-/// Name of the event's structure.
+/// Name of feedback's structure.
 const NAME: &str = "RTPTWCCPackets";
+
+/// Name of a request's structure.
+const REQUEST: &str = "GstRTPRetransmissionRequest";
 
 /// Packets of one message that are looked at. A message has a few dozen; a forged one may claim 65,535.
 const MAX_PACKETS: usize = 4096;
@@ -15,6 +19,21 @@ const MAX_PACKETS: usize = 4096;
 /// Whether an event is one.
 pub fn is_feedback(structure: &gst::StructureRef) -> bool {
     structure.name() == NAME
+}
+
+/// The packet that an event asks for, if it is a request.
+pub fn request(structure: &gst::StructureRef) -> Option<Ask> {
+    if structure.name() != REQUEST {
+        return None;
+    }
+    let number = |name| structure.get::<u32>(name).ok();
+    Some(Ask { ssrc: number("ssrc")?, sequence: number("seqnum")?.try_into().ok()? })
+}
+
+/// A request of our own for a packet.
+pub fn asking(ask: Ask) -> gst::Structure {
+    let structure = gst::Structure::builder(REQUEST).field("seqnum", u32::from(ask.sequence));
+    structure.field("ssrc", ask.ssrc).build()
 }
 
 /// Its packets. The session counts payloads, so it takes the length of their headers to know what they weighed. `is_picture` tells
@@ -107,7 +126,18 @@ mod tests {
         assert_eq!(read([glib::value::ToValue::to_value("no packet")].iter(), 12, |_| true), []);
         let never = gst::Structure::builder(NAME).field("packets", "none").build();
         assert_eq!(reports(&never, 12, |_| true), []);
-        assert!(!is_feedback(&gst::Structure::new_empty("GstRTPRetransmissionRequest")));
+        assert!(!is_feedback(&gst::Structure::new_empty(REQUEST)));
+    }
+
+    #[test]
+    fn request_names_one_packet() {
+        gst::init().unwrap();
+        let ask = Ask { ssrc: 7, sequence: 65_535 };
+        assert_eq!(request(&asking(ask)), Some(ask));
+        assert_eq!(request(&gst::Structure::new_empty(REQUEST)), None);
+        assert_eq!(request(&gst::Structure::new_empty(NAME)), None);
+        let forged = gst::Structure::builder(REQUEST).field("seqnum", 65_536_u32).field("ssrc", 7_u32);
+        assert_eq!(request(&forged.build()), None);
     }
 
     #[test]

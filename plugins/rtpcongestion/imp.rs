@@ -192,6 +192,10 @@ impl RtpCongestion {
             self.wake.notify_all();
             gst::log!(CAT, imp = self, "feedback of {} packets: {output:?}", reports.len());
         }
+        if let Some(ask) = event.structure().and_then(feedback::request) {
+            self.state().sender.requested(ask, now());
+            self.wake.notify_all();
+        }
         gst::Pad::event_default(pad, Some(&*self.obj()), event)
     }
 
@@ -286,11 +290,7 @@ impl RtpCongestion {
             }
         }
         for ask in turn.ask {
-            let request = gst::Structure::builder("GstRTPRetransmissionRequest")
-                .field("seqnum", u32::from(ask.sequence))
-                .field("ssrc", ask.ssrc)
-                .build();
-            self.sink_pad.push_event(gst::event::CustomUpstream::new(request));
+            self.sink_pad.push_event(gst::event::CustomUpstream::new(feedback::asking(ask)));
         }
         if turn.key_frame {
             gst::debug!(CAT, imp = self, "a key frame is quicker than what was lost");

@@ -7,12 +7,14 @@
 //! there is more. It stands between webrtcbin's retransmission sender and its RTP session, where an application puts it by
 //! the signal `request-aux-sender`, in place of `rtpgccbwe`, whose properties it has.
 //!
-//! Sound leaves before retransmissions, these before pictures. Nothing is dropped as long as whoever fills the element
-//! holds frames back when `pacer-delay` grows.
+//! Sound leaves before retransmissions, these before pictures. As long as whoever fills the element holds frames back when
+//! `pacer-delay` grows, nothing is dropped but what a key frame replaces on a link that has become too narrow for it: then
+//! the element asks for one.
 //!
 //! It needs the RTP header extension
-//! `http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01` in every packet; without feedback it paces at
-//! a safe rate.
+//! `http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01` in every packet. Feedback
+//! that stays away lowers the estimate to `min-bitrate`; where the packets have no such extension, since the other end has not
+//! agreed to it, they are not throttled.
 //!
 //! ## Example
 //! ```c
@@ -35,6 +37,7 @@ mod properties;
 mod sender;
 mod shares;
 mod state;
+mod twice;
 
 use gst::{glib, prelude::*};
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! push ─▶ pacer ─▶ turn ─▶ packets that leave now          reports ─▶ controller ─┬─▶ pacing rate
-//!            ▲        ├──▶ packets to ask for again (a burst)                     ├─▶ estimate ─▶ news
+//!            ▲        ├──▶ packets to ask for again (a burst, a lossy wire)       ├─▶ estimate ─▶ news
 //!            │        └──▶ a key frame, instead of much that was lost             │
 //!            └── what was asked for ◀── push                                      └─▶ burst wanted
 //! ```
@@ -13,6 +13,7 @@ use super::{
     packet::{Header, on_the_wire},
     probing::{Ask, Probing},
     shares::Shares,
+    twice::Twice,
 };
 use std::{collections::VecDeque, time::Duration};
 use vdi_congestion::{
@@ -44,8 +45,8 @@ const MAX_RETRANSMISSIONS: Duration = Duration::from_millis(250);
 const DRAINED_IN: Duration = Duration::from_millis(500);
 const MOST_FOR_WAITING: f64 = 0.4;
 
-/// A key frame that is to replace what waits comes within so long, or not at all.
-const KEY_FRAME_COMES: Duration = Duration::from_secs(1);
+/// A key frame that is to replace what waits comes within so long, or not at all. Who does not count waits three seconds for one.
+const KEY_FRAME_COMES: Duration = Duration::from_secs(4);
 
 /// For so long packets may be asked for that a key frame has replaced.
 const REPLACED: Duration = Duration::from_secs(3);
@@ -136,6 +137,7 @@ pub struct Sender<T> {
     newest: Option<u16>,
     /// Requests that have not been handed out.
     ask: Vec<Ask>,
+    twice: Twice,
     poll_at: Duration,
     active_at: Duration,
     /// Estimate and target that were told last, and when.
@@ -143,6 +145,8 @@ pub struct Sender<T> {
     /// Length of the last picture packet's header.
     header_bytes: usize,
     dropped: u64,
+    /// A picture's packet found no room: the other end cannot go on without a key frame.
+    has_hole: bool,
     replaced_packets: u64,
     padding: DataSize,
 }
@@ -163,11 +167,13 @@ impl<T> Sender<T> {
             none_before: None,
             newest: None,
             ask: Vec::new(),
+            twice: Twice::default(),
             poll_at: now,
             active_at: now,
             told: ([output.estimate, output.target], now),
             header_bytes: 0,
             dropped: 0,
+            has_hole: false,
             replaced_packets: 0,
             padding: DataSize::ZERO,
         }
@@ -208,6 +214,7 @@ impl<T> Sender<T> {
         };
         if class == Class::Video && self.pacer.queued() + size > MAX_QUEUED {
             self.dropped += 1;
+            self.has_hole = true;
             return false;
         }
         if class == Class::Video {
@@ -228,6 +235,9 @@ impl<T> Sender<T> {
 
     /// A key frame comes next: where one was wanted, it replaces all that came before.
     pub fn key_frame_comes(&mut self, now: Duration) {
+        if !self.controller.key_frame_comes(now) {
+            return;
+        }
         self.none_before = None;
         if std::mem::take(&mut self.is_key_frame_wanted) {
             self.replaced = self.newest.map(|newest| (newest, now.saturating_add(REPLACED)));
@@ -245,9 +255,12 @@ impl<T> Sender<T> {
             self.is_key_frame_wanted = true;
             let dropped = self.pacer.drop_all(Class::Video) + self.pacer.drop_all(Class::Retransmission);
             self.replaced_packets += dropped as u64;
+            self.replaced = self.newest.map(|newest| (newest, now.saturating_add(KEY_FRAME_COMES)));
             self.repeats.clear();
+            self.twice.clear();
         }
-        let wanted = self.controller.wants_key_frame(now);
+        let is_new_hole = std::mem::take(&mut self.has_hole) && !self.is_key_frame_wanted;
+        let wanted = self.controller.wants_key_frame(now) || is_new_hole;
         self.is_key_frame_wanted |= wanted;
         wanted
     }
@@ -258,10 +271,16 @@ impl<T> Sender<T> {
         self.controller.feedback(reports, now);
     }
 
+    /// The other end asks for a packet that it lacks.
+    pub fn requested(&mut self, ask: Ask, now: Duration) {
+        self.twice.requested(ask, &self.controller.output(), self.pacer.delay(), now);
+    }
+
     /// What to do now.
     pub fn turn(&mut self, now: Duration) -> Turn<T> {
         self.poll(now);
         let key_frame = self.key_frame(now);
+        self.ask.extend(self.twice.take(now));
         self.pacer.set_rate(self.controller.output().pacing_rate);
         let mut send = Vec::new();
         let next = loop {
@@ -286,7 +305,7 @@ impl<T> Sender<T> {
             ask: std::mem::take(&mut self.ask),
             key_frame,
             news,
-            again: next.min(self.poll_at).min(news_at),
+            again: next.min(self.poll_at).min(news_at).min(self.twice.next()),
         }
     }
 
@@ -309,6 +328,8 @@ impl<T> Sender<T> {
     fn leaves(&mut self, class: Class, size: DataSize, packet: &Packet<T>, now: Duration) {
         if packet.header.is_numbered {
             self.controller.sent(size, now);
+        } else if class == Class::Video {
+            self.controller.nobody_tells();
         }
         self.probing.left(size);
         let payload = DataSize::from_bytes(packet.bytes.saturating_sub(packet.header.bytes) as u64);
@@ -346,6 +367,7 @@ impl<T> Sender<T> {
     pub fn clear(&mut self) {
         self.pacer.clear();
         self.repeats.clear();
+        self.twice.clear();
     }
 
     /// Whether nothing waits.

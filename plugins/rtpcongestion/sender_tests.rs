@@ -82,6 +82,8 @@ fn room_is_bounded() {
     assert_eq!(room as u64, MAX_QUEUED.bytes() / 1238);
     assert!(sender.push(packet(Kind::Audio, 1, 200), ms(0)), "sound always has some");
     assert!(sender.totals().dropped > 0);
+    assert!(sender.turn(ms(0)).key_frame, "what follows cannot be decoded");
+    assert!(!sender.push(packet(Kind::Video, 1, 1200), ms(0)) && !sender.turn(ms(0)).key_frame, "once");
     sender.clear();
     assert!(sender.is_empty() && sender.delay() == Duration::ZERO);
 }
@@ -148,6 +150,57 @@ fn much_that_was_lost_is_replaced_by_a_key_frame_and_not_sent_again() {
     assert!(sender.push(packet(Kind::Video, 164, 1200), ms(1501)));
     assert!(sender.push(packet(Kind::Retransmission(164), 2, 1200), ms(1502)));
     assert_eq!(run(&mut sender, 1502, 1600).len(), 2);
+}
+
+#[test]
+fn what_a_lossy_wire_has_lost_is_asked_for_twice_while_the_sender_is_well() {
+    let mut sender = sender();
+    let tell = |sender: &mut Sender<u16>, from: u16, each: u16| {
+        for n in from..from + 400 {
+            sender.push(packet(Kind::Video, n, 200), ms(u64::from(n)));
+            sender.turn(ms(u64::from(n)));
+        }
+        let reports: Vec<_> = (from..from + 400)
+            .map(|n| Report {
+                sequence: n,
+                sent: ms(u64::from(n)),
+                arrived: (n % each != 0).then_some(ms(u64::from(n) + 20)),
+                size: on_the_wire(200),
+                is_picture: true,
+            })
+            .collect();
+        sender.feedback(&reports, ms(u64::from(from) + 430));
+        let now = ms(u64::from(from) + 431);
+        sender.turn(now);
+        sender.requested(Ask { ssrc: 7, sequence: from }, now);
+        assert!(sender.turn(now).ask.is_empty(), "the first copy is the retransmission sender's");
+        sender.turn(now + ms(10)).ask
+    };
+    assert_eq!(tell(&mut sender, 0, 10), [Ask { ssrc: 7, sequence: 0 }]);
+    assert_eq!(tell(&mut sender, 2000, 1000), [], "nothing to speak of is lost any more");
+}
+
+#[test]
+fn packets_that_nobody_has_agreed_to_tell_of_are_not_throttled() {
+    let mut sender = sender();
+    for n in 0..600_u16 {
+        let mut packet = packet(Kind::Video, n, 2400);
+        packet.header.is_numbered = false;
+        sender.push(packet, ms(u64::from(n)));
+    }
+    // 20 Mbit/s, five times what the start would let pass.
+    let left = run(&mut sender, 0, 700);
+    assert_eq!(left.len(), 600, "{:?}", sender.output());
+}
+
+#[test]
+fn feedback_that_was_agreed_on_and_never_comes_lowers_the_estimate_to_its_floor() {
+    let mut sender = sender();
+    for n in 0..10_000_u16 {
+        sender.push(packet(Kind::Video, n, 100), ms(u64::from(n)));
+        sender.turn(ms(u64::from(n)));
+    }
+    assert_eq!(sender.output().estimate, BOUNDS.min);
 }
 
 /// A link that suddenly carries a tenth: packets leave each ms, and from the 100th on they come each 10 ms.

@@ -18,7 +18,7 @@ use super::{
     frames::{self, SharedTotals},
     ice_servers,
     payload::Kind,
-    policy,
+    policy::{self, Say},
     producer::Producer,
     resolve,
     runtime::runtime,
@@ -185,20 +185,26 @@ impl Hub {
 
     /// Whether what a consumer sees moves the encoders.
     pub fn counts(&self, consumer: &str) -> bool {
+        self.say(consumer) != Say::None
+    }
+
+    fn say(&self, consumer: &str) -> Say {
         let (policy, controller) = {
             let settings = self.settings();
             (settings.bitrate_policy, settings.controller.clone())
         };
         let named = controller.as_deref().and_then(|controller| self.consumer(controller));
         let is_connected = named.is_some_and(|named| named.is_connected());
-        policy::counts(policy, controller.as_deref(), is_connected, consumer)
+        policy::say(policy, controller.as_deref(), is_connected, consumer)
     }
 
     /// Tells the encoders of the video what a consumer sees, if that is to move them.
     pub fn send_feedback(&self, feedback: &Feedback) {
-        if !self.counts(&feedback.consumer) {
+        let say = self.say(&feedback.consumer);
+        if say == Say::None {
             return;
         }
+        let feedback = &Feedback { is_sole: say == Say::Sole, ..feedback.clone() };
         for producer in self.producers().iter().filter(|producer| producer.kind() == Kind::Video) {
             producer.send_feedback(feedback);
         }

@@ -49,12 +49,24 @@ pub fn ceiling(video: Bitrate) -> Bitrate {
     video.scaled(OVERHEAD) + SOUND_AND_DATA
 }
 
-/// Whether what a consumer sees moves the encoder.
-pub fn counts(policy: BitratePolicy, controller: Option<&str>, is_connected: bool, consumer: &str) -> bool {
+/// How much what a consumer sees moves the encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Say {
+    /// Not at all.
+    None,
+    /// As much as that of others.
+    Shared,
+    /// Alone.
+    Sole,
+}
+
+/// What a consumer has to say.
+pub fn say(policy: BitratePolicy, controller: Option<&str>, is_connected: bool, consumer: &str) -> Say {
     match (policy, controller) {
-        (BitratePolicy::Slowest, _) | (BitratePolicy::Controller, None) => true,
+        (BitratePolicy::Controller, Some(controller)) if is_connected && controller == consumer => Say::Sole,
+        (BitratePolicy::Controller, Some(_)) if is_connected => Say::None,
         // The seat may be empty for a moment; somebody has to be heard.
-        (BitratePolicy::Controller, Some(controller)) => !is_connected || controller == consumer,
+        _ => Say::Shared,
     }
 }
 
@@ -65,15 +77,17 @@ mod tests {
     #[test]
     fn the_named_consumer_alone_counts_while_it_is_there() {
         let alone = BitratePolicy::Controller;
-        assert!(counts(alone, Some("alice"), true, "alice"));
-        assert!(!counts(alone, Some("alice"), true, "bob"));
-        assert!(counts(alone, Some("alice"), false, "bob"), "she has gone, and he is watching");
-        assert!(counts(alone, None, false, "bob"), "nobody was named");
+        assert_eq!(say(alone, Some("alice"), true, "alice"), Say::Sole);
+        assert_eq!(say(alone, Some("alice"), true, "bob"), Say::None);
+        assert_eq!(say(alone, Some("alice"), false, "bob"), Say::Shared, "she has gone, and he is watching");
+        assert_eq!(say(alone, None, false, "bob"), Say::Shared, "nobody was named");
     }
 
     #[test]
     fn everybody_counts_where_the_slowest_wins() {
-        assert!(counts(BitratePolicy::Slowest, Some("alice"), true, "bob"));
+        for consumer in ["alice", "bob"] {
+            assert_eq!(say(BitratePolicy::Slowest, Some("alice"), true, consumer), Say::Shared);
+        }
     }
 
     #[test]

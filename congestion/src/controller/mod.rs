@@ -41,7 +41,7 @@ const DRAIN_LONG: f64 = 0.45;
 /// A long one.
 const LONG: Duration = Duration::from_millis(60);
 /// A queue that no packet of the last moment was spared needs no confirmation.
-const ALARMING: Duration = Duration::from_millis(30);
+const ALARMING: Duration = Duration::from_millis(15);
 /// What of the link's rate is taken when the queue is empty.
 const TAKEN: f64 = 0.92;
 
@@ -93,7 +93,7 @@ pub struct Controller {
     last_update: Duration,
     last_feedback: Option<Duration>,
     silence: Silence,
-    /// Packets have left for long, and feedback was never heard.
+    /// The other end does not tell of what leaves, and never has.
     is_blind: bool,
     /// When the newest packet left that feedback has told of, and the newest of all.
     told_up_to: Duration,
@@ -149,7 +149,12 @@ impl Controller {
         self.set(self.estimate);
     }
 
-    /// A packet has left.
+    /// Packets leave that nobody will tell of: the other end has not agreed to it. What is not known limits nothing.
+    pub fn nobody_tells(&mut self) {
+        self.is_blind = self.last_feedback.is_none();
+    }
+
+    /// A packet has left that the other end has agreed to tell of.
     pub fn sent(&mut self, size: DataSize, at: Duration) {
         let size = size.min(LARGEST);
         self.usage.sent(size, at);
@@ -218,13 +223,19 @@ impl Controller {
         self.recovery.is_replacing()
     }
 
+    /// A key frame is next to leave. Whether it is to, instead of what was lost and waits, or is itself too large for what the link
+    /// has become, and the next one is waited for.
+    pub fn key_frame_comes(&mut self, now: Duration) -> bool {
+        self.recovery.key_frame_comes(now)
+    }
+
     /// What it has come to.
     pub fn output(&self) -> Output {
         let pacing = match self.state {
             // Bursts would lose what the trial is about.
             State::Increase if self.loss.is_trying() => PACING_NEAR,
-            State::Increase | State::Silent => PACING,
-            State::Hold | State::Compete => PACING_NEAR,
+            State::Increase => PACING,
+            State::Hold | State::Compete | State::Silent => PACING_NEAR,
             State::Drain => PACING_DRAIN,
         };
         let target = match self.drain {
@@ -270,7 +281,7 @@ impl Controller {
     }
 
     fn update(&mut self, now: Duration) {
-        let elapsed = (now - self.last_update).min(Duration::from_millis(250));
+        let elapsed = now.saturating_sub(self.last_update).min(Duration::from_millis(250));
         self.last_update = now;
         if self.loss.share() > loss::HOPELESS && !self.is_idle(now) {
             let factor = 1.0 - 0.5 * elapsed.as_secs_f64();
@@ -321,7 +332,7 @@ impl Controller {
             Verdict::Own(delivered) => {
                 self.limit = Some((delivered, now));
                 self.state = State::Hold;
-                self.probing.hold_off(now);
+                self.probing.limited(now);
                 // The trial's own rate was carried.
                 return self.set(self.estimate.max(delivered.scaled(TAKEN)));
             }
@@ -342,9 +353,9 @@ impl Controller {
         let near = self.state != State::Increase;
         let growth = if near { GROWTH_NEAR } else { GROWTH_FAR };
         let grown = self.estimate.scaled(1.0 + growth * elapsed.as_secs_f64());
+        // A packet for each round trip and message at least (draft-ietf-rmcat-gcc-02, 5.5): of a low rate a share is next to nothing.
         let packet = PACKET.per(self.round_trip() + Duration::from_millis(100));
-        let least = packet.unwrap_or_default().scaled(elapsed.as_secs_f64()).min(grown.less(self.estimate));
-        let grown = grown.max(self.estimate + least);
+        let grown = grown.max(self.estimate + packet.unwrap_or_default().scaled(elapsed.as_secs_f64()));
         let proven = self.delivery.peak().map_or(self.estimate, |peak| peak.scaled(PROVEN));
         self.set(grown.min(proven.max(self.estimate)));
     }
@@ -376,10 +387,6 @@ impl Controller {
     /// Notes when feedback stays away.
     fn listen(&mut self, now: Duration) {
         if !self.silence.is_due(self.round_trip(), now) {
-            return;
-        }
-        if self.last_feedback.is_none() {
-            self.is_blind = true;
             return;
         }
         // Each time that long again, half of it.

@@ -16,6 +16,12 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// Against others: growth each second, what is lost before it yields, and what it yields.
 const GROWTH_RIVALS: f64 = 0.06;
 const RIVALS_LOSS: f64 = 0.01;
+/// What is lost for other reasons makes nobody yield below this share of what the link carried before they came, unless so much is
+/// lost that others cannot be the reason.
+const LEAST_SHARE: f64 = 0.2;
+const MUCH_LOSS: f64 = 0.1;
+/// Where so little comes that it makes no rate, a queue says that the estimate is far too high.
+const NO_RATE: f64 = 0.5;
 const YIELD: f64 = 0.8;
 /// Below this share of what the link carried before they came it grows faster.
 const SMALL_SHARE: f64 = 0.4;
@@ -40,8 +46,9 @@ impl Controller {
     }
 
     pub(super) fn overuse(&mut self, now: Duration) {
-        let Some(rate) = self.busy_rate() else { return };
-        self.limit = Some((rate, now));
+        let known = self.busy_rate();
+        let rate = known.unwrap_or(self.estimate.scaled(NO_RATE));
+        self.limit = known.map(|rate| (rate, now)).or(self.limit);
         self.drain =
             Some(Drain { since: now, before: self.estimate, begun_with: None, rate, has_replaced: false });
         self.state = State::Drain;
@@ -89,18 +96,28 @@ impl Controller {
             }
             return;
         }
-        let (Some(rate), Some(sent)) = (rate, self.delivery.sent_rate()) else { return };
         let from = *drain.begun_with.get_or_insert(standing);
+        let Some(rate) = rate else {
+            if now > drain.since + 2 * response && standing > from + STANDING {
+                let rate = drain.rate.scaled(NO_RATE);
+                *drain = Drain { since: now, begun_with: None, rate, ..*drain };
+                self.set(self.estimate.scaled(NO_RATE));
+            }
+            return;
+        };
+        let Some(sent) = self.delivery.sent_rate() else { return };
         let expected = from.mul_f64(1.0 / (1.0 - DRAIN)) + PATIENCE;
         if rate < sent.scaled(0.95) && standing > from + STANDING {
             // The link carries less than it did.
             *drain = Drain { since: now, begun_with: None, rate, ..*drain };
             self.limit = Some((rate, now));
             self.set(self.estimate.min(rate.scaled(DRAIN)));
-        } else if now > drain.since + response + expected
-            && standing > from.mul_f64(0.6).max(2 * STANDING)
-            && rate >= sent.scaled(0.95)
-        {
+        } else if now > drain.since + response + expected && rate >= sent.scaled(0.95) {
+            if standing <= from.mul_f64(0.6) {
+                // It empties, if slowly.
+                (drain.since, drain.begun_with) = (now.saturating_sub(response), Some(standing));
+                return;
+            }
             // All of ours arrives, and the queue does not care: it is somebody else's.
             let (rate, before) = (drain.rate, drain.before);
             self.drain = None;
@@ -126,10 +143,13 @@ impl Controller {
             self.rivals = None;
             return self.overuse(now);
         }
-        if self.loss.share() > RIVALS_LOSS {
+        let lost = self.loss.share();
+        if lost > RIVALS_LOSS {
             if rivals.may_yield(self.round_trips.least().unwrap_or_default(), now) {
-                let left = self.estimate.min(delivered).scaled(YIELD);
-                self.set(left.max(delivered.scaled(ARRIVING).min(self.estimate)));
+                let left = self.estimate.min(delivered).scaled(YIELD).max(delivered.scaled(ARRIVING));
+                let least =
+                    if lost < MUCH_LOSS { rivals.before().scaled(LEAST_SHARE) } else { Bitrate::ZERO };
+                self.set(left.max(least).min(self.estimate));
             }
         } else if !is_idle {
             let mut grown = self.estimate.scaled(1.0 + GROWTH_RIVALS * elapsed.as_secs_f64());

@@ -121,9 +121,10 @@ impl Figures {
 
     /// Times without a new picture that lasted longer than this, while pictures were made.
     pub fn freezes(&self, longer: Duration, from: f64, to: f64) -> Vec<Duration> {
-        let shown: Vec<_> =
-            self.shown.iter().filter(|shown| shown.at > s(from) && shown.at <= s(to)).collect();
-        let gaps = shown.windows(2).map(|pair| pair[1].at - pair[0].at);
+        let shown = self.shown.iter().map(|shown| shown.at).filter(|at| *at > s(from) && *at <= s(to));
+        // Nothing at all, or nothing any more, is a freeze as well.
+        let times: Vec<_> = [s(from)].into_iter().chain(shown).chain([s(to)]).collect();
+        let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
         gaps.filter(|gap| *gap > longer).collect()
     }
 

@@ -116,7 +116,7 @@ impl Gcc {
     fn filter(&mut self, variation: f64) {
         let z = variation - self.offset;
         let z = z.clamp(-3.0 * self.noise.sqrt().max(1.0), 3.0 * self.noise.sqrt().max(1.0));
-        let alpha = (1.0 - CHI).powf(30.0 / 1000.0 * 60.0);
+        let alpha = (1.0 - CHI).powf(30.0 / (1000.0 * 60.0));
         self.noise = (alpha * self.noise + (1.0 - alpha) * z * z).max(1.0);
         let gain = (self.covariance + PROCESS_NOISE) / (self.noise + self.covariance + PROCESS_NOISE);
         self.offset += z * gain;

@@ -9,6 +9,8 @@ use vdi_congestion::{Bitrate, DataSize};
 pub enum Discipline {
     /// Drops what no longer fits into so many bytes.
     DropTail(u64),
+    /// A policer: no queue at all, and what is more than the rate is dropped once a bucket of so many bytes is empty.
+    Police(u64),
     /// CoDel (RFC 8289): drops when packets have waited 5 ms for longer than 100 ms, ever more often.
     CoDel,
 }
@@ -123,6 +125,15 @@ impl Wire {
         {
             return Fate::Lost;
         }
+        if let Discipline::Police(bucket) = self.path.discipline {
+            // The bucket's level, as the time by which what it holds would have left.
+            let left = self.path.trace.finish(self.free_at.max(now), size);
+            if left - now > DataSize::from_bytes(bucket).at(self.path.trace.rate(now)) {
+                return Fate::Lost;
+            }
+            self.free_at = left;
+            return self.carry(now, Duration::ZERO);
+        }
         let begin = self.free_at.max(now);
         if self.path.discipline == Discipline::CoDel && self.codel.drops(begin - now, begin) {
             return Fate::Lost;
@@ -134,6 +145,11 @@ impl Wire {
         self.free_at = left;
         self.queue.push_back((left, bytes));
         self.queued += bytes;
+        self.carry(left, waited)
+    }
+
+    /// A packet has left the queue.
+    fn carry(&mut self, left: Duration, waited: Duration) -> Fate {
         if self.is_lost() {
             return Fate::Lost;
         }

@@ -24,7 +24,7 @@ pub fn ms(ms: u64) -> Duration {
 #[derive(Debug, Clone)]
 pub struct Scenario {
     /// In the table.
-    pub name: &'static str,
+    pub name: String,
     /// What is simulated.
     pub setup: Setup,
 }
@@ -107,12 +107,18 @@ pub fn all(seed: u64) -> Vec<Scenario> {
     let mut codel = steady(5.0, ms(20));
     codel.there.discipline = Discipline::CoDel;
     all.push(("CoDel at 5", codel));
+    let mut policed = steady(8.0, ms(20));
+    policed.there.discipline = Discipline::Police(10_000);
+    all.push(("a policer at 8", policed));
     let mut rival = on(Trace::constant(mbps(10.0)), mbps(10.0), ms(150), ms(20), 60.0);
     rival.rival = Some((10.0, 40.0));
     all.push(("a TCP download at 10", rival));
     let mut deep = on(Trace::constant(mbps(20.0)), mbps(20.0), ms(60), ms(20), 60.0);
     deep.rival = Some((10.0, 40.0));
     all.push(("a TCP download at 20", deep));
+    let mut lossy = on(Trace::constant(mbps(10.0)), mbps(10.0), ms(150), ms(20), 60.0);
+    (lossy.rival, lossy.there.loss) = (Some((10.0, 40.0)), Loss::Random(0.02));
+    all.push(("a TCP download and 2 % at 10", lossy));
     let mut jitter = steady(10.0, ms(20));
     jitter.there.jitter = ms(8);
     all.push(("jitter of 8 ms at 10", jitter));
@@ -137,7 +143,7 @@ pub fn all(seed: u64) -> Vec<Scenario> {
     all.into_iter()
         .map(|(name, mut setup)| {
             setup.seed = seed;
-            Scenario { name, setup }
+            Scenario { name: name.to_owned(), setup }
         })
         .collect()
 }

@@ -94,6 +94,9 @@ pub struct Peers {
 impl Peers {
     /// A consumer has spoken. What it does not mention stays as it was, until it expires.
     pub fn hear(&mut self, feedback: &Feedback, now: Duration) {
+        if feedback.is_sole {
+            self.by_name.retain(|name, _| *name == feedback.consumer);
+        }
         if !self.by_name.contains_key(&feedback.consumer) && self.by_name.len() >= MAX_PEERS {
             return;
         }
@@ -169,6 +172,15 @@ mod tests {
         peers.expire(s(11));
         assert_eq!(peers.estimated_bitrate(), None);
         assert!(peers.by_name.is_empty());
+    }
+
+    #[test]
+    fn who_counts_alone_is_not_held_back_by_what_others_have_said() {
+        let mut peers = Peers::default();
+        let rate = |kbps| Some(Bitrate::from_kbps(kbps));
+        peers.hear(&Feedback { estimated_bitrate: rate(400), latency: Some(ms(900)), ..from("slow") }, s(0));
+        peers.hear(&Feedback { estimated_bitrate: rate(9000), is_sole: true, ..from("controller") }, s(1));
+        assert_eq!((peers.estimated_bitrate(), peers.avoidable_latency()), (rate(9000), None));
     }
 
     #[test]

@@ -115,6 +115,7 @@ impl World {
         if self.now.subsec_millis() == 0 {
             let queue_ms = self.queue_kbit / outside.capacity_kbps * 1000.0;
             let feedback = Feedback {
+                is_sole: false,
                 consumer: "a".into(),
                 estimated_bitrate: outside
                     .estimates
@@ -381,6 +382,7 @@ proptest! {
         for (i, (kbps, ns, loss, encode_ns, cpu, bytes_out)) in says.into_iter().enumerate() {
             let now = QUARTER * i as u32;
             adaptation.feedback(&Feedback {
+                is_sole: false,
                 consumer: (kbps % 3).to_string(),
                 estimated_bitrate: Some(Bitrate::from_kbps(kbps)),
                 round_trip_time: Some(Duration::from_nanos(ns)),

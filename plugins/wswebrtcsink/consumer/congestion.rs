@@ -116,7 +116,7 @@ impl Congestion {
         }
     }
 
-    /// What is known of the network; `None` before the first feedback.
+    /// What is known of the network; `None` before the first feedback, unless that stays away.
     pub fn network(&self) -> Option<Network> {
         let element = self.element()?;
         if self.terms.control == CongestionControl::Gcc {
@@ -126,9 +126,12 @@ impl Congestion {
         }
         let stats: gst::Structure = element.property("stats");
         let time = |name| stats.get::<u64>(name).ok().map(Duration::from_nanos);
-        // A round trip is known once there was feedback, and may be forgotten while a desktop is silent.
+        // A round trip is known once there was feedback, and may be forgotten while a desktop is silent. Feedback that was agreed on
+        // and never comes is news as well.
         let round_trip_time = time("round-trip-time");
-        if !self.heard.fetch_or(round_trip_time.is_some(), Relaxed) && round_trip_time.is_none() {
+        let is_silent = stats.get::<&str>("state") == Ok("silent");
+        if !self.heard.fetch_or(round_trip_time.is_some(), Relaxed) && round_trip_time.is_none() && !is_silent
+        {
             return None;
         }
         let bps = stats.get::<u64>("available-video-bitrate").ok()?;

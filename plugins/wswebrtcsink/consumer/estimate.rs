@@ -30,18 +30,24 @@ pub struct Network {
 #[derive(Debug, Default)]
 pub struct Estimates {
     last: Option<(Bitrate, Duration)>,
+    /// A change waits until then, having come too soon after the last.
+    held_until: Option<Duration>,
 }
 
 impl Estimates {
     /// What is to be told now, if anything.
     pub fn feedback(&mut self, consumer: &str, network: Network, now: Duration) -> Option<Feedback> {
-        let is_due = self.last.is_none_or(|(told, at)| {
+        self.held_until = None;
+        if let Some((told, at)) = self.last {
             let age = now.saturating_sub(at);
             let change = f64::from(told.kbps().abs_diff(network.for_video.kbps()));
-            age >= REPEAT || (age >= LEAST_INTERVAL && change >= NOTABLE * f64::from(told.kbps()))
-        });
-        if !is_due {
-            return None;
+            let is_notable = change >= NOTABLE * f64::from(told.kbps());
+            if is_notable && age < LEAST_INTERVAL {
+                self.held_until = Some(at.saturating_add(LEAST_INTERVAL));
+            }
+            if age < LEAST_INTERVAL || (!is_notable && age < REPEAT) {
+                return None;
+            }
         }
         self.last = Some((network.for_video, now));
         Some(Feedback {
@@ -52,6 +58,11 @@ impl Estimates {
             queue_delay: network.queue_delay,
             ..Feedback::default()
         })
+    }
+
+    /// When to ask again although there is no other news.
+    pub fn held_until(&self) -> Option<Duration> {
+        self.held_until
     }
 }
 
@@ -95,6 +106,19 @@ mod tests {
     fn a_fall_is_told_within_the_least_interval_and_steadiness_once_a_second() {
         let falling = (0..4).map(|_| 8000).chain((0..200).map(|_| 1200));
         assert_eq!(told(falling), [(0, 8000), (50, 1200), (1050, 1200)]);
+    }
+
+    #[test]
+    fn what_comes_too_soon_is_asked_for_in_time() {
+        let mut estimates = Estimates::default();
+        let ms = Duration::from_millis;
+        assert!(estimates.feedback("alice", network(8000), ms(0)).is_some());
+        assert!(estimates.feedback("alice", network(1200), ms(49)).is_none());
+        assert_eq!(estimates.held_until(), Some(ms(50)));
+        assert!(estimates.feedback("alice", network(1200), ms(50)).is_some());
+        assert_eq!(estimates.held_until(), None);
+        assert!(estimates.feedback("alice", network(1190), ms(60)).is_none());
+        assert_eq!(estimates.held_until(), None, "it is nothing to speak of");
     }
 
     #[test]

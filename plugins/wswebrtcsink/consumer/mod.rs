@@ -267,7 +267,9 @@ impl Task {
         let mut playout_delay = self.hub.watch_playout_delay();
         let reason = loop {
             let deadline = self.negotiation.deadline().unwrap_or_default();
-            let wait = deadline.saturating_sub(self.consumer.opened.elapsed()).min(REFRESH_EVERY);
+            let now = self.consumer.opened.elapsed();
+            let wait = deadline.min(self.estimates.held_until().unwrap_or(deadline));
+            let wait = wait.saturating_sub(now).min(REFRESH_EVERY);
             let input = tokio::select! {
                 input = inputs.recv() => input.unwrap_or(Input::Tick),
                 built = async { self.building.as_mut()?.await.ok() }, if self.building.is_some() => {

@@ -40,6 +40,7 @@ impl PageReports {
         self.last = Some(now);
         Some(Feedback {
             consumer: consumer.to_owned(),
+            is_sole: false,
             // The congestion control knows these.
             estimated_bitrate: None,
             queue_delay: None,

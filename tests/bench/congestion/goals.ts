@@ -11,7 +11,7 @@ export function goals(outcomes: readonly Outcome[]): Figure[] {
     const note: Note = (what, value, unit, goal, bound) => figures.push(figure(`${what}, ${ours.scenario}`, value, unit, goal, bound));
     judge(ours, note);
     const theirs = outcomes.find(({ scenario, controller }) => scenario === ours.scenario && controller === "gcc");
-    if (theirs && ours.kind !== "idle") note("utility above gcc's", ours.utility - theirs.utility, "bit", 0, "at least");
+    if (theirs && ours.kind !== "idle") note("power above gcc's", ours.power - theirs.power, "bit", 0, "at least");
   }
   return figures;
 }
@@ -45,7 +45,7 @@ function judge(ours: Outcome, note: Note): void {
   }
 }
 
-const HEAD = ["", "", "Mbit/s", "used", "queue p50", "p95", "max ms", "dropped", "longest gap ms", "freezes", "for s", "least estimate", "back s", "utility"];
+const HEAD = ["", "", "Mbit/s", "used", "queue p50", "p95", "max ms", "dropped", "longest gap ms", "freezes", "for s", "least estimate", "back s", "power"];
 
 /** A line for each sender on each link. */
 export function words(outcomes: readonly Outcome[]): string {
@@ -58,7 +58,7 @@ export function words(outcomes: readonly Outcome[]): string {
   return [columns([HEAD, ...rows]), changes(outcomes), warnings(outcomes)].filter((text) => text !== "").join("\n\n");
 }
 
-function cells({ deliveredBps, utilisation, queueMs, dropped, longestGapMs, counts, leastEstimate, narrow, utility }: Outcome): string[] {
+function cells({ deliveredBps, utilisation, queueMs, dropped, longestGapMs, counts, leastEstimate, narrow, power }: Outcome): string[] {
   return [
     (deliveredBps / 1e6).toFixed(2),
     utilisation.toFixed(2),
@@ -71,7 +71,7 @@ function cells({ deliveredBps, utilisation, queueMs, dropped, longestGapMs, coun
     counts.totalFreezesDuration.toFixed(1),
     leastEstimate?.toFixed(2) ?? "",
     narrow ? (narrow.returnS?.toFixed(1) ?? "never") : "",
-    utility.toFixed(2),
+    power.toFixed(2),
   ];
 }
 

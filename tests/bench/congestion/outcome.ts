@@ -58,8 +58,8 @@ export interface Outcome {
   queueMs: { p50: number; p95: number; max: number };
   /** Packets that the queue dropped. */
   dropped: number;
-  /** log2 of rate in Mbit/s over 95th percentile of the one-way delay in units of 100 ms: Kleinrock's power. */
-  utility: number;
+  /** Kleinrock's power, as log2 of Mbit/s over the 95th percentile of the one-way delay in units of 100 ms. */
+  power: number;
   longestGapMs: number;
   counts: PageCounts;
   /** The least of estimate over what arrived at that time. */
@@ -107,7 +107,7 @@ export function outcome(run: Run): Outcome {
     utilisation: (carriedBps(packets, fromMs, toMs) * (toMs - fromMs)) / 1000 / capacityBits(scenario.plan, 0, (toMs - fromMs) / 1000),
     queueMs: spread(queueDelaysMs(packets, fromMs, toMs)),
     dropped: within.filter(({ fate }) => fate === "full" || fate === "codel").length,
-    utility: Math.log2(bps / 1e6 / (wayMs / 100)),
+    power: Math.log2(bps / 1e6 / (wayMs / 100)),
     longestGapMs: longestGap(run.shownMs, fromMs, toMs),
     counts,
     leastEstimate: leastEstimate(run, packets),
