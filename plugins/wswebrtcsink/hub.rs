@@ -180,14 +180,10 @@ impl Hub {
 
     /// Whether a key frame that a consumer wants is to be asked for now; if not, it will be in time.
     pub fn may_request_key_frame(self: &Arc<Self>, consumer: &str) -> bool {
-        self.counts(consumer) || self.bystanders.may_request(self)
+        self.say(consumer) != Say::None || self.bystanders.may_request(self)
     }
 
-    /// Whether what a consumer sees moves the encoders.
-    pub fn counts(&self, consumer: &str) -> bool {
-        self.say(consumer) != Say::None
-    }
-
+    /// How much what a consumer sees moves the encoders.
     fn say(&self, consumer: &str) -> Say {
         let (policy, controller) = {
             let settings = self.settings();
