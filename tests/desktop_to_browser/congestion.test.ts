@@ -130,6 +130,38 @@ test("loss by chance is not taken for a narrow link, and retransmissions keep th
   await link.becomes("down", "loss=0");
 });
 
+test("one slow viewer neither lowers the controlling user's stream nor floods it with key frames, and sees pictures all the same", { timeout: 120_000 }, async () => {
+  await secondsWhere("a stream of megabits", 2, 40_000, (second) => bpsOf(second) >= MUCH_BPS);
+  const narrow = Link.start({ down: `rate=${NARROW_BPS} queue=300ms delay=20ms`, up: "delay=20ms" });
+  const bystander = await chromium.prepare(launcher, { viewport: { width: 640, height: 360 } });
+  try {
+    await through(narrow, bystander);
+    await bystander.page.goto(launcher.url);
+    await bystander.connected();
+    await bystander.becomes("viewer");
+    await assertMoving();
+    const id = await bystander.consumer();
+    await until("what the slow viewer's network carries to be known", 30_000, async () => {
+      const bps = await estimateBps(launcher, id);
+      if (bps === null || bps > 2 * NARROW_BPS) throw new Error(`its estimate is ${bps}`);
+      return true;
+    });
+    const [before, slowBefore] = await Promise.all([viewer.inbound("video"), bystander.inbound("video")]);
+    const from = Date.now();
+    await secondsWhere("the controlling user's stream to stay what it was", 8, 40_000, (second) => bpsOf(second) >= MUCH_BPS);
+    const [after, slowAfter] = await Promise.all([viewer.inbound("video"), bystander.inbound("video")]);
+    const seconds = (Date.now() - from) / 1000;
+    // One each three seconds at most, and one that was on its way.
+    const keyFrames = after.keyFramesDecoded - before.keyFramesDecoded;
+    assert.ok(keyFrames <= 2 + seconds / 3, `${keyFrames} key frames in ${seconds} s`);
+    assert.ok(slowAfter.framesDecoded > slowBefore.framesDecoded, `the slow viewer has ${slowAfter.framesDecoded} frames, as before`);
+    await assertMoving();
+  } finally {
+    await bystander.close();
+    await narrow.stop();
+  }
+});
+
 test("a screen on which nothing changes neither raises nor lowers the estimate", { timeout: 60_000 }, async () => {
   await secondsWhere("a stream of megabits", 2, 40_000, (second) => bpsOf(second) >= MUCH_BPS);
   await desktop.tell("hold");

@@ -117,8 +117,9 @@ impl StreamBranch<'_> {
             .map_err(|err| err.to_string())?;
         link.set_discard(true);
         if self.row.kind == Kind::Video {
-            send_in_time(&appsrc, self.frames, Some(self.congestion));
-            ask_through(&appsrc, self.reports);
+            let reports = self.reports.clone();
+            send_in_time(&appsrc, self.frames, Some(self.congestion), move || reports.wants_key_frame());
+            ask_through(&payloader, self.reports);
         }
         if let Some(frames) = self.frames {
             frames.watch_payloader(&payloaded, ssrc);
@@ -147,8 +148,13 @@ fn lift_level_limit(pad: &gst::Pad) {
     });
 }
 
-/// Lets only those frames pass that come in time and can be decoded, and follows them.
-fn send_in_time(appsrc: &gst_app::AppSrc, frames: Option<&Arc<Watch>>, congestion: Option<&Arc<Congestion>>) {
+/// Lets only those frames pass that come in time and can be decoded, and follows them. `may_ask` is asked when a key frame is wanted.
+fn send_in_time(
+    appsrc: &gst_app::AppSrc,
+    frames: Option<&Arc<Watch>>,
+    congestion: Option<&Arc<Congestion>>,
+    may_ask: impl Fn() -> bool + Send + Sync + 'static,
+) {
     let Some(pad) = appsrc.static_pad("src") else { return };
     let (appsrc, frames, congestion) = (appsrc.downgrade(), frames.cloned(), congestion.cloned());
     let lateness = Mutex::new(Lateness::default());
@@ -177,16 +183,19 @@ fn send_in_time(appsrc: &gst_app::AppSrc, frames: Option<&Arc<Watch>>, congestio
             Verdict::Drop => {}
             Verdict::DropAndAsk => {
                 gst::debug!(super::CAT, obj = pad, "a frame is not sent any more: {turn:?}");
-                pad.send_event(gst_video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build());
+                if may_ask() {
+                    pad.send_event(gst_video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build());
+                }
             }
         }
         gst::PadProbeReturn::Drop
     });
 }
 
-/// Key frames that the consumer's browser or its gate want are asked for as the consumer may.
-fn ask_through(appsrc: &gst_app::AppSrc, reports: &Arc<dyn Reports>) {
-    let Some(pad) = appsrc.static_pad("src") else { return };
+/// Key frames that the consumer's browser or its congestion control want are asked for as the consumer may. Not at the appsrc:
+/// there the fan-out takes every request for the encoder's.
+fn ask_through(payloader: &gst::Element, reports: &Arc<dyn Reports>) {
+    let Some(pad) = payloader.static_pad("sink") else { return };
     let reports = reports.clone();
     pad.add_probe(gst::PadProbeType::EVENT_UPSTREAM, move |_, info| {
         let wanted =
@@ -243,7 +252,7 @@ mod tests {
                 }
                 gst::PadProbeReturn::Ok
             });
-            send_in_time(&appsrc, None, None);
+            send_in_time(&appsrc, None, None, || true);
             let (sender, passed) = mpsc::channel();
             sink.static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, info| {
                 sender.send(info.buffer().unwrap().offset()).unwrap();
