@@ -178,9 +178,9 @@ fn what_a_page_reports_reaches_the_encoder_as_an_event() {
     let upstream = stream.sink.static_pad("video_0").unwrap().peer().unwrap();
     upstream.add_probe(gst::PadProbeType::EVENT_UPSTREAM, move |_, info| {
         let structure = info.event().and_then(|event| event.structure());
-        if let Some(structure) =
-            structure.filter(|structure| structure.name() == "application/x-vdi-feedback")
-        {
+        let structure = structure.filter(|structure| structure.name() == "application/x-vdi-feedback");
+        // What is known of the network is an event of its own, and may come before.
+        if let Some(structure) = structure.filter(|structure| structure.has_field("frames-per-second")) {
             let _ = sender.send(structure.to_owned());
         }
         gst::PadProbeReturn::Ok
@@ -198,10 +198,7 @@ fn what_a_page_reports_reaches_the_encoder_as_an_event() {
         ..PageStats::default()
     };
     consumer.send_text("control", &serde_json::to_string(&FromPage::Stats(stats)).unwrap());
-    // What is known of the network is an event of its own, and may come before.
-    let event = std::iter::from_fn(|| events.recv_timeout(PATIENCE).ok())
-        .find(|event| event.has_field("frames-per-second"))
-        .unwrap();
+    let event = events.recv_timeout(PATIENCE).unwrap();
     assert_eq!(event.get::<&str>("consumer"), Ok("alice"));
     assert_eq!(event.get::<u64>("round-trip-time"), Ok(30_000_000));
     assert_eq!(event.get::<f64>("packet-loss"), Ok(0.25));
