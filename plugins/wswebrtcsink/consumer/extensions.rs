@@ -87,3 +87,53 @@ fn apply_playout_delay(extension: &gst::Element, (min, max): (Duration, Duration
     extension.set_property("min-delay", ms(min));
     extension.set_property("max-delay", ms(max));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gst_check::Harness;
+    use gst_rtp::RTPBuffer;
+
+    const BOTH: [HeaderExtension; 2] = [HeaderExtension::PLAYOUT_DELAY, HeaderExtension::TRANSPORT_CC];
+
+    /// An answer whose section takes these extensions, by number.
+    fn answer(taken: &[HeaderExtension]) -> gst_sdp::SDPMessage {
+        let mut text = String::from("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n");
+        text += "m=audio 9 UDP/TLS/RTP/SAVPF 97\r\na=rtpmap:97 OPUS/48000/2\r\n";
+        for HeaderExtension { id, uri } in taken {
+            text += &format!("a=extmap:{id} {uri}\r\n");
+        }
+        gst_sdp::SDPMessage::parse_buffer(text.as_bytes()).unwrap()
+    }
+
+    /// Which of both the packets carry after this answer, of a payloader that began with both.
+    fn carried(taken: &[HeaderExtension]) -> [bool; 2] {
+        gst::init().unwrap();
+        crate::plugin_register_static().unwrap();
+        let payloader = make("rtpopuspay").unwrap();
+        payloader.set_property("pt", 97_u32);
+        let mut extensions =
+            Extensions { kind: Kind::Audio, payloader: payloader.clone(), added: Vec::new() };
+        for which in BOTH {
+            let extension = gst_rtp::RTPHeaderExtension::create_from_uri(which.uri).unwrap();
+            extensions.push(which, extension, which.id);
+        }
+        assert_eq!(extensions.keep(&answer(taken)).len(), taken.len());
+        let mut harness = Harness::with_element(&payloader, Some("sink"), Some("src"));
+        harness.set_src_caps_str("audio/x-opus,rate=48000,channels=2,channel-mapping-family=0");
+        let mut sound = gst::Buffer::from_slice([0xfc, 0xff, 0xfe]);
+        sound.get_mut().unwrap().set_pts(gst::ClockTime::ZERO);
+        harness.push(sound).unwrap();
+        let packet = harness.pull().unwrap();
+        let packet = RTPBuffer::from_buffer_readable(&packet).unwrap();
+        BOTH.map(|which| packet.extension_onebyte_header(which.id, 0).is_some())
+    }
+
+    #[test]
+    fn packets_carry_what_the_answer_takes_and_nothing_else() {
+        assert_eq!(carried(&BOTH), [true, true]);
+        assert_eq!(carried(&BOTH[1..]), [false, true]);
+        assert_eq!(carried(&BOTH[..1]), [true, false]);
+        assert_eq!(carried(&[]), [false, false]);
+    }
+}

@@ -295,9 +295,9 @@ mod tests {
             let sum: i64 = one.bytes.iter().zip(&other.bytes).map(|(a, b)| i64::from(a.abs_diff(*b))).sum();
             sum as f64 / (320 * 180 * 3) as f64
         };
-        // The mean of one grain, and of the difference of two.
-        assert!((5.0..7.0).contains(&apart(&plain, &one)), "{}", apart(&plain, &one));
-        assert!((7.0..9.0).contains(&apart(&one, &other)), "{}", apart(&one, &other));
+        // The mean of one grain, d (d + 1) / (2 d + 1) over all depths, and of the difference of two, a third more.
+        assert!((4.0..5.0).contains(&apart(&plain, &one)), "{}", apart(&plain, &one));
+        assert!((5.5..6.5).contains(&apart(&one, &other)), "{}", apart(&one, &other));
         let mean = |picture: &Picture| {
             picture.bytes.iter().map(|byte| f64::from(*byte)).sum::<f64>() / picture.bytes.len() as f64
         };
