@@ -263,6 +263,17 @@ export const fromBroker = tagged({
 
 const figuresOfLatency = { p50Seconds: number, p95Seconds: number, p99Seconds: number };
 
+const network = struct({
+  availableOutgoingBitrateBps: byDefault(count, 0),
+  videoBitrateBps: byDefault(count, 0),
+  queueDelaySeconds: byDefault(nullable(number), null),
+  roundTripSeconds: byDefault(nullable(number), null),
+  packetLoss: byDefault(number, 0),
+  pacerDelaySeconds: byDefault(number, 0),
+  // Named by text: a newer server may know of a state that this page does not.
+  state: byDefault(text, ""),
+});
+
 /** The body of `GET /status`. */
 export const status = struct({
   version: byDefault(text, ""),
@@ -351,6 +362,7 @@ export const status = struct({
         ),
         null,
       ),
+      network: byDefault(nullable(network), null),
     }),
   ),
   connection: byDefault(struct({ failures: record(count) }), { failures: {} }),
