@@ -16,13 +16,13 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// Against others: growth each second, what is lost before it yields, and what it yields.
 const GROWTH_RIVALS: f64 = 0.06;
 const RIVALS_LOSS: f64 = 0.01;
+const YIELD: f64 = 0.8;
 /// What is lost for other reasons makes nobody yield below this share of what the link carried before they came, unless so much is
 /// lost that others cannot be the reason.
 const LEAST_SHARE: f64 = 0.2;
 const MUCH_LOSS: f64 = 0.1;
 /// Where so little comes that it makes no rate, a queue says that the estimate is far too high.
 const NO_RATE: f64 = 0.5;
-const YIELD: f64 = 0.8;
 /// Below this share of what the link carried before they came it grows faster.
 const SMALL_SHARE: f64 = 0.4;
 
