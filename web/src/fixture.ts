@@ -1,5 +1,5 @@
 // Setup: a connection whose browser, network and server are the test's, for the tests only.
-import { Connection, type ConnectionEvent } from "./connection";
+import { Connection, type ConnectionEvent } from "./connection/connection";
 import { FakeChannel, FakePeer, FakeSocket, ManualClock, settle } from "./testing";
 
 export const OFFER = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 H264/90000\r\n";

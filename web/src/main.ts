@@ -1,28 +1,35 @@
 // Setup: wires the page together. It finds the elements, hands each class what it needs, and lets the connection's state
 // decide what is shown and what acts. Nothing is decided here that could be tested elsewhere.
 import "./style.css";
-import "./doctor.css";
+import "./picture/stage.css";
+import "./chrome/curtain.css";
+import "./chrome/bar.css";
+import "./panel/panel.css";
+import "./panel/waterfall.css";
+import "./chrome/notices.css";
+import "./sizes.css";
+import "./doctor/doctor.css";
 import { browserClock } from "./clock";
-import { ComingEnd } from "./coming";
-import { Connection } from "./connection";
-import { Cursor } from "./cursor";
-import { Curtain, missing, say } from "./curtain";
-import { Doctor } from "./doctor";
-import { BrowserDoctor } from "./doctor-browser";
-import { failureOf } from "./doctor-findings";
-import { doctorWords } from "./doctor-words";
-import { Fullscreen } from "./fullscreen";
-import { scaleOf } from "./geometry";
-import { clientName } from "./identity";
-import { Keyboard } from "./keyboard";
-import type { Platform } from "./keysyms";
-import { Media } from "./media";
-import { announce, words } from "./messages";
-import { Notices } from "./notices";
-import { Overlay } from "./overlay";
-import { Pointer } from "./pointer";
-import { signallingUrl } from "./signalling";
-import { Wheel } from "./wheel";
+import { ComingEnd } from "./chrome/coming";
+import { Connection } from "./connection/connection";
+import { Cursor } from "./picture/cursor";
+import { Curtain, missing, say } from "./chrome/curtain";
+import { Doctor } from "./doctor/doctor";
+import { BrowserDoctor } from "./doctor/browser";
+import { failureOf } from "./doctor/findings";
+import { doctorWords } from "./doctor/words";
+import { Fullscreen } from "./picture/fullscreen";
+import { scaleOf } from "./picture/geometry";
+import { clientName } from "./connection/identity";
+import { Keyboard } from "./input/keyboard";
+import type { Platform } from "./input/keysyms";
+import { Media } from "./picture/media";
+import { announce, words } from "./words/messages";
+import { Notices } from "./chrome/notices";
+import { Overlay } from "./panel/overlay";
+import { Pointer } from "./input/pointer";
+import { signallingUrl } from "./connection/signalling";
+import { Wheel } from "./input/wheel";
 import { publish } from "./window";
 
 function find<E extends HTMLElement>(id: string): E {

@@ -1,10 +1,10 @@
 // Shell: `window.vdi`, a read-only view of the page for tests and for people at the browser's console.
-import type { Aligned } from "./alignment";
-import type { Connection, State } from "./connection";
-import type { Size } from "./geometry";
-import type { Keyboard } from "./keyboard";
-import type { Media, Sound } from "./media";
-import type { CursorShape, Latency, MediaInfo, PageStats, Quality, Role } from "./protocol";
+import type { Aligned } from "./connection/alignment";
+import type { Connection, State } from "./connection/connection";
+import type { Size } from "./picture/geometry";
+import type { Keyboard } from "./input/keyboard";
+import type { Media, Sound } from "./picture/media";
+import type { CursorShape, Latency, MediaInfo, PageStats, Quality, Role } from "./wire/protocol";
 
 export interface Vdi {
   /** As on `<html data-state>`. */

@@ -1,0 +1,30 @@
+//! Shell: what pages say on the channel `control`, as far as the sink does not answer it itself, passed to who does it.
+
+use super::Parts;
+use vdi_protocol::{control::FromPage, limits::MAX_DATA_BYTES, parse};
+
+impl Parts {
+    /// A text on the channel `control` that the sink does not answer itself.
+    pub(super) fn control(&mut self, page: &str, text: &str) {
+        match parse::message(text, MAX_DATA_BYTES) {
+            Ok(FromPage::TakeControl) => {
+                tracing::info!(page, "a page takes control");
+                self.pages.take_control(page);
+            }
+            Ok(
+                FromPage::Ping { .. } | FromPage::Stats(_) | FromPage::Frames(_) | FromPage::RequestKeyFrame,
+            ) => {}
+            Err(error) => {
+                tracing::debug!(page, "{error}");
+                self.bad_message(page);
+            }
+        }
+    }
+
+    pub(super) fn bad_message(&mut self, page: &str) {
+        if self.pages.bad_message(page) {
+            tracing::warn!(page, "a page sends what cannot be read; it is closed");
+            self.media.close_page(page, "too many malformed messages");
+        }
+    }
+}

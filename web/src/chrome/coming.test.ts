@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import { comingWords } from "./coming";
+import { Page } from "../fixture";
+
+describe("the end that is coming", () => {
+  it("counts down in minutes and seconds, to now", () => {
+    const at = (nowMs: number): string => comingWords({ limit: "timeout", atMs: 300_000 }, nowMs, "controller").when;
+    expect([0, 500, 241_000, 299_100, 300_000, 310_000].map(at)).toEqual([
+      "It ends in 5:00.",
+      "It ends in 5:00.",
+      "It ends in 0:59.",
+      "It ends in 0:01.",
+      "It ends now.",
+      "It ends now.",
+    ]);
+  });
+
+  it("says what helps, and to whom", () => {
+    const what = (limit: "idle" | "timeout", role: "controller" | "viewer"): string => comingWords({ limit, atMs: 0 }, 0, role).what;
+    expect(what("idle", "controller")).toContain("Any key or motion keeps it");
+    expect(what("idle", "viewer")).toContain("Whoever controls it");
+    expect(what("timeout", "controller")).toContain("Save your work");
+  });
+
+  it("is known from the server's word until that is taken back", async () => {
+    const page = new Page();
+    const { control } = await page.connect();
+    control.say({ type: "ending", limit: "idle", seconds: 60 });
+    expect(page.connection.coming).toEqual({ limit: "idle", atMs: page.clock.nowMs() + 60_000 });
+    control.say({ type: "ending", seconds: 0 });
+    expect(page.connection.coming).toBeNull();
+  });
+});

@@ -1,0 +1,33 @@
+// Decision: what offers and answers mean for the page, and how it begins its sound anew.
+import type { IceServers } from "../wire/protocol";
+
+/** As `RTCPeerConnection` takes them: lists that may be changed. */
+export function rtcServers({ iceServers, iceTransportPolicy }: IceServers): RTCConfiguration {
+  return { iceServers: iceServers.map((server) => ({ ...server })), iceTransportPolicy };
+}
+
+/** The codec of the offered video if the answer refuses it (port 0), else `null`. */
+export function refusedVideo(offer: string, answer: string): string | null {
+  if (!/^m=video 0 /m.test(answer)) return null;
+  return /^a=rtpmap:\d+ ([^/\r\n]+)/m.exec(offer.slice(offer.search(/^m=video /m)))?.[1] ?? "?";
+}
+
+/** The offer as it would be if no sound were sent for the moment; `null` if it has none. */
+export function withoutSound(offer: string): string | null {
+  const sections = offer.split(/^(?=m=)/m);
+  const quiet = sections.map((section) => (section.startsWith("m=audio") ? section.replace(/^a=send(?:only|recv)(?=\r?$)/m, "a=inactive") : section)).join("");
+  return quiet === offer ? null : quiet;
+}
+
+/**
+ * Gives the sound a receiver that knows nothing of a gap: the old one plays what piled up, and what it learnt of delays
+ * keeps the sound late for minutes. The server, which goes on sending, is not part of this.
+ */
+export async function renewSound(peer: RTCPeerConnection, offer: string): Promise<void> {
+  const quiet = withoutSound(offer);
+  if (quiet === null) return;
+  for (const sdp of [quiet, offer]) {
+    await peer.setRemoteDescription({ type: "offer", sdp });
+    await peer.setLocalDescription(await peer.createAnswer());
+  }
+}

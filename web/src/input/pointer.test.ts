@@ -1,0 +1,176 @@
+// @vitest-environment happy-dom
+import { beforeEach, describe, expect, it } from "vitest";
+import { changes, Pointer, type PointerMessage } from "./pointer";
+import { ManualClock } from "../testing";
+import { toUnits, Wheel } from "./wheel";
+
+let clock: ManualClock;
+let element: HTMLElement;
+let sent: PointerMessage["message"][];
+let captured: number[];
+
+function event(type: string, x: number, y: number, buttons = 0, more: PointerEventInit = {}): void {
+  element.dispatchEvent(new PointerEvent(type, { clientX: x, clientY: y, buttons, isPrimary: true, pointerId: 1, bubbles: true, cancelable: true, ...more }));
+}
+
+const motion = (seq: number, x: number, y: number) => ({ seq, x, y });
+const button = (number: number, down: boolean, x: number, y: number) => ({ type: "button", button: number, down, x, y });
+
+beforeEach(() => {
+  clock = new ManualClock();
+  sent = [];
+  captured = [];
+  element = document.createElement("div");
+  element.setPointerCapture = (id) => captured.push(id);
+});
+
+describe("the pointer", () => {
+  // A picture of 1600 × 900 in a box of 800 × 600: half size, with bars of 75 above and below.
+  const around = () => ({ clock, box: () => ({ left: 0, top: 0, width: 800, height: 600 }), picture: () => ({ width: 1600, height: 900 }), desktop: () => ({ width: 1600, height: 900 }) });
+  const start = (): Pointer => {
+    const pointer = new Pointer(element, around(), ({ message }) => sent.push(message));
+    pointer.enabled = true;
+    return pointer;
+  };
+
+  it("sends the first motion at once and the latest of the others with the frame", () => {
+    start();
+    event("pointermove", 100, 175);
+    expect(sent).toEqual([motion(1, 200, 200)]);
+    event("pointermove", 101, 175);
+    event("pointermove", 102, 175);
+    event("pointermove", 103, 176);
+    expect(sent).toHaveLength(1);
+    clock.paint();
+    expect(sent.slice(1)).toEqual([motion(2, 206, 202)]);
+    clock.paint();
+    clock.paint();
+    event("pointermove", 104, 176);
+    expect(sent.slice(2)).toEqual([motion(3, 208, 202)]);
+  });
+
+  it("tells pixels of the desktop however small the picture is", () => {
+    const small = { ...around(), picture: () => ({ width: 640, height: 360 }) };
+    new Pointer(element, small, ({ message }) => sent.push(message)).enabled = true;
+    event("pointermove", 100, 175);
+    event("pointerdown", 799, 75, 1);
+    expect(sent).toEqual([motion(1, 200, 200), button(0, true, 1598, 0)]);
+  });
+
+  it("does not repeat a place", () => {
+    start();
+    event("pointermove", 100, 175);
+    clock.paint();
+    event("pointermove", 100, 175);
+    clock.paint();
+    expect(sent).toHaveLength(1);
+  });
+
+  it("presses and releases where it is, captures, and drops a motion that a press has overtaken", () => {
+    start();
+    event("pointermove", 100, 175);
+    event("pointermove", 150, 175);
+    event("pointerdown", 160, 175, 1);
+    event("pointerup", 161, 175, 0);
+    clock.paint();
+    expect(sent).toEqual([motion(1, 200, 200), button(0, true, 320, 200), button(0, false, 322, 200)]);
+    expect(captured).toEqual([1]);
+  });
+
+  it("sees further buttons that come as motion, as the standard has it", () => {
+    start();
+    event("pointerdown", 160, 175, 1);
+    event("pointermove", 160, 175, 3);
+    event("pointermove", 160, 175, 2);
+    event("pointerup", 160, 175, 0);
+    expect(sent).toEqual([button(0, true, 320, 200), button(2, true, 320, 200), button(0, false, 320, 200), button(2, false, 320, 200)]);
+  });
+
+  it("ignores a press on a bar, and a drag that comes in from there", () => {
+    start();
+    event("pointerdown", 160, 20, 1);
+    event("pointermove", 160, 300, 1);
+    event("pointerup", 160, 300, 0);
+    expect(sent.filter((message) => "type" in message)).toEqual([]);
+  });
+
+  it("goes on with a drag outside, at the picture's edge", () => {
+    start();
+    event("pointerdown", 160, 175, 1);
+    event("pointerup", 160, 1000, 0);
+    expect(sent.at(-1)).toEqual(button(0, false, 320, 899));
+  });
+
+  it("releases what is held when the pointer is taken away, or it is switched off", () => {
+    const pointer = start();
+    event("pointerdown", 160, 175, 1);
+    event("pointercancel", 0, 0);
+    event("pointerdown", 160, 175, 4);
+    pointer.enabled = false;
+    event("pointermove", 10, 175);
+    expect(sent).toEqual([button(0, true, 320, 200), button(0, false, 320, 200), button(1, true, 320, 200), button(1, false, 320, 200)]);
+  });
+
+  it("leaves a second finger to the browser", () => {
+    start();
+    event("pointerdown", 160, 175, 1, { isPrimary: false, pointerId: 2 });
+    expect(sent).toEqual([]);
+  });
+
+  it("keeps the browser's menu away only while it acts", () => {
+    const pointer = start();
+    const menu = (): boolean => !element.dispatchEvent(new MouseEvent("contextmenu", { cancelable: true }));
+    expect(menu()).toBe(true);
+    pointer.enabled = false;
+    expect(menu()).toBe(false);
+  });
+
+  it("numbers buttons as the DOM does, and releases before it presses", () => {
+    expect(changes(0, 31).map((change) => change.button)).toEqual([0, 1, 2, 3, 4]);
+    expect(changes(1, 2)).toEqual([
+      { button: 0, down: false },
+      { button: 2, down: true },
+    ]);
+    expect(changes(7, 7)).toEqual([]);
+  });
+});
+
+describe("the wheel", () => {
+  const start = (): Wheel => {
+    const wheel = new Wheel(element, clock, (message) => sent.push(message as never));
+    wheel.enabled = true;
+    return wheel;
+  };
+  const turn = (deltaX: number, deltaY: number, deltaMode = 0): boolean =>
+    !element.dispatchEvent(new WheelEvent("wheel", { deltaX, deltaY, deltaMode, cancelable: true }));
+
+  it("counts one notch as 120, whether the browser tells pixels, lines or pages", () => {
+    expect([toUnits(100, 0), toUnits(-3, 1), toUnits(0.125, 2), toUnits(1, 9), toUnits(NaN, 0)]).toEqual([120, -120, 120, 1.2, 0]);
+    expect(toUnits(1e12, 0)).toBe(14_400);
+  });
+
+  it("is kept from the page and gathered to one message per frame", () => {
+    start();
+    expect(turn(0, 100)).toBe(true);
+    turn(0, 100);
+    turn(50, 100);
+    expect(sent).toEqual([{ type: "wheel", dx: 0, dy: 120 }]);
+    clock.paint();
+    expect(sent.slice(1)).toEqual([{ type: "wheel", dx: 60, dy: 240 }]);
+  });
+
+  it("adds a trackpad's fractions until they are whole", () => {
+    start();
+    for (let i = 0; i < 8; i++) {
+      turn(0, 0.625); // three quarters of a unit
+      clock.paint();
+    }
+    expect(sent.reduce((sum, message) => sum + ("dy" in message ? (message as { dy: number }).dy : 0), 0)).toBe(6);
+  });
+
+  it("does nothing while it is off", () => {
+    start().enabled = false;
+    expect(turn(0, 100)).toBe(false);
+    expect(sent).toEqual([]);
+  });
+});
