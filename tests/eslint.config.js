@@ -20,7 +20,18 @@ export default tseslint.config(
     },
   },
   {
-    files: ["eslint.config.js"],
+    files: ["eslint.config.js", "desktop_to_browser/selkies_client/client.js"],
     extends: [tseslint.configs.disableTypeChecked],
+  },
+  {
+    // A page's script, as that of the client that it stands for.
+    files: ["desktop_to_browser/selkies_client/client.js"],
+    languageOptions: {
+      sourceType: "script",
+      globals: Object.fromEntries(
+        ["window", "document", "location", "WebSocket", "RTCPeerConnection", "RTCIceCandidate", "URLSearchParams", "fetch", "btoa", "innerWidth", "innerHeight", "devicePixelRatio"].map((name) => [name, "readonly"]),
+      ),
+    },
+    rules: { "@typescript-eslint/explicit-function-return-type": "off" },
   },
 );

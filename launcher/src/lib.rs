@@ -33,6 +33,7 @@ pub mod port;
 pub mod roles;
 mod run;
 mod runtime_folder;
+pub mod selkies;
 pub mod session;
 pub mod telemetry;
 pub mod termination;

@@ -84,6 +84,10 @@ pub struct ServerOptions {
     /// Most pages connected at once.
     #[arg(long, env = "SELKIES_MAX_CONSUMERS", default_value = "16", value_name = "PAGES")]
     pub max_consumers: String,
+    /// Folder of another page in place of the own one: that of Selkies-GStreamer 1.6, whose client is then served as by its own
+    /// server, or one that speaks as our own does.
+    #[arg(long, env = "SELKIES_WEB_ROOT", value_name = "FOLDER")]
+    pub web_root: Option<String>,
 }
 
 /// What is streamed, and how.
@@ -268,9 +272,6 @@ pub struct DesktopOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = AcceptedOptions::HEADING)]
 pub struct AcceptedOptions {
-    /// Folder of another page.
-    #[arg(long, env = "SELKIES_WEB_ROOT", value_name = "FOLDER")]
-    pub web_root: Option<String>,
     /// Whether to wait for the file of `--app-ready-file`.
     #[arg(long, env = "SELKIES_APP_WAIT_READY", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub app_wait_ready: Option<String>,

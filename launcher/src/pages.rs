@@ -7,7 +7,7 @@ use crate::{
 use std::{collections::BTreeMap, time::Duration};
 use vdi_protocol::{
     control::{Cursor, NoticeLevel, Quality, ToPage},
-    environment::WHEP_PREFIX,
+    environment::{SOUND_PREFIX, WHEP_PREFIX},
     limits::MAX_BAD_MESSAGES,
     phase::Phase,
     reason::FailureReason,
@@ -101,8 +101,9 @@ impl Pages {
         page.connected = true;
         page.told.clear();
         page.ending = None;
-        // A standard player has no way to say anything, and its token lets nobody do more than watch.
-        if id.starts_with(WHEP_PREFIX) {
+        // A standard player has no way to say anything, and its token lets nobody do more than watch; what only takes the
+        // sound belongs to a page of its own.
+        if [WHEP_PREFIX, SOUND_PREFIX].iter().any(|prefix| id.starts_with(prefix)) {
             return;
         }
         let ousted = self.roles.connected(id, page.client.as_deref());
@@ -175,6 +176,11 @@ impl Pages {
         (self.pages.len(), self.pages.values().filter(|page| page.connected).count())
     }
 
+    /// How many connected ones see the picture.
+    pub fn watching(&self) -> usize {
+        self.pages.iter().filter(|(id, page)| page.connected && !id.starts_with(SOUND_PREFIX)).count()
+    }
+
     /// As `/status` shows them.
     pub fn status(&self) -> Vec<ConsumerStatus> {
         let status = |(id, page): (&String, &Page)| ConsumerStatus {
@@ -189,7 +195,7 @@ impl Pages {
 
     /// What has to be told to whom, so that every connected page knows the present state. Nothing is told twice.
     pub fn tell(&mut self, news: &News) -> Vec<(String, ToPage)> {
-        let consumers = u32::try_from(self.count().1).unwrap_or(u32::MAX);
+        let consumers = u32::try_from(self.watching()).unwrap_or(u32::MAX);
         let mut messages = Vec::new();
         for (id, page) in self.pages.iter_mut().filter(|(_, page)| page.connected) {
             let session = ToPage::Session {

@@ -22,6 +22,7 @@ use crate::{
     media::{self, Media},
     pages::{News, Pages},
     port::{self, Server, tls::Certificate},
+    selkies::Selkies,
     session::{self, Action, Session},
     termination::Ended,
     turn, watched_file,
@@ -98,6 +99,8 @@ struct Parts {
     snapshot: watch::Sender<Snapshot>,
     board: Board,
     media: Arc<Media>,
+    /// The dialect of the Selkies client, if it is spoken.
+    selkies: Option<Selkies>,
     audio: Audio,
     input: Input,
     input_thread: InputThread,
@@ -132,7 +135,6 @@ impl Parts {
         let (input, input_thread) = connect_input(display, failures.clone()).await?;
         let media = Arc::new(Media::new(config, display, proofs(config).as_deref())?);
         let bad_messages = Arc::new(AtomicU64::new(0));
-        media.connect(deliver(input.clone(), events.clone(), bad_messages.clone()));
         if let Some((bus, encoder)) = media.bus() {
             tokio::spawn(Media::watch_bus(bus, encoder, events.clone()));
         }
@@ -145,6 +147,9 @@ impl Parts {
         let built_in = relay.clone().map(|relay| ice::BuiltIn { relay, certificate: certificate.clone() });
         let ice = Ice::start(config.ice.clone(), built_in);
         ice.connect(media.sink());
+        let selkies = Selkies::start(config, &media, &ice);
+        let deliver = deliver(input.clone(), events.clone(), bad_messages.clone());
+        media.connect(Selkies::interpret(selkies.clone(), deliver));
         let audio = Audio::start(config.audio.clone(), media.sound().clone(), media.pipeline().clone());
         let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
         let (password, generated) = access::password(config.credentials.as_ref())?;
@@ -174,7 +179,14 @@ impl Parts {
             connections: connections.clone(),
             turn: relay.clone(),
         });
-        let routes = http::routes(board.clone()).or(wswebrtcsink::routes(media.sink()));
+        let own = http::routes(board.clone());
+        let routes = match &selkies {
+            Some(selkies) => {
+                let sink = wswebrtcsink::routes(media.sink());
+                selkies.servers().or(own).or(selkies.page()).or(sink).map(warp::Reply::into_response).boxed()
+            }
+            None => own.or(wswebrtcsink::routes(media.sink())).map(warp::Reply::into_response).boxed(),
+        };
         let exporter = match config.metrics_port {
             Some(port) => Some(http::exporter::start(config.address, port, board.clone()).await?),
             None => None,
@@ -205,6 +217,7 @@ impl Parts {
             snapshot,
             board,
             media,
+            selkies,
             audio,
             input,
             input_thread,
@@ -324,7 +337,7 @@ impl Parts {
             self.media.set_controller(controller.as_deref());
             self.controller = controller;
         }
-        self.media.draw_pointer(!self.enable_cursors || self.pages.count().1 > 1);
+        self.media.draw_pointer(!self.enable_cursors || self.pages.watching() > 1);
         let now = self.now();
         let news = News {
             phase: self.session.phase(),
@@ -339,10 +352,7 @@ impl Parts {
                 .map(|coming| (coming, coming.due.saturating_sub(now))),
         };
         for (page, message) in self.pages.tell(&news) {
-            match serde_json::to_string(&message) {
-                Ok(text) => self.media.send(&page, "control", &text),
-                Err(err) => tracing::error!("a message to a page cannot be written: {err}"),
-            }
+            self.say(&page, &message);
         }
         self.alone_since = match self.pages.count().1 {
             0 => self.alone_since.or_else(|| Some(Instant::now())),

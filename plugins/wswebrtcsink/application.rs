@@ -3,6 +3,7 @@
 use super::{
     consumer::Visit,
     imp::{CAT, WsWebRtcSink},
+    payload::Kind,
     runtime::runtime,
 };
 use gst::subclass::prelude::*;
@@ -12,8 +13,18 @@ use vdi_protocol::signalling::ToConsumer;
 const APPLICATION_OUTBOX: usize = 256;
 
 impl WsWebRtcSink {
-    /// Opens a consumer whose messages the application carries.
-    pub fn open_consumer(&self, id: &str) -> bool {
+    /// Opens a consumer whose messages the application carries, as `options` say.
+    pub fn open_consumer_full(&self, id: &str, options: Option<&gst::StructureRef>) -> bool {
+        match options.map_or_else(|| Ok(Visit::default()), visit) {
+            Ok(visit) => self.open_consumer(id, visit),
+            Err(why) => {
+                gst::warning!(CAT, imp = self, "consumer {id} is refused: {why}");
+                false
+            }
+        }
+    }
+
+    fn open_consumer(&self, id: &str, visit: Visit) -> bool {
         let (hub, name) = (self.hub().clone(), id.to_owned());
         let (outbox, mut messages) = tokio::sync::mpsc::channel::<ToConsumer>(APPLICATION_OUTBOX);
         // On a task of its own, so that no signal is emitted from within a lock or another signal.
@@ -25,7 +36,7 @@ impl WsWebRtcSink {
         let outgoing = Box::new(move |message| {
             let _ = outbox.try_send(message);
         });
-        match self.hub().open_consumer(id, Visit::default(), outgoing) {
+        match self.hub().open_consumer(id, visit, outgoing) {
             Ok(_) => true,
             Err(refusal) => {
                 gst::warning!(CAT, imp = self, "consumer {id} is refused: {}", refusal.message);
@@ -48,5 +59,68 @@ impl WsWebRtcSink {
     /// The application ends a consumer.
     pub fn close_consumer(&self, id: &str, reason: &str) {
         self.hub().stop_consumer(id, reason);
+    }
+}
+
+/// What the options of a consumer say.
+fn visit(options: &gst::StructureRef) -> Result<Visit, String> {
+    let mut visit = Visit::default();
+    let wrong = |name: &str, wanted: &str| format!("{name} in the options has to be {wanted}");
+    for (name, value) in options.iter() {
+        match name.as_str() {
+            "media" => {
+                let kind = value.get::<&str>().ok();
+                let kind = [Kind::Video, Kind::Audio].into_iter().find(|known| Some(known.as_str()) == kind);
+                visit.part.kind = Some(kind.ok_or_else(|| wrong("media", "the string video or audio"))?);
+            }
+            "data-channel" => {
+                let label = value.get::<String>().ok().filter(|label| !label.is_empty());
+                visit.part.channel = Some(label.ok_or_else(|| wrong("data-channel", "a string, not empty"))?);
+            }
+            "authority" => visit.authority = value.get().map_err(|_| wrong("authority", "a string"))?,
+            "secure" => visit.secure = value.get().map_err(|_| wrong("secure", "a boolean"))?,
+            other => {
+                let known = "media, data-channel, authority and secure";
+                return Err(format!("the options have no {other}; known are {known}"));
+            }
+        }
+    }
+    Ok(visit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wswebrtcsink::consumer::Part;
+    use gst::{glib, prelude::*};
+
+    #[test]
+    fn options_say_what_a_consumer_gets_and_how_it_came() {
+        gst::init().unwrap();
+        let options = gst::Structure::builder("options")
+            .field("media", "audio")
+            .field("data-channel", "sound")
+            .field("authority", "desk.example:8443")
+            .field("secure", true)
+            .build();
+        let part = Part { kind: Some(Kind::Audio), channel: Some("sound".into()) };
+        let expected = Visit { authority: "desk.example:8443".into(), secure: true, offered: None, part };
+        assert_eq!(visit(&options), Ok(expected));
+        assert_eq!(visit(&gst::Structure::new_empty("options")), Ok(Visit::default()));
+    }
+
+    #[test]
+    fn options_that_are_wrong_are_named_with_what_is_accepted() {
+        gst::init().unwrap();
+        let refused = |name: &str, value: glib::SendValue| {
+            let mut options = gst::Structure::new_empty("options");
+            options.set_value(name, value);
+            visit(&options).unwrap_err()
+        };
+        assert!(refused("media", "smell".to_send_value()).contains("video or audio"));
+        assert!(refused("secure", "yes".to_send_value()).contains("boolean"));
+        assert!(refused("data-channel", "".to_send_value()).contains("not empty"));
+        let unknown = refused("colour", 1.to_send_value());
+        assert!(unknown.contains("colour") && unknown.contains("authority"), "{unknown}");
     }
 }

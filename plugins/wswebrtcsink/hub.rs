@@ -287,6 +287,7 @@ impl Hub {
                 )),
             },
             offered: None,
+            channel: None,
         })
     }
 

@@ -1,7 +1,6 @@
 //! Shell: the GObject of `wswebrtcsink`: properties, pads, signals, state changes.
 
 use super::{
-    consumer::channels::Channels,
     dial::Dialler,
     host::Server,
     hub::Hub,
@@ -154,7 +153,18 @@ impl ObjectImpl for WsWebRtcSink {
                     .param_types([string])
                     .return_type::<bool>()
                     .action()
-                    .class_handler(|values| action(values, |imp, [id]| imp.open_consumer(id)))
+                    .class_handler(|values| action(values, |imp, [id]| imp.open_consumer_full(id, None)))
+                    .build(),
+                Signal::builder("open-consumer-full")
+                    .param_types([string, gst::Structure::static_type()])
+                    .return_type::<bool>()
+                    .action()
+                    .class_handler(|values| {
+                        let element = values.first()?.get::<super::WsWebRtcSink>().ok()?;
+                        let id = values.get(1)?.get::<Option<&str>>().ok()?.unwrap_or_default();
+                        let options = values.get(2)?.get::<Option<gst::Structure>>().ok()?;
+                        Some(element.imp().open_consumer_full(id, options.as_deref()).to_value())
+                    })
                     .build(),
                 Signal::builder("receive-signalling")
                     .param_types([string, string])
@@ -181,9 +191,7 @@ impl ObjectImpl for WsWebRtcSink {
                     .return_type::<bool>()
                     .action()
                     .class_handler(|values| {
-                        action(values, |imp, [id, channel, text]| {
-                            Channels::is_label(channel) && imp.hub().send_data(id, channel, text)
-                        })
+                        action(values, |imp, [id, channel, text]| imp.hub().send_data(id, channel, text))
                     })
                     .build(),
             ]

@@ -89,6 +89,12 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     gst::Element::register(Some(plugin), "wswebrtcsink", gst::Rank::NONE, WsWebRtcSink::static_type())
 }
 
+/// Whether a WebSocket may be opened by whoever sends these headers: a program, or the page of this server (RFC 6455, 10.2).
+/// For servers with sockets of their own beside [`routes`].
+pub fn may_open_socket(origin: Option<&str>, host: Option<&str>, forwarded_host: Option<&str>) -> bool {
+    host::is_allowed_behind(origin, host, forwarded_host)
+}
+
 /// The sink's HTTP routes, for a server of the application's own: the page at `/` and the signalling at `/ws`.
 ///
 /// Set `listen` to an empty string then, so that the sink hosts nothing itself.

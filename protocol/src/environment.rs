@@ -51,6 +51,8 @@ pub const WS: &str = "/ws";
 pub const WHEP: &str = "/whep";
 /// Names of consumers that are such players begin so.
 pub const WHEP_PREFIX: &str = "whep-";
+/// Names of consumers that are a page's second connection, for its sound alone, begin so.
+pub const SOUND_PREFIX: &str = "sound-";
 
 /// Where Kubernetes reads why a container ended.
 pub const TERMINATION_LOG: &str = "/dev/termination-log";

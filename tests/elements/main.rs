@@ -14,6 +14,7 @@ mod ice;
 mod latency;
 mod latencystats;
 mod nvenc;
+mod part;
 mod rtpcongestion;
 mod rtphdrextplayoutdelay;
 mod sink;

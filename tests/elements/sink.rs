@@ -113,6 +113,20 @@ impl Application {
 
     /// Opens a consumer and waits until it can be talked to.
     pub fn connect(&self, id: &str) -> Arc<Consumer> {
+        self.connect_opened(id, 3, |sink| sink.emit_by_name("open-consumer", &[&id]))
+    }
+
+    /// The same for one that gets only a part of what there is.
+    pub fn connect_part(&self, id: &str, options: &gst::Structure) -> Arc<Consumer> {
+        self.connect_opened(id, 1, |sink| sink.emit_by_name("open-consumer-full", &[&id, options]))
+    }
+
+    fn connect_opened(
+        &self,
+        id: &str,
+        channels: usize,
+        open: impl FnOnce(&gst::Element) -> bool,
+    ) -> Arc<Consumer> {
         let (sender, connected) = mpsc::channel();
         let name = id.to_owned();
         let handler = self.sink.connect("consumer-connected", false, move |values| {
@@ -121,7 +135,7 @@ impl Application {
             }
             None
         });
-        assert!(self.sink.emit_by_name::<bool>("open-consumer", &[&id]));
+        assert!(open(&self.sink));
         let (sink, name) = (self.sink.downgrade(), id.to_owned());
         let consumer = Consumer::new(move |message| {
             if let Some(sink) = sink.upgrade() {
@@ -132,7 +146,7 @@ impl Application {
         self.consumers.lock().unwrap().insert(id.to_owned(), Arc::downgrade(&consumer));
         consumer.hello();
         connected.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{id} did not connect"));
-        consumer.wait_for("the data channels", |seen| (seen.open.len() == 3).then_some(()));
+        consumer.wait_for("the data channels", |seen| (seen.open.len() == channels).then_some(()));
         self.sink.disconnect(handler);
         consumer
     }

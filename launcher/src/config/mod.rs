@@ -96,6 +96,8 @@ pub struct Config {
     pub viewer_token: Option<Secret>,
     /// Most pages at once.
     pub max_consumers: u32,
+    /// Folder of another page.
+    pub web_root: Option<PathBuf>,
     /// The desktop.
     pub desktop: Desktop,
     /// The video.
@@ -149,6 +151,7 @@ impl Config {
             credentials: credentials(&mut checks, &options),
             viewer_token: options.server.viewer_token.clone().filter(|token| !token.is_empty()).map(Secret),
             max_consumers: checks.number("max-consumers", &options.server.max_consumers, (1, 256)),
+            web_root: web_root(&mut checks, &options),
             desktop: desktop(&mut checks, &options),
             video,
             audio: media::audio(&mut checks, &options),
@@ -196,6 +199,15 @@ fn checks_address(checks: &mut Checks, value: &str) -> IpAddr {
         checks.refuse("addr", value, "an IP address such as 0.0.0.0, 127.0.0.1 or ::");
         IpAddr::from([0, 0, 0, 0])
     })
+}
+
+fn web_root(checks: &mut Checks, options: &Options) -> Option<PathBuf> {
+    let given = options.server.web_root.as_deref().filter(|given| !given.is_empty())?;
+    let folder = PathBuf::from(given);
+    if !folder.join("index.html").is_file() {
+        checks.refuse("web-root", given, "a folder with an index.html that can be read");
+    }
+    Some(folder)
 }
 
 fn metrics_port(checks: &mut Checks, options: &Options) -> Option<u16> {

@@ -158,6 +158,15 @@ impl Ice {
         list::uris(&servers)
     }
 
+    /// The same for one client that asks nowhere else, with the built-in server and credentials of its own.
+    pub fn rtc_configuration_for(&self, client: &str, authority: &str, secure: bool) -> RtcConfiguration {
+        let mut configuration = self.rtc_configuration();
+        if let Some(built_in) = &self.built_in {
+            configuration.ice_servers.extend(built_in.servers_for(client, authority, secure));
+        }
+        configuration
+    }
+
     /// The body of `GET /turn`. The built-in server is not in it: its credentials belong to a page that is connected.
     pub fn rtc_configuration(&self) -> RtcConfiguration {
         let current = self.current.borrow();

@@ -1,9 +1,24 @@
 //! Shell: what pages say on the channel `control`, as far as the sink does not answer it itself, passed to who does it.
 
 use super::Parts;
-use vdi_protocol::{control::FromPage, limits::MAX_DATA_BYTES, parse};
+use vdi_protocol::{
+    control::{FromPage, ToPage},
+    limits::MAX_DATA_BYTES,
+    parse,
+};
 
 impl Parts {
+    /// Tells a page, in the language that it speaks.
+    pub(super) fn say(&self, page: &str, message: &ToPage) {
+        if self.selkies.as_ref().is_some_and(|selkies| selkies.say(page, message)) {
+            return;
+        }
+        match serde_json::to_string(message) {
+            Ok(text) => self.media.send(page, "control", &text),
+            Err(err) => tracing::error!("a message to a page cannot be written: {err}"),
+        }
+    }
+
     /// A text on the channel `control` that the sink does not answer itself.
     pub(super) fn control(&mut self, page: &str, text: &str) {
         match parse::message(text, MAX_DATA_BYTES) {

@@ -1,6 +1,6 @@
 //! Shell: the data channels of one consumer.
 
-use gst::{glib, prelude::*};
+use gst::prelude::*;
 use gst_webrtc::{WebRTCDataChannel, WebRTCDataChannelState};
 
 /// Bytes that may wait in a channel. A consumer that takes nothing any more gets nothing any more.
@@ -10,6 +10,8 @@ const MAX_BUFFERED_BYTES: u64 = 1024 * 1024;
 ///
 /// Keys and buttons must arrive, in order. Motion must arrive soon or not at all. `max-retransmits` alone makes a
 /// channel unreliable, `ordered` decides nothing about that.
+///
+/// The opening of the first says that the consumer can be talked to.
 const CHANNELS: [(&str, bool, Option<i32>); 3] =
     [("control", true, None), ("input", true, None), ("pointer", false, Some(0))];
 
@@ -22,22 +24,28 @@ pub struct Channels(Vec<WebRTCDataChannel>);
 pub enum Event<'a> {
     /// The channel is open.
     Open,
+    /// The first of them is open, and the consumer can be talked to.
+    MainOpen,
     /// A text message arrived.
     Text(&'a str),
     /// A binary message arrived; nothing of ours is binary.
     Binary,
     /// The consumer closed the channel.
     Closed,
+    /// The consumer closed the first of them.
+    MainClosed,
 }
 
 impl Channels {
-    /// Makes the channels on a webrtcbin that has left NULL and has not made its offer.
+    /// Makes the channels, or `only` this one in their place, on a webrtcbin that has left NULL and has not made its offer.
     pub fn create(
         webrtcbin: &gst::Element,
+        only: Option<&str>,
         report: impl Fn(&str, Event<'_>) + Clone + Send + Sync + 'static,
     ) -> Result<Self, String> {
-        let mut channels = Vec::with_capacity(CHANNELS.len());
-        for (label, ordered, max_retransmits) in CHANNELS {
+        let wanted = only.map_or_else(|| CHANNELS.to_vec(), |label| vec![(label, true, None)]);
+        let mut channels = Vec::with_capacity(wanted.len());
+        for (label, ordered, max_retransmits) in wanted {
             let mut options = gst::Structure::builder("config").field("ordered", ordered);
             if let Some(max_retransmits) = max_retransmits {
                 options = options.field("max-retransmits", max_retransmits);
@@ -45,7 +53,7 @@ impl Channels {
             let channel = webrtcbin
                 .emit_by_name::<Option<WebRTCDataChannel>>("create-data-channel", &[&label, &options.build()])
                 .ok_or_else(|| format!("webrtcbin made no data channel \"{label}\" (is sctp installed?)"))?;
-            watch(&channel, label, report.clone());
+            watch(&channel, label, channels.is_empty(), report.clone());
             channels.push(channel);
         }
         Ok(Self(channels))
@@ -60,32 +68,31 @@ impl Channels {
             .filter(|channel| channel.buffered_amount() < MAX_BUFFERED_BYTES)
             .is_some_and(|channel| channel.send_string_full(Some(text)).is_ok())
     }
-
-    /// Whether there is a channel of this name, in any consumer.
-    pub fn is_label(label: &str) -> bool {
-        CHANNELS.iter().any(|(own, ..)| *own == label)
-    }
 }
 
 fn watch(
     channel: &WebRTCDataChannel,
-    label: &'static str,
+    label: &str,
+    is_main: bool,
     report: impl Fn(&str, Event<'_>) + Clone + Send + Sync + 'static,
 ) {
-    channel.connect_on_open(glib::clone!(
-        #[strong]
-        report,
-        move |_| report(label, Event::Open)
-    ));
-    channel.connect_on_message_string(glib::clone!(
-        #[strong]
-        report,
-        move |_, text| report(label, Event::Text(text.unwrap_or_default()))
-    ));
-    channel.connect_on_message_data(glib::clone!(
-        #[strong]
-        report,
-        move |_, _| report(label, Event::Binary)
-    ));
-    channel.connect_on_close(move |_| report(label, Event::Closed));
+    let opened = (report.clone(), label.to_owned());
+    channel.connect_on_open(move |_| {
+        let (report, label) = &opened;
+        report(label, if is_main { Event::MainOpen } else { Event::Open });
+    });
+    let texts = (report.clone(), label.to_owned());
+    channel.connect_on_message_string(move |_, text| {
+        let (report, label) = &texts;
+        report(label, Event::Text(text.unwrap_or_default()));
+    });
+    let data = (report.clone(), label.to_owned());
+    channel.connect_on_message_data(move |_, _| {
+        let (report, label) = &data;
+        report(label, Event::Binary);
+    });
+    let label = label.to_owned();
+    channel.connect_on_close(move |_| {
+        report(&label, if is_main { Event::MainClosed } else { Event::Closed });
+    });
 }

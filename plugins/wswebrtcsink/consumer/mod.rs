@@ -39,7 +39,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-pub use terms::{Carrier, Outgoing, Visit};
+pub use terms::{Carrier, Outgoing, Part, Visit};
 use token::Token;
 use tokio::{
     sync::{Notify, mpsc},
@@ -347,9 +347,10 @@ impl Task {
 
     fn build(&mut self) {
         let (hub, id, reports) = (self.hub.clone(), self.consumer.id.clone(), self.reporter());
-        let offered = self.consumer.visit.offered.clone();
+        let Visit { offered, part, .. } = self.consumer.visit.clone();
         self.building = Some(tokio::spawn(async move {
-            let plan = hub.plan(id).await.map_err(|why| (ErrorCode::NoMedia, why))?.answering(offered);
+            let plan =
+                hub.plan(id).await.map_err(|why| (ErrorCode::NoMedia, why))?.of(&part).answering(offered);
             tokio::task::spawn_blocking(move || ConsumerPipeline::build(&plan, reports))
                 .await
                 .map_err(|err| (ErrorCode::Internal, err.to_string()))?

@@ -148,7 +148,7 @@ impl ConsumerPipeline {
         }
         let channels = match plan.offered {
             Some(_) => None,
-            None => Some(create_channels(&webrtcbin, reports)?),
+            None => Some(create_channels(&webrtcbin, plan.channel.as_deref(), reports)?),
         };
         state(pipeline, gst::State::Playing)?;
         let producers = plan.streams.iter().map(|(producer, ..)| producer.clone()).collect();
@@ -276,14 +276,18 @@ pub fn make(factory: &str) -> Result<gst::Element, String> {
         .map_err(|_| format!("GStreamer has no element {factory}; a plugin package is missing"))
 }
 
-fn create_channels(webrtcbin: &gst::Element, reports: &Arc<dyn Reports>) -> Result<Channels, String> {
+fn create_channels(
+    webrtcbin: &gst::Element,
+    only: Option<&str>,
+    reports: &Arc<dyn Reports>,
+) -> Result<Channels, String> {
     let reports = reports.clone();
-    Channels::create(webrtcbin, move |label, event| match event {
-        channels::Event::Open if label == "control" => reports.input(Input::ControlOpen),
+    Channels::create(webrtcbin, only, move |label, event| match event {
+        channels::Event::MainOpen => reports.input(Input::ControlOpen),
         channels::Event::Open => {}
         channels::Event::Text(text) => reports.text(label, text),
         channels::Event::Binary => reports.malformed(label),
-        channels::Event::Closed if label == "control" => reports.input(Input::MediaEnded),
+        channels::Event::MainClosed => reports.input(Input::MediaEnded),
         channels::Event::Closed => {}
     })
 }

@@ -1,6 +1,6 @@
 //! Setup: what a consumer's pipeline is built from.
 
-use super::{congestion, offered::Offered};
+use super::{congestion, offered::Offered, terms::Part};
 use crate::wswebrtcsink::{
     direct::DirectPaths,
     frames::{SharedTotals, Watch},
@@ -35,9 +35,17 @@ pub struct Plan {
     pub congestion: congestion::Terms,
     /// The offer to answer, if the consumer has made one.
     pub offered: Option<Arc<Offered>>,
+    /// The one data channel that the consumer gets in place of ours.
+    pub channel: Option<String>,
 }
 
 impl Plan {
+    /// Only this part of it.
+    pub fn of(mut self, part: &Part) -> Self {
+        self.streams.retain(|(_, row, _)| part.kind.is_none_or(|kind| kind == row.kind));
+        Self { channel: part.channel.clone(), ..self }
+    }
+
     /// Answers this offer, if there is one, with the streams that it takes.
     pub fn answering(mut self, offered: Option<Arc<Offered>>) -> Self {
         if let Some(offered) = &offered {

@@ -2,6 +2,7 @@
 //! how long its silence is borne.
 
 use super::{offered::Offered, token::Token};
+use crate::wswebrtcsink::payload::Kind;
 use std::{sync::Arc, time::Duration};
 use vdi_protocol::signalling::{IceServer, IceTransportPolicy, ToConsumer};
 
@@ -52,6 +53,17 @@ pub struct Visit {
     pub secure: bool,
     /// The offer that it came with; without one it gets ours.
     pub offered: Option<Arc<Offered>>,
+    /// What it gets of all that there is.
+    pub part: Part,
+}
+
+/// What a consumer gets of all that there is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Streams of this kind only.
+    pub kind: Option<Kind>,
+    /// The one data channel that it gets in place of ours, reliable and ordered.
+    pub channel: Option<String>,
 }
 
 /// Where the consumer stands.

@@ -6,6 +6,7 @@ mod socket;
 mod whep;
 
 use super::{hub::Hub, runtime::runtime};
+pub use origin::is_allowed_behind;
 use std::{
     net::{SocketAddr, ToSocketAddrs},
     sync::Arc,

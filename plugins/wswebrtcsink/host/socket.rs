@@ -2,7 +2,7 @@
 
 use super::{Reach, origin};
 use crate::wswebrtcsink::{
-    consumer::{Carrier, Consumer, Visit, failure::Failure, json, negotiation::Input},
+    consumer::{Carrier, Consumer, Part, Visit, failure::Failure, json, negotiation::Input},
     hub::{Hub, Refusal},
 };
 use futures_util::{
@@ -86,6 +86,7 @@ pub fn route(
                         ["https", "wss"].iter().any(|tls| scheme.eq_ignore_ascii_case(tls))
                     }),
                     offered: None,
+                    part: Part::default(),
                 };
                 let mut response = ws
                     .max_message_size(cut)

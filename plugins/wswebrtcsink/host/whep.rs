@@ -4,7 +4,7 @@
 use super::{Reach, origin};
 use crate::wswebrtcsink::{
     consumer::{
-        Consumer, Visit,
+        Consumer, Part, Visit,
         negotiation::Input,
         offered::{self, Offered, Refusal},
     },
@@ -194,6 +194,7 @@ impl Request {
             authority: authority.split(',').next().unwrap_or_default().trim().to_owned(),
             secure: self.header("x-forwarded-proto").is_some_and(|proto| proto.starts_with("https")),
             offered: Some(Arc::new(offered)),
+            part: Part::default(),
         };
         let (outbox, messages) = mpsc::channel(OUTBOX);
         let outgoing = Box::new(move |message| {
