@@ -249,7 +249,7 @@ fn display_size(checks: &mut Checks, value: &str) -> Size {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     const ENCODERS: [&str; 2] = ["nvh264enc", "x264enc"];
