@@ -254,7 +254,7 @@ pub(crate) mod tests {
 
     const ENCODERS: [&str; 2] = ["nvh264enc", "x264enc"];
 
-    pub(super) fn resolve(words: &[&str]) -> Result<Config, Error> {
+    pub(crate) fn resolve(words: &[&str]) -> Result<Config, Error> {
         let words = std::iter::once("vdi-launcher").chain(words.iter().copied()).map(OsString::from);
         Config::resolve(crate::options::parse(words).unwrap(), &ENCODERS)
     }
