@@ -130,6 +130,16 @@ test("settings, encoder and cursor are told when the channel opens, and the mach
   assert.ok(Number(latency?.["latency_ms"]) >= 0);
 });
 
+test("bit rate and frame rate are the controller's to set, between the operator's bounds, and told back", async () => {
+  await send("vb,3000", "_arg_fps,500");
+  await launcher.statusWhere("the bit rate", ({ encoder }) => encoder?.targetBitrateBps === 3_000_000);
+  await until("what holds", 10_000, async () => {
+    const actions = (await told("system")).map((data) => String(data["action"]));
+    return actions.includes("video_bitrate,3000") && actions.every((action) => !action.startsWith("framerate,") || action === "framerate,30");
+  });
+  await send("vb,8000");
+});
+
 test("keys, pointer, buttons and wheel arrive", async () => {
   await send("m,640,360,0,0");
   await until("the pointer", 5_000, async () => {

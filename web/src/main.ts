@@ -6,14 +6,18 @@ import "./chrome/curtain.css";
 import "./chrome/bar.css";
 import "./panel/panel.css";
 import "./panel/waterfall.css";
+import "./settings/settings.css";
 import "./chrome/notices.css";
 import "./sizes.css";
 import "./doctor/doctor.css";
 import { browserClock } from "./clock";
 import { ComingEnd } from "./chrome/coming";
 import { Connection } from "./connection/connection";
+import { Drawer } from "./settings/drawer";
 import { Cursor } from "./picture/cursor";
 import { Curtain, missing } from "./chrome/curtain";
+import { History } from "./statistics/history";
+import type { Statistics } from "./statistics/statistics";
 import { Doctor } from "./doctor/doctor";
 import { BrowserDoctor } from "./doctor/browser";
 import { failureOf } from "./doctor/findings";
@@ -30,6 +34,7 @@ import { writeWords } from "./words/page";
 import { Notices } from "./chrome/notices";
 import { Overlay } from "./panel/overlay";
 import { Pointer } from "./input/pointer";
+import { Tabs } from "./panel/tabs";
 import { signallingUrl } from "./connection/signalling";
 import { Wheel } from "./input/wheel";
 import { publish } from "./window";
@@ -46,23 +51,20 @@ const unmute = find<HTMLButtonElement>("unmute");
 const watching = find("watching");
 const touch = window.matchMedia("(pointer: coarse)").matches;
 
-const languages = new LanguageChoice(
-  find<HTMLSelectElement>("language"),
-  {
-    // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
-    getItem: (key) => localStorage.getItem(key),
-    setItem: (key, value) => {
-      localStorage.setItem(key, value);
-    },
-    removeItem: (key) => {
-      localStorage.removeItem(key);
-    },
+const store = {
+  // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
+  getItem: (key: string) => localStorage.getItem(key),
+  setItem: (key: string, value: string) => {
+    localStorage.setItem(key, value);
   },
-  navigator.languages,
-  () => {
-    void speakChosen();
+  removeItem: (key: string) => {
+    localStorage.removeItem(key);
   },
-);
+};
+
+const languages = new LanguageChoice(find<HTMLSelectElement>("language"), store, navigator.languages, () => {
+  void speakChosen();
+});
 
 /** Has the page speak the language that was chosen. What cannot be loaded leaves the one that is spoken. */
 async function speakChosen(): Promise<void> {
@@ -82,13 +84,7 @@ const browserDoctor = new BrowserDoctor({ clock, createPeer: (config) => new RTC
 const connection = new Connection(
   signallingUrl(document.baseURI),
   clientName(
-    {
-      // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
-      getItem: (key) => localStorage.getItem(key),
-      setItem: (key, value) => {
-        localStorage.setItem(key, value);
-      },
-    },
+    store,
     (bytes) => crypto.getRandomValues(bytes),
   ),
   {
@@ -107,6 +103,7 @@ const connection = new Connection(
     switch (event.type) {
       case "begun":
         media.reset();
+        drawer.told(null);
         keyboard.forget();
         pointer.forget();
         break;
@@ -138,6 +135,9 @@ const connection = new Connection(
             focusDesktop();
           },
         });
+        break;
+      case "settings":
+        drawer.told(event);
         break;
       case "cut":
         notices.add("info", words.cut);
@@ -210,6 +210,42 @@ const overlay = new Overlay(find("panel"), find<HTMLButtonElement>("handle"), (a
   }
   focusDesktop();
 });
+
+const tabs = new Tabs(find("panel"), refresh);
+
+const drawer = new Drawer(find("partSettings"), store, (event) => {
+  switch (event.type) {
+    case "wish":
+      connection.sendControl({ type: "settings", ...event.wish });
+      break;
+    case "preferred":
+      prefer();
+      break;
+    case "defaults":
+      languages.forget();
+      break;
+  }
+});
+
+const history = new History();
+let statistics: Statistics | null = null;
+
+/** Draws the graphs, which are loaded when somebody looks at them for the first time. */
+async function showStatistics(): Promise<void> {
+  try {
+    const loaded = await import("./statistics/statistics");
+    statistics ??= new loaded.Statistics(find("partStatistics"));
+    statistics.show(history.samples);
+  } catch (error) {
+    console.warn("gst-vdi: the statistics cannot be loaded:", error);
+  }
+}
+
+/** Brings the page in line with what somebody prefers of it. */
+function prefer(): void {
+  root.dataset.theme = drawer.preferences.theme;
+  media.volume = drawer.preferences.volume;
+}
 
 const doctor = new Doctor(
   find<HTMLDialogElement>("doctor"),
@@ -285,6 +321,9 @@ function refresh(): void {
   watching.hidden = state.name !== "streaming" || connection.role !== "viewer";
   const { media: info, display, quality, limitedSeconds, stats, latency, latencySeconds, role, consumers } = connection;
   cursor.show(connection.cursor, scaleOf(media.box, media.size, display ?? media.size), window.devicePixelRatio);
+  if (tabs.shown === "tabSettings") drawer.show(mayAct);
+  history.add(stats, latency, quality);
+  if (tabs.shown === "tabStatistics") void showStatistics();
   overlay.show({
     state: state.name,
     media: info,
@@ -362,6 +401,7 @@ if (touch) {
 }
 publish(connection, media, keyboard);
 // The connection comes up meanwhile; nobody should read a sentence in English first.
+prefer();
 root.dataset.words = "loading";
 void speakChosen();
 if ("RTCPeerConnection" in window) connection.start();

@@ -75,12 +75,7 @@ impl Selkies {
             sink: media.sink().clone(),
             ice: ice.clone(),
             web_root,
-            greeting: Greeting {
-                framerate: config.video.framerate,
-                video_kbps: config.video.bitrate_kbps,
-                audio_bps: config.audio.bitrate_bps,
-                resize: false,
-            },
+            greeting: Greeting { audio_bps: config.audio.bitrate_bps, resize: false },
             began: Instant::now(),
             next: AtomicU64::new(1),
             clients: Mutex::default(),

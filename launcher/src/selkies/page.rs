@@ -10,6 +10,7 @@ use std::{
 use vdi_protocol::{
     control::{Cursor, FromPage, Quality, SessionLimit, ToPage},
     input::{Input, Motion},
+    settings::{Settings, Wish},
 };
 
 /// Steps of the wheel in one line that are taken at most; a wild hand turns a dozen.
@@ -35,10 +36,6 @@ pub enum Said {
 /// What the client adopts when it comes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Greeting {
-    /// Frames per second.
-    pub framerate: u32,
-    /// Kilobits per second of video.
-    pub video_kbps: u32,
     /// Bits per second of sound.
     pub audio_bps: u32,
     /// Whether the desktop may follow the window.
@@ -70,6 +67,12 @@ impl Page {
                 vec![Said::Input(Input::ReleaseAll)]
             }
             Line::Place(x, y, buttons) => self.place(x, y, buttons),
+            Line::VideoKbps(kbps) => {
+                vec![wish(Wish { bitrate_bps: Some(u64::from(kbps) * 1_000), ..Wish::default() })]
+            }
+            Line::Framerate(framerate) => {
+                vec![wish(Wish { framerate: Some(framerate), ..Wish::default() })]
+            }
             Line::Pong => {
                 let answer = self.pinged.take().map(|at| now.saturating_sub(at) / 2);
                 return Heard { said: Vec::new(), answer: answer.map(latency) };
@@ -140,14 +143,9 @@ impl Page {
 
     /// The client's channel is open.
     pub fn greet(&mut self, greeting: &Greeting) -> Vec<String> {
-        let Greeting { framerate, video_kbps, audio_bps, resize } = greeting;
+        let Greeting { audio_bps, resize } = greeting;
         let resize = if *resize { "True" } else { "False" };
-        vec![
-            action(&format!("framerate,{framerate}")),
-            action(&format!("video_bitrate,{video_kbps}")),
-            action(&format!("audio_bitrate,{audio_bps}")),
-            action(&format!("resize,{resize}")),
-        ]
+        vec![action(&format!("audio_bitrate,{audio_bps}")), action(&format!("resize,{resize}"))]
     }
 
     /// Our message in its lines.
@@ -163,6 +161,10 @@ impl Page {
                 self.encoder.clone_from(encoder);
                 changed.then(|| action(&format!("encoder,{encoder}"))).into_iter().collect()
             }
+            ToPage::Settings(Settings { now, .. }) => vec![
+                action(&format!("framerate,{}", now.framerate)),
+                action(&format!("video_bitrate,{}", now.bitrate_bps / 1_000)),
+            ],
             ToPage::Cursor(cursor) => vec![shape(cursor)],
             ToPage::Session { message: Some(words), .. } => vec![status(words)],
             ToPage::Notice { text, .. } => vec![status(text)],
@@ -205,6 +207,10 @@ pub fn line(kind: &str, data: &Value) -> String {
     json!({ "type": kind, "data": data }).to_string()
 }
 
+fn wish(wish: Wish) -> Said {
+    Said::Control(FromPage::Settings(wish))
+}
+
 fn action(words: &str) -> String {
     line("system", &json!({ "action": words }))
 }
@@ -234,6 +240,7 @@ fn shape(cursor: &Cursor) -> String {
 #[cfg(test)]
 mod tests {
     use super::{super::line::read, *};
+    use vdi_protocol::settings::Choice;
 
     const NOW: Duration = Duration::from_secs(5);
 
@@ -313,8 +320,10 @@ mod tests {
     #[test]
     fn settings_are_told_at_the_beginning_and_the_encoder_when_it_changes() {
         let mut page = Page::default();
-        let greeting = Greeting { framerate: 60, video_kbps: 8_000, audio_bps: 128_000, resize: true };
-        let lines = page.greet(&greeting).join("\n");
+        let mut lines = page.greet(&Greeting { audio_bps: 128_000, resize: true });
+        let now = Choice { framerate: 60, bitrate_bps: 8_000_000, ..Choice::default() };
+        lines.extend(page.tell(&ToPage::Settings(Settings { now, ..Settings::default() })));
+        let lines = lines.join("\n");
         for words in ["framerate,60", "video_bitrate,8000", "audio_bitrate,128000", "resize,True"] {
             assert!(
                 lines.contains(&format!(r#"{{"data":{{"action":"{words}"}},"type":"system"}}"#)),
@@ -326,6 +335,17 @@ mod tests {
         assert_eq!(page.tell(&quality("x264enc")).len(), 1);
         assert_eq!(page.tell(&quality("x264enc")).len(), 0);
         assert!(page.tell(&quality("nvh264enc"))[0].contains("encoder,nvh264enc"));
+    }
+
+    #[test]
+    fn bit_rate_and_frame_rate_are_wishes_like_those_of_our_own_page() {
+        let mut page = Page::default();
+        let wished = |wish| [Said::Control(FromPage::Settings(wish))];
+        assert_eq!(
+            hear(&mut page, "vb,4000"),
+            wished(Wish { bitrate_bps: Some(4_000_000), ..Wish::default() })
+        );
+        assert_eq!(hear(&mut page, "_arg_fps,15"), wished(Wish { framerate: Some(15), ..Wish::default() }));
     }
 
     #[test]
