@@ -6,7 +6,8 @@ use crate::{
 };
 use std::{collections::BTreeMap, time::Duration};
 use vdi_protocol::{
-    control::{Cursor, NoticeLevel, Quality, ToPage},
+    clipboard::Policy,
+    control::{Cursor, NoticeLevel, Quality, Role, ToPage},
     environment::WHEP_PREFIX,
     limits::MAX_BAD_MESSAGES,
     phase::Phase,
@@ -78,9 +79,16 @@ pub struct Pages {
     roles: Roles,
     /// What holds for pages to come as well.
     standing: Option<ToPage>,
+    /// What the page in control may do with the clipboard; all others may nothing.
+    clipboard: Policy,
 }
 
 impl Pages {
+    /// No page yet; the one that will be in control may do so much with the clipboard.
+    pub fn new(clipboard: Policy) -> Self {
+        Self { clipboard, ..Self::default() }
+    }
+
     /// A page that will be added says which browser it is.
     pub fn client(&mut self, id: &str, client: String) {
         self.pages.entry(id.to_owned()).or_default().client = Some(client);
@@ -199,6 +207,10 @@ impl Pages {
                 role: self.roles.role(id),
                 consumers,
             };
+            let clipboard = ToPage::Clipboard(match self.roles.role(id) {
+                Role::Controller => self.clipboard,
+                Role::Viewer => Policy { read: false, write: false, ..self.clipboard },
+            });
             let display = news.display.map(|(width, height)| ToPage::Display { width, height });
             let quality = news.quality.clone().map(ToPage::Quality);
             let cursor = news.cursor.clone().map(ToPage::Cursor);
@@ -210,7 +222,7 @@ impl Pages {
                 messages.push((id.clone(), ToPage::Ending { limit, seconds }));
             }
             messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
-            for message in [Some(session), display, quality, cursor].into_iter().flatten() {
+            for message in [Some(session), Some(clipboard), display, quality, cursor].into_iter().flatten() {
                 if page.is_news(&message) {
                     messages.push((id.clone(), message));
                 }
@@ -226,7 +238,7 @@ const MAX_NOTICES: usize = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vdi_protocol::control::{Role, SessionLimit};
+    use vdi_protocol::control::SessionLimit;
 
     fn told(pages: &mut Pages, phase: Phase) -> Vec<(String, Option<(Role, u32)>)> {
         let news = News { phase, ..News::default() };

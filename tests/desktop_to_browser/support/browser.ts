@@ -290,6 +290,32 @@ export class Viewer {
     await this.page.screenshot({ path: resolve(folder, `${name}.png`) });
   }
 
+  /** The page may read and write the browser's clipboard, as if its user had said so. */
+  async allowClipboard(server: Server): Promise<void> {
+    await this.context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: new URL(server.url).origin });
+  }
+
+  /** Says something on the channel `clipboard` past the page; the function returned tells what was answered so far. */
+  async speak(messages: readonly object[], label = "clipboard"): Promise<() => Promise<unknown[]>> {
+    await this.page.evaluate(
+      ([name, texts]) => {
+        const channel = window.vdi.channel(name);
+        if (!channel) throw new Error(`no channel ${name}`);
+        const heard: unknown[] = [];
+        (globalThis as unknown as { heard: unknown[] }).heard = heard;
+        channel.addEventListener("message", ({ data }) => heard.push(JSON.parse(String(data))));
+        for (const text of texts) channel.send(text);
+      },
+      [label, messages.map((message) => JSON.stringify(message))] as const,
+    );
+    return () => this.page.evaluate(() => (globalThis as unknown as { heard: unknown[] }).heard);
+  }
+
+  /** An empty tab of the same profile. */
+  async blank(): Promise<Page> {
+    return this.context.newPage();
+  }
+
   /** A second tab of the same profile. */
   async another(server: Server): Promise<Viewer> {
     const page = await this.context.newPage();

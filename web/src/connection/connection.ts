@@ -91,6 +91,11 @@ export class Connection {
     return this.#session?.peer ?? null;
   }
 
+  /** A data channel of the present session. */
+  channel(label: string): RTCDataChannel | null {
+    return this.#session?.channel(label) ?? null;
+  }
+
   /** Whether messages of signalling reach the server. */
   get signalled(): boolean {
     return this.#session?.signalled ?? false;
@@ -420,14 +425,10 @@ export class Connection {
       case "session":
         this.#sessionChanged(message);
         break;
-      case "notice":
-        this.#callback(message);
-        break;
-      case "controlTaken":
-        this.#callback(message);
-        break;
       case "pong":
         break;
+      default:
+        this.#callback(message);
     }
   }
 
