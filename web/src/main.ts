@@ -14,18 +14,20 @@ import { browserClock } from "./clock";
 import { ComingEnd } from "./chrome/coming";
 import { Connection } from "./connection/connection";
 import { Cursor } from "./picture/cursor";
-import { Curtain, missing, say } from "./chrome/curtain";
+import { Curtain, missing } from "./chrome/curtain";
 import { Doctor } from "./doctor/doctor";
 import { BrowserDoctor } from "./doctor/browser";
 import { failureOf } from "./doctor/findings";
-import { doctorWords } from "./doctor/words";
 import { Fullscreen } from "./picture/fullscreen";
 import { scaleOf } from "./picture/geometry";
 import { clientName } from "./connection/identity";
 import { Keyboard } from "./input/keyboard";
 import type { Platform } from "./input/keysyms";
 import { Media } from "./picture/media";
-import { announce, words } from "./words/messages";
+import { LanguageChoice } from "./panel/language";
+import { speak, words } from "./words/language";
+import { announce } from "./words/messages";
+import { writeWords } from "./words/page";
 import { Notices } from "./chrome/notices";
 import { Overlay } from "./panel/overlay";
 import { Pointer } from "./input/pointer";
@@ -39,27 +41,42 @@ function find<E extends HTMLElement>(id: string): E {
 }
 
 const clock = browserClock;
+const root = document.documentElement;
 const stage = find("stage");
 const keys = find<HTMLTextAreaElement>("keys");
 const unmute = find<HTMLButtonElement>("unmute");
 const watching = find("watching");
 const touch = window.matchMedia("(pointer: coarse)").matches;
 
-for (const element of document.querySelectorAll<HTMLElement>("[data-word]")) say(element, wordAt(element.dataset.word));
-for (const element of document.querySelectorAll<HTMLElement>("[data-label]")) element.setAttribute("aria-label", wordAt(element.dataset.label));
-for (const element of document.querySelectorAll<HTMLElement>("[data-hint]")) element.title = wordAt(element.dataset.hint);
+const languages = new LanguageChoice(
+  find<HTMLSelectElement>("language"),
+  {
+    // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
+    getItem: (key) => localStorage.getItem(key),
+    setItem: (key, value) => {
+      localStorage.setItem(key, value);
+    },
+    removeItem: (key) => {
+      localStorage.removeItem(key);
+    },
+  },
+  navigator.languages,
+  () => {
+    void speakChosen();
+  },
+);
 
-function wordAt(name: string | undefined): string {
-  const found = name === undefined ? undefined : words[name as keyof typeof words];
-  return typeof found === "string" ? found : missing(`word ${name ?? ""}`);
-}
-
-for (const element of document.querySelectorAll<HTMLElement>("[data-doctor]")) say(element, doctorWordAt(element.dataset.doctor));
-for (const element of document.querySelectorAll<HTMLElement>("[data-doctor-label]")) element.setAttribute("aria-label", doctorWordAt(element.dataset.doctorLabel));
-
-function doctorWordAt(name: string | undefined): string {
-  const found = name === undefined ? undefined : doctorWords[name as keyof typeof doctorWords];
-  return typeof found === "string" ? found : missing(`word ${name ?? ""}`);
+/** Has the page speak the language that was chosen. What cannot be loaded leaves the one that is spoken. */
+async function speakChosen(): Promise<void> {
+  try {
+    await speak(languages.language);
+  } catch (error) {
+    console.warn("the page's words cannot be loaded:", error);
+  }
+  delete root.dataset.words;
+  writeWords(root);
+  languages.show();
+  refresh();
 }
 
 const browserDoctor = new BrowserDoctor({ clock, createPeer: (config) => new RTCPeerConnection(config) });
@@ -182,7 +199,7 @@ const curtain = new Curtain(find("curtain"), (action) => {
 
 const comingEnd = new ComingEnd(find("coming"), clock);
 
-const fullscreen = new Fullscreen(document.documentElement, () => {
+const fullscreen = new Fullscreen(root, () => {
   refresh();
 });
 
@@ -259,7 +276,6 @@ let acted = false;
 /** Brings everything in line with the connection's state. */
 function refresh(): void {
   const { state, mayAct } = connection;
-  const root = document.documentElement;
   root.dataset.state = state.name;
   root.dataset.role = connection.role ?? "";
   document.title = state.name === "streaming" ? words.desktop : `${words.state[state.name]} · ${words.desktop}`;
@@ -356,5 +372,8 @@ if (touch) {
   });
 }
 publish(connection, media, keyboard);
+// The connection comes up meanwhile; nobody should read a sentence in English first.
+root.dataset.words = "loading";
+void speakChosen();
 if ("RTCPeerConnection" in window) connection.start();
 else connection.refuse({ kind: "noWebRtc" });

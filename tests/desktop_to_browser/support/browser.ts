@@ -126,10 +126,11 @@ export class Chromium {
   }
 
   /** The same, without going there yet. */
-  async prepare(server: Server, { viewport, password, ignoreHTTPSErrors = false }: ViewerOptions = {}): Promise<Viewer> {
+  async prepare(server: Server, { viewport, password, ignoreHTTPSErrors = false, locale = "en-US" }: ViewerOptions = {}): Promise<Viewer> {
     const context = await this.browser.newContext({
       viewport: viewport ?? { width: 1280, height: 720 },
       ignoreHTTPSErrors,
+      locale,
       ...(server.user && { httpCredentials: { username: server.user, password: password ?? server.password } }),
     });
     // The TypeScript loader wraps inner functions in a helper that pages do not have.
@@ -195,6 +196,8 @@ export interface ViewerOptions {
   password?: string;
   /** As somebody does who has compared the fingerprint. */
   ignoreHTTPSErrors?: boolean;
+  /** The browser's language. */
+  locale?: string;
 }
 
 export class Viewer {

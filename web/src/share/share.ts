@@ -1,10 +1,10 @@
 // Shell: what is shared between browser and desktop, joined to the events of the window, and shown in the panel.
 import type { Notices } from "../chrome/notices";
-import { say } from "../chrome/curtain";
+import { missing, say } from "../chrome/curtain";
 import type { Clock } from "../clock";
 import type { Platform } from "../input/keysyms";
 import type { ClipboardPolicy, Input } from "../wire/protocol";
-import { words } from "../words/messages";
+import { figure, words } from "../words/language";
 import { BrowserClipboard } from "./browser";
 import { Clipboard, type ClipboardEvents } from "./clipboard";
 import { Gate } from "./gate";
@@ -30,10 +30,6 @@ export class Share {
   #clipboard: Clipboard;
   #browser: BrowserClipboard;
   #since: number | null = null;
-  #way = document.createElement("span");
-  #marked = button(words.copyMarked);
-  #asks = document.createElement("p");
-  #allow = button(words.allowClipboard);
 
   constructor(around: ShareSurroundings, send: (message: Input) => void) {
     this.#around = around;
@@ -42,7 +38,13 @@ export class Share {
     this.#clipboard = new Clipboard({ clock: around.clock, gate: this.#gate, browser: this.#browser }, (event) => {
       this.#happened(event);
     });
-    this.#build();
+    this.#part("marked").addEventListener("click", () => {
+      this.#clipboard.fetch("primary");
+      around.focusDesktop();
+    });
+    this.#part("allow").addEventListener("click", () => {
+      void this.#clipboard.ask();
+    });
     window.addEventListener("paste", (event) => {
       if (around.isLocal(event.target) || !event.clipboardData) return;
       event.preventDefault();
@@ -117,46 +119,25 @@ export class Share {
     this.#show();
   }
 
-  #build(): void {
-    const row = document.createElement("div");
-    row.className = "row";
-    const name = document.createElement("strong");
-    say(name, words.clipboard);
-    row.append(name, this.#way);
-    this.#marked.title = words.copyMarkedHint;
-    this.#marked.addEventListener("click", () => {
-      this.#clipboard.fetch("primary");
-      this.#around.focusDesktop();
-    });
-    say(this.#asks, words.clipboardAsks);
-    this.#allow.addEventListener("click", () => {
-      void this.#clipboard.ask();
-    });
-    this.#around.panel.append(row, this.#asks, this.#allow, this.#marked);
-  }
-
   #show(): void {
     const { policy, readable, progress } = this.#clipboard.facts;
     const { panel, pill, clock } = this.#around;
     panel.hidden = policy === null || (!policy.read && !policy.write);
-    if (policy) say(this.#way, words.clipboardWay[policy.read && policy.write ? "both" : policy.write ? "in" : "out"]);
-    this.#marked.hidden = policy?.read !== true;
-    this.#asks.hidden = this.#allow.hidden = policy?.write !== true || readable !== "prompt";
+    if (policy) say(this.#part("clipboardWay"), words.clipboardWay[policy.read && policy.write ? "both" : policy.write ? "in" : "out"]);
+    this.#part("marked").hidden = policy?.read !== true;
+    this.#part("asks").hidden = policy?.write !== true || readable !== "prompt";
     this.#since = progress === null ? null : (this.#since ?? clock.nowMs());
     pill.hidden = this.#since === null || clock.nowMs() - this.#since < SLOW_MS;
     if (progress !== null) say(pill, words.pasting(Math.floor(progress * 100)));
+  }
+
+  #part(name: string): HTMLElement {
+    return this.#around.panel.querySelector<HTMLElement>(`[data-part="${name}"]`) ?? missing(name);
   }
 }
 
 function missedWords(reason: Extract<ClipboardEvents, { type: "missed" }>["reason"], limitBytes: number): string {
   if (reason !== "tooLarge") return words.clipboardMissed[reason];
   const megabytes = limitBytes / 1e6;
-  return words.clipboardMissed.tooLarge(words.megabytes(megabytes < 10 ? megabytes.toFixed(1) : String(Math.floor(megabytes))));
-}
-
-function button(label: string): HTMLButtonElement {
-  const made = document.createElement("button");
-  made.type = "button";
-  say(made, label);
-  return made;
+  return words.clipboardMissed.tooLarge(words.megabytes(figure(megabytes, megabytes < 10 ? 1 : 0)));
 }

@@ -1,0 +1,6 @@
+// Setup: the English table.
+import { doctor } from "./doctor";
+import { page } from "./page";
+import { share } from "./share";
+
+export const table = { page: { ...page, ...share }, doctor } as const;

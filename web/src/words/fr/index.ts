@@ -1,0 +1,7 @@
+// Setup: the French table.
+import type { Table } from "../table";
+import { doctor } from "./doctor";
+import { page } from "./page";
+import { share } from "./share";
+
+export const table: Table = { page: { ...page, ...share }, doctor };
