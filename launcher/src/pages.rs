@@ -244,6 +244,7 @@ mod tests {
         let news = News { phase, ..News::default() };
         let messages = pages.tell(&news).into_iter();
         messages
+            .filter(|(_, message)| !matches!(message, ToPage::Clipboard(_)))
             .map(|(id, message)| match message {
                 ToPage::Session { role, consumers, .. } => (id, Some((role, consumers))),
                 _ => (id, None),
@@ -304,6 +305,28 @@ mod tests {
     }
 
     #[test]
+    fn only_the_page_in_control_may_do_what_the_policy_lets_it() {
+        let policy = Policy { read: true, write: true, max_bytes: 7 };
+        let mut pages = Pages::new(policy);
+        for id in ["a", "b"] {
+            pages.added(id);
+            pages.connected(id);
+        }
+        let mut told = || -> Vec<_> {
+            let told = pages.tell(&News::default()).into_iter().filter_map(|(id, message)| match message {
+                ToPage::Clipboard(policy) => Some((id, policy)),
+                _ => None,
+            });
+            let told = told.collect();
+            pages.take_control("b");
+            told
+        };
+        let nothing = Policy { read: false, write: false, max_bytes: 7 };
+        assert_eq!(told(), [("a".into(), policy), ("b".into(), nothing)]);
+        assert_eq!(told(), [("a".into(), nothing), ("b".into(), policy)]);
+    }
+
+    #[test]
     fn size_and_quality_are_told_on_connect_and_when_they_change_but_not_as_time_passes() {
         let mut pages = Pages::default();
         pages.added("a");
@@ -314,7 +337,12 @@ mod tests {
             pages.tell(&news(quality(1920, 1.0))).into_iter().map(|(_, message)| message).collect();
         assert!(matches!(
             &told[..],
-            [ToPage::Session { .. }, ToPage::Display { width: 1920, height: 1080 }, ToPage::Quality(_)]
+            [
+                ToPage::Session { .. },
+                ToPage::Clipboard(_),
+                ToPage::Display { width: 1920, height: 1080 },
+                ToPage::Quality(_)
+            ]
         ));
         assert!(pages.tell(&news(quality(1920, 2.0))).is_empty());
         assert_eq!(

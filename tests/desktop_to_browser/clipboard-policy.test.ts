@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { Chromium, type Viewer } from "./support/browser.js";
 import { Launcher } from "./support/launcher.js";
 import { Program } from "./support/selections.js";
-import { until } from "./support/wait.js";
+import { until, within } from "./support/wait.js";
 
 let chromium: Chromium;
 
@@ -78,7 +78,7 @@ test("false: nothing is shared, nobody listens, and the page does not offer it",
     const answers = await viewer.speak([...LISTEN, ...OFFER]);
     await viewer.page.keyboard.press("Control+V");
     // The way there and back of something else: whatever would have been answered is answered by now.
-    await until("a report of the page to have come", 10_000, () => viewer.page.evaluate(() => window.vdi.stats !== null));
+    await until("a report of the page to have come", 10_000, () => viewer.page.evaluate(() => (globalThis as unknown as { vdi: { stats: unknown } }).vdi.stats !== null));
     assert.deepEqual(await answers(), []);
     assert.deepEqual(program.asked, []);
     assert.equal(await viewer.page.evaluate(() => document.getElementById("share")?.hidden), true);
@@ -93,7 +93,7 @@ test("what is too large is not copied, in either direction, and the page says ho
     await viewer.screenshot("clipboard-too-large");
     await program.copy(text("y".repeat(1_000_000)));
     await until("the browser to have what just fits", 20_000, async () => (await copied(viewer)) === "y".repeat(1_000_000));
-    await viewer.page.getByRole("button", { name: "Dismiss" }).click();
+    await viewer.page.locator(".notice", { hasText: "too large" }).getByRole("button").click();
     await copyElsewhere(viewer, "z".repeat(1_000_001));
     await viewer.page.keyboard.press("Control+V");
     await until("the page to say so", 10_000, async () => /too large/.test(await viewer.words()));
@@ -113,7 +113,7 @@ test("what is no message closes no other page, and nonsense closes its own", asy
 
 test("an unknown way is refused with those that there are", async () => {
   const child = Launcher.spawn({ desktop: ["true"], flags: ["--enable-clipboard=sometimes", "--clipboard-max-bytes=0"] });
-  await child.ended(10_000);
+  await within("the launcher to refuse", 20_000, child.ended);
   assert.match(child.stderr, /--enable-clipboard "sometimes": accepted is true, false, in, out/);
   assert.match(child.stderr, /--clipboard-max-bytes "0": accepted is a whole number from 1 to 268435456/);
 });

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 use vdi_protocol::clipboard::{Mime, Refusal, Selection};
 use x11rb::{
     NONE,
-    connection::Connection,
     protocol::xproto::{
-        Atom, AtomEnum, ConnectionExt as _, Property, PropertyNotifyEvent, SelectionNotifyEvent, Timestamp, Window,
+        Atom, AtomEnum, ConnectionExt as _, Property, PropertyNotifyEvent, SelectionNotifyEvent, Timestamp,
+        Window,
     },
 };
 
@@ -122,7 +122,8 @@ impl Fetch {
                 if event.property == NONE {
                     return self.next(x11);
                 }
-                let size = x11.connection.get_property(false, self.window, x11.atoms.DATA, AtomEnum::ANY, 0, 1)?;
+                let size =
+                    x11.connection.get_property(false, self.window, x11.atoms.DATA, AtomEnum::ANY, 0, 1)?;
                 let size = size.reply()?;
                 if size.type_ == x11.atoms.INCR {
                     let expected = size.value32().and_then(|mut words| words.next()).unwrap_or(0);
@@ -219,7 +220,8 @@ impl Fetch {
             return Ok(vec![AtomEnum::STRING.into()]);
         }
         let (window, data) = (self.window, x11.atoms.DATA);
-        let reply = x11.connection.get_property(true, window, data, AtomEnum::ANY, 0, MAX_TARGETS)?.reply()?;
+        let reply =
+            x11.connection.get_property(true, window, data, AtomEnum::ANY, 0, MAX_TARGETS)?.reply()?;
         Ok(reply.value32().map(Iterator::collect).unwrap_or_default())
     }
 
@@ -245,4 +247,3 @@ impl Fetch {
         }
     }
 }
-

@@ -124,11 +124,15 @@ impl Serve {
         now: Instant,
     ) -> Result<bool, X11Error> {
         let (window, property) = (request.requestor, request.property);
-        let reply = x11.connection.get_property(false, window, property, x11.atoms.ATOM_PAIR, 0, 2 * MAX_PAIRS)?;
+        let reply =
+            x11.connection.get_property(false, window, property, x11.atoms.ATOM_PAIR, 0, 2 * MAX_PAIRS)?;
         let mut pairs: Vec<Atom> = reply.reply()?.value32().map(Iterator::collect).unwrap_or_default();
         for pair in pairs.chunks_exact_mut(2) {
             let wanted = (window, pair[1], pair[0]);
-            if pair[1] == NONE || pair[0] == x11.atoms.MULTIPLE || !self.give(x11, wanted, content, since, now)? {
+            if pair[1] == NONE
+                || pair[0] == x11.atoms.MULTIPLE
+                || !self.give(x11, wanted, content, since, now)?
+            {
                 pair[1] = NONE;
             }
         }
@@ -154,10 +158,17 @@ impl Serve {
             return Ok(true);
         }
         if target == x11.atoms.TIMESTAMP {
-            connection.change_property32(PropMode::REPLACE, requestor, property, AtomEnum::INTEGER, &[since])?;
+            connection.change_property32(
+                PropMode::REPLACE,
+                requestor,
+                property,
+                AtomEnum::INTEGER,
+                &[since],
+            )?;
             return Ok(true);
         }
-        let Some((name, (bytes, _))) = x11.name(target).and_then(|name| Some((name, content.of_target(name)?)))
+        let Some((name, (bytes, _))) =
+            x11.name(target).and_then(|name| Some((name, content.of_target(name)?)))
         else {
             return Ok(false);
         };

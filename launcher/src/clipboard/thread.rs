@@ -173,13 +173,7 @@ impl Thread {
         }
     }
 
-    fn message(
-        &mut self,
-        x11: &X11,
-        desk: &mut Desk,
-        page: &str,
-        message: FromPage,
-    ) -> Result<(), X11Error> {
+    fn message(&mut self, x11: &X11, desk: &mut Desk, page: &str, message: FromPage) -> Result<(), X11Error> {
         let controls = self.audience.is_controller(page);
         match message {
             FromPage::Ready if controls => {
@@ -217,15 +211,10 @@ impl Thread {
         }
     }
 
-    fn piece(
-        &mut self,
-        x11: &X11,
-        desk: &mut Desk,
-        page: &str,
-        id: u32,
-        data: &str,
-    ) -> Result<(), X11Error> {
-        let Some(incoming) = self.incoming.as_mut().filter(|incoming| incoming.id() == id) else { return Ok(()) };
+    fn piece(&mut self, x11: &X11, desk: &mut Desk, page: &str, id: u32, data: &str) -> Result<(), X11Error> {
+        let Some(incoming) = self.incoming.as_mut().filter(|incoming| incoming.id() == id) else {
+            return Ok(());
+        };
         match incoming.piece(data) {
             Ok(Progress::Received(bytes)) => self.say(page, &[ToPage::Received { id, bytes }]),
             Ok(Progress::Complete(content)) => {

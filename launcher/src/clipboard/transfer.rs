@@ -4,7 +4,9 @@
 use super::content::{self, Content};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::sync::Arc;
-use vdi_protocol::clipboard::{Item, MAX_ITEMS, Offer, PIECE_BYTES, Refusal, Selection, ToPage, WINDOW_BYTES};
+use vdi_protocol::clipboard::{
+    Item, MAX_ITEMS, Offer, PIECE_BYTES, Refusal, Selection, ToPage, WINDOW_BYTES,
+};
 
 /// Something on its way to a page.
 #[derive(Debug)]

@@ -17,8 +17,9 @@ use x11rb::{
         Event,
         xfixes::{self, ConnectionExt as _, SelectionEventMask},
         xproto::{
-            Atom, AtomEnum, ChangeWindowAttributesAux, ConnectionExt as _, CreateWindowAux, EventMask, PropMode,
-            SELECTION_NOTIFY_EVENT, SelectionNotifyEvent, SelectionRequestEvent, Window, WindowClass,
+            Atom, AtomEnum, ChangeWindowAttributesAux, ConnectionExt as _, CreateWindowAux, EventMask,
+            PropMode, SELECTION_NOTIFY_EVENT, SelectionNotifyEvent, SelectionRequestEvent, Window,
+            WindowClass,
         },
     },
     rust_connection::RustConnection,
@@ -162,7 +163,11 @@ impl X11 {
 
     /// The name of a form, if it is one of ours.
     pub fn name(&self, target: Atom) -> Option<&'static str> {
-        content::MIMES.iter().flat_map(|mime| content::targets(*mime)).copied().find(|name| self.target(name) == target)
+        content::MIMES
+            .iter()
+            .flat_map(|mime| content::targets(*mime))
+            .copied()
+            .find(|name| self.target(name) == target)
     }
 
     /// The best form of this type that is among `offered`.

@@ -1,8 +1,7 @@
 // Setup: what the page says of what is shared with the desktop, in German.
-import type { Share } from "../en/share";
-import type { Table } from "../table";
+import type { ShareWords } from "../table";
 
-export const share: Pick<Table["page"], keyof Share> = {
+export const share: ShareWords = {
   clipboard: "Zwischenablage",
   clipboardWay: { both: "in beide Richtungen", in: "nur zum Desktop", out: "nur vom Desktop" },
   clipboardAsks: "Strg V fügt ein, was Sie anderswo kopiert haben. Zum Einfügen mit der Maus muss diese Seite die Zwischenablage lesen.",

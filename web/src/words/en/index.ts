@@ -3,4 +3,4 @@ import { doctor } from "./doctor";
 import { page } from "./page";
 import { share } from "./share";
 
-export const table = { page: { ...page, ...share }, doctor } as const;
+export const table = { page, share, doctor } as const;

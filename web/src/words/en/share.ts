@@ -19,5 +19,3 @@ export const share = {
   },
   megabytes: (count: string) => `${count}\u00a0MB`,
 } as const;
-
-export type Share = typeof share;

@@ -1,8 +1,7 @@
 // Setup: what the page says of what is shared with the desktop, in Spanish.
-import type { Share } from "../en/share";
-import type { Table } from "../table";
+import type { ShareWords } from "../table";
 
-export const share: Pick<Table["page"], keyof Share> = {
+export const share: ShareWords = {
   clipboard: "Portapapeles",
   clipboardWay: { both: "en ambos sentidos", in: "solo hacia el escritorio", out: "solo desde el escritorio" },
   clipboardAsks: "Ctrl V pega lo que copió en otro lugar. Para pegar con el ratón, esta página tiene que leer el portapapeles.",

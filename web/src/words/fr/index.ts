@@ -4,4 +4,4 @@ import { doctor } from "./doctor";
 import { page } from "./page";
 import { share } from "./share";
 
-export const table: Table = { page: { ...page, ...share }, doctor };
+export const table: Table = { page, share, doctor };

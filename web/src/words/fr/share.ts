@@ -1,8 +1,7 @@
 // Setup: what the page says of what is shared with the desktop, in French.
-import type { Share } from "../en/share";
-import type { Table } from "../table";
+import type { ShareWords } from "../table";
 
-export const share: Pick<Table["page"], keyof Share> = {
+export const share: ShareWords = {
   clipboard: "Presse-papiers",
   clipboardWay: { both: "dans les deux sens", in: "vers le bureau seulement", out: "depuis le bureau seulement" },
   clipboardAsks: "Ctrl V colle ce que vous avez copié ailleurs. Pour coller avec la souris, cette page doit lire le presse-papiers.",

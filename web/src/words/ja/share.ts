@@ -1,8 +1,7 @@
 // Setup: what the page says of what is shared with the desktop, in Japanese.
-import type { Share } from "../en/share";
-import type { Table } from "../table";
+import type { ShareWords } from "../table";
 
-export const share: Pick<Table["page"], keyof Share> = {
+export const share: ShareWords = {
   clipboard: "クリップボード",
   clipboardWay: { both: "双方向", in: "デスクトップへのみ", out: "デスクトップからのみ" },
   clipboardAsks: "Ctrl V でほかの場所でコピーした内容を貼り付けます。マウスで貼り付けるには、このページがクリップボードを読み取る必要があります。",

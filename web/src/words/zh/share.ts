@@ -1,8 +1,7 @@
 // Setup: what the page says of what is shared with the desktop, in Chinese.
-import type { Share } from "../en/share";
-import type { Table } from "../table";
+import type { ShareWords } from "../table";
 
-export const share: Pick<Table["page"], keyof Share> = {
+export const share: ShareWords = {
   clipboard: "剪贴板",
   clipboardWay: { both: "双向", in: "仅到桌面", out: "仅从桌面" },
   clipboardAsks: "Ctrl V 会粘贴您在别处复制的内容。要用鼠标粘贴,本页面需要读取剪贴板。",
