@@ -34,12 +34,15 @@ const LOOK_AROUND: Duration = Duration::from_secs(60);
 /// Time in which a clipboard manager on the desktop takes what a page has copied, to offer it itself: no news for the page.
 const ECHO: Duration = Duration::from_secs(2);
 
+/// Sends a message to a page.
+pub(super) type Tell = Box<dyn Fn(&str, &ToPage) + Send>;
+
 /// The thread's state that outlives a display.
 pub(super) struct Thread {
     policy: Policy,
     commands: Receiver<Command>,
     bell: Arc<Bell>,
-    send: Box<dyn Fn(&str, &ToPage) + Send>,
+    send: Tell,
     audience: Audience,
     incoming: Option<Incoming>,
     outgoing: Option<Outgoing>,
@@ -69,12 +72,7 @@ struct Claim {
 }
 
 impl Thread {
-    pub(super) fn new(
-        policy: Policy,
-        commands: Receiver<Command>,
-        bell: Arc<Bell>,
-        send: Box<dyn Fn(&str, &ToPage) + Send>,
-    ) -> Self {
+    pub(super) fn new(policy: Policy, commands: Receiver<Command>, bell: Arc<Bell>, send: Tell) -> Self {
         Self {
             policy,
             commands,
