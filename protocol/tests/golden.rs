@@ -19,6 +19,7 @@ use vdi_protocol::{
     latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
     phase::Phase,
     reason::FailureReason,
+    settings::{Choice, ContentHint, Settings, Wish},
     signalling::{
         Continued, ErrorCode, FromConsumer, IceCandidate, IceServer, IceTransportPolicy, MediaPath,
         ToConsumer,
@@ -214,6 +215,12 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             }),
             FromPage::RequestKeyFrame,
             FromPage::TakeControl,
+            FromPage::Settings(Wish { bitrate_bps: Some(4_000_000), ..Wish::default() }),
+            FromPage::Settings(Wish {
+                bitrate_bps: None,
+                framerate: Some(30),
+                content_hint: Some(ContentHint::Text),
+            }),
         ],
     );
     check(
@@ -298,6 +305,13 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             }),
             ToPage::Cursor(Cursor::default()),
             ToPage::Clipboard(clipboard::Policy { read: true, write: false, max_bytes: 16_777_216 }),
+            ToPage::Settings(Settings {
+                now: Choice { bitrate_bps: 4_000_000, framerate: 30, content_hint: ContentHint::Motion },
+                defaults: Choice { bitrate_bps: 8_000_000, framerate: 60, content_hint: ContentHint::Auto },
+                min_bitrate_bps: 500_000,
+                max_bitrate_bps: 20_000_000,
+                max_framerate: 60,
+            }),
             ToPage::Ending { limit: Some(SessionLimit::Idle), seconds: 59.5 },
             ToPage::Ending { limit: None, seconds: 0.0 },
         ],

@@ -173,6 +173,7 @@ test("what is marked comes on request only", async () => {
   await copyElsewhere({ "text/plain": "copied" });
   await program.copy(text("marked"), "PRIMARY");
   await viewer.page.keyboard.press("Control+Shift+M");
+  await viewer.page.click("#tabShare");
   await viewer.screenshot("clipboard-panel");
   assert.equal(await copied(), "copied");
   await viewer.page.getByRole("button", { name: "Copy what is marked" }).click();

@@ -68,7 +68,8 @@ describe("the page's language", { timeout: 120_000 }, () => {
     const viewer = await chromium.open(launcher, { locale: "de-DE" });
     const consumer = await viewer.consumer();
     await viewer.page.keyboard.press("Control+Shift+M");
-    await spoken(viewer, "de", "Wie der Browser (Deutsch)");
+    await spoken(viewer, "de", "Browser: Deutsch");
+    await viewer.page.click("#tabSettings");
     await viewer.page.selectOption("#language", "ja");
     await spoken(viewer, "ja", "全画面表示");
     assert.equal(await viewer.consumer(), consumer);
@@ -76,6 +77,7 @@ describe("the page's language", { timeout: 120_000 }, () => {
     await viewer.connected();
     await spoken(viewer, "ja", "全画面表示");
     await viewer.page.keyboard.press("Control+Shift+M");
+    await viewer.page.click("#tabSettings");
     await viewer.page.selectOption("#language", "");
     await spoken(viewer, "de", "Vollbild");
     await viewer.close();

@@ -6,6 +6,7 @@ import "./chrome/curtain.css";
 import "./chrome/bar.css";
 import "./panel/panel.css";
 import "./panel/waterfall.css";
+import "./settings/settings.css";
 import "./chrome/notices.css";
 import "./sizes.css";
 import "./doctor/doctor.css";
@@ -13,6 +14,7 @@ import "./share/share.css";
 import { browserClock } from "./clock";
 import { ComingEnd } from "./chrome/coming";
 import { Connection } from "./connection/connection";
+import { Drawer } from "./settings/drawer";
 import { Cursor } from "./picture/cursor";
 import { Curtain, missing } from "./chrome/curtain";
 import { Doctor } from "./doctor/doctor";
@@ -32,6 +34,7 @@ import { Notices } from "./chrome/notices";
 import { Overlay } from "./panel/overlay";
 import { Pointer } from "./input/pointer";
 import { Share } from "./share/share";
+import { Tabs } from "./panel/tabs";
 import { signallingUrl } from "./connection/signalling";
 import { Wheel } from "./input/wheel";
 import { publish } from "./window";
@@ -48,23 +51,20 @@ const unmute = find<HTMLButtonElement>("unmute");
 const watching = find("watching");
 const touch = window.matchMedia("(pointer: coarse)").matches;
 
-const languages = new LanguageChoice(
-  find<HTMLSelectElement>("language"),
-  {
-    // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
-    getItem: (key) => localStorage.getItem(key),
-    setItem: (key, value) => {
-      localStorage.setItem(key, value);
-    },
-    removeItem: (key) => {
-      localStorage.removeItem(key);
-    },
+const store = {
+  // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
+  getItem: (key: string) => localStorage.getItem(key),
+  setItem: (key: string, value: string) => {
+    localStorage.setItem(key, value);
   },
-  navigator.languages,
-  () => {
-    void speakChosen();
+  removeItem: (key: string) => {
+    localStorage.removeItem(key);
   },
-);
+};
+
+const languages = new LanguageChoice(find<HTMLSelectElement>("language"), store, navigator.languages, () => {
+  void speakChosen();
+});
 
 /** Has the page speak the language that was chosen. What cannot be loaded leaves the one that is spoken. */
 async function speakChosen(): Promise<void> {
@@ -84,13 +84,7 @@ const browserDoctor = new BrowserDoctor({ clock, createPeer: (config) => new RTC
 const connection = new Connection(
   signallingUrl(document.baseURI),
   clientName(
-    {
-      // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
-      getItem: (key) => localStorage.getItem(key),
-      setItem: (key, value) => {
-        localStorage.setItem(key, value);
-      },
-    },
+    store,
     (bytes) => crypto.getRandomValues(bytes),
   ),
   {
@@ -110,6 +104,7 @@ const connection = new Connection(
       case "begun":
         media.reset();
         share.forget();
+        drawer.told(null);
         keyboard.forget();
         pointer.forget();
         break;
@@ -144,6 +139,9 @@ const connection = new Connection(
         break;
       case "clipboard":
         share.allow(event);
+        break;
+      case "settings":
+        drawer.told(event);
         break;
       case "cut":
         notices.add("info", words.cut);
@@ -221,6 +219,28 @@ const overlay = new Overlay(find("panel"), find<HTMLButtonElement>("handle"), (a
   focusDesktop();
 });
 
+const tabs = new Tabs(find("panel"), refresh);
+
+const drawer = new Drawer(find("partSettings"), store, (event) => {
+  switch (event.type) {
+    case "wish":
+      connection.sendControl({ type: "settings", ...event.wish });
+      break;
+    case "preferred":
+      prefer();
+      break;
+    case "defaults":
+      languages.forget();
+      break;
+  }
+});
+
+/** Brings the page in line with what somebody prefers of it. */
+function prefer(): void {
+  root.dataset.theme = drawer.preferences.theme;
+  media.volume = drawer.preferences.volume;
+}
+
 const doctor = new Doctor(
   find<HTMLDialogElement>("doctor"),
   browserDoctor,
@@ -296,6 +316,7 @@ function refresh(): void {
   watching.hidden = state.name !== "streaming" || connection.role !== "viewer";
   const { media: info, display, quality, limitedSeconds, stats, latency, latencySeconds, role, consumers } = connection;
   cursor.show(connection.cursor, scaleOf(media.box, media.size, display ?? media.size), window.devicePixelRatio);
+  if (tabs.shown === "tabSettings") drawer.show(mayAct);
   overlay.show({
     state: state.name,
     media: info,
@@ -373,6 +394,7 @@ if (touch) {
 }
 publish(connection, media, keyboard);
 // The connection comes up meanwhile; nobody should read a sentence in English first.
+prefer();
 root.dataset.words = "loading";
 void speakChosen();
 if ("RTCPeerConnection" in window) connection.start();

@@ -171,8 +171,12 @@ export class Connection {
     return this.mayAct && this.#send("pointer", message);
   }
 
+  sendControl(message: Outgoing["control"]): boolean {
+    return this.#send("control", message);
+  }
+
   takeControl(): boolean {
-    return this.#send("control", { type: "takeControl" });
+    return this.sendControl({ type: "takeControl" });
   }
 
   #send<C extends ChannelName>(channel: C, message: Outgoing[C]): boolean {
@@ -398,38 +402,34 @@ export class Connection {
     switch (message.type) {
       case "media":
         this.media = message;
-        this.#callback({ type: "changed" });
         break;
       case "quality":
         this.quality = message;
         this.#qualityAtMs = this.#world.clock.nowMs();
-        this.#callback({ type: "changed" });
         break;
       case "latency":
         this.latency = message;
         this.#latencyAtMs = this.#world.clock.nowMs();
-        this.#callback({ type: "changed" });
         break;
       case "cursor":
         this.cursor = message;
-        this.#callback({ type: "changed" });
         break;
       case "display":
         this.display = { width: message.width, height: message.height };
-        this.#callback({ type: "changed" });
         break;
       case "ending":
         this.coming = message.limit ? { limit: message.limit, atMs: this.#world.clock.nowMs() + message.seconds * 1000 } : null;
-        this.#callback({ type: "changed" });
         break;
       case "session":
         this.#sessionChanged(message);
-        break;
+        return;
       case "pong":
-        break;
+        return;
       default:
         this.#callback(message);
+        return;
     }
+    this.#callback({ type: "changed" });
   }
 
   #sessionChanged(session: SessionInfo): void {

@@ -1,6 +1,6 @@
 // Decision: what a session and the page's connection tell of themselves, and in which states a page may be; types only.
 import type { Cause } from "./cause";
-import type { ClipboardPolicy, NoticeLevel, PageStats, SessionLimit, ToPage } from "../wire/protocol";
+import type { ClipboardPolicy, NoticeLevel, PageStats, SessionLimit, Settings, ToPage } from "../wire/protocol";
 
 /** How far a session has come. */
 export type Stage = "server" | "offer" | "media" | "desktop" | "frame";
@@ -40,7 +40,9 @@ export type ConnectionEvent =
   | { type: "track"; track: MediaStreamTrack; receiver: RTCRtpReceiver }
   | { type: "notice"; level: NoticeLevel; text: string; once?: string }
   /** What this page may do with the clipboard. */
-  | ({ type: "clipboard" } & ClipboardPolicy);
+  | ({ type: "clipboard" } & ClipboardPolicy)
+  /** What is set of the session, and what can be. */
+  | ({ type: "settings" } & Settings);
 
 export type SessionEvent =
   | { type: "welcome"; consumer: string }

@@ -35,6 +35,13 @@ export class LanguageChoice {
     return choose(this.#chosen, this.#preferred);
   }
 
+  /** Back to the browser's own. */
+  forget(): void {
+    if (this.#chosen === null) return;
+    this.#select.value = "";
+    this.#select.dispatchEvent(new Event("change"));
+  }
+
   /** Writes the words of the language that is spoken now. */
   show(): void {
     const own = this.#select.options[0];

@@ -2,6 +2,8 @@
 import type { ShareWords } from "../table";
 
 export const share: ShareWords = {
+  tabShare: "Teilen",
+  nothingShared: "Mit Ihnen wird jetzt nichts geteilt: Der Betreiber hat es abgeschaltet, oder jemand anderes steuert.",
   clipboard: "Zwischenablage",
   clipboardWay: { both: "in beide Richtungen", in: "nur zum Desktop", out: "nur vom Desktop" },
   clipboardAsks: "Strg V fügt ein, was Sie anderswo kopiert haben. Zum Einfügen mit der Maus muss diese Seite die Zwischenablage lesen.",

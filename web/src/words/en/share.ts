@@ -1,6 +1,8 @@
 // Setup: what the page says of what is shared with the desktop, in English.
 
 export const share = {
+  tabShare: "Sharing",
+  nothingShared: "Nothing is shared with you now: the operator has switched it off, or somebody else is in control.",
   clipboard: "Clipboard",
   clipboardWay: { both: "both ways", in: "to the desktop only", out: "from the desktop only" },
   clipboardAsks: "Ctrl V pastes what you copied elsewhere. For pasting with the mouse, this page has to read the clipboard.",

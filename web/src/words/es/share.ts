@@ -2,6 +2,8 @@
 import type { ShareWords } from "../table";
 
 export const share: ShareWords = {
+  tabShare: "Compartir",
+  nothingShared: "Ahora no se comparte nada con usted: el operador lo ha desactivado o controla otra persona.",
   clipboard: "Portapapeles",
   clipboardWay: { both: "en ambos sentidos", in: "solo hacia el escritorio", out: "solo desde el escritorio" },
   clipboardAsks: "Ctrl V pega lo que copió en otro lugar. Para pegar con el ratón, esta página tiene que leer el portapapeles.",

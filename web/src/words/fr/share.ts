@@ -2,6 +2,8 @@
 import type { ShareWords } from "../table";
 
 export const share: ShareWords = {
+  tabShare: "Partage",
+  nothingShared: "Rien n’est partagé avec vous : l’opérateur l’a désactivé, ou quelqu’un d’autre a le contrôle.",
   clipboard: "Presse-papiers",
   clipboardWay: { both: "dans les deux sens", in: "vers le bureau seulement", out: "depuis le bureau seulement" },
   clipboardAsks: "Ctrl V colle ce que vous avez copié ailleurs. Pour coller avec la souris, cette page doit lire le presse-papiers.",

@@ -2,6 +2,8 @@
 import type { ShareWords } from "../table";
 
 export const share: ShareWords = {
+  tabShare: "共有",
+  nothingShared: "現在共有されているものはありません。運用者が無効にしているか、ほかの人が操作しています。",
   clipboard: "クリップボード",
   clipboardWay: { both: "双方向", in: "デスクトップへのみ", out: "デスクトップからのみ" },
   clipboardAsks: "Ctrl V でほかの場所でコピーした内容を貼り付けます。マウスで貼り付けるには、このページがクリップボードを読み取る必要があります。",
