@@ -17,6 +17,8 @@ import { Connection } from "./connection/connection";
 import { Drawer } from "./settings/drawer";
 import { Cursor } from "./picture/cursor";
 import { Curtain, missing } from "./chrome/curtain";
+import { History } from "./statistics/history";
+import type { Statistics } from "./statistics/statistics";
 import { Doctor } from "./doctor/doctor";
 import { BrowserDoctor } from "./doctor/browser";
 import { failureOf } from "./doctor/findings";
@@ -235,6 +237,20 @@ const drawer = new Drawer(find("partSettings"), store, (event) => {
   }
 });
 
+const history = new History();
+let statistics: Statistics | null = null;
+
+/** Draws the graphs, which are loaded when somebody looks at them for the first time. */
+async function showStatistics(): Promise<void> {
+  try {
+    const loaded = await import("./statistics/statistics");
+    statistics ??= new loaded.Statistics(find("partStatistics"));
+    statistics.show(history.samples);
+  } catch (error) {
+    console.warn("gst-vdi: the statistics cannot be loaded:", error);
+  }
+}
+
 /** Brings the page in line with what somebody prefers of it. */
 function prefer(): void {
   root.dataset.theme = drawer.preferences.theme;
@@ -317,6 +333,8 @@ function refresh(): void {
   const { media: info, display, quality, limitedSeconds, stats, latency, latencySeconds, role, consumers } = connection;
   cursor.show(connection.cursor, scaleOf(media.box, media.size, display ?? media.size), window.devicePixelRatio);
   if (tabs.shown === "tabSettings") drawer.show(mayAct);
+  history.add(stats, latency, quality);
+  if (tabs.shown === "tabStatistics") void showStatistics();
   overlay.show({
     state: state.name,
     media: info,
