@@ -9,6 +9,7 @@ use crate::{
     access,
     audio::Audio,
     board::{Board, Snapshot, Sources},
+    clipboard::{self, Clipboard, ClipboardThread},
     config::Config,
     desktop::{Desktop, DisplayName, cookie::Cookie},
     doctor,
@@ -27,7 +28,7 @@ use crate::{
     settings,
     termination::Ended,
     turn, watched_file,
-    wiring::{connect_input, deliver, play, proofs},
+    wiring::{connect_input, deliver, play, proofs, share_clipboard},
 };
 use gstvdi::wswebrtcsink;
 use jiff::Timestamp;
@@ -106,6 +107,8 @@ struct Parts {
     audio: Audio,
     input: Input,
     input_thread: InputThread,
+    clipboard: Clipboard,
+    clipboard_thread: ClipboardThread,
     server: Server,
     controller: Option<String>,
     /// The task of the TURN server's UDP listener.
@@ -152,7 +155,8 @@ impl Parts {
         let ice = Ice::start(config.ice.clone(), built_in);
         ice.connect(media.sink());
         let selkies = Selkies::start(config, &media, &ice);
-        let deliver = deliver(input.clone(), events.clone(), bad_messages.clone());
+        let (clipboard, clipboard_thread) = share_clipboard(display, config, media.clone(), selkies.clone())?;
+        let deliver = deliver(input.clone(), clipboard.clone(), events.clone(), bad_messages.clone());
         media.connect(Selkies::interpret(selkies.clone(), deliver));
         let audio = Audio::start(config.audio.clone(), media.sound().clone(), media.pipeline().clone());
         let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
@@ -212,7 +216,7 @@ impl Parts {
             began,
             name: access::session_name()?,
             session: Session::new(config.idle_after, config.display_timeout),
-            pages: Pages::default(),
+            pages: Pages::new(clipboard::policy(&config.sharing)),
             encoder: Story::default(),
             display: None,
             cursor: None,
@@ -225,6 +229,8 @@ impl Parts {
             audio,
             input,
             input_thread,
+            clipboard,
+            clipboard_thread,
             server,
             controller: None,
             turn_listener,
@@ -339,6 +345,7 @@ impl Parts {
         let controller = self.pages.controller().map(str::to_owned);
         if controller != self.controller {
             self.input.set_controller(controller.as_deref());
+            self.clipboard.set_controller(controller.as_deref());
             self.media.set_controller(controller.as_deref());
             self.controller = controller;
         }

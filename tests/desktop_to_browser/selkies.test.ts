@@ -6,6 +6,7 @@ import { resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { Chromium, type Viewer } from "./support/browser.js";
 import { Launcher } from "./support/launcher.js";
+import { Program } from "./support/selections.js";
 import { until } from "./support/wait.js";
 import type { Display } from "./support/x11.js";
 
@@ -158,6 +159,20 @@ test("keys, pointer, buttons and wheel arrive", async () => {
   await until("all keys up", 5_000, async () => (await display.keysDown()).length === 0);
 });
 
+test("text goes both ways through the clipboard, and is read when asked for", async () => {
+  const program = await Program.start(await launcher.desktopEnvironment());
+  const text = "Grüße, 世界 🌍\n".repeat(2_000);
+  await program.copy({ UTF8_STRING: Buffer.from(text), "text/html": Buffer.from("<b>Grüße</b>") });
+  const decoded = (data: Record<string, unknown> | undefined): string => Buffer.from(String(data?.["content"]), "base64").toString();
+  await until("the client to have it", 15_000, async () => decoded((await told("clipboard")).at(-1)) === text);
+  const before = (await told("clipboard")).length;
+  await send("cr");
+  await until("it once more", 15_000, async () => (await told("clipboard")).length > before);
+  await send(`cw,${Buffer.from("from outside: ß→日本").toString("base64")}`);
+  await until("the desktop to have it", 15_000, async () => (await program.paste("UTF8_STRING"))?.toString() === "from outside: ß→日本");
+  program.end();
+});
+
 test("a line that cannot be read moves nothing, and those after it are heard", async () => {
   await send("m,10,20,0,0");
   await until("the pointer", 5_000, async () => (await display.pointer()).x === 10);
@@ -211,4 +226,12 @@ test("what is no client of this dialect is refused with words", async () => {
     return said;
   });
   assert.match(words, /^ERROR .*HELLO 1 or HELLO 3/);
+});
+
+test("a client on whose desktop nothing sounds and nothing moves stays connected", async () => {
+  // Longer than a consumer may be silent.
+  await until("the session to be older", 30_000, async () => ((await (await launcher.get("/status")).json()) as { uptimeSeconds: number }).uptimeSeconds > 25);
+  const { states, closed } = await viewer.page.evaluate(() => ({ states: window.client.states, closed: window.client.closed }));
+  assert.deepEqual({ states, closed }, { states: { video: "connected", audio: "connected" }, closed: 0 });
+  assert.deepEqual((await launcher.status()).connection.failures, {});
 });

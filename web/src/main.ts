@@ -10,6 +10,7 @@ import "./settings/settings.css";
 import "./chrome/notices.css";
 import "./sizes.css";
 import "./doctor/doctor.css";
+import "./share/share.css";
 import { browserClock } from "./clock";
 import { ComingEnd } from "./chrome/coming";
 import { Connection } from "./connection/connection";
@@ -34,6 +35,7 @@ import { writeWords } from "./words/page";
 import { Notices } from "./chrome/notices";
 import { Overlay } from "./panel/overlay";
 import { Pointer } from "./input/pointer";
+import { Share } from "./share/share";
 import { Tabs } from "./panel/tabs";
 import { signallingUrl } from "./connection/signalling";
 import { Wheel } from "./input/wheel";
@@ -103,6 +105,7 @@ const connection = new Connection(
     switch (event.type) {
       case "begun":
         media.reset();
+        share.forget();
         drawer.told(null);
         keyboard.forget();
         pointer.forget();
@@ -136,6 +139,9 @@ const connection = new Connection(
           },
         });
         break;
+      case "clipboard":
+        share.allow(event);
+        break;
       case "settings":
         drawer.told(event);
         break;
@@ -159,19 +165,19 @@ const media = new Media(stage, find<HTMLAudioElement>("sound"), (event) => {
   refresh();
 });
 
-const keyboard = new Keyboard(keys, { clock, platform: platform(), touch, isLocal }, (message) => {
-  connection.sendInput(message);
+const keyboard = new Keyboard(keys, { clock, platform: platform(), touch, isLocal, pastes: (event) => share.pastes(event) }, (message) => {
+  share.input(message);
 });
 
 const pointer = new Pointer(stage, { clock, box: () => media.box, picture: () => media.size, desktop: () => connection.display ?? media.size }, (event) => {
-  if (event.channel === "input") connection.sendInput(event.message);
+  if (event.channel === "input") share.input(event.message);
   else connection.sendMotion(event.message);
 });
 
 const cursor = new Cursor(stage);
 
 const wheel = new Wheel(stage, clock, (message) => {
-  connection.sendInput(message);
+  share.input(message);
 });
 
 const notices = new Notices(find("notices"), clock, {
@@ -180,6 +186,10 @@ const notices = new Notices(find("notices"), clock, {
   setItem: (key, value) => {
     sessionStorage.setItem(key, value);
   },
+});
+
+const share = new Share({ clock, platform: platform(), panel: find("share"), pill: find("pasting"), notices, isLocal, focusDesktop }, (message) => {
+  connection.sendInput(message);
 });
 
 const curtain = new Curtain(find("curtain"), (action) => {
@@ -312,6 +322,7 @@ function refresh(): void {
   const waits = state.name === "reconnecting" && state.retryAtMs !== null;
   countdown = waits ? clock.after(1000, refresh) : null;
 
+  share.use(connection.channel("clipboard"));
   keyboard.enabled = pointer.enabled = wheel.enabled = mayAct;
   if (mayAct && !acted) focusDesktop();
   acted = mayAct;

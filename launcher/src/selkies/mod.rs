@@ -8,6 +8,7 @@
 //!        ◀═ data ════════ sink ◀── `say`: page (pure) ◀── what pages are told
 //! ```
 
+mod clipboard;
 mod files;
 mod line;
 mod machine;
@@ -27,7 +28,7 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -63,6 +64,8 @@ struct Inner {
     clients: Mutex<BTreeMap<String, Page>>,
     /// The sockets' ends, by consumer.
     outboxes: Mutex<BTreeMap<String, mpsc::Sender<ToConsumer>>>,
+    /// Where the clients' messages go in ours.
+    core: OnceLock<Box<dyn Fn(Event) + Send + Sync>>,
     /// Own candidates of our ends, by consumer.
     candidates: Mutex<BTreeMap<String, Vec<String>>>,
 }
@@ -80,6 +83,7 @@ impl Selkies {
             next: AtomicU64::new(1),
             clients: Mutex::default(),
             outboxes: Mutex::default(),
+            core: OnceLock::new(),
             candidates: Mutex::default(),
         }));
         let weak = Arc::downgrade(&selkies.0);
@@ -127,6 +131,10 @@ impl Selkies {
         this: Option<Self>,
         tell: impl Fn(Event) + Clone + Send + Sync + 'static,
     ) -> impl Fn(Event) + Clone + Send + Sync + 'static {
+        if let Some(own) = &this {
+            let tell = tell.clone();
+            let _ = own.0.core.set(Box::new(tell));
+        }
         move |event| {
             let Some(own) = &this else { return tell(event) };
             match event {
@@ -155,9 +163,26 @@ impl Selkies {
     pub fn say(&self, page: &str, message: &ToPage) -> bool {
         let mut clients = lock(&self.0.clients);
         let Some(client) = clients.get_mut(page) else { return false };
-        let lines = client.tell(message);
+        let (lines, begins) = (client.tell(message), client.begins_to_control(message));
         drop(clients);
         self.send(page, &lines);
+        if let (true, Some(core)) = (begins, self.0.core.get()) {
+            // The client listens from the beginning, and says so nowhere.
+            core(said(page, &Said::Clipboard(vdi_protocol::clipboard::FromPage::Ready)));
+        }
+        true
+    }
+
+    /// Tells a page of the clipboard, if it is one of ours; otherwise false.
+    pub fn say_clipboard(&self, page: &str, message: &vdi_protocol::clipboard::ToPage) -> bool {
+        let mut clients = lock(&self.0.clients);
+        let Some(client) = clients.get_mut(page) else { return false };
+        let heard = client.hear_clipboard(message);
+        drop(clients);
+        self.send(page, &heard.lines);
+        if let Some(core) = self.0.core.get() {
+            heard.answers.into_iter().for_each(|answer| core(said(page, &Said::Clipboard(answer))));
+        }
         true
     }
 
@@ -229,6 +254,7 @@ fn said(page: &str, said: &Said) -> Event {
         Said::Input(input) => ("input", serde_json::to_string(input)),
         Said::Pointer(motion) => ("pointer", serde_json::to_string(motion)),
         Said::Control(message) => ("control", serde_json::to_string(message)),
+        Said::Clipboard(message) => ("clipboard", serde_json::to_string(message)),
     };
     let page = page.to_owned();
     match text {
@@ -263,6 +289,12 @@ async fn tell_each_second(selkies: Selkies) {
         for (page, ping) in pings {
             own.send(&page, &[ping]);
             own.send(&page, &told);
+        }
+        // Where there is no sound, the answer is all that says that somebody is there.
+        let sounds: Vec<_> =
+            lock(&own.0.outboxes).keys().filter(|id| id.starts_with(SOUND_PREFIX)).cloned().collect();
+        for sound in sounds {
+            own.send(&sound, &[Page::default().ping(now)]);
         }
     }
 }

@@ -1,14 +1,18 @@
 //! Decision: one Selkies client, its lines in our messages and our messages in its lines. It keeps what the two languages
 //! count differently: the mask of buttons, the size of the picture, the answer to a ping.
 
-use super::line::{Buttons, Line};
+use super::{
+    clipboard::{self, Clipboard},
+    line::{Buttons, Line},
+};
 use serde_json::{Value, json};
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
 use vdi_protocol::{
-    control::{Cursor, FromPage, Quality, SessionLimit, ToPage},
+    clipboard::Selection,
+    control::{Cursor, FromPage, Quality, Role, SessionLimit, ToPage},
     input::{Input, Motion},
     settings::{Settings, Wish},
 };
@@ -31,6 +35,8 @@ pub enum Said {
     Pointer(Motion),
     /// For the channel `control`.
     Control(FromPage),
+    /// For the channel `clipboard`.
+    Clipboard(vdi_protocol::clipboard::FromPage),
 }
 
 /// What the client adopts when it comes.
@@ -55,6 +61,9 @@ pub struct Page {
     encoder: String,
     /// When the ping went that has not been answered.
     pinged: Option<Duration>,
+    clipboard: Clipboard,
+    /// Whether it was in control when it was told last.
+    controls: bool,
 }
 
 impl Page {
@@ -72,6 +81,13 @@ impl Page {
             }
             Line::Framerate(framerate) => {
                 vec![wish(Wish { framerate: Some(framerate), ..Wish::default() })]
+            }
+            Line::ReadClipboard => {
+                let selection = Selection::Clipboard;
+                vec![Said::Clipboard(vdi_protocol::clipboard::FromPage::Fetch { selection })]
+            }
+            Line::WriteClipboard(text) => {
+                self.clipboard.copied(&text).into_iter().map(Said::Clipboard).collect()
             }
             Line::Pong => {
                 let answer = self.pinged.take().map(|at| now.saturating_sub(at) / 2);
@@ -185,6 +201,19 @@ impl Page {
         }
     }
 
+    /// Whether this message makes it the controller, which it was not.
+    pub fn begins_to_control(&mut self, message: &ToPage) -> bool {
+        let ToPage::Session { role, .. } = message else { return false };
+        let controls = *role == Role::Controller;
+        let before = std::mem::replace(&mut self.controls, controls);
+        controls && !before
+    }
+
+    /// Our message of the clipboard in its lines, and what is to be answered.
+    pub fn hear_clipboard(&mut self, message: &vdi_protocol::clipboard::ToPage) -> clipboard::Heard {
+        self.clipboard.hear(message)
+    }
+
     /// A second has passed.
     pub fn ping(&mut self, now: Duration) -> String {
         // One that was not answered is given up: the next tells as much.
@@ -240,7 +269,7 @@ fn shape(cursor: &Cursor) -> String {
 #[cfg(test)]
 mod tests {
     use super::{super::line::read, *};
-    use vdi_protocol::settings::Choice;
+    use vdi_protocol::{phase::Phase, settings::Choice};
 
     const NOW: Duration = Duration::from_secs(5);
 
@@ -335,6 +364,17 @@ mod tests {
         assert_eq!(page.tell(&quality("x264enc")).len(), 1);
         assert_eq!(page.tell(&quality("x264enc")).len(), 0);
         assert!(page.tell(&quality("nvh264enc"))[0].contains("encoder,nvh264enc"));
+    }
+
+    #[test]
+    fn client_begins_to_control_each_time_that_it_has_not_before() {
+        let mut page = Page::default();
+        let mut begins = |role| {
+            let (phase, consumers) = (Phase::Streaming, 1);
+            page.begins_to_control(&ToPage::Session { phase, reason: None, message: None, role, consumers })
+        };
+        let roles = [Role::Viewer, Role::Controller, Role::Controller, Role::Viewer, Role::Controller];
+        assert_eq!(roles.map(&mut begins), [false, true, false, false, true]);
     }
 
     #[test]
