@@ -1,7 +1,7 @@
 //! The wire: the reliable channel `control` between page and server: pings, statistics, state.
 
 use crate::{
-    clipboard,
+    clipboard, files,
     latency::{FrameReports, Latency},
     phase::Phase,
     reason::FailureReason,
@@ -131,6 +131,8 @@ pub enum ToPage {
     },
     /// What the page may do with the clipboard; on connect and at every change.
     Clipboard(clipboard::Policy),
+    /// What the page may do with files, and where; on connect and at every change.
+    Files(files::Policy),
     /// The pointer's shape, for pages into whose picture it is not drawn; on connect and at every change.
     Cursor(Cursor),
     /// What is set, and between which bounds; on connect, at every change, and to a page whose wish was not granted.

@@ -15,6 +15,7 @@ use vdi_protocol::{
     connection::ConnectionFailure,
     control::{Cursor, FromPage, Media, NoticeLevel, PageStats, Quality, Role, SessionLimit, ToPage},
     doctor::{Check, CheckName, Outcome, Report},
+    files,
     input::{Input, Motion},
     latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
     phase::Phase,
@@ -304,6 +305,12 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 png: "iVBORw0KGgo=".into(),
             }),
             ToPage::Cursor(Cursor::default()),
+            ToPage::Files(files::Policy {
+                token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
+                read: true,
+                write: true,
+                max_bytes: 4_294_967_296,
+            }),
             ToPage::Clipboard(clipboard::Policy { read: true, write: false, max_bytes: 16_777_216 }),
             ToPage::Settings(Settings {
                 now: Choice { bitrate_bps: 4_000_000, framerate: 30, content_hint: ContentHint::Motion },

@@ -279,6 +279,17 @@ export const clipboardPolicyReader = struct(clipboardPolicy);
 /** What this page may do with the clipboard. */
 export type ClipboardPolicy = Read<typeof clipboardPolicyReader>;
 
+const filesPolicy = { token: byDefault(text, ""), read: byDefault(flag, false), write: byDefault(flag, false), maxBytes: byDefault(count, 0) };
+export const filesPolicyReader = struct(filesPolicy);
+/** What this page may do with files, and the token that is part of the path. */
+export type FilesPolicy = Read<typeof filesPolicyReader>;
+
+const fileEntry = struct({ name: text, folder: flag, bytes: count, modifiedSeconds: count });
+/** A file or a folder. */
+export type FileEntry = Read<typeof fileEntry>;
+/** What is in a folder. */
+export const fileList = struct({ entries: list(fileEntry) });
+
 /** Data channel `control`, server to page. */
 export const toPage = tagged({
   pong: { id: u32, receivedUs: optional(count), sentUs: optional(count) },
@@ -292,6 +303,7 @@ export const toPage = tagged({
   quality,
   display: { width: u32, height: u32 },
   clipboard: clipboardPolicy,
+  files: filesPolicy,
   settings,
 });
 export type ToPage = Read<typeof toPage>;
