@@ -102,7 +102,7 @@ test("a file of 200 MB that is cut in the middle arrives as it was", async () =>
   await until("some of it to have come", 60_000, async () => /of 200/.test(await uploads()));
   await viewer.screenshot("files-uploading");
   assert.deepEqual(readdirSync(folder).filter((name) => !name.startsWith(".")), [], "what is not whole is not there");
-  await until("all of it to have come", 180_000, () => existsSync(join(folder, "large.bin")));
+  await until("all of it to have come", 600_000, () => existsSync(join(folder, "large.bin")));
   assert.equal(await viewer.page.evaluate(() => (globalThis as unknown as { cuts: number }).cuts), 2);
   assert.equal(await digest(join(folder, "large.bin")), largeDigest);
   await until("the page to say so", 10_000, async () => (await uploads()).includes("copied"));

@@ -191,7 +191,7 @@ const notices = new Notices(find("notices"), clock, {
   },
 });
 
-const share = new Share({ clock, platform: platform(), stage, panel: find("share"), files: find("files"), target: find("dropTarget"), pill: find("pasting"), notices, isLocal, focusDesktop, reveal }, (message) => {
+const share = new Share({ clock, platform: platform(), stage, panel: find("share"), files: find("files"), target: find("dropTarget"), random: Math.random, pill: find("pasting"), notices, isLocal, focusDesktop, reveal }, (message) => {
   connection.sendInput(message);
 });
 

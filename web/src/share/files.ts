@@ -15,8 +15,8 @@ export interface FilesSurroundings {
   readonly panel: HTMLElement;
   /** Says that a file may be dropped here. */
   readonly target: HTMLElement;
-  fetch(path: string, init: RequestInit): Promise<Response>;
-  random(): number;
+  readonly fetch: (path: string, init: RequestInit) => Promise<Response>;
+  readonly random: () => number;
   warn(text: string): void;
   /** Shows the panel, since something happens in it. */
   reveal(): void;

@@ -21,6 +21,7 @@ export interface ShareSurroundings {
   readonly target: HTMLElement;
   /** Shows what keys wait for. */
   readonly pill: HTMLElement;
+  readonly random: () => number;
   readonly notices: Pick<Notices, "add">;
   isLocal(target: EventTarget | null): boolean;
   focusDesktop(): void;
@@ -52,7 +53,7 @@ export class Share {
       panel: around.files,
       target: around.target,
       fetch: (path, init) => fetch(new URL(path, document.baseURI), init),
-      random: Math.random,
+      random: around.random,
       warn: (text) => {
         around.notices.add("warning", text);
       },

@@ -10,8 +10,8 @@ export const MAX_TRIES = 12;
 
 export interface UploadWorld {
   readonly clock: Clock;
-  random(): number;
-  fetch(path: string, init: RequestInit): Promise<Response>;
+  readonly random: () => number;
+  readonly fetch: (path: string, init: RequestInit) => Promise<Response>;
   /** The path under which files are shared now; it changes with each connection. `null` while they are not. */
   base(): string | null;
 }
@@ -67,7 +67,7 @@ export class Upload {
         await this.#step();
         this.#tries = 0;
       } catch {
-        if (this.over) return;
+        if (this.#cancelled()) return;
         if (++this.#tries >= MAX_TRIES) {
           this.#become({ name: "failed", why: "lost" });
           return;
@@ -77,6 +77,11 @@ export class Upload {
         await this.#ask();
       }
     }
+  }
+
+  /** Asked after a wait, when it may have been cancelled meanwhile. */
+  #cancelled(): boolean {
+    return this.#state.name === "cancelled";
   }
 
   #path(): string | null {
