@@ -4,13 +4,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[path = "golden/broker.rs"]
+mod broker;
 #[path = "golden/share.rs"]
 mod share;
 
 use serde::{Serialize, de::DeserializeOwned};
 use std::{collections::BTreeMap, fmt::Debug, path::Path};
 use vdi_protocol::{
-    broker::{FromBroker, ToBroker},
     clipboard,
     connection::ConnectionFailure,
     control::{Cursor, FromPage, Media, NoticeLevel, PageStats, Quality, Role, SessionLimit, ToPage},
@@ -154,34 +155,6 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                 message: "there is no session \"c3\" to go on with".into(),
             },
             ToConsumer::Bye { reason: "the session has ended".into() },
-        ],
-    );
-}
-
-#[test]
-fn broker_messages_stand_on_the_wire_as_in_the_golden_files() {
-    check(
-        "broker.toBroker",
-        &[
-            ToBroker::Register { version: 1, consumers: vec!["alice".into()] },
-            ToBroker::Consumer {
-                consumer: "alice".into(),
-                message: ToConsumer::Offer { sdp: "v=0\r\n".into() },
-            },
-            ToBroker::ConsumerRemoved { consumer: "alice".into() },
-        ],
-    );
-    check(
-        "broker.fromBroker",
-        &[
-            FromBroker::Registered,
-            FromBroker::ConsumerAdded { consumer: "alice".into() },
-            FromBroker::Consumer {
-                consumer: "alice".into(),
-                message: FromConsumer::Hello { version: 1, client: None, session: None },
-            },
-            FromBroker::ConsumerRemoved { consumer: "alice".into() },
-            FromBroker::Refused { reason: "unknown token".into() },
         ],
     );
 }
