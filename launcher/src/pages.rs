@@ -9,9 +9,11 @@ use vdi_protocol::{
     clipboard::Policy,
     control::{Cursor, NoticeLevel, Quality, Role, ToPage},
     environment::{SOUND_PREFIX, WHEP_PREFIX},
+    files,
     limits::MAX_BAD_MESSAGES,
     phase::Phase,
     reason::FailureReason,
+    screen::Screen,
     settings::Settings,
     status::ConsumerStatus,
 };
@@ -27,8 +29,12 @@ pub struct News {
     pub message: Option<String>,
     /// Columns and rows of the desktop, once they are known.
     pub display: Option<(u32, u32)>,
+    /// The screen, once it was looked at.
+    pub screen: Option<Screen>,
     /// What is encoded, once there is an encoder.
     pub quality: Option<Quality>,
+    /// What the page in control may do with files.
+    pub files: files::Policy,
     /// The pointer's shape, if pages draw it.
     pub cursor: Option<Cursor>,
     /// What is set, and between which bounds.
@@ -227,7 +233,12 @@ impl Pages {
                 Role::Controller => self.clipboard,
                 Role::Viewer => Policy { read: false, write: false, ..self.clipboard },
             });
+            let files = ToPage::Files(match self.roles.role(id) {
+                Role::Controller => news.files.clone(),
+                Role::Viewer => files::Policy { max_bytes: news.files.max_bytes, ..files::Policy::default() },
+            });
             let display = news.display.map(|(width, height)| ToPage::Display { width, height });
+            let screen = news.screen.clone().map(ToPage::Screen);
             let quality = news.quality.clone().map(ToPage::Quality);
             let cursor = news.cursor.clone().map(ToPage::Cursor);
             let settings = news.settings.map(ToPage::Settings);
@@ -239,9 +250,9 @@ impl Pages {
                 messages.push((id.clone(), ToPage::Ending { limit, seconds }));
             }
             messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
-            for message in
-                [Some(session), Some(clipboard), display, quality, cursor, settings].into_iter().flatten()
-            {
+            let state =
+                [Some(session), Some(clipboard), Some(files), display, screen, quality, cursor, settings];
+            for message in state.into_iter().flatten() {
                 if page.is_news(&message) {
                     messages.push((id.clone(), message));
                 }
@@ -263,7 +274,7 @@ mod tests {
         let news = News { phase, ..News::default() };
         let messages = pages.tell(&news).into_iter();
         messages
-            .filter(|(_, message)| !matches!(message, ToPage::Clipboard(_)))
+            .filter(|(_, message)| !matches!(message, ToPage::Clipboard(_) | ToPage::Files(_)))
             .map(|(id, message)| match message {
                 ToPage::Session { role, consumers, .. } => (id, Some((role, consumers))),
                 _ => (id, None),
@@ -359,6 +370,7 @@ mod tests {
             [
                 ToPage::Session { .. },
                 ToPage::Clipboard(_),
+                ToPage::Files(_),
                 ToPage::Display { width: 1920, height: 1080 },
                 ToPage::Quality(_)
             ]

@@ -15,6 +15,7 @@ use crate::{
     doctor,
     encoder::Story,
     error::Error,
+    files::{self, Files},
     http::{self, auth, service::Service},
     ice::{self, Ice},
     input::{Input, InputThread},
@@ -23,6 +24,7 @@ use crate::{
     media::{self, Media},
     pages::{News, Pages},
     port::{self, Server, tls::Certificate},
+    screen::{self, Screen},
     selkies::Selkies,
     session::{self, Action, Session},
     settings,
@@ -107,8 +109,14 @@ struct Parts {
     audio: Audio,
     input: Input,
     input_thread: InputThread,
+    screen: Screen,
+    /// What the screen is, as its thread tells.
+    screen_state: watch::Receiver<vdi_protocol::screen::Screen>,
     clipboard: Clipboard,
     clipboard_thread: ClipboardThread,
+    files: Files,
+    /// What the page in control may do with files.
+    files_policy: vdi_protocol::files::Policy,
     server: Server,
     controller: Option<String>,
     /// The task of the TURN server's UDP listener.
@@ -140,6 +148,8 @@ impl Parts {
         failures: mpsc::Sender<session::Event>,
     ) -> Result<Self, Error> {
         let (input, input_thread) = connect_input(display, failures.clone()).await?;
+        let screen = screen::start(display, config.resize)
+            .map_err(|err| Error::display(format!("the screen thread cannot be started: {err}")))?;
         let media = Arc::new(Media::new(config, display, proofs(config).as_deref())?);
         let bad_messages = Arc::new(AtomicU64::new(0));
         if let Some((bus, encoder)) = media.bus() {
@@ -176,6 +186,7 @@ impl Parts {
             snapshot: watched,
             audio: audio.status.clone(),
             input: input.clone(),
+            screen: screen.state(),
             frames: media.frames(),
             latency: media.latency(),
             ways: latency::watch(media.sink()),
@@ -187,13 +198,14 @@ impl Parts {
             connections: connections.clone(),
             turn: relay.clone(),
         });
-        let own = http::routes(board.clone());
+        let files = Files::new(&config.sharing);
+        let own = http::routes(board.clone()).or(files::routes(files.clone()));
+        let sink = wswebrtcsink::routes(media.sink());
         let routes = match &selkies {
             Some(selkies) => {
-                let sink = wswebrtcsink::routes(media.sink());
                 selkies.servers().or(own).or(selkies.page()).or(sink).map(warp::Reply::into_response).boxed()
             }
-            None => own.or(wswebrtcsink::routes(media.sink())).map(warp::Reply::into_response).boxed(),
+            None => own.or(sink).map(warp::Reply::into_response).boxed(),
         };
         let exporter = match config.metrics_port {
             Some(port) => Some(http::exporter::start(config.address, port, board.clone()).await?),
@@ -229,8 +241,12 @@ impl Parts {
             audio,
             input,
             input_thread,
+            screen_state: screen.state(),
+            screen,
             clipboard,
             clipboard_thread,
+            files_policy: files.set_controller(None)?,
+            files,
             server,
             controller: None,
             turn_listener,
@@ -269,6 +285,7 @@ impl Parts {
                     let struck = self.limits.struck(self.activity(), self.now(), Timestamp::now());
                     Some(session::Event::Stop(struck.unwrap_or(why)))
                 }
+                Ok(()) = self.screen_state.changed() => None,
                 _ = ticks.tick() => Some(self.tick()),
             };
             if self.handle(event) {
@@ -284,6 +301,7 @@ impl Parts {
     fn tick(&mut self) -> session::Event {
         let now = self.now();
         self.board.tick();
+        self.files.tick();
         self.pages.tick(now);
         self.read_limits();
         let waits = self.session.phase() == Phase::Starting && self.session.lost_since().is_none();
@@ -346,6 +364,10 @@ impl Parts {
         if controller != self.controller {
             self.input.set_controller(controller.as_deref());
             self.clipboard.set_controller(controller.as_deref());
+            match self.files.set_controller(controller.as_deref()) {
+                Ok(policy) => self.files_policy = policy,
+                Err(error) => tracing::error!("files are not shared: {error}"),
+            }
             self.media.set_controller(controller.as_deref());
             self.controller = controller;
         }
@@ -356,8 +378,10 @@ impl Parts {
             reason: self.session.reason(),
             message: self.session.message(),
             display: self.display,
+            screen: Some(self.screen_state.borrow().clone()),
             quality: self.encoder.quality(self.now()),
             cursor: self.cursor.clone(),
+            files: self.files_policy.clone(),
             settings: Some(self.settings),
             ending: self
                 .limits

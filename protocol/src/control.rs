@@ -1,10 +1,11 @@
 //! The wire: the reliable channel `control` between page and server: pings, statistics, state.
 
 use crate::{
-    clipboard,
+    clipboard, files,
     latency::{FrameReports, Latency},
     phase::Phase,
     reason::FailureReason,
+    screen::{Screen, Viewport},
     settings::{Settings, Wish},
     status::QualityLimitationReason,
 };
@@ -27,6 +28,8 @@ pub enum FromPage {
     RequestKeyFrame,
     /// The user wants control of keyboard and pointer.
     TakeControl,
+    /// How large the user would have the desktop; whenever that changes, and when the page gets control.
+    Viewport(Viewport),
     /// The user wants something of the session set.
     Settings(Wish),
 }
@@ -131,8 +134,12 @@ pub enum ToPage {
     },
     /// What the page may do with the clipboard; on connect and at every change.
     Clipboard(clipboard::Policy),
+    /// What the page may do with files, and where; on connect and at every change.
+    Files(files::Policy),
     /// The pointer's shape, for pages into whose picture it is not drawn; on connect and at every change.
     Cursor(Cursor),
+    /// What the screen is, and whether its size follows the controller's window; on connect and at every change.
+    Screen(Screen),
     /// What is set, and between which bounds; on connect, at every change, and to a page whose wish was not granted.
     Settings(Settings),
 }

@@ -4,21 +4,24 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[path = "golden/broker.rs"]
+mod broker;
 #[path = "golden/share.rs"]
 mod share;
 
 use serde::{Serialize, de::DeserializeOwned};
 use std::{collections::BTreeMap, fmt::Debug, path::Path};
 use vdi_protocol::{
-    broker::{FromBroker, ToBroker},
     clipboard,
     connection::ConnectionFailure,
     control::{Cursor, FromPage, Media, NoticeLevel, PageStats, Quality, Role, SessionLimit, ToPage},
     doctor::{Check, CheckName, Outcome, Report},
+    files,
     input::{Input, Motion},
     latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
     phase::Phase,
     reason::FailureReason,
+    screen::{Monitor, Screen, Viewport},
     settings::{Choice, ContentHint, Settings, Wish},
     signalling::{
         Continued, ErrorCode, FromConsumer, IceCandidate, IceServer, IceTransportPolicy, MediaPath,
@@ -49,6 +52,24 @@ fn candidate() -> IceCandidate {
         candidate: "candidate:1 1 UDP 2015363327 127.0.0.1 54321 typ host".into(),
         sdp_m_line_index: Some(0),
         sdp_mid: None,
+    }
+}
+
+fn screen() -> Screen {
+    Screen {
+        resizable: true,
+        message: None,
+        max_width: 3840,
+        max_height: 2160,
+        dpi: 144,
+        monitors: vec![Monitor {
+            name: "screen".into(),
+            x: 0,
+            y: 0,
+            width: 2560,
+            height: 1440,
+            primary: true,
+        }],
     }
 }
 
@@ -139,34 +160,6 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
 }
 
 #[test]
-fn broker_messages_stand_on_the_wire_as_in_the_golden_files() {
-    check(
-        "broker.toBroker",
-        &[
-            ToBroker::Register { version: 1, consumers: vec!["alice".into()] },
-            ToBroker::Consumer {
-                consumer: "alice".into(),
-                message: ToConsumer::Offer { sdp: "v=0\r\n".into() },
-            },
-            ToBroker::ConsumerRemoved { consumer: "alice".into() },
-        ],
-    );
-    check(
-        "broker.fromBroker",
-        &[
-            FromBroker::Registered,
-            FromBroker::ConsumerAdded { consumer: "alice".into() },
-            FromBroker::Consumer {
-                consumer: "alice".into(),
-                message: FromConsumer::Hello { version: 1, client: None, session: None },
-            },
-            FromBroker::ConsumerRemoved { consumer: "alice".into() },
-            FromBroker::Refused { reason: "unknown token".into() },
-        ],
-    );
-}
-
-#[test]
 fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
     check(
         "input",
@@ -215,6 +208,7 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             }),
             FromPage::RequestKeyFrame,
             FromPage::TakeControl,
+            FromPage::Viewport(Viewport { width: 2560, height: 1440, scale: 1.5 }),
             FromPage::Settings(Wish { bitrate_bps: Some(4_000_000), ..Wish::default() }),
             FromPage::Settings(Wish {
                 bitrate_bps: None,
@@ -304,6 +298,12 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 png: "iVBORw0KGgo=".into(),
             }),
             ToPage::Cursor(Cursor::default()),
+            ToPage::Files(files::Policy {
+                token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
+                read: true,
+                write: true,
+                max_bytes: 4_294_967_296,
+            }),
             ToPage::Clipboard(clipboard::Policy { read: true, write: false, max_bytes: 16_777_216 }),
             ToPage::Settings(Settings {
                 now: Choice { bitrate_bps: 4_000_000, framerate: 30, content_hint: ContentHint::Motion },
@@ -314,6 +314,12 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             }),
             ToPage::Ending { limit: Some(SessionLimit::Idle), seconds: 59.5 },
             ToPage::Ending { limit: None, seconds: 0.0 },
+            ToPage::Screen(screen()),
+            ToPage::Screen(Screen {
+                resizable: false,
+                message: Some("The X server has no RANDR extension.".into()),
+                ..Screen::default()
+            }),
         ],
     );
 }
@@ -329,6 +335,7 @@ fn status_stands_on_the_wire_as_in_the_golden_file() {
             last_input_seconds_ago: Some(0.25),
             seconds_without_page: None,
             display: Some(":99".into()),
+            screen: screen(),
             encoder: Some(EncoderStatus {
                 name: "x264enc".into(),
                 hardware: false,

@@ -42,7 +42,7 @@ let display: Display;
 
 before(async () => {
   launcher = await Launcher.start({
-    flags: ["--display-size", "1280x720", "--web-root", FILES],
+    flags: ["--display-size", "1280x720", "--enable-resize", "true", "--web-root", FILES],
     desktop: ["xterm", "-geometry", "240x60+0+0", "-e", "/bin/sh"],
   });
   display = await launcher.openDisplay();
@@ -171,6 +171,14 @@ test("text goes both ways through the clipboard, and is read when asked for", as
   await send(`cw,${Buffer.from("from outside: ß→日本").toString("base64")}`);
   await until("the desktop to have it", 15_000, async () => (await program.paste("UTF8_STRING"))?.toString() === "from outside: ß→日本");
   program.end();
+});
+
+test("the desktop follows the client's window", async () => {
+  const size = (): Promise<unknown> => viewer.page.evaluate(() => [document.querySelector("video")?.videoWidth, document.querySelector("video")?.videoHeight]);
+  await send("s,1", "r,1000x600");
+  await until("the smaller picture", 20_000, async () => JSON.stringify(await size()) === "[1000,600]");
+  await send("r,1280x720");
+  await until("the larger picture", 20_000, async () => JSON.stringify(await size()) === "[1280,720]");
 });
 
 test("a line that cannot be read moves nothing, and those after it are heard", async () => {

@@ -78,7 +78,7 @@ impl Selkies {
             sink: media.sink().clone(),
             ice: ice.clone(),
             web_root,
-            greeting: Greeting { audio_bps: config.audio.bitrate_bps, resize: false },
+            greeting: Greeting { audio_bps: config.audio.bitrate_bps },
             began: Instant::now(),
             next: AtomicU64::new(1),
             clients: Mutex::default(),

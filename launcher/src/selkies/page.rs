@@ -14,6 +14,7 @@ use vdi_protocol::{
     clipboard::Selection,
     control::{Cursor, FromPage, Quality, Role, SessionLimit, ToPage},
     input::{Input, Motion},
+    screen::{Screen, Viewport},
     settings::{Settings, Wish},
 };
 
@@ -44,8 +45,6 @@ pub enum Said {
 pub struct Greeting {
     /// Bits per second of sound.
     pub audio_bps: u32,
-    /// Whether the desktop may follow the window.
-    pub resize: bool,
 }
 
 /// One client.
@@ -64,6 +63,11 @@ pub struct Page {
     clipboard: Clipboard,
     /// Whether it was in control when it was told last.
     controls: bool,
+    /// The client's window, in device pixels, and its device pixel ratio.
+    window: Option<(u32, u32)>,
+    scale: Option<f64>,
+    /// Whether the desktop is to follow it.
+    follows: bool,
 }
 
 impl Page {
@@ -82,6 +86,19 @@ impl Page {
             Line::Framerate(framerate) => {
                 vec![wish(Wish { framerate: Some(framerate), ..Wish::default() })]
             }
+            Line::Scale(scale) => {
+                self.scale = Some(scale);
+                self.viewport().into_iter().collect()
+            }
+            Line::Resize(width, height) => {
+                self.window = Some((width, height));
+                self.viewport().into_iter().collect()
+            }
+            Line::FollowWindow(follows, window) => {
+                self.follows = follows;
+                self.window = window.or(self.window);
+                self.viewport().into_iter().collect()
+            }
             Line::ReadClipboard => {
                 let selection = Selection::Clipboard;
                 vec![Said::Clipboard(vdi_protocol::clipboard::FromPage::Fetch { selection })]
@@ -93,10 +110,17 @@ impl Page {
                 let answer = self.pinged.take().map(|at| now.saturating_sub(at) / 2);
                 return Heard { said: Vec::new(), answer: answer.map(latency) };
             }
-            // What the browser sees is learnt from RTCP as well; the window and the rest have no counterpart yet.
+            // What the browser sees is learnt from RTCP as well; gamepads and relative motion have no counterpart yet.
             _ => Vec::new(),
         };
         Heard { said, answer: None }
+    }
+
+    /// The window as the desktop is to follow it, once it is known and unless it is not to.
+    fn viewport(&self) -> Option<Said> {
+        let (width, height) = self.window.filter(|_| self.follows)?;
+        let scale = self.scale.unwrap_or(1.0);
+        Some(Said::Control(FromPage::Viewport(Viewport { width, height, scale })))
     }
 
     /// The pointer, and whatever has changed of its buttons.
@@ -159,9 +183,7 @@ impl Page {
 
     /// The client's channel is open.
     pub fn greet(&mut self, greeting: &Greeting) -> Vec<String> {
-        let Greeting { audio_bps, resize } = greeting;
-        let resize = if *resize { "True" } else { "False" };
-        vec![action(&format!("audio_bitrate,{audio_bps}")), action(&format!("resize,{resize}"))]
+        vec![action(&format!("audio_bitrate,{}", greeting.audio_bps))]
     }
 
     /// Our message in its lines.
@@ -181,6 +203,10 @@ impl Page {
                 action(&format!("framerate,{}", now.framerate)),
                 action(&format!("video_bitrate,{}", now.bitrate_bps / 1_000)),
             ],
+            ToPage::Screen(Screen { resizable, .. }) => {
+                self.follows = *resizable;
+                vec![action(if *resizable { "resize,True" } else { "resize,False" })]
+            }
             ToPage::Cursor(cursor) => vec![shape(cursor)],
             ToPage::Session { message: Some(words), .. } => vec![status(words)],
             ToPage::Notice { text, .. } => vec![status(text)],
@@ -349,9 +375,10 @@ mod tests {
     #[test]
     fn settings_are_told_at_the_beginning_and_the_encoder_when_it_changes() {
         let mut page = Page::default();
-        let mut lines = page.greet(&Greeting { audio_bps: 128_000, resize: true });
+        let mut lines = page.greet(&Greeting { audio_bps: 128_000 });
         let now = Choice { framerate: 60, bitrate_bps: 8_000_000, ..Choice::default() };
         lines.extend(page.tell(&ToPage::Settings(Settings { now, ..Settings::default() })));
+        lines.extend(page.tell(&ToPage::Screen(Screen { resizable: true, ..Screen::default() })));
         let lines = lines.join("\n");
         for words in ["framerate,60", "video_bitrate,8000", "audio_bitrate,128000", "resize,True"] {
             assert!(
@@ -364,6 +391,20 @@ mod tests {
         assert_eq!(page.tell(&quality("x264enc")).len(), 1);
         assert_eq!(page.tell(&quality("x264enc")).len(), 0);
         assert!(page.tell(&quality("nvh264enc"))[0].contains("encoder,nvh264enc"));
+    }
+
+    #[test]
+    fn window_is_told_with_its_scale_as_long_as_the_desktop_is_to_follow_it() {
+        let mut page = Page::default();
+        assert_eq!(hear(&mut page, "s,1.5"), []);
+        assert_eq!(hear(&mut page, "r,1200x800"), [], "it is not to");
+        let viewport =
+            |width, height, scale| [Said::Control(FromPage::Viewport(Viewport { width, height, scale }))];
+        assert_eq!(hear(&mut page, "_arg_resize,true,1000x600"), viewport(1000, 600, 1.5));
+        assert_eq!(hear(&mut page, "s,1"), viewport(1000, 600, 1.0));
+        assert_eq!(hear(&mut page, "_arg_resize,false,1000x600"), []);
+        page.tell(&ToPage::Screen(Screen { resizable: true, ..Screen::default() }));
+        assert_eq!(hear(&mut page, "r,1200x800"), viewport(1200, 800, 1.0));
     }
 
     #[test]
