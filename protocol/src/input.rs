@@ -4,7 +4,8 @@
 //! smaller, and change its size at any time. Where no size was told (a bare `gst-launch-1.0` line), they are pixels of the
 //! frame as decoded (`video.videoWidth` × `videoHeight`). Keys are X keysyms. Buttons are numbered as in the DOM.
 
-use serde::{Deserialize, Serialize};
+use crate::limits::MAX_TEXT_CHARS;
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 /// Messages of the reliable, ordered channel `input`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,13 @@ pub enum Input {
         /// Vertical turn.
         dy: i32,
     },
+    /// Finished text, from an input method, a dead key or a touch keyboard: typed character by character, each as a stroke of
+    /// its own. What is reported after it happens after it.
+    Text {
+        /// At most [`crate::limits::MAX_TEXT_CHARS`] characters; longer text comes in pieces.
+        #[serde(deserialize_with = "text")]
+        text: String,
+    },
     /// Everything is released: the window lost focus, or the page leaves.
     ReleaseAll,
     /// All keys held just now, sent as a heartbeat while any is held: a key that is pressed on the server and missing
@@ -43,6 +51,16 @@ pub enum Input {
         /// X keysyms, at most [`crate::limits::MAX_HELD_KEYS`].
         keysyms: Vec<u32>,
     },
+}
+
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match text.chars().count() {
+        chars if chars > MAX_TEXT_CHARS => Err(D::Error::custom(format!(
+            "text of {chars} characters is over the limit of {MAX_TEXT_CHARS}"
+        ))),
+        _ => Ok(text),
+    }
 }
 
 /// Messages of the unreliable, unordered channel `pointer`: absolute places, so a lost one is mended by the next.
@@ -54,4 +72,17 @@ pub struct Motion {
     pub x: u16,
     /// Row of the desktop.
     pub y: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_is_too_long_is_refused_with_both_lengths() {
+        let report = |chars: usize| format!(r#"{{"type":"text","text":"{}"}}"#, "ж".repeat(chars));
+        assert!(serde_json::from_str::<Input>(&report(MAX_TEXT_CHARS)).is_ok());
+        let error = serde_json::from_str::<Input>(&report(MAX_TEXT_CHARS + 1)).unwrap_err().to_string();
+        assert!(error.contains("1025") && error.contains("1024"), "{error}");
+    }
 }

@@ -169,6 +169,7 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             Input::Key { keysym: 0x61, down: true },
             Input::Button { button: 0, down: true, x: 640, y: 360 },
             Input::Wheel { dx: 0, dy: 120 },
+            Input::Text { text: "日本語 é".into() },
             Input::ReleaseAll,
             Input::Held { keysyms: vec![0xffe1, 0x41] },
         ],

@@ -7,6 +7,7 @@ import "./chrome/bar.css";
 import "./panel/panel.css";
 import "./panel/waterfall.css";
 import "./chrome/notices.css";
+import "./input/keyrow.css";
 import "./sizes.css";
 import "./doctor/doctor.css";
 import { browserClock } from "./clock";
@@ -22,6 +23,7 @@ import { Fullscreen } from "./picture/fullscreen";
 import { scaleOf } from "./picture/geometry";
 import { clientName } from "./connection/identity";
 import { Keyboard } from "./input/keyboard";
+import { KeyRow } from "./input/keyrow";
 import type { Platform } from "./input/keysyms";
 import { Media } from "./picture/media";
 import { announce, words } from "./words/messages";
@@ -151,6 +153,21 @@ const pointer = new Pointer(stage, { clock, box: () => media.box, picture: () =>
   else connection.sendMotion(event.message);
 });
 
+const keyRow = new KeyRow(find("keyrow"), clock, { names: words.keyName, hide: words.hideKeyboard }, (action) => {
+  if (action.type === "hide") keys.blur();
+  else keyboard[action.type](action.keysym);
+});
+
+/** The row of keys stands on the touch keyboard, which covers the lower part of the page and tells nobody but the viewport. */
+function showKeyRow(): void {
+  const view = window.visualViewport;
+  const covered = view ? window.innerHeight - view.height - view.offsetTop : 0;
+  keyRow.show(touch && connection.mayAct && keys.inputMode === "text", (keysym) => keyboard.latched(keysym), covered);
+}
+keyboard.latchesChanged = showKeyRow;
+window.visualViewport?.addEventListener("resize", showKeyRow);
+window.visualViewport?.addEventListener("scroll", showKeyRow);
+
 const cursor = new Cursor(stage);
 
 const wheel = new Wheel(stage, clock, (message) => {
@@ -187,6 +204,7 @@ const overlay = new Overlay(find("panel"), find<HTMLButtonElement>("handle"), (a
     case "keyboard":
       keys.inputMode = "text";
       keys.focus({ preventScroll: true });
+      showKeyRow();
       return;
     case "unfocused":
       break;
@@ -301,7 +319,9 @@ window.addEventListener(
   { capture: true },
 );
 
-stage.addEventListener("pointerdown", () => {
+stage.addEventListener("pointerdown", (event) => {
+  keys.style.setProperty("--caret-x", `${Math.min(event.clientX, window.innerWidth * 0.75)}px`);
+  keys.style.setProperty("--caret-y", `${Math.min(event.clientY + 16, window.innerHeight * 0.85)}px`);
   if (!touch || document.activeElement !== keys) focusDesktop();
 });
 for (const type of ["pointerdown", "pointermove", "wheel"] as const) {
@@ -342,6 +362,8 @@ if (touch) {
   keys.inputMode = "none";
   keys.addEventListener("blur", () => {
     keys.inputMode = "none";
+    keyboard.releaseAll();
+    showKeyRow();
   });
 }
 publish(connection, media, keyboard);

@@ -164,9 +164,9 @@ impl X11 {
             match *action {
                 Action::Down(keycode) => self.fake(KEY_PRESS_EVENT, keycode, (0, 0))?,
                 Action::Up(keycode) => self.fake(KEY_RELEASE_EVENT, keycode, (0, 0))?,
-                // Two equal keysyms make one level, whatever their case.
-                Action::Bind(keycode, keysym) => {
-                    self.connection.change_keyboard_mapping(1, keycode, 2, &[keysym, keysym])?;
+                // Two equal keysyms make one level; a small letter and its capital follow Shift and Caps Lock.
+                Action::Bind(keycode, keysyms) => {
+                    self.connection.change_keyboard_mapping(1, keycode, 2, &keysyms)?;
                 }
             }
         }

@@ -126,10 +126,12 @@ export class Chromium {
   }
 
   /** The same, without going there yet. */
-  async prepare(server: Server, { viewport, password, ignoreHTTPSErrors = false }: ViewerOptions = {}): Promise<Viewer> {
+  async prepare(server: Server, { viewport, password, ignoreHTTPSErrors = false, touch = false }: ViewerOptions = {}): Promise<Viewer> {
     const context = await this.browser.newContext({
       viewport: viewport ?? { width: 1280, height: 720 },
       ignoreHTTPSErrors,
+      hasTouch: touch,
+      isMobile: touch,
       ...(server.user && { httpCredentials: { username: server.user, password: password ?? server.password } }),
     });
     // The TypeScript loader wraps inner functions in a helper that pages do not have.
@@ -195,6 +197,8 @@ export interface ViewerOptions {
   password?: string;
   /** As somebody does who has compared the fingerprint. */
   ignoreHTTPSErrors?: boolean;
+  /** As a phone: fingers, and no mouse. */
+  touch?: boolean;
 }
 
 export class Viewer {

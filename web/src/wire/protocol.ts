@@ -8,6 +8,8 @@ export const VERSION = 1;
 export const SUBPROTOCOL = "vdi.1";
 /** Keys that one page may hold at once. */
 export const MAX_HELD_KEYS = 64;
+/** Characters of one piece of typed text. */
+export const MAX_TEXT_CHARS = 1024;
 /** Frames in one report. */
 export const MAX_FRAME_REPORTS = 32;
 /** Columns and rows of a pointer's shape. */
@@ -236,6 +238,7 @@ export const input = tagged({
   key: { keysym: u32, down: flag },
   button: { button: u8, down: flag, x: u16, y: u16 },
   wheel: { dx: i32, dy: i32 },
+  text: { text },
   releaseAll: {},
   held: { keysyms: list(u32, MAX_HELD_KEYS) },
 });

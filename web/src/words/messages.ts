@@ -168,6 +168,29 @@ export const words = {
   controlTaken: "Somebody else controls this desktop now. You go on watching.",
   useHere: "Use here",
   cut: "The server does not answer on one of its two ways. Picture, keyboard and mouse go on; the page keeps trying.",
+
+  // Input
+  keyRow: "Keys that a touch keyboard lacks",
+  keyName: {
+    Escape: "Esc",
+    Tab: "Tab",
+    Control: "Ctrl",
+    Alt: "Alt",
+    Super: "Super",
+    Shift: "Shift",
+    ArrowLeft: "Left",
+    ArrowUp: "Up",
+    ArrowDown: "Down",
+    ArrowRight: "Right",
+    Home: "Home",
+    End: "End",
+    PageUp: "Page up",
+    PageDown: "Page down",
+    Insert: "Ins",
+    Delete: "Del",
+    functionKeys: "F1 to F12",
+  },
+  hideKeyboard: "Hide the keyboard",
 } as const;
 
 export type Action = "retry" | "reload";
