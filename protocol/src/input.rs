@@ -29,6 +29,18 @@ pub enum Input {
         /// Row of the desktop.
         y: u16,
     },
+    /// A button of a pointer that is locked went down or up, after this way.
+    LockedButton {
+        /// As in `button`.
+        button: u8,
+        /// Down or up.
+        down: bool,
+        /// Counts up, together with [`Pointing`].
+        seq: u32,
+        /// How far the pointer had gone.
+        #[serde(flatten)]
+        way: Way,
+    },
     /// The wheel turned. Units are 1/120 of a notch; positive is down and right, as in the DOM.
     Wheel {
         /// Horizontal turn.
@@ -63,15 +75,42 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
     }
 }
 
-/// Messages of the unreliable, unordered channel `pointer`: absolute places, so a lost one is mended by the next.
+/// Messages of the unreliable, unordered channel `pointer`: where the pointer is, and not how it got there, so a lost one is
+/// mended by the next. Both kinds, and [`Input::LockedButton`], are counted together by `seq`, which wraps around: an older
+/// one than the last seen is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Motion {
-    /// Counts up; an older one than the last seen is dropped. Wraps around.
-    pub seq: u32,
-    /// Column of the desktop.
-    pub x: u16,
-    /// Row of the desktop.
-    pub y: u16,
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Pointing {
+    /// The pointer is at a place.
+    Motion {
+        /// Counts up.
+        seq: u32,
+        /// Column of the desktop.
+        x: u16,
+        /// Row of the desktop.
+        y: u16,
+    },
+    /// The pointer has no place on the page: it is locked (W3C Pointer Lock), or a finger moves it as on a trackpad.
+    Travel {
+        /// Counts up.
+        seq: u32,
+        /// How far it has gone, and since when.
+        #[serde(flatten)]
+        way: Way,
+    },
+}
+
+/// How far a locked pointer has gone altogether. The difference to what was told last is the motion, so none of it is lost with a
+/// message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Way {
+    /// Which lock of this page: another number begins at 0, 0.
+    pub lock: u32,
+    /// Columns to the right since the lock began; wraps around.
+    pub x: i32,
+    /// Rows down since the lock began; wraps around.
+    pub y: i32,
 }
 
 #[cfg(test)]

@@ -159,7 +159,7 @@ test("a viewer's input has no effect", async () => {
     if (!input || !pointer) throw new Error("no channels");
     input.send(JSON.stringify({ type: "key", keysym: 0xffe3, down: true }));
     input.send(JSON.stringify({ type: "button", button: 0, down: true, x: 50, y: 50 }));
-    pointer.send(JSON.stringify({ seq: 1_000_000, x: 60, y: 60 }));
+    pointer.send(JSON.stringify({ type: "motion", seq: 1_000_000, x: 60, y: 60 }));
   });
   // A controller's input takes a few milliseconds; half a second of nothing is an answer.
   for (let look = 0; look < 10; look++) {

@@ -37,7 +37,7 @@ const DESKTOPS: Record<string, readonly string[]> = {
   ru: ["-layout", "ru"],
   gr: ["-layout", "gr"],
   "us intl": ["-layout", "us", "-variant", "intl"],
-  "us,ru in ru": ["-layout", "ru,us"],
+  "ru,us": ["-layout", "ru,us"],
 };
 
 const BIT = { alt: 1, control: 2, meta: 4, shift: 8 };

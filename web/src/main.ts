@@ -22,6 +22,7 @@ import { doctorWords } from "./doctor/words";
 import { Fullscreen } from "./picture/fullscreen";
 import { scaleOf } from "./picture/geometry";
 import { clientName } from "./connection/identity";
+import { keep, kept, type Habits } from "./input/habits";
 import { Keyboard } from "./input/keyboard";
 import { KeyRow } from "./input/keyrow";
 import type { Platform } from "./input/keysyms";
@@ -30,7 +31,10 @@ import { announce, words } from "./words/messages";
 import { Notices } from "./chrome/notices";
 import { Overlay } from "./panel/overlay";
 import { Pointer } from "./input/pointer";
+import { PointerLock } from "./input/lock";
 import { signallingUrl } from "./connection/signalling";
+import { Touch } from "./input/touch";
+import { WHOLE, within, zoomed, type View } from "./picture/view";
 import { Wheel } from "./input/wheel";
 import { publish } from "./window";
 
@@ -64,16 +68,18 @@ function doctorWordAt(name: string | undefined): string {
 
 const browserDoctor = new BrowserDoctor({ clock, createPeer: (config) => new RTCPeerConnection(config) });
 
+const userStorage = {
+  // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
+  getItem: (key: string) => localStorage.getItem(key),
+  setItem: (key: string, value: string) => {
+    localStorage.setItem(key, value);
+  },
+};
+
 const connection = new Connection(
   signallingUrl(document.baseURI),
   clientName(
-    {
-      // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
-      getItem: (key) => localStorage.getItem(key),
-      setItem: (key, value) => {
-        localStorage.setItem(key, value);
-      },
-    },
+    userStorage,
     (bytes) => crypto.getRandomValues(bytes),
   ),
   {
@@ -173,6 +179,44 @@ const cursor = new Cursor(stage);
 const wheel = new Wheel(stage, clock, (message) => {
   connection.sendInput(message);
 });
+
+const pointerLock = new PointerLock(stage, (change) => {
+  if (change === "locked") pointer.travel();
+  else if (change === "unlocked") pointer.arrive();
+  else notices.add("info", words.lockRefused);
+});
+
+let view: View = WHOLE;
+
+/** Enlarges the part of the picture that the view is of. */
+function look(next: View): void {
+  view = next;
+  stage.style.setProperty("--view-scale", String(view.scale));
+  stage.style.setProperty("--view-x", `${view.x}px`);
+  stage.style.setProperty("--view-y", `${view.y}px`);
+}
+
+const fingers = new Touch(stage, clock, (action) => {
+  if (action.type === "scroll") wheel.scroll(action.dx, action.dy);
+  else if (action.type === "zoom") look(zoomed(view, action.factor, action.around, action, pageSize()));
+  else pointer.act(action);
+});
+
+/** What this user's hands are used to, kept by the browser. */
+let habits: Habits = kept(userStorage);
+useHabits(habits);
+
+/** The user wants it otherwise, from now on and at the next visit. */
+function useHabits(wanted: Partial<Habits>): void {
+  habits = { ...habits, ...wanted };
+  keyboard.macKeys = habits.macKeys;
+  fingers.mode = habits.touchMode;
+  keep(userStorage, habits);
+}
+
+function pageSize(): { width: number; height: number } {
+  return { width: stage.clientWidth, height: stage.clientHeight };
+}
 
 const notices = new Notices(find("notices"), clock, {
   // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
@@ -278,7 +322,8 @@ function refresh(): void {
   const waits = state.name === "reconnecting" && state.retryAtMs !== null;
   countdown = waits ? clock.after(1000, refresh) : null;
 
-  keyboard.enabled = pointer.enabled = wheel.enabled = mayAct;
+  keyboard.enabled = pointer.enabled = wheel.enabled = fingers.enabled = mayAct;
+  if (!mayAct) pointerLock.leave();
   if (mayAct && !acted) focusDesktop();
   acted = mayAct;
 
@@ -319,6 +364,19 @@ window.addEventListener(
   { capture: true },
 );
 
+// Control, Shift and a click lock the pointer, and unlock it, as in Selkies. It comes before the pointer's own listener.
+stage.addEventListener(
+  "pointerdown",
+  (event) => {
+    if (!event.ctrlKey || !event.shiftKey || event.button !== 0 || event.pointerType !== "mouse" || !connection.mayAct) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    keyboard.releaseAll();
+    void pointerLock.toggle();
+  },
+  { capture: true },
+);
+
 stage.addEventListener("pointerdown", (event) => {
   keys.style.setProperty("--caret-x", `${Math.min(event.clientX, window.innerWidth * 0.75)}px`);
   keys.style.setProperty("--caret-y", `${Math.min(event.clientY + 16, window.innerHeight * 0.85)}px`);
@@ -341,7 +399,10 @@ document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") connection.wake();
 });
 // The picture is drawn in another size, and the pointer with it.
-window.addEventListener("resize", refresh);
+window.addEventListener("resize", () => {
+  look(within(view, pageSize()));
+  refresh();
+});
 window.addEventListener("online", () => {
   connection.networkChanged();
 });

@@ -14,7 +14,7 @@ pub mod x11;
 use crate::desktop::DisplayName;
 use keyboard::{Keyboard, State};
 use keymap::keysym_of;
-use pointer::Pointer;
+use pointer::{Move, Pointer};
 use std::{
     collections::VecDeque,
     sync::{
@@ -26,7 +26,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
-use vdi_protocol::input::{Input as Report, Motion};
+use vdi_protocol::input::{Input as Report, Pointing};
 use x11::{X11, X11Error};
 
 /// Reports that may wait. At a mouse's 1000 reports a second this is one second; X takes them far faster.
@@ -59,7 +59,7 @@ pub struct Counters {
 #[derive(Debug)]
 enum Command {
     Report(String, Report),
-    Motion(String, Motion),
+    Motion(String, Pointing),
     /// This page acts from now on; what the one before it held goes up.
     Controller(Option<String>),
     /// Somebody doubts that the display is there.
@@ -79,6 +79,7 @@ struct Shared {
     controller: Mutex<Option<String>>,
     last_input: Mutex<Option<Instant>>,
     overflowed: AtomicBool,
+    locked: AtomicBool,
     counters: Counters,
 }
 
@@ -141,7 +142,7 @@ impl Input {
     }
 
     /// A report of the unreliable channel. Returns whether the page may act.
-    pub fn motion(&self, page: &str, motion: Motion) -> bool {
+    pub fn motion(&self, page: &str, motion: Pointing) -> bool {
         self.is_controller(page) && self.send(Command::Motion(page.to_owned(), motion))
     }
 
@@ -171,6 +172,11 @@ impl Input {
     /// When the controller last acted.
     pub fn last_input(&self) -> Option<Instant> {
         *self.shared.last_input.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the page in control does not know where the pointer is, and cannot draw it.
+    pub fn locked(&self) -> bool {
+        self.shared.locked.load(Relaxed)
     }
 
     fn is_controller(&self, page: &str) -> bool {
@@ -293,9 +299,9 @@ impl Thread {
                     }
                 }
                 Command::Motion(page, motion) if self.controller.as_ref() == Some(&page) => {
-                    if self.pointer.accept(motion) {
+                    if let Some(wanted) = self.pointer.point(motion) {
                         self.shared.counters.accepted.fetch_add(1, Relaxed);
-                        self.move_to(motion.x, motion.y)?;
+                        self.go(wanted)?;
                     } else {
                         self.shared.counters.late_motions.fetch_add(1, Relaxed);
                     }
@@ -307,6 +313,7 @@ impl Thread {
                     self.forget_later();
                     self.release_all()?;
                     self.pointer = Pointer::default();
+                    self.shared.locked.store(false, Relaxed);
                     self.controller = page;
                 }
                 Command::Look => {
@@ -387,13 +394,15 @@ impl Thread {
             Report::Key { keysym, down: false } => self.keyboard().up(keysym),
             Report::Text { text } => return self.type_text(&text),
             Report::Button { button, down, x, y } => {
-                self.move_to(x, y)?;
-                let actions = self.keyboard.before_button();
-                self.x11.keys(&actions)?;
-                if let Some(button) = self.pointer.button(button, down) {
-                    self.x11.button(button, down)?;
+                self.go(Move::To(x, y))?;
+                return self.button(button, down);
+            }
+            Report::LockedButton { button, down, seq, way } => {
+                // Motion that has overtaken the button has told its way already.
+                if let Some(wanted) = self.pointer.travel(seq, way) {
+                    self.go(wanted)?;
                 }
-                return Ok(None);
+                return self.button(button, down);
             }
             Report::Wheel { dx, dy } => {
                 let actions = self.keyboard.before_button();
@@ -445,9 +454,23 @@ impl Thread {
         Ok(())
     }
 
-    fn move_to(&mut self, x: u16, y: u16) -> Result<(), X11Error> {
+    fn button(&mut self, button: u8, down: bool) -> Result<Rest, X11Error> {
+        let actions = self.keyboard.before_button();
+        self.x11.keys(&actions)?;
+        if let Some(button) = self.pointer.button(button, down) {
+            self.x11.button(button, down)?;
+        }
+        Ok(None)
+    }
+
+    fn go(&mut self, wanted: Move) -> Result<(), X11Error> {
         self.refresh()?;
-        self.x11.motion(pointer::clamp(x, y, self.x11.size()))
+        self.shared.locked.store(self.pointer.locked(), Relaxed);
+        match wanted {
+            Move::To(x, y) => self.x11.motion(pointer::clamp(x, y, self.x11.size())),
+            Move::By(0, 0) => Ok(()),
+            Move::By(x, y) => self.x11.motion_by(x, y),
+        }
     }
 
     fn release_all(&mut self) -> Result<(), X11Error> {

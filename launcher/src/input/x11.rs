@@ -203,6 +203,21 @@ impl X11 {
         self.fake(MOTION_NOTIFY_EVENT, 0, place)
     }
 
+    /// Moves the pointer so far from where it is, without acceleration.
+    pub fn motion_by(&self, dx: i16, dy: i16) -> Result<(), X11Error> {
+        // The detail of a motion says that it is relative.
+        self.connection.xtest_fake_input(
+            MOTION_NOTIFY_EVENT,
+            1,
+            x11rb::CURRENT_TIME,
+            x11rb::NONE,
+            dx,
+            dy,
+            0,
+        )?;
+        Ok(())
+    }
+
     /// Sends what was asked for so far.
     pub fn flush(&self) -> Result<(), X11Error> {
         Ok(self.connection.flush()?)

@@ -89,12 +89,13 @@ function isModifier(keysym: number): boolean {
   return (keysym >= 0xffe1 && keysym <= 0xffee) || keysym === 0xfe03 || keysym === 0xfe11;
 }
 
-/** Blocks that are separated by empty lines; one that is not whole yet is left out. */
+/** Blocks of lines, each after an empty one; one that is not whole yet is left out. */
 function read(words: string): XEvent[] {
   const events: XEvent[] = [];
-  for (const block of words.split("\n\n").slice(0, -1)) {
+  for (const block of words.split("\n\n")) {
     const kind = /^(Key|Button)(Press|Release) event/m.exec(block)?.[0].replace(" event", "") as XEvent["kind"] | undefined;
-    if (!kind) continue;
+    const whole = kind?.startsWith("Key") ? /XFilterEvent returns: (True|False)/ : /same_screen (YES|NO)/;
+    if (!kind || !whole.test(block)) continue;
     const key = /keycode (\d+) \(keysym 0x([0-9a-f]+)/.exec(block);
     // Twice for a press: once without and once with the input method.
     const text = [...block.matchAll(/LookupString gives \d+ bytes: \(([0-9a-f ]*)\)/g)].at(-1)?.[1] ?? "";

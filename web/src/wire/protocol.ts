@@ -233,10 +233,13 @@ export type ToPage = Read<typeof toPage>;
 export type SessionInfo = Extract<ToPage, { type: "session" }>;
 export type Pong = Extract<ToPage, { type: "pong" }>;
 
+const way = { lock: u32, x: i32, y: i32 };
+
 /** Data channel `input`, page to server. */
 export const input = tagged({
   key: { keysym: u32, down: flag },
   button: { button: u8, down: flag, x: u16, y: u16 },
+  lockedButton: { button: u8, down: flag, seq: u32, ...way },
   wheel: { dx: i32, dy: i32 },
   text: { text },
   releaseAll: {},
@@ -245,8 +248,11 @@ export const input = tagged({
 export type Input = Read<typeof input>;
 
 /** Data channel `pointer`, page to server. */
-export const motion = struct({ seq: u32, x: u16, y: u16 });
-export type Motion = Read<typeof motion>;
+export const pointing = tagged({
+  motion: { seq: u32, x: u16, y: u16 },
+  travel: { seq: u32, ...way },
+});
+export type Pointing = Read<typeof pointing>;
 
 /** Broker, sink to broker; no page speaks it, but programs in TypeScript that relay do. */
 export const toBroker = tagged({

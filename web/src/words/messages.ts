@@ -191,6 +191,7 @@ export const words = {
     functionKeys: "F1 to F12",
   },
   hideKeyboard: "Hide the keyboard",
+  lockRefused: "The browser did not lock the pointer. Click once more in a moment.",
 } as const;
 
 export type Action = "retry" | "reload";
