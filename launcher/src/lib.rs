@@ -34,6 +34,7 @@ pub mod roles;
 mod run;
 mod runtime_folder;
 pub mod session;
+pub mod settings;
 pub mod telemetry;
 pub mod termination;
 pub mod turn;

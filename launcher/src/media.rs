@@ -13,6 +13,7 @@ use crate::{
     desktop::DisplayName,
     encoder::told::{self, Change, Choice},
     error::Error,
+    settings,
 };
 use futures_util::StreamExt;
 use gst::{glib, prelude::*};
@@ -100,6 +101,10 @@ pub struct Media {
     frames: Arc<AtomicU64>,
     /// An encoded frame has come since capture began.
     proven: Arc<AtomicBool>,
+    /// What pages want of the encoder, once they do.
+    wanted: Mutex<Option<vdi_protocol::settings::Choice>>,
+    /// Held while it is written, so that the newest is written last.
+    following: Mutex<()>,
 }
 
 impl Media {
@@ -161,6 +166,8 @@ impl Media {
             sound,
             frames,
             proven: Arc::default(),
+            wanted: Mutex::default(),
+            following: Mutex::default(),
         })
     }
 
@@ -308,6 +315,22 @@ impl Media {
     /// Lets frames flow, or stops them where they begin.
     pub fn set_flowing(&self, flowing: bool) {
         if flowing { self.gate.open() } else { self.gate.close() }
+    }
+
+    /// What the encoder is to make from the next [`Media::follow`] on.
+    pub fn want(&self, choice: vdi_protocol::settings::Choice) {
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(choice);
+    }
+
+    /// Writes what was wanted last to the encoder. May never return if a driver hangs.
+    pub fn follow(&self) {
+        let _following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = *self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(wanted) = wanted else { return };
+        let kbps = u32::try_from(wanted.bitrate_bps / 1000).unwrap_or(u32::MAX);
+        self.encoder.set_property("bitrate", kbps);
+        self.encoder.set_property("max-framerate", wanted.framerate);
+        self.encoder.set_property_from_str("content-hint", settings::nick(wanted.content_hint));
     }
 
     /// Whose network moves the bit rate, where the policy asks for it.

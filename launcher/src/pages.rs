@@ -11,6 +11,7 @@ use vdi_protocol::{
     limits::MAX_BAD_MESSAGES,
     phase::Phase,
     reason::FailureReason,
+    settings::Settings,
     status::ConsumerStatus,
 };
 
@@ -29,6 +30,8 @@ pub struct News {
     pub quality: Option<Quality>,
     /// The pointer's shape, if pages draw it.
     pub cursor: Option<Cursor>,
+    /// What is set, and between which bounds.
+    pub settings: Option<Settings>,
     /// The limit that will end the session, and how long from now that is.
     pub ending: Option<(Coming, Duration)>,
 }
@@ -121,6 +124,13 @@ impl Pages {
         self.tell_ousted(ousted);
     }
 
+    /// A page has a wish that may not be granted: it is told what holds, even if that is what it knew.
+    pub fn remind_of_settings(&mut self, id: &str) {
+        if let Some(page) = self.pages.get_mut(id) {
+            page.told.retain(|told| !matches!(told, ToPage::Settings(_)));
+        }
+    }
+
     fn tell_ousted(&mut self, ousted: Option<Ousted>) {
         let Some(Ousted { page, same_user }) = ousted else { return };
         if let Some(page) = self.pages.get_mut(&page) {
@@ -202,6 +212,7 @@ impl Pages {
             let display = news.display.map(|(width, height)| ToPage::Display { width, height });
             let quality = news.quality.clone().map(ToPage::Quality);
             let cursor = news.cursor.clone().map(ToPage::Cursor);
+            let settings = news.settings.map(ToPage::Settings);
             let coming = news.ending.map(|(coming, _)| coming);
             if page.ending != coming {
                 page.ending = coming;
@@ -210,7 +221,7 @@ impl Pages {
                 messages.push((id.clone(), ToPage::Ending { limit, seconds }));
             }
             messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
-            for message in [Some(session), display, quality, cursor].into_iter().flatten() {
+            for message in [Some(session), display, quality, cursor, settings].into_iter().flatten() {
                 if page.is_news(&message) {
                     messages.push((id.clone(), message));
                 }
@@ -309,6 +320,26 @@ mod tests {
             pages.tell(&news(quality(1280, 3.0))),
             [("a".into(), ToPage::Quality(quality(1280, 3.0)))]
         );
+    }
+
+    #[test]
+    fn settings_are_told_to_everybody_at_a_change_and_to_one_who_asked_in_vain() {
+        let mut pages = Pages::default();
+        for id in ["a", "b"] {
+            pages.added(id);
+            pages.connected(id);
+        }
+        let told = |pages: &mut Pages, framerate| -> Vec<_> {
+            let settings = Settings { max_framerate: framerate, ..Settings::default() };
+            let news = News { settings: Some(settings), ..News::default() };
+            let told = pages.tell(&news).into_iter();
+            told.filter(|(_, message)| matches!(message, ToPage::Settings(_))).map(|(id, _)| id).collect()
+        };
+        assert_eq!(told(&mut pages, 60), ["a", "b"]);
+        assert_eq!(told(&mut pages, 30), ["a", "b"]);
+        assert!(told(&mut pages, 30).is_empty());
+        pages.remind_of_settings("b");
+        assert_eq!(told(&mut pages, 30), ["b"]);
     }
 
     #[test]

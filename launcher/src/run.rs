@@ -23,6 +23,7 @@ use crate::{
     pages::{News, Pages},
     port::{self, Server, tls::Certificate},
     session::{self, Action, Session},
+    settings,
     termination::Ended,
     turn, watched_file,
     wiring::{connect_input, deliver, play, proofs},
@@ -41,6 +42,7 @@ use tokio::{
 use vdi_protocol::{
     control::{Cursor, NoticeLevel},
     phase::Phase,
+    settings::Settings,
 };
 use warp::Filter;
 
@@ -107,6 +109,8 @@ struct Parts {
     turn_listener: Option<tokio::task::AbortHandle>,
     /// The task of the metrics' own port.
     exporter: Option<tokio::task::AbortHandle>,
+    /// What pages have set.
+    settings: Settings,
     /// The last input that the session was told of.
     seen_input: Option<Instant>,
     /// Since when no page is connected.
@@ -212,6 +216,7 @@ impl Parts {
             controller: None,
             turn_listener,
             exporter,
+            settings: settings::beginning(&config.video),
             seen_input: None,
             alone_since: Some(began),
             limits: Limits::default(),
@@ -334,6 +339,7 @@ impl Parts {
             display: self.display,
             quality: self.encoder.quality(self.now()),
             cursor: self.cursor.clone(),
+            settings: Some(self.settings),
             ending: self
                 .limits
                 .coming(self.activity(), now, Timestamp::now())

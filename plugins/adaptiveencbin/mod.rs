@@ -15,7 +15,7 @@
 //!
 //! Bit rate, frame rate and size of a live source follow what consumers say (the upstream event
 //! `application/x-vdi-feedback`), the latency and the load of the processors, within `bitrate`, `min-bitrate`,
-//! `max-bitrate`, `max-latency` and `max-cpu`, which apply while frames flow. `stats` and the element message
+//! `max-bitrate`, `max-framerate`, `max-latency` and `max-cpu`, which apply while frames flow. `stats` and the element message
 //! `vdi-quality` say which limit holds.
 //!
 //! The source is told what is wanted: a force-key-unit event goes on to it, so that one that only wakes on damage gives

@@ -70,6 +70,7 @@ impl Default for Settings {
                 max_latency: time(DEFAULT_MAX_LATENCY_MS),
                 max_cpu: share(DEFAULT_MAX_CPU_PER_CENT),
                 content_hint: ContentHint::default(),
+                max_framerate: None,
             },
             proof_timeout: Duration::from_millis(DEFAULT_PROOF_TIMEOUT_MS.into()),
             proof_cache: None,
@@ -103,6 +104,7 @@ impl Settings {
             "max-latency" => self.limits.max_latency = time(number()),
             "max-cpu" => self.limits.max_cpu = share(number()),
             "content-hint" => self.limits.content_hint = value.get().unwrap_or_default(),
+            "max-framerate" => self.limits.max_framerate = Some(number()).filter(|&fps| fps > 0),
             "stall-timeout" => self.stall_timeout = ms(),
             "cool-down" => self.cool_down = ms(),
             _ => self.proof_timeout = ms(),
@@ -125,6 +127,7 @@ impl Settings {
             "max-latency" => ms(self.limits.max_latency.unwrap_or_default()),
             "max-cpu" => per_cent(self.limits.max_cpu),
             "content-hint" => self.limits.content_hint.to_value(),
+            "max-framerate" => self.limits.max_framerate.unwrap_or_default().to_value(),
             "stall-timeout" => ms(self.stall_timeout),
             "cool-down" => ms(self.cool_down),
             _ => ms(self.proof_timeout),
@@ -134,7 +137,8 @@ impl Settings {
 
 /// The properties that bound the adaptation.
 pub fn is_limit(property: &str) -> bool {
-    property.ends_with("bitrate") || ["max-latency", "max-cpu", "content-hint"].contains(&property)
+    property.ends_with("bitrate")
+        || ["max-latency", "max-cpu", "content-hint", "max-framerate"].contains(&property)
 }
 
 /// A percentage, and none for "no limit".
@@ -201,6 +205,11 @@ pub fn properties() -> Vec<glib::ParamSpec> {
         glib::ParamSpecEnum::builder_with_default("content-hint", ContentHint::default())
             .nick("Content hint")
             .blurb("What is given up first when quality must go down (W3C contentHint)")
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("max-framerate")
+            .nick("Maximum frame rate")
+            .blurb("Most frames per second to encode; 0 is as many as come in")
             .mutable_playing()
             .build(),
         glib::ParamSpecUInt::builder("max-latency")

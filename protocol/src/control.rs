@@ -4,6 +4,7 @@ use crate::{
     latency::{FrameReports, Latency},
     phase::Phase,
     reason::FailureReason,
+    settings::{Settings, Wish},
     status::QualityLimitationReason,
 };
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ pub enum FromPage {
     RequestKeyFrame,
     /// The user wants control of keyboard and pointer.
     TakeControl,
+    /// The user wants something of the session set.
+    Settings(Wish),
 }
 
 /// The browser's view of the stream over the last second.
@@ -127,6 +130,8 @@ pub enum ToPage {
     },
     /// The pointer's shape, for pages into whose picture it is not drawn; on connect and at every change.
     Cursor(Cursor),
+    /// What is set, and between which bounds; on connect, at every change, and to a page whose wish was not granted.
+    Settings(Settings),
 }
 
 /// The pointer's shape.

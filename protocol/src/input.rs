@@ -68,9 +68,9 @@ pub enum Input {
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     match text.chars().count() {
-        chars if chars > MAX_TEXT_CHARS => Err(D::Error::custom(format!(
-            "text of {chars} characters is over the limit of {MAX_TEXT_CHARS}"
-        ))),
+        chars if chars > MAX_TEXT_CHARS => {
+            Err(D::Error::custom(format!("text of {chars} characters is over the limit of {MAX_TEXT_CHARS}")))
+        }
         _ => Ok(text),
     }
 }

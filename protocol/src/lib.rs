@@ -39,6 +39,7 @@ pub mod parse;
 pub mod phase;
 pub mod reason;
 pub mod session_limits;
+pub mod settings;
 pub mod signalling;
 pub mod status;
 

@@ -15,6 +15,7 @@ use vdi_protocol::{
     latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
     phase::Phase,
     reason::FailureReason,
+    settings::{Choice, ContentHint, Settings, Wish},
     signalling::{
         Continued, ErrorCode, FromConsumer, IceCandidate, IceServer, IceTransportPolicy, MediaPath,
         ToConsumer,
@@ -168,12 +169,7 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
         &[
             Input::Key { keysym: 0x61, down: true },
             Input::Button { button: 0, down: true, x: 640, y: 360 },
-            Input::LockedButton {
-                button: 2,
-                down: false,
-                seq: 8,
-                way: Way { lock: 1, x: -40, y: 1200 },
-            },
+            Input::LockedButton { button: 2, down: false, seq: 8, way: Way { lock: 1, x: -40, y: 1200 } },
             Input::Wheel { dx: 0, dy: 120 },
             Input::Text { text: "日本語 é".into() },
             Input::ReleaseAll,
@@ -223,6 +219,12 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             }),
             FromPage::RequestKeyFrame,
             FromPage::TakeControl,
+            FromPage::Settings(Wish { bitrate_bps: Some(4_000_000), ..Wish::default() }),
+            FromPage::Settings(Wish {
+                bitrate_bps: None,
+                framerate: Some(30),
+                content_hint: Some(ContentHint::Text),
+            }),
         ],
     );
     check(
@@ -306,6 +308,13 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 png: "iVBORw0KGgo=".into(),
             }),
             ToPage::Cursor(Cursor::default()),
+            ToPage::Settings(Settings {
+                now: Choice { bitrate_bps: 4_000_000, framerate: 30, content_hint: ContentHint::Motion },
+                defaults: Choice { bitrate_bps: 8_000_000, framerate: 60, content_hint: ContentHint::Auto },
+                min_bitrate_bps: 500_000,
+                max_bitrate_bps: 20_000_000,
+                max_framerate: 60,
+            }),
             ToPage::Ending { limit: Some(SessionLimit::Idle), seconds: 59.5 },
             ToPage::Ending { limit: None, seconds: 0.0 },
         ],

@@ -6,6 +6,7 @@ import "./chrome/curtain.css";
 import "./chrome/bar.css";
 import "./panel/panel.css";
 import "./panel/waterfall.css";
+import "./settings/settings.css";
 import "./chrome/notices.css";
 import "./input/keyrow.css";
 import "./sizes.css";
@@ -13,29 +14,25 @@ import "./doctor/doctor.css";
 import { browserClock } from "./clock";
 import { ComingEnd } from "./chrome/coming";
 import { Connection } from "./connection/connection";
+import { Drawer } from "./settings/drawer";
 import { Cursor } from "./picture/cursor";
-import { Curtain, missing, say } from "./chrome/curtain";
+import { Curtain, missing } from "./chrome/curtain";
 import { Doctor } from "./doctor/doctor";
 import { BrowserDoctor } from "./doctor/browser";
 import { failureOf } from "./doctor/findings";
-import { doctorWords } from "./doctor/words";
 import { Fullscreen } from "./picture/fullscreen";
 import { scaleOf } from "./picture/geometry";
 import { clientName } from "./connection/identity";
-import { keep, kept, type Habits } from "./input/habits";
-import { Keyboard } from "./input/keyboard";
-import { KeyRow } from "./input/keyrow";
-import type { Platform } from "./input/keysyms";
+import { Hands } from "./input/hands";
 import { Media } from "./picture/media";
-import { announce, words } from "./words/messages";
+import { LanguageChoice } from "./panel/language";
+import { speak, words } from "./words/language";
+import { announce } from "./words/messages";
+import { writeWords } from "./words/page";
 import { Notices } from "./chrome/notices";
 import { Overlay } from "./panel/overlay";
-import { Pointer } from "./input/pointer";
-import { PointerLock } from "./input/lock";
+import { Tabs } from "./panel/tabs";
 import { signallingUrl } from "./connection/signalling";
-import { Touch } from "./input/touch";
-import { WHOLE, within, zoomed, type View } from "./picture/view";
-import { Wheel } from "./input/wheel";
 import { publish } from "./window";
 
 function find<E extends HTMLElement>(id: string): E {
@@ -43,43 +40,47 @@ function find<E extends HTMLElement>(id: string): E {
 }
 
 const clock = browserClock;
+const root = document.documentElement;
 const stage = find("stage");
 const keys = find<HTMLTextAreaElement>("keys");
 const unmute = find<HTMLButtonElement>("unmute");
 const watching = find("watching");
 const touch = window.matchMedia("(pointer: coarse)").matches;
 
-for (const element of document.querySelectorAll<HTMLElement>("[data-word]")) say(element, wordAt(element.dataset.word));
-for (const element of document.querySelectorAll<HTMLElement>("[data-label]")) element.setAttribute("aria-label", wordAt(element.dataset.label));
-for (const element of document.querySelectorAll<HTMLElement>("[data-hint]")) element.title = wordAt(element.dataset.hint);
-
-function wordAt(name: string | undefined): string {
-  const found = name === undefined ? undefined : words[name as keyof typeof words];
-  return typeof found === "string" ? found : missing(`word ${name ?? ""}`);
-}
-
-for (const element of document.querySelectorAll<HTMLElement>("[data-doctor]")) say(element, doctorWordAt(element.dataset.doctor));
-for (const element of document.querySelectorAll<HTMLElement>("[data-doctor-label]")) element.setAttribute("aria-label", doctorWordAt(element.dataset.doctorLabel));
-
-function doctorWordAt(name: string | undefined): string {
-  const found = name === undefined ? undefined : doctorWords[name as keyof typeof doctorWords];
-  return typeof found === "string" ? found : missing(`word ${name ?? ""}`);
-}
-
-const browserDoctor = new BrowserDoctor({ clock, createPeer: (config) => new RTCPeerConnection(config) });
-
-const userStorage = {
+const store = {
   // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
   getItem: (key: string) => localStorage.getItem(key),
   setItem: (key: string, value: string) => {
     localStorage.setItem(key, value);
   },
+  removeItem: (key: string) => {
+    localStorage.removeItem(key);
+  },
 };
+
+const languages = new LanguageChoice(find<HTMLSelectElement>("language"), store, navigator.languages, () => {
+  void speakChosen();
+});
+
+/** Has the page speak the language that was chosen. What cannot be loaded leaves the one that is spoken. */
+async function speakChosen(): Promise<void> {
+  try {
+    await speak(languages.language);
+  } catch (error) {
+    console.warn("the page's words cannot be loaded:", error);
+  }
+  delete root.dataset.words;
+  writeWords(root);
+  languages.show();
+  refresh();
+}
+
+const browserDoctor = new BrowserDoctor({ clock, createPeer: (config) => new RTCPeerConnection(config) });
 
 const connection = new Connection(
   signallingUrl(document.baseURI),
   clientName(
-    userStorage,
+    store,
     (bytes) => crypto.getRandomValues(bytes),
   ),
   {
@@ -98,8 +99,8 @@ const connection = new Connection(
     switch (event.type) {
       case "begun":
         media.reset();
-        keyboard.forget();
-        pointer.forget();
+        drawer.told(null);
+        hands.forget();
         break;
       case "ending":
         media.freeze();
@@ -115,8 +116,7 @@ const connection = new Connection(
         break;
       case "succeeded":
         media.hurry();
-        keyboard.renew();
-        pointer.renew();
+        hands.renew();
         break;
       case "abandoned":
         media.abandon();
@@ -129,6 +129,9 @@ const connection = new Connection(
             focusDesktop();
           },
         });
+        break;
+      case "settings":
+        drawer.told(event);
         break;
       case "cut":
         notices.add("info", words.cut);
@@ -150,73 +153,28 @@ const media = new Media(stage, find<HTMLAudioElement>("sound"), (event) => {
   refresh();
 });
 
-const keyboard = new Keyboard(keys, { clock, platform: platform(), touch, isLocal }, (message) => {
-  connection.sendInput(message);
+const hands = new Hands({
+  clock,
+  stage,
+  keys,
+  row: find("keyrow"),
+  touch,
+  storage: store,
+  box: () => media.box,
+  picture: () => media.size,
+  desktop: () => connection.display ?? media.size,
+  sendInput: (message) => {
+    connection.sendInput(message);
+  },
+  sendPointing: (message) => {
+    connection.sendMotion(message);
+  },
+  lockRefused: () => {
+    notices.add("info", words.lockRefused);
+  },
 });
-
-const pointer = new Pointer(stage, { clock, box: () => media.box, picture: () => media.size, desktop: () => connection.display ?? media.size }, (event) => {
-  if (event.channel === "input") connection.sendInput(event.message);
-  else connection.sendMotion(event.message);
-});
-
-const keyRow = new KeyRow(find("keyrow"), clock, { names: words.keyName, hide: words.hideKeyboard }, (action) => {
-  if (action.type === "hide") keys.blur();
-  else keyboard[action.type](action.keysym);
-});
-
-/** The row of keys stands on the touch keyboard, which covers the lower part of the page and tells nobody but the viewport. */
-function showKeyRow(): void {
-  const view = window.visualViewport;
-  const covered = view ? window.innerHeight - view.height - view.offsetTop : 0;
-  keyRow.show(touch && connection.mayAct && keys.inputMode === "text", (keysym) => keyboard.latched(keysym), covered);
-}
-keyboard.latchesChanged = showKeyRow;
-window.visualViewport?.addEventListener("resize", showKeyRow);
-window.visualViewport?.addEventListener("scroll", showKeyRow);
 
 const cursor = new Cursor(stage);
-
-const wheel = new Wheel(stage, clock, (message) => {
-  connection.sendInput(message);
-});
-
-const pointerLock = new PointerLock(stage, (change) => {
-  if (change === "locked") pointer.travel();
-  else if (change === "unlocked") pointer.arrive();
-  else notices.add("info", words.lockRefused);
-});
-
-let view: View = WHOLE;
-
-/** Enlarges the part of the picture that the view is of. */
-function look(next: View): void {
-  view = next;
-  stage.style.setProperty("--view-scale", String(view.scale));
-  stage.style.setProperty("--view-x", `${view.x}px`);
-  stage.style.setProperty("--view-y", `${view.y}px`);
-}
-
-const fingers = new Touch(stage, clock, (action) => {
-  if (action.type === "scroll") wheel.scroll(action.dx, action.dy);
-  else if (action.type === "zoom") look(zoomed(view, action.factor, action.around, action, pageSize()));
-  else pointer.act(action);
-});
-
-/** What this user's hands are used to, kept by the browser. */
-let habits: Habits = kept(userStorage);
-useHabits(habits);
-
-/** The user wants it otherwise, from now on and at the next visit. */
-function useHabits(wanted: Partial<Habits>): void {
-  habits = { ...habits, ...wanted };
-  keyboard.macKeys = habits.macKeys;
-  fingers.mode = habits.touchMode;
-  keep(userStorage, habits);
-}
-
-function pageSize(): { width: number; height: number } {
-  return { width: stage.clientWidth, height: stage.clientHeight };
-}
 
 const notices = new Notices(find("notices"), clock, {
   // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
@@ -233,7 +191,7 @@ const curtain = new Curtain(find("curtain"), (action) => {
 
 const comingEnd = new ComingEnd(find("coming"), clock);
 
-const fullscreen = new Fullscreen(document.documentElement, () => {
+const fullscreen = new Fullscreen(root, () => {
   refresh();
 });
 
@@ -246,15 +204,37 @@ const overlay = new Overlay(find("panel"), find<HTMLButtonElement>("handle"), (a
       media.toggleSound();
       break;
     case "keyboard":
-      keys.inputMode = "text";
-      keys.focus({ preventScroll: true });
-      showKeyRow();
+      // On a phone the panel would cover what is written.
+      if (overlay.open) overlay.toggle();
+      hands.raiseKeyboard();
       return;
     case "unfocused":
       break;
   }
   focusDesktop();
 });
+
+const tabs = new Tabs(find("panel"), refresh);
+
+const drawer = new Drawer(find("partSettings"), store, (event) => {
+  switch (event.type) {
+    case "wish":
+      connection.sendControl({ type: "settings", ...event.wish });
+      break;
+    case "preferred":
+      prefer();
+      break;
+    case "defaults":
+      languages.forget();
+      break;
+  }
+});
+
+/** Brings the page in line with what somebody prefers of it. */
+function prefer(): void {
+  root.dataset.theme = drawer.preferences.theme;
+  media.volume = drawer.preferences.volume;
+}
 
 const doctor = new Doctor(
   find<HTMLDialogElement>("doctor"),
@@ -290,16 +270,6 @@ function offerDoctor(name: typeof connection.state.name): void {
   find("diagnose").hidden = name === "streaming" || name === "ended" || leftMs > 0;
 }
 
-function platform(): Platform {
-  const name = navigator.platform;
-  return /^(Mac|iP)/.test(name) ? "mac" : name.startsWith("Win") ? "windows" : "other";
-}
-
-/** Whether an element belongs to the page's own panel and buttons. */
-function isLocal(target: EventTarget | null): boolean {
-  return target instanceof Element && target.closest("[data-local]") !== null;
-}
-
 /** Gives the keyboard to the desktop. */
 function focusDesktop(): void {
   if (connection.mayAct) keys.focus({ preventScroll: true });
@@ -311,7 +281,6 @@ let acted = false;
 /** Brings everything in line with the connection's state. */
 function refresh(): void {
   const { state, mayAct } = connection;
-  const root = document.documentElement;
   root.dataset.state = state.name;
   root.dataset.role = connection.role ?? "";
   document.title = state.name === "streaming" ? words.desktop : `${words.state[state.name]} · ${words.desktop}`;
@@ -322,8 +291,7 @@ function refresh(): void {
   const waits = state.name === "reconnecting" && state.retryAtMs !== null;
   countdown = waits ? clock.after(1000, refresh) : null;
 
-  keyboard.enabled = pointer.enabled = wheel.enabled = fingers.enabled = mayAct;
-  if (!mayAct) pointerLock.leave();
+  hands.enabled = mayAct;
   if (mayAct && !acted) focusDesktop();
   acted = mayAct;
 
@@ -332,6 +300,7 @@ function refresh(): void {
   watching.hidden = state.name !== "streaming" || connection.role !== "viewer";
   const { media: info, display, quality, limitedSeconds, stats, latency, latencySeconds, role, consumers } = connection;
   cursor.show(connection.cursor, scaleOf(media.box, media.size, display ?? media.size), window.devicePixelRatio);
+  if (tabs.shown === "tabSettings") drawer.show(mayAct);
   overlay.show({
     state: state.name,
     media: info,
@@ -357,36 +326,16 @@ window.addEventListener(
     if (event.code !== "KeyM" && event.code !== "KeyF") return;
     event.preventDefault();
     if (event.repeat) return;
-    keyboard.releaseAll();
+    hands.keyboard.releaseAll();
     if (event.code === "KeyM") overlay.toggle(true);
     else void fullscreen.toggle();
   },
   { capture: true },
 );
 
-// Control, Shift and a click lock the pointer, and unlock it, as in Selkies. It comes before the pointer's own listener.
-stage.addEventListener(
-  "pointerdown",
-  (event) => {
-    if (!event.ctrlKey || !event.shiftKey || event.button !== 0 || event.pointerType !== "mouse" || !connection.mayAct) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    keyboard.releaseAll();
-    void pointerLock.toggle();
-  },
-  { capture: true },
-);
-
-stage.addEventListener("pointerdown", (event) => {
-  keys.style.setProperty("--caret-x", `${Math.min(event.clientX, window.innerWidth * 0.75)}px`);
-  keys.style.setProperty("--caret-y", `${Math.min(event.clientY + 16, window.innerHeight * 0.85)}px`);
+stage.addEventListener("pointerdown", () => {
   if (!touch || document.activeElement !== keys) focusDesktop();
 });
-for (const type of ["pointerdown", "pointermove", "wheel"] as const) {
-  stage.addEventListener(type, (event) => {
-    keyboard.reconcile(event);
-  }, { passive: true });
-}
 unmute.addEventListener("click", focusDesktop);
 find("takeControl").addEventListener("click", () => {
   connection.takeControl();
@@ -399,10 +348,7 @@ document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") connection.wake();
 });
 // The picture is drawn in another size, and the pointer with it.
-window.addEventListener("resize", () => {
-  look(within(view, pageSize()));
-  refresh();
-});
+window.addEventListener("resize", refresh);
 window.addEventListener("online", () => {
   connection.networkChanged();
 });
@@ -418,15 +364,10 @@ window.addEventListener("pageshow", (event) => {
 });
 
 overlay.offerFullscreen(document.fullscreenEnabled);
-if (touch) {
-  // Without this every tap would raise the touch keyboard; the panel's button asks for it.
-  keys.inputMode = "none";
-  keys.addEventListener("blur", () => {
-    keys.inputMode = "none";
-    keyboard.releaseAll();
-    showKeyRow();
-  });
-}
-publish(connection, media, keyboard);
+publish(connection, media, hands.keyboard);
+// The connection comes up meanwhile; nobody should read a sentence in English first.
+prefer();
+root.dataset.words = "loading";
+void speakChosen();
 if ("RTCPeerConnection" in window) connection.start();
 else connection.refuse({ kind: "noWebRtc" });

@@ -249,12 +249,12 @@ fn display_size(checks: &mut Checks, value: &str) -> Size {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     const ENCODERS: [&str; 2] = ["nvh264enc", "x264enc"];
 
-    pub(super) fn resolve(words: &[&str]) -> Result<Config, Error> {
+    pub(crate) fn resolve(words: &[&str]) -> Result<Config, Error> {
         let words = std::iter::once("vdi-launcher").chain(words.iter().copied()).map(OsString::from);
         Config::resolve(crate::options::parse(words).unwrap(), &ENCODERS)
     }

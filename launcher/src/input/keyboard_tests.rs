@@ -23,7 +23,13 @@ struct Server {
 
 impl Server {
     fn new(keymap: Keymap) -> Self {
-        Self { keyboard: Keyboard::new(keymap.clone()), keymap, pressed: vec![], now: Duration::ZERO, seen: vec![] }
+        Self {
+            keyboard: Keyboard::new(keymap.clone()),
+            keymap,
+            pressed: vec![],
+            now: Duration::ZERO,
+            seen: vec![],
+        }
     }
 
     fn state(&self) -> State {
@@ -37,8 +43,7 @@ impl Server {
                     assert!(!self.pressed.contains(&keycode), "{keycode} is down already");
                     let modifiers = self.state().modifiers;
                     if self.keymap.bits(keycode) == 0 {
-                        self.seen
-                            .push((self.keymap.group(keycode, 0).unwrap().keysym(modifiers), modifiers));
+                        self.seen.push((self.keymap.group(keycode, 0).unwrap().keysym(modifiers), modifiers));
                     }
                     self.pressed.push(keycode);
                 }

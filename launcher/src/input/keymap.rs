@@ -285,7 +285,8 @@ pub(super) mod tests {
     #[test]
     fn characters_have_keysyms_and_control_characters_only_where_there_is_a_key() {
         let keysyms = ['a', 'ß', '€', '😀', '\n', '\t', '\u{1}', '\u{7f}', '\u{90}'].map(keysym_of);
-        let expected = [Some(0x61), Some(0xdf), Some(0x0100_20ac), Some(0x0101_f600), Some(0xff0d), Some(TAB)];
+        let expected =
+            [Some(0x61), Some(0xdf), Some(0x0100_20ac), Some(0x0101_f600), Some(0xff0d), Some(TAB)];
         assert_eq!(keysyms[..6], expected);
         assert_eq!(keysyms[6..], [None; 3]);
     }

@@ -146,7 +146,11 @@ mod tests {
         let mut pointer = Pointer::default();
         assert_eq!(pointer.point(travel(2, 1, 5, -3)), Some(Move::By(5, -3)), "the first was lost");
         assert_eq!(pointer.point(travel(1, 1, 2, -1)), None, "it comes late");
-        assert_eq!(pointer.travel(4, Way { lock: 1, x: 9, y: -3 }), Some(Move::By(4, 0)), "a button brings its way");
+        assert_eq!(
+            pointer.travel(4, Way { lock: 1, x: 9, y: -3 }),
+            Some(Move::By(4, 0)),
+            "a button brings its way"
+        );
         assert_eq!(pointer.point(travel(3, 1, 7, -3)), None, "which has been gone already");
         assert_eq!(pointer.point(travel(5, 1, 0, 0)), Some(Move::By(-9, 3)));
     }

@@ -1,7 +1,13 @@
 //! Shell: what pages say on the channel `control`, as far as the sink does not answer it itself, passed to who does it.
 
 use super::Parts;
-use vdi_protocol::{control::FromPage, limits::MAX_DATA_BYTES, parse};
+use crate::settings;
+use vdi_protocol::{
+    control::FromPage,
+    limits::MAX_DATA_BYTES,
+    parse,
+    settings::{Choice, Settings},
+};
 
 impl Parts {
     /// A text on the channel `control` that the sink does not answer itself.
@@ -11,6 +17,13 @@ impl Parts {
                 tracing::info!(page, "a page takes control");
                 self.pages.take_control(page);
             }
+            Ok(FromPage::Settings(wish)) => {
+                // Who only watches sets nothing, and is told so by what holds.
+                if self.pages.controller() == Some(page) {
+                    self.set(settings::granted(&self.settings, wish));
+                }
+                self.pages.remind_of_settings(page);
+            }
             Ok(
                 FromPage::Ping { .. } | FromPage::Stats(_) | FromPage::Frames(_) | FromPage::RequestKeyFrame,
             ) => {}
@@ -19,6 +32,20 @@ impl Parts {
                 self.bad_message(page);
             }
         }
+    }
+
+    /// Has the pipeline follow what holds from now on.
+    fn set(&mut self, settings: Settings) {
+        if settings.now == self.settings.now {
+            return;
+        }
+        let Choice { bitrate_bps, framerate, content_hint } = settings.now;
+        tracing::info!(bitrate_bps, framerate, ?content_hint, "the controller's settings");
+        self.settings = settings;
+        let media = self.media.clone();
+        media.want(settings.now);
+        // An encoder that hangs may keep whoever writes to it.
+        tokio::task::spawn_blocking(move || media.follow());
     }
 
     pub(super) fn bad_message(&mut self, page: &str) {

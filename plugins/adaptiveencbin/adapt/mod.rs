@@ -58,6 +58,8 @@ pub struct Limits {
     pub max_cpu: Option<f64>,
     /// What is given up first.
     pub content_hint: ContentHint,
+    /// No more frames per second than this.
+    pub max_framerate: Option<u32>,
 }
 
 /// What to encode.
@@ -107,8 +109,9 @@ impl Adaptation {
     pub fn new(source: Source, limits: Limits, now: Duration) -> Self {
         let classifier = Classifier::new(now);
         let ladder = Ladder::new(source, classifier.content(limits.content_hint));
-        let target =
-            Target { bitrate: limits.rate.granted(), shape: ladder.top(), limitation: Limitation::None };
+        let max_fps = limits.max_framerate.filter(|&max| f64::from(max) < ladder.source_fps());
+        let shape = Shape { max_fps, ..ladder.top() };
+        let target = Target { bitrate: limits.rate.granted(), shape, limitation: Limitation::None };
         Self {
             limits,
             peers: Peers::default(),
@@ -240,7 +243,14 @@ impl Adaptation {
         let bitrate = Request { target: rate.scaled(share), ..request }.granted();
 
         let mut shape = self.ladder.with_share(share);
-        let fps = shape.max_fps.map_or(self.ladder.source_fps(), f64::from);
+        let mut fps = shape.max_fps.map_or(self.ladder.source_fps(), f64::from);
+        // What is not wanted is no limitation.
+        if let Some(max) = self.limits.max_framerate
+            && fps > f64::from(max)
+        {
+            shape.max_fps = Some(max);
+            fps = f64::from(max);
+        }
         let mut limitation = Limitation::None;
         if rate < request.granted() || self.ladder.rung() != self.ladder.top() {
             limitation = Limitation::Bandwidth;

@@ -17,6 +17,7 @@ const LIMITS: Limits = Limits {
     max_latency: Some(Duration::from_millis(100)),
     max_cpu: Some(0.8),
     content_hint: ContentHint::Auto,
+    max_framerate: None,
 };
 
 const QUARTER: Duration = Duration::from_millis(250);
@@ -273,6 +274,23 @@ fn the_operators_word_counts_at_once() {
     world.adaptation.set_limits(Limits { rate, ..LIMITS }, world.now);
     assert_eq!(world.adaptation.target().bitrate.kbps(), 3000);
     assert_eq!(world.adaptation.target().limitation, Limitation::None, "it is what was asked for");
+}
+
+#[test]
+fn fewer_frames_that_were_asked_for_are_no_limitation_and_cpu_may_take_more() {
+    let mut world = World::new(FINE, Limits { max_framerate: Some(45), ..LIMITS });
+    assert_eq!(world.adaptation.target().shape.max_fps, Some(45), "from the first frame on");
+    let target = world.run(10);
+    assert_eq!((target.shape.max_fps, target.limitation), (Some(45), Limitation::None));
+    world.outside.other_cpu = 0.7;
+    let target = world.run(5);
+    assert_eq!((target.shape.max_fps, target.limitation), (Some(30), Limitation::Cpu));
+    let few = Limits { max_framerate: Some(15), ..LIMITS };
+    world.adaptation.set_limits(few, world.now);
+    assert_eq!(world.adaptation.target().shape.max_fps, Some(15));
+    world.outside.other_cpu = 0.0;
+    world.adaptation.set_limits(Limits { max_framerate: Some(120), ..LIMITS }, world.now);
+    assert_eq!(world.run(20).shape.max_fps, None, "more than come in is no limit");
 }
 
 fn outside() -> impl Strategy<Value = Outside> {

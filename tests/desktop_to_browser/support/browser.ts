@@ -126,12 +126,13 @@ export class Chromium {
   }
 
   /** The same, without going there yet. */
-  async prepare(server: Server, { viewport, password, ignoreHTTPSErrors = false, touch = false }: ViewerOptions = {}): Promise<Viewer> {
+  async prepare(server: Server, { viewport, password, ignoreHTTPSErrors = false, touch = false, locale = "en-US" }: ViewerOptions = {}): Promise<Viewer> {
     const context = await this.browser.newContext({
       viewport: viewport ?? { width: 1280, height: 720 },
       ignoreHTTPSErrors,
       hasTouch: touch,
       isMobile: touch,
+      locale,
       ...(server.user && { httpCredentials: { username: server.user, password: password ?? server.password } }),
     });
     // The TypeScript loader wraps inner functions in a helper that pages do not have.
@@ -199,6 +200,8 @@ export interface ViewerOptions {
   ignoreHTTPSErrors?: boolean;
   /** As a phone: fingers, and no mouse. */
   touch?: boolean;
+  /** The browser's language. */
+  locale?: string;
 }
 
 export class Viewer {

@@ -1,7 +1,7 @@
 // Shell: the pill that warns of the end of the session, with its countdown. What it says is decided by `comingWords`.
 import type { Cancel, Clock } from "../clock";
 import { missing, say } from "./curtain";
-import { words } from "../words/messages";
+import { words } from "../words/language";
 import type { Role } from "../wire/protocol";
 import type { Coming } from "../connection/state";
 

@@ -1,6 +1,6 @@
 // Shell: short messages from the server at the edge of the page; they go by themselves unless they tell of an error.
 import type { Clock } from "../clock";
-import { words } from "../words/messages";
+import { words } from "../words/language";
 import type { NoticeLevel } from "../wire/protocol";
 
 /** How long a notice stays: long enough to read two sentences. */

@@ -166,8 +166,12 @@ export class Connection {
     return this.mayAct && this.#send("pointer", message);
   }
 
+  sendControl(message: Outgoing["control"]): boolean {
+    return this.#send("control", message);
+  }
+
   takeControl(): boolean {
-    return this.#send("control", { type: "takeControl" });
+    return this.sendControl({ type: "takeControl" });
   }
 
   #send<C extends ChannelName>(channel: C, message: Outgoing[C]): boolean {
@@ -420,14 +424,10 @@ export class Connection {
       case "session":
         this.#sessionChanged(message);
         break;
-      case "notice":
-        this.#callback(message);
-        break;
-      case "controlTaken":
-        this.#callback(message);
-        break;
       case "pong":
         break;
+      default:
+        this.#callback(message);
     }
   }
 

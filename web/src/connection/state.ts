@@ -1,6 +1,6 @@
 // Decision: what a session and the page's connection tell of themselves, and in which states a page may be; types only.
 import type { Cause } from "./cause";
-import type { NoticeLevel, PageStats, SessionLimit, ToPage } from "../wire/protocol";
+import type { NoticeLevel, PageStats, SessionLimit, Settings, ToPage } from "../wire/protocol";
 
 /** How far a session has come. */
 export type Stage = "server" | "offer" | "media" | "desktop" | "frame";
@@ -38,7 +38,9 @@ export type ConnectionEvent =
   /** Messages have not reached the server for a while; the media goes on. */
   | { type: "cut" }
   | { type: "track"; track: MediaStreamTrack; receiver: RTCRtpReceiver }
-  | { type: "notice"; level: NoticeLevel; text: string; once?: string };
+  | { type: "notice"; level: NoticeLevel; text: string; once?: string }
+  /** What is set of the session, and what can be. */
+  | ({ type: "settings" } & Settings);
 
 export type SessionEvent =
   | { type: "welcome"; consumer: string }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { nothingGathered, pathOf, serverVerdict, verdict, type Facts, type Path, type ServerTest } from "./facts";
 import { asText, failureOf, findings } from "./findings";
-import { doctorWords } from "./words";
+import { doctorWords } from "../words/language";
 
 const noPath = pathOf([]);
 

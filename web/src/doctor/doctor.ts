@@ -4,9 +4,9 @@ import type { Clock } from "../clock";
 import { missing, say } from "../chrome/curtain";
 import type { BrowserDoctor } from "./browser";
 import { asText, findings, type Findings, type Row, type ServerReport } from "./findings";
-import { doctorWords as words } from "./words";
 import { doctorReport } from "../wire/protocol";
 import { parse } from "../wire/schema";
+import { doctorWords as words } from "../words/language";
 
 /** Time for the server's report: it tests servers that may not answer. */
 const REPORT_MS = 25_000;

@@ -1,7 +1,8 @@
 // Decision: what the doctor shows: rows out of the browser's facts, and the report as text. Nothing in it is secret: of a
 // server there is its URL, which has no credentials.
 import { serverVerdict, verdict, type Facts, type Gathered, type ServerTest, type Verdict } from "./facts";
-import { doctorWords as words } from "./words";
+import { table as english } from "../words/en";
+import { doctorWords as words, figure } from "../words/language";
 import type { Check, ConnectionFailure, DoctorReport, Outcome } from "../wire/protocol";
 
 /** Clocks further apart than this make certificates and short-lived credentials fail. */
@@ -37,10 +38,15 @@ export function findings(facts: Facts, server: ServerReport): Findings {
     outcome: found === "connected" || found === "relayed" ? "passed" : "failed",
     browser: rows,
     server: server && "report" in server ? server.report.checks.map(checkRow) : [noReport(server)],
-    pairs: facts.path.pairs.map(
-      (pair) =>
-        `${pair.local} (${pair.kind}) → ${pair.remote}: ${pair.state}${pair.nominated ? ", nominated" : ""}, ${pair.responses}/${pair.requests} answered` +
-        (pair.roundTripMs === null ? "" : `, ${pair.roundTripMs} ms`),
+    pairs: facts.path.pairs.map(({ local, kind, remote, state, nominated, responses, requests, roundTripMs }) =>
+      [
+        words.pair(local, kind, remote, state),
+        nominated ? words.pairChosen : "",
+        words.pairAnswers(responses, requests),
+        roundTripMs === null ? "" : `${figure(roundTripMs, 1)}\u00a0ms`,
+      ]
+        .filter(Boolean)
+        .join(", "),
     ),
   };
 }
@@ -89,8 +95,8 @@ function serverRows(tests: readonly ServerTest[]): Row[] {
 
 function clockRow(aheadSeconds: number): Row {
   const apart = Math.abs(aheadSeconds);
-  if (apart > MAX_SKEW_SECONDS) return row("warning", words.rowClock, words.clockWrong(apart.toFixed(0)), words.clockAdvice);
-  return row("passed", words.rowClock, words.clockFine(apart.toFixed(1)));
+  if (apart > MAX_SKEW_SECONDS) return row("warning", words.rowClock, words.clockWrong(figure(apart)), words.clockAdvice);
+  return row("passed", words.rowClock, words.clockFine(figure(apart, 1)));
 }
 
 function checkRow(check: Check): Row {
@@ -144,6 +150,8 @@ export function failureOf(facts: Facts): { reason: ConnectionFailure; message: s
   const reason = FAILURE[found];
   if (reason === undefined) return null;
   const { local, remote, pairs } = facts.path;
-  const say = ({ host, srflx, relay }: Gathered): string => words.kinds(host, srflx, relay);
-  return { reason, message: `${words.verdict[found].title}. ${words.gathered(say(local), say(remote))} ${pairs.length} pairs tried.` };
+  // It is for the server's log, which is in English whatever the page speaks.
+  const { doctor } = english;
+  const say = ({ host, srflx, relay }: Gathered): string => doctor.kinds(host, srflx, relay);
+  return { reason, message: `${doctor.verdict[found].title}. ${doctor.gathered(say(local), say(remote))} ${pairs.length} pairs tried.` };
 }

@@ -2,7 +2,7 @@
 import { beforeEach, expect, it } from "vitest";
 import { KeyRow, REPEAT_AFTER_MS, REPEAT_EVERY_MS, type KeyRowAction } from "./keyrow";
 import { ManualClock } from "../testing";
-import { words } from "../words/messages";
+import { words } from "../words/language";
 
 let clock: ManualClock;
 let element: HTMLElement;
@@ -13,7 +13,8 @@ beforeEach(() => {
   clock = new ManualClock();
   element = document.createElement("div");
   done = [];
-  row = new KeyRow(element, clock, { names: words.keyName, hide: words.hideKeyboard }, (action) => done.push(action));
+  row = new KeyRow(element, clock, (action) => done.push(action));
+  row.show(true, words, () => "off", 0);
 });
 
 const press = (name: string, type = "pointerdown"): boolean => {
@@ -43,13 +44,13 @@ it("repeats a key on which the finger rests, until it leaves", async () => {
 });
 
 it("shows which modifiers are down, to the eye and to who hears the page", () => {
-  row.show(true, (keysym) => (keysym === 0xffe3 ? "locked" : "off"), 300);
+  row.show(true, words, (keysym) => (keysym === 0xffe3 ? "locked" : "off"), 300);
   const control = element.querySelector<HTMLElement>('[data-key="Control"]');
   expect([control?.dataset.latch, control?.getAttribute("aria-pressed"), element.style.getPropertyValue("--above")]).toEqual(["locked", "true", "300px"]);
 });
 
 it("names every button", () => {
   for (const button of element.querySelectorAll("button")) {
-    expect(button.getAttribute("aria-label") ?? button.textContent).toMatch(/[A-Z]/);
+    expect(button.getAttribute("aria-label") ?? button.textContent).not.toBe("");
   }
 });

@@ -30,29 +30,13 @@ const KEYS = {
 
 export type KeyName = keyof typeof MODIFIERS | keyof typeof KEYS;
 
-/** The order in which a thumb finds them. */
-const ROW: readonly KeyName[] = [
-  "Escape",
-  "Tab",
-  "Control",
-  "Alt",
-  "Super",
-  "Shift",
-  "ArrowLeft",
-  "ArrowUp",
-  "ArrowDown",
-  "ArrowRight",
-  "Delete",
-  "Home",
-  "End",
-  "PageUp",
-  "PageDown",
-  "Insert",
-];
+/** The order in which a thumb finds them: two rows of nine, with two buttons of the row's own at the end of the first. */
+const FIRST: readonly KeyName[] = ["Escape", "Tab", "Control", "Alt", "Super", "Shift", "Delete"];
+const SECOND: readonly KeyName[] = ["ArrowLeft", "ArrowUp", "ArrowDown", "ArrowRight", "Home", "End", "PageUp", "PageDown", "Insert"];
 
 export interface KeyRowWords {
-  readonly names: Readonly<Record<KeyName | "functionKeys", string>>;
-  readonly hide: string;
+  readonly keyName: Readonly<Record<KeyName | "functionKeys", string>>;
+  readonly hideKeyboard: string;
 }
 
 export type KeyRowAction = { type: "latch" | "stroke"; keysym: number } | { type: "hide" };
@@ -63,35 +47,36 @@ export class KeyRow {
   #callback: (action: KeyRowAction) => void;
   #repeat: Cancel | null = null;
 
-  constructor(element: HTMLElement, clock: Clock, words: KeyRowWords, callback: (action: KeyRowAction) => void) {
+  #more: HTMLButtonElement;
+  #hide: HTMLButtonElement;
+
+  constructor(element: HTMLElement, clock: Clock, callback: (action: KeyRowAction) => void) {
     this.#element = element;
     this.#clock = clock;
     this.#callback = callback;
-    for (const name of ROW) this.#add(name, words.names[name]);
     const functionKeys = document.createElement("div");
     functionKeys.className = "functions";
     functionKeys.hidden = true;
     for (let number = 1; number <= 12; number++) {
       functionKeys.append(this.#button(`F${number}`, { type: "stroke", keysym: 0xffbe + number - 1 }));
     }
-    const more = this.#button("Fn", null);
-    more.setAttribute("aria-label", words.names.functionKeys);
-    more.setAttribute("aria-expanded", "false");
-    more.addEventListener("click", () => {
+    this.#more = this.#button("Fn", null);
+    this.#more.setAttribute("aria-expanded", "false");
+    this.#more.addEventListener("click", () => {
       functionKeys.hidden = !functionKeys.hidden;
-      more.setAttribute("aria-expanded", String(!functionKeys.hidden));
+      this.#more.setAttribute("aria-expanded", String(!functionKeys.hidden));
     });
-    const hide = this.#button("\u2328\u2193", null);
-    hide.setAttribute("aria-label", words.hide);
-    hide.addEventListener("click", () => {
+    this.#hide = this.#button("\u2715", null);
+    this.#hide.addEventListener("click", () => {
       this.#callback({ type: "hide" });
     });
-    element.append(more, hide, functionKeys);
+    element.append(...FIRST.map((name) => this.#key(name)), this.#more, this.#hide, ...SECOND.map((name) => this.#key(name)), functionKeys);
   }
 
   /** Shows the row, with its modifiers as they stand, so many CSS pixels above the lower edge of the page. */
-  show(shown: boolean, latched: (keysym: number) => Latch, abovePx: number): void {
+  show(shown: boolean, words: KeyRowWords, latched: (keysym: number) => Latch, abovePx: number): void {
     this.#element.hidden = !shown;
+    this.#name(words);
     if (!shown) this.#stop();
     this.#element.style.setProperty("--above", `${Math.max(0, Math.round(abovePx))}px`);
     for (const button of this.#element.querySelectorAll<HTMLElement>("[data-latch]")) {
@@ -101,17 +86,26 @@ export class KeyRow {
     }
   }
 
-  #add(name: KeyName, word: string): void {
+  #name({ keyName, hideKeyboard }: KeyRowWords): void {
+    this.#more.setAttribute("aria-label", keyName.functionKeys);
+    this.#hide.setAttribute("aria-label", hideKeyboard);
+    for (const button of this.#element.querySelectorAll<HTMLElement>("[data-key]")) {
+      const name = button.dataset.key as KeyName;
+      if (ARROWS[name] === undefined) button.textContent = keyName[name];
+      else button.setAttribute("aria-label", keyName[name]);
+    }
+  }
+
+  #key(name: KeyName): HTMLButtonElement {
     const modifier = name in MODIFIERS;
     const keysym = modifier ? MODIFIERS[name as keyof typeof MODIFIERS] : KEYS[name as keyof typeof KEYS];
-    const button = this.#button(ARROWS[name] ?? word, { type: modifier ? "latch" : "stroke", keysym });
-    if (ARROWS[name] !== undefined) button.setAttribute("aria-label", word);
+    const button = this.#button(ARROWS[name] ?? "", { type: modifier ? "latch" : "stroke", keysym });
     if (modifier) {
       button.dataset.latch = "off";
       button.dataset.keysym = String(keysym);
     }
     button.dataset.key = name;
-    this.#element.append(button);
+    return button;
   }
 
   #button(text: string, action: KeyRowAction | null): HTMLButtonElement {

@@ -4,7 +4,7 @@ import { missing, say } from "../chrome/curtain";
 import { encoderKind } from "./encoders";
 import type { Size } from "../picture/geometry";
 import type { Sound } from "../picture/media";
-import { words } from "../words/messages";
+import { figure, words } from "../words/language";
 import { Waterfall } from "./waterfall";
 
 /** Everything that the panel shows. */
@@ -32,8 +32,8 @@ export interface Facts {
 export type OverlayAction = "fullscreen" | "sound" | "keyboard" | "unfocused";
 
 export function bitRate(bps: number): string {
-  if (bps >= 1e6) return `${(bps / 1e6).toFixed(1)} Mbit/s`;
-  return `${Math.round(bps / 1e3)} kbit/s`;
+  if (bps >= 1e6) return `${figure(bps / 1e6, 1)} Mbit/s`;
+  return `${figure(bps / 1e3)} kbit/s`;
 }
 
 /** A span of time in its largest unit: seconds would only flicker after a minute. */
@@ -99,7 +99,7 @@ export class Overlay {
     const codec = told ? quality.codec : (media?.codec ?? "");
     this.#say("encoder", [codec, encoder, kind && words[kind]].filter(Boolean).join(" · ") || words.unknown);
     this.#say("picture", this.#picture(size, facts.display));
-    const rate = stats ? `${Math.round(stats.framesPerSecond)} fps` : words.unknown;
+    const rate = stats ? words.fps(figure(stats.framesPerSecond)) : words.unknown;
     this.#say("frameRate", stats && quality && quality.maxFramerate > 0 ? words.atMost(rate, Math.round(quality.maxFramerate)) : rate);
     this.#showLimitation(quality, facts.limitedSeconds);
     this.#say("bitRate", stats ? bitRate(stats.bitrateBps) : words.unknown);

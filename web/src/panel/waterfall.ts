@@ -2,7 +2,7 @@
 // stages.ts's decision.
 import { missing, say } from "../chrome/curtain";
 import type { Latency, PageStats } from "../wire/protocol";
-import { words } from "../words/messages";
+import { figure, words } from "../words/language";
 import { chart, type Bar, type Chart } from "./stages";
 
 /** Totals in the little curve: a minute at one a second. */
@@ -16,7 +16,7 @@ const FRESH_SECONDS = 3;
 
 /** One digit below ten, none above: more would be noise. */
 export function milliseconds(ms: number): string {
-  return ms < 9.95 ? ms.toFixed(1) : Math.round(ms).toFixed(0);
+  return figure(ms, ms < 9.95 ? 1 : 0);
 }
 
 /** Points of a curve over the last seconds, newest at the right. */
@@ -83,7 +83,7 @@ export class Waterfall {
 }
 
 function slowest({ stage, p50Us }: Bar): string {
-  return words.slowest((named(words.stageName, stage) ?? stage).toLowerCase(), milliseconds(p50Us / 1000));
+  return words.slowest(named(words.stageName, stage) ?? stage, milliseconds(p50Us / 1000));
 }
 
 function certainty({ source, uncertaintyUs }: Chart, ageSeconds: number): string {

@@ -56,6 +56,11 @@ export class Media {
     return this.#sound;
   }
 
+  /** From 0 to 1. */
+  set volume(volume: number) {
+    this.#audio.volume = volume;
+  }
+
   play(track: MediaStreamTrack, receiver: RTCRtpReceiver): void {
     if (!this.#receivers.includes(receiver)) this.#receivers.push(receiver);
     wantNoDelay(receiver);

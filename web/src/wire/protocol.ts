@@ -206,6 +206,19 @@ export const cursorReader = struct(cursor);
 /** The pointer's shape: a PNG in base64, or a width of 0 for a pointer that is invisible. */
 export type CursorShape = Read<typeof cursorReader>;
 
+const contentHint = oneOf(["auto", "motion", "text"]);
+/** What is given up first when the bit rate is short. */
+export type ContentHint = Read<typeof contentHint>;
+
+const choice = struct({ bitrateBps: count, framerate: u32, contentHint });
+/** What can be set of the session, and stands so. */
+export type Choice = Read<typeof choice>;
+
+const settings = { now: choice, defaults: choice, minBitrateBps: count, maxBitrateBps: count, maxFramerate: u32 };
+export const settingsReader = struct(settings);
+/** What holds, and between which bounds it can be set. */
+export type Settings = Read<typeof settingsReader>;
+
 /** Data channel `control`, page to server. */
 export const fromPage = tagged({
   ping: { id: u32 },
@@ -213,6 +226,7 @@ export const fromPage = tagged({
   frames: { uncertaintyUs: count, frames: list(frameReport, MAX_FRAME_REPORTS) },
   requestKeyFrame: {},
   takeControl: {},
+  settings: { bitrateBps: optional(count), framerate: optional(u32), contentHint: optional(contentHint) },
 });
 export type FromPage = Read<typeof fromPage>;
 
@@ -228,9 +242,12 @@ export const toPage = tagged({
   notice: { level: noticeLevel, text, once: optional(text) },
   quality,
   display: { width: u32, height: u32 },
+  settings,
 });
 export type ToPage = Read<typeof toPage>;
 export type SessionInfo = Extract<ToPage, { type: "session" }>;
+/** What a page wants changed. */
+export type Wish = Omit<Extract<FromPage, { type: "settings" }>, "type">;
 export type Pong = Extract<ToPage, { type: "pong" }>;
 
 const way = { lock: u32, x: i32, y: i32 };

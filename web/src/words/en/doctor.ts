@@ -1,7 +1,6 @@
-// Setup: every word that the doctor says, in one table, ready for translation. Its other words come from the server, whose
-// checks bring their own.
-import type { ServerVerdict, Verdict } from "./facts";
-import type { Outcome } from "../wire/protocol";
+// Setup: what the doctor says, in English. Its other words come from the server, whose checks bring their own.
+import type { ServerVerdict, Verdict } from "../../doctor/facts";
+import type { Outcome } from "../../wire/protocol";
 
 /** What is said of a finding, and what to do. */
 export interface Said {
@@ -9,7 +8,7 @@ export interface Said {
   readonly advice: string;
 }
 
-export const doctorWords = {
+export const doctor = {
   doctor: "Doctor",
   open: "Check the connection",
   openOnCurtain: "Find out why",
@@ -89,6 +88,9 @@ export const doctorWords = {
     host + srflx + relay === 0 ? "none" : [host > 0 ? `${host} own` : "", srflx > 0 ? `${srflx} seen from outside` : "", relay > 0 ? `${relay} relayed` : ""].filter(Boolean).join(", "),
   noUdp: "None of this browser’s addresses is for UDP: its settings or a policy forbid it.",
   pairs: (tried: number, answered: number) => `${tried} ${tried === 1 ? "path" : "paths"} tried, ${answered} answered.`,
+  pair: (local: string, kind: string, remote: string, state: string) => `${local} (${kind}) → ${remote}: ${state}`,
+  pairChosen: "nominated",
+  pairAnswers: (answered: number, asked: number) => `${answered}/${asked} answered`,
   noServers: "No STUN or TURN server is configured.",
   noServersAdvice: "Behind strict firewalls pages cannot connect then.",
   clockFine: (seconds: string) => `This browser’s clock and the server’s differ by ${seconds}\u00a0s.`,

@@ -1,0 +1,158 @@
+// Shell: the settings. Those of the session are wishes to the server, and shown as it grants them; those of this page are kept
+// in the browser.
+import { missing, say } from "../chrome/curtain";
+import { bitRate } from "../panel/overlay";
+import { figure, words } from "../words/language";
+import type { ContentHint, Settings, Wish } from "../wire/protocol";
+import { PREFERENCES, PREFERENCES_KEY, readPreferences, THEMES, type Preferences } from "./preferences";
+import { frameRates, placeOf, rateAt } from "./scale";
+
+/** The browser's memory; it throws where it is forbidden. */
+export type Memory = Pick<Storage, "getItem" | "setItem">;
+
+export type DrawerEvent =
+  /** Something of the session is wanted otherwise. */
+  | { type: "wish"; wish: Wish }
+  /** Something of this page is otherwise from now on. */
+  | { type: "preferred"; preferences: Preferences }
+  /** Everything back to what it was, what others keep too. */
+  | { type: "defaults" };
+
+export class Drawer {
+  #root: HTMLElement;
+  #memory: Memory;
+  #callback: (event: DrawerEvent) => void;
+  #preferences: Preferences;
+  #settings: Settings | null = null;
+  /** The slider is in somebody's hand: what the server says does not move it. */
+  #held = false;
+
+  constructor(root: HTMLElement, memory: Memory, callback: (event: DrawerEvent) => void) {
+    this.#root = root;
+    this.#memory = memory;
+    this.#callback = callback;
+    this.#preferences = this.#remembered();
+    const rate = this.#part<HTMLInputElement>("bitrate");
+    const frames = this.#part<HTMLSelectElement>("framerate");
+    const hint = this.#part<HTMLSelectElement>("contentHint");
+    const volume = this.#part<HTMLInputElement>("volume");
+    const theme = this.#part<HTMLSelectElement>("theme");
+    rate.addEventListener("input", () => {
+      this.#held = true;
+      this.#sayRate(this.#chosenRate());
+    });
+    rate.addEventListener("change", () => {
+      this.#held = false;
+      this.#wish({ bitrateBps: this.#chosenRate() });
+    });
+    frames.addEventListener("change", () => {
+      this.#wish({ framerate: Number(frames.value) });
+    });
+    hint.addEventListener("change", () => {
+      this.#wish({ contentHint: hint.value as ContentHint });
+    });
+    volume.addEventListener("input", () => {
+      this.#prefer({ volume: Number(volume.value) / 100 });
+    });
+    theme.addEventListener("change", () => {
+      this.#prefer({ theme: THEMES.find((one) => one === theme.value) ?? "auto" });
+    });
+    this.#part("toDefaults").addEventListener("click", () => {
+      if (this.#settings) this.#wish(this.#settings.defaults);
+      this.#prefer(PREFERENCES);
+      this.#callback({ type: "defaults" });
+    });
+    this.#showPreferences();
+  }
+
+  get preferences(): Preferences {
+    return this.#preferences;
+  }
+
+  /** The server tells what holds; `null` as long as it does not. */
+  told(settings: Settings | null): void {
+    this.#settings = settings;
+    this.#held &&= settings !== null;
+  }
+
+  /** `mayAct`: this page may set what is the session's. Also to be called when the language is another. */
+  show(mayAct: boolean): void {
+    const settings = this.#settings;
+    const session = this.#part<HTMLFieldSetElement>("ofSession");
+    session.hidden = settings === null;
+    session.disabled = !mayAct;
+    this.#part("onlyController").hidden = mayAct;
+    say(this.#part("volumeText"), words.percent(figure(this.#preferences.volume * 100)));
+    if (!settings) return;
+    const { now, minBitrateBps, maxBitrateBps, maxFramerate } = settings;
+    if (!this.#held) {
+      this.#part<HTMLInputElement>("bitrate").value = String(placeOf(now.bitrateBps, minBitrateBps, maxBitrateBps));
+      this.#sayRate(now.bitrateBps);
+    }
+    this.#part<HTMLSelectElement>("contentHint").value = now.contentHint;
+    this.#showFrameRates(frameRates(maxFramerate, now.framerate), now.framerate);
+  }
+
+  #showFrameRates(rates: readonly number[], now: number): void {
+    const select = this.#part<HTMLSelectElement>("framerate");
+    const texts = rates.map((rate) => words.fps(figure(rate)));
+    // An open list closes when it is written anew.
+    if ([...select.options].map(({ text }) => text).join() !== texts.join()) {
+      select.replaceChildren(...rates.map((rate, index) => optionOf(texts[index] ?? "", String(rate))));
+    }
+    select.value = String(now);
+  }
+
+  #chosenRate(): number {
+    const { minBitrateBps = 0, maxBitrateBps = 0 } = this.#settings ?? {};
+    return rateAt(Number(this.#part<HTMLInputElement>("bitrate").value), minBitrateBps, maxBitrateBps);
+  }
+
+  #sayRate(bps: number): void {
+    say(this.#part("bitrateText"), bitRate(bps));
+    this.#part("bitrate").setAttribute("aria-valuetext", bitRate(bps));
+  }
+
+  #wish(wish: Wish): void {
+    this.#callback({ type: "wish", wish });
+  }
+
+  #prefer(changed: Partial<Preferences>): void {
+    this.#preferences = { ...this.#preferences, ...changed };
+    try {
+      this.#memory.setItem(PREFERENCES_KEY, JSON.stringify(this.#preferences));
+    } catch {
+      // A browser that keeps nothing for this page is told again the next time.
+    }
+    this.#showPreferences();
+    this.#callback({ type: "preferred", preferences: this.#preferences });
+  }
+
+  #showPreferences(): void {
+    const { theme, volume } = this.#preferences;
+    this.#part<HTMLSelectElement>("theme").value = theme;
+    this.#part<HTMLInputElement>("volume").value = String(Math.round(volume * 100));
+    const text = words.percent(figure(volume * 100));
+    say(this.#part("volumeText"), text);
+    this.#part("volume").setAttribute("aria-valuetext", text);
+  }
+
+  #remembered(): Preferences {
+    try {
+      return readPreferences(this.#memory.getItem(PREFERENCES_KEY));
+    } catch {
+      return PREFERENCES;
+    }
+  }
+
+  #part<E extends Element = HTMLElement>(name: string): E {
+    return this.#root.querySelector<E>(`[data-part="${name}"]`) ?? missing(name);
+  }
+}
+
+function optionOf(text: string, value: string): HTMLOptionElement {
+  const option = document.createElement("option");
+  option.text = text;
+  option.value = value;
+  return option;
+}

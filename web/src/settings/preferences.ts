@@ -1,0 +1,30 @@
+// Decision: what somebody prefers of this page alone, and the browser remembers: how that is written and read again.
+
+export const THEMES = ["auto", "light", "dark"] as const;
+export type Theme = (typeof THEMES)[number];
+
+export interface Preferences {
+  readonly theme: Theme;
+  /** From 0 to 1. */
+  readonly volume: number;
+}
+
+export const PREFERENCES: Preferences = { theme: "auto", volume: 1 };
+
+/** The entry of the browser's memory. */
+export const PREFERENCES_KEY = "gst-vdi.preferences";
+
+/** What was written, as far as it can be read; a page of another version may have written it. */
+export function readPreferences(text: string | null): Preferences {
+  let read: unknown = null;
+  try {
+    read = JSON.parse(text ?? "");
+  } catch {
+    // Nothing, or nothing of ours.
+  }
+  const { theme, volume } = (typeof read === "object" && read !== null ? read : {}) as Record<string, unknown>;
+  return {
+    theme: THEMES.find((one) => one === theme) ?? PREFERENCES.theme,
+    volume: typeof volume === "number" && volume >= 0 && volume <= 1 ? volume : PREFERENCES.volume,
+  };
+}
