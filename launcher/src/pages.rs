@@ -6,7 +6,8 @@ use crate::{
 };
 use std::{collections::BTreeMap, time::Duration};
 use vdi_protocol::{
-    control::{Cursor, NoticeLevel, Quality, ToPage},
+    clipboard::Policy,
+    control::{Cursor, NoticeLevel, Quality, Role, ToPage},
     environment::WHEP_PREFIX,
     limits::MAX_BAD_MESSAGES,
     phase::Phase,
@@ -81,9 +82,16 @@ pub struct Pages {
     roles: Roles,
     /// What holds for pages to come as well.
     standing: Option<ToPage>,
+    /// What the page in control may do with the clipboard; all others may nothing.
+    clipboard: Policy,
 }
 
 impl Pages {
+    /// No page yet; the one that will be in control may do so much with the clipboard.
+    pub fn new(clipboard: Policy) -> Self {
+        Self { clipboard, ..Self::default() }
+    }
+
     /// A page that will be added says which browser it is.
     pub fn client(&mut self, id: &str, client: String) {
         self.pages.entry(id.to_owned()).or_default().client = Some(client);
@@ -209,6 +217,10 @@ impl Pages {
                 role: self.roles.role(id),
                 consumers,
             };
+            let clipboard = ToPage::Clipboard(match self.roles.role(id) {
+                Role::Controller => self.clipboard,
+                Role::Viewer => Policy { read: false, write: false, ..self.clipboard },
+            });
             let display = news.display.map(|(width, height)| ToPage::Display { width, height });
             let quality = news.quality.clone().map(ToPage::Quality);
             let cursor = news.cursor.clone().map(ToPage::Cursor);
@@ -221,7 +233,9 @@ impl Pages {
                 messages.push((id.clone(), ToPage::Ending { limit, seconds }));
             }
             messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
-            for message in [Some(session), display, quality, cursor, settings].into_iter().flatten() {
+            for message in
+                [Some(session), Some(clipboard), display, quality, cursor, settings].into_iter().flatten()
+            {
                 if page.is_news(&message) {
                     messages.push((id.clone(), message));
                 }
@@ -237,12 +251,13 @@ const MAX_NOTICES: usize = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vdi_protocol::control::{Role, SessionLimit};
+    use vdi_protocol::control::SessionLimit;
 
     fn told(pages: &mut Pages, phase: Phase) -> Vec<(String, Option<(Role, u32)>)> {
         let news = News { phase, ..News::default() };
         let messages = pages.tell(&news).into_iter();
         messages
+            .filter(|(_, message)| !matches!(message, ToPage::Clipboard(_)))
             .map(|(id, message)| match message {
                 ToPage::Session { role, consumers, .. } => (id, Some((role, consumers))),
                 _ => (id, None),
@@ -303,6 +318,28 @@ mod tests {
     }
 
     #[test]
+    fn only_the_page_in_control_may_do_what_the_policy_lets_it() {
+        let policy = Policy { read: true, write: true, max_bytes: 7 };
+        let mut pages = Pages::new(policy);
+        for id in ["a", "b"] {
+            pages.added(id);
+            pages.connected(id);
+        }
+        let mut told = || -> Vec<_> {
+            let told = pages.tell(&News::default()).into_iter().filter_map(|(id, message)| match message {
+                ToPage::Clipboard(policy) => Some((id, policy)),
+                _ => None,
+            });
+            let told = told.collect();
+            pages.take_control("b");
+            told
+        };
+        let nothing = Policy { read: false, write: false, max_bytes: 7 };
+        assert_eq!(told(), [("a".into(), policy), ("b".into(), nothing)]);
+        assert_eq!(told(), [("a".into(), nothing), ("b".into(), policy)]);
+    }
+
+    #[test]
     fn size_and_quality_are_told_on_connect_and_when_they_change_but_not_as_time_passes() {
         let mut pages = Pages::default();
         pages.added("a");
@@ -313,7 +350,12 @@ mod tests {
             pages.tell(&news(quality(1920, 1.0))).into_iter().map(|(_, message)| message).collect();
         assert!(matches!(
             &told[..],
-            [ToPage::Session { .. }, ToPage::Display { width: 1920, height: 1080 }, ToPage::Quality(_)]
+            [
+                ToPage::Session { .. },
+                ToPage::Clipboard(_),
+                ToPage::Display { width: 1920, height: 1080 },
+                ToPage::Quality(_)
+            ]
         ));
         assert!(pages.tell(&news(quality(1920, 2.0))).is_empty());
         assert_eq!(

@@ -1,6 +1,7 @@
 //! The wire: the reliable channel `control` between page and server: pings, statistics, state.
 
 use crate::{
+    clipboard,
     latency::{FrameReports, Latency},
     phase::Phase,
     reason::FailureReason,
@@ -128,6 +129,8 @@ pub enum ToPage {
         /// Rows.
         height: u32,
     },
+    /// What the page may do with the clipboard; on connect and at every change.
+    Clipboard(clipboard::Policy),
     /// The pointer's shape, for pages into whose picture it is not drawn; on connect and at every change.
     Cursor(Cursor),
     /// What is set, and between which bounds; on connect, at every change, and to a page whose wish was not granted.

@@ -11,19 +11,22 @@ import "./chrome/notices.css";
 import "./input/keyrow.css";
 import "./sizes.css";
 import "./doctor/doctor.css";
+import "./share/share.css";
 import { browserClock } from "./clock";
 import { ComingEnd } from "./chrome/coming";
 import { Connection } from "./connection/connection";
 import { Drawer } from "./settings/drawer";
 import { Cursor } from "./picture/cursor";
 import { Curtain, missing } from "./chrome/curtain";
+import { History } from "./statistics/history";
+import type { Statistics } from "./statistics/statistics";
 import { Doctor } from "./doctor/doctor";
 import { BrowserDoctor } from "./doctor/browser";
 import { failureOf } from "./doctor/findings";
 import { Fullscreen } from "./picture/fullscreen";
 import { scaleOf } from "./picture/geometry";
 import { clientName } from "./connection/identity";
-import { Hands } from "./input/hands";
+import { Hands, isLocal, platform } from "./input/hands";
 import { Media } from "./picture/media";
 import { LanguageChoice } from "./panel/language";
 import { speak, words } from "./words/language";
@@ -31,6 +34,7 @@ import { announce } from "./words/messages";
 import { writeWords } from "./words/page";
 import { Notices } from "./chrome/notices";
 import { Overlay } from "./panel/overlay";
+import { Share } from "./share/share";
 import { Tabs } from "./panel/tabs";
 import { signallingUrl } from "./connection/signalling";
 import { publish } from "./window";
@@ -99,6 +103,7 @@ const connection = new Connection(
     switch (event.type) {
       case "begun":
         media.reset();
+        share.forget();
         drawer.told(null);
         hands.forget();
         break;
@@ -129,6 +134,9 @@ const connection = new Connection(
             focusDesktop();
           },
         });
+        break;
+      case "clipboard":
+        share.allow(event);
         break;
       case "settings":
         drawer.told(event);
@@ -163,8 +171,9 @@ const hands = new Hands({
   box: () => media.box,
   picture: () => media.size,
   desktop: () => connection.display ?? media.size,
+  pastes: (event) => share.pastes(event),
   sendInput: (message) => {
-    connection.sendInput(message);
+    share.input(message);
   },
   sendPointing: (message) => {
     connection.sendMotion(message);
@@ -182,6 +191,10 @@ const notices = new Notices(find("notices"), clock, {
   setItem: (key, value) => {
     sessionStorage.setItem(key, value);
   },
+});
+
+const share = new Share({ clock, platform: platform(), panel: find("share"), pill: find("pasting"), notices, isLocal, focusDesktop }, (message) => {
+  connection.sendInput(message);
 });
 
 const curtain = new Curtain(find("curtain"), (action) => {
@@ -229,6 +242,20 @@ const drawer = new Drawer(find("partSettings"), store, (event) => {
       break;
   }
 });
+
+const history = new History();
+let statistics: Statistics | null = null;
+
+/** Draws the graphs, which are loaded when somebody looks at them for the first time. */
+async function showStatistics(): Promise<void> {
+  try {
+    const loaded = await import("./statistics/statistics");
+    statistics ??= new loaded.Statistics(find("partStatistics"));
+    statistics.show(history.samples);
+  } catch (error) {
+    console.warn("gst-vdi: the statistics cannot be loaded:", error);
+  }
+}
 
 /** Brings the page in line with what somebody prefers of it. */
 function prefer(): void {
@@ -291,6 +318,7 @@ function refresh(): void {
   const waits = state.name === "reconnecting" && state.retryAtMs !== null;
   countdown = waits ? clock.after(1000, refresh) : null;
 
+  share.use(connection.channel("clipboard"));
   hands.enabled = mayAct;
   if (mayAct && !acted) focusDesktop();
   acted = mayAct;
@@ -301,6 +329,8 @@ function refresh(): void {
   const { media: info, display, quality, limitedSeconds, stats, latency, latencySeconds, role, consumers } = connection;
   cursor.show(connection.cursor, scaleOf(media.box, media.size, display ?? media.size), window.devicePixelRatio);
   if (tabs.shown === "tabSettings") drawer.show(mayAct);
+  history.add(stats, latency, quality);
+  if (tabs.shown === "tabStatistics") void showStatistics();
   overlay.show({
     state: state.name,
     media: info,

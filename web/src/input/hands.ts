@@ -22,6 +22,8 @@ export interface HandsSurroundings extends Omit<PointerSurroundings, "clock"> {
   /** Whether the page is worked with fingers. */
   readonly touch: boolean;
   readonly storage: Pick<Storage, "getItem" | "setItem">;
+  /** Whether a key is what makes the browser paste, and may. */
+  pastes(event: KeyboardEvent): boolean;
   sendInput(message: Input): void;
   sendPointing(message: Pointing): void;
   /** The browser did not lock the pointer. */
@@ -42,7 +44,7 @@ export class Hands {
   constructor(around: HandsSurroundings) {
     const { clock, stage, keys, touch } = around;
     this.#around = around;
-    this.keyboard = new Keyboard(keys, { clock, platform: platform(), touch, isLocal }, (message) => {
+    this.keyboard = new Keyboard(keys, { clock, platform: platform(), touch, isLocal, pastes: (event) => around.pastes(event) }, (message) => {
       around.sendInput(message);
     });
     this.#pointer = new Pointer(stage, around, (event) => {
@@ -190,12 +192,13 @@ export class Hands {
   }
 }
 
-function platform(): Platform {
+/** The system that the page runs on. */
+export function platform(): Platform {
   const name = navigator.platform;
   return /^(Mac|iP)/.test(name) ? "mac" : name.startsWith("Win") ? "windows" : "other";
 }
 
 /** Whether an element belongs to the page's own panel and buttons. */
-function isLocal(target: EventTarget | null): boolean {
+export function isLocal(target: EventTarget | null): boolean {
   return target instanceof Element && target.closest("[data-local]") !== null;
 }

@@ -18,6 +18,8 @@ export interface KeyboardSurroundings {
   readonly touch: boolean;
   /** Whether an element is the page's own (a button of the panel) and keeps its keys. */
   isLocal(target: EventTarget | null): boolean;
+  /** Whether a key is what makes the browser paste, and may. */
+  pastes?(event: KeyboardEvent): boolean;
 }
 
 /** Whether Command and Option are mapped as on a Mac: where the page runs on one, always, or never. */
@@ -203,7 +205,7 @@ export class Keyboard {
       event.preventDefault();
       return;
     }
-    event.preventDefault();
+    if (event.repeat || this.#around.pastes?.(event) !== true) event.preventDefault();
     if (event.repeat) {
       this.#repeat(event.code);
       return;
