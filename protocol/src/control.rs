@@ -5,6 +5,7 @@ use crate::{
     latency::{FrameReports, Latency},
     phase::Phase,
     reason::FailureReason,
+    screen::{Screen, Viewport},
     settings::{Settings, Wish},
     status::QualityLimitationReason,
 };
@@ -27,6 +28,8 @@ pub enum FromPage {
     RequestKeyFrame,
     /// The user wants control of keyboard and pointer.
     TakeControl,
+    /// How large the user would have the desktop; whenever that changes, and when the page gets control.
+    Viewport(Viewport),
     /// The user wants something of the session set.
     Settings(Wish),
 }
@@ -133,6 +136,8 @@ pub enum ToPage {
     Clipboard(clipboard::Policy),
     /// The pointer's shape, for pages into whose picture it is not drawn; on connect and at every change.
     Cursor(Cursor),
+    /// What the screen is, and whether its size follows the controller's window; on connect and at every change.
+    Screen(Screen),
     /// What is set, and between which bounds; on connect, at every change, and to a page whose wish was not granted.
     Settings(Settings),
 }

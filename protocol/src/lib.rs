@@ -40,6 +40,7 @@ pub mod limits;
 pub mod parse;
 pub mod phase;
 pub mod reason;
+pub mod screen;
 pub mod session_limits;
 pub mod settings;
 pub mod signalling;

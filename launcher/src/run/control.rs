@@ -17,6 +17,10 @@ impl Parts {
                 tracing::info!(page, "a page takes control");
                 self.pages.take_control(page);
             }
+            // A viewer's window is nobody's business but its own.
+            Ok(FromPage::Viewport(viewport)) if self.pages.controller() == Some(page) => {
+                self.screen.wish(viewport);
+            }
             Ok(FromPage::Settings(wish)) => {
                 // Who only watches sets nothing, and is told so by what holds.
                 if self.pages.controller() == Some(page) {
@@ -25,7 +29,11 @@ impl Parts {
                 self.pages.remind_of_settings(page);
             }
             Ok(
-                FromPage::Ping { .. } | FromPage::Stats(_) | FromPage::Frames(_) | FromPage::RequestKeyFrame,
+                FromPage::Viewport(_)
+                | FromPage::Ping { .. }
+                | FromPage::Stats(_)
+                | FromPage::Frames(_)
+                | FromPage::RequestKeyFrame,
             ) => {}
             Err(error) => {
                 tracing::debug!(page, "{error}");

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { MAX_ZOOM, WHOLE, within, zoomed } from "./view";
+import { MAX_ZOOM, WHOLE, within, zoomed } from "./zoom";
 
 const page = { width: 400, height: 800 };
 const still = { dx: 0, dy: 0 };
