@@ -9,6 +9,7 @@ use vdi_protocol::{
     clipboard::Policy,
     control::{Cursor, NoticeLevel, Quality, Role, ToPage},
     environment::WHEP_PREFIX,
+    files,
     limits::MAX_BAD_MESSAGES,
     phase::Phase,
     reason::FailureReason,
@@ -32,6 +33,8 @@ pub struct News {
     pub screen: Option<Screen>,
     /// What is encoded, once there is an encoder.
     pub quality: Option<Quality>,
+    /// What the page in control may do with files.
+    pub files: files::Policy,
     /// The pointer's shape, if pages draw it.
     pub cursor: Option<Cursor>,
     /// What is set, and between which bounds.
@@ -224,6 +227,10 @@ impl Pages {
                 Role::Controller => self.clipboard,
                 Role::Viewer => Policy { read: false, write: false, ..self.clipboard },
             });
+            let files = ToPage::Files(match self.roles.role(id) {
+                Role::Controller => news.files.clone(),
+                Role::Viewer => files::Policy { max_bytes: news.files.max_bytes, ..files::Policy::default() },
+            });
             let display = news.display.map(|(width, height)| ToPage::Display { width, height });
             let screen = news.screen.clone().map(ToPage::Screen);
             let quality = news.quality.clone().map(ToPage::Quality);
@@ -237,7 +244,8 @@ impl Pages {
                 messages.push((id.clone(), ToPage::Ending { limit, seconds }));
             }
             messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
-            let state = [Some(session), Some(clipboard), display, screen, quality, cursor, settings];
+            let state =
+                [Some(session), Some(clipboard), Some(files), display, screen, quality, cursor, settings];
             for message in state.into_iter().flatten() {
                 if page.is_news(&message) {
                     messages.push((id.clone(), message));
@@ -260,7 +268,7 @@ mod tests {
         let news = News { phase, ..News::default() };
         let messages = pages.tell(&news).into_iter();
         messages
-            .filter(|(_, message)| !matches!(message, ToPage::Clipboard(_)))
+            .filter(|(_, message)| !matches!(message, ToPage::Clipboard(_) | ToPage::Files(_)))
             .map(|(id, message)| match message {
                 ToPage::Session { role, consumers, .. } => (id, Some((role, consumers))),
                 _ => (id, None),
@@ -356,6 +364,7 @@ mod tests {
             [
                 ToPage::Session { .. },
                 ToPage::Clipboard(_),
+                ToPage::Files(_),
                 ToPage::Display { width: 1920, height: 1080 },
                 ToPage::Quality(_)
             ]
