@@ -64,11 +64,10 @@ fn screen() -> Screen {
         dpi: 144,
         monitors: vec![Monitor {
             name: "screen".into(),
-            x: 0,
-            y: 0,
             width: 2560,
             height: 1440,
             primary: true,
+            ..Monitor::default()
         }],
     }
 }
@@ -324,7 +323,6 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             ToPage::Ending { limit: None, seconds: 0.0 },
             ToPage::Screen(screen()),
             ToPage::Screen(Screen {
-                resizable: false,
                 message: Some("The X server has no RANDR extension.".into()),
                 ..Screen::default()
             }),

@@ -1,8 +1,10 @@
 // The wire: every message that the page shares with the server, mirrored from the crate `protocol`. The golden files of
 // that crate are read by its tests and by protocol.test.ts, so that the two ends cannot drift apart.
 import { byDefault, flag, integer, list, nullable, number, oneOf, optional, record, struct, tagged, text, type Read } from "./schema";
+import { screen, screenReader, viewport } from "./screen";
 import { clipboardPolicy, filesPolicy } from "./share";
 
+export type { ScreenInfo, Viewport } from "./screen";
 export * from "./share";
 
 /** Version of the signalling protocol. */
@@ -15,8 +17,6 @@ export const MAX_HELD_KEYS = 64;
 export const MAX_TEXT_CHARS = 1024;
 /** Frames in one report. */
 export const MAX_FRAME_REPORTS = 32;
-/** Monitors that are told of. */
-export const MAX_MONITORS = 16;
 /** Columns and rows of a pointer's shape. */
 export const MAX_CURSOR_PX = 128;
 
@@ -211,30 +211,6 @@ export const cursorReader = struct(cursor);
 /** The pointer's shape: a PNG in base64, or a width of 0 for a pointer that is invisible. */
 export type CursorShape = Read<typeof cursorReader>;
 
-const viewport = { width: u32, height: u32, scale: number };
-export const viewportReader = struct(viewport);
-/** The window, as large as the user would have the desktop, in pixels of the screen. */
-export type Viewport = Read<typeof viewportReader>;
-
-const monitor = struct({
-  name: byDefault(text, ""),
-  x: byDefault(u32, 0),
-  y: byDefault(u32, 0),
-  width: byDefault(u32, 0),
-  height: byDefault(u32, 0),
-  primary: byDefault(flag, false),
-});
-const screen = {
-  resizable: byDefault(flag, false),
-  message: optional(text),
-  maxWidth: byDefault(u32, 0),
-  maxHeight: byDefault(u32, 0),
-  dpi: byDefault(u32, 0),
-  monitors: byDefault(list(monitor, MAX_MONITORS), []),
-};
-export const screenReader = struct(screen);
-/** What the screen is, and whether its size follows the controller's window. */
-export type ScreenInfo = Read<typeof screenReader>;
 const contentHint = oneOf(["auto", "motion", "text"]);
 /** What is given up first when the bit rate is short. */
 export type ContentHint = Read<typeof contentHint>;
