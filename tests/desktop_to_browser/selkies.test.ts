@@ -151,6 +151,15 @@ test("keys, pointer, buttons and wheel arrive", async () => {
   await until("the right button", 5_000, async () => (await display.pointer()).buttons.includes(3));
   await send("m,200,100,0,0");
   await until("no button", 5_000, async () => (await display.pointer()).buttons.length === 0);
+  await send("m2,30,-10,0,0", "m2,30,-10,0,0");
+  await until("the pointer to have moved on", 5_000, async () => {
+    const { x, y } = await display.pointer();
+    return x === 260 && y === 80;
+  });
+  await send("m2,0,0,1,0");
+  await until("the left button", 5_000, async () => (await display.pointer()).buttons.includes(1));
+  await send("m2,0,0,0,0");
+  await until("no button", 5_000, async () => (await display.pointer()).buttons.length === 0);
   await send("kd,97");
   await until("the key", 5_000, async () => (await display.keysDown()).length === 1);
   await send("ku,97");

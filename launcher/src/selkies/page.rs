@@ -13,7 +13,7 @@ use std::{
 use vdi_protocol::{
     clipboard::Selection,
     control::{Cursor, FromPage, Quality, Role, SessionLimit, ToPage},
-    input::{Input, Motion},
+    input::{Input, Pointing, Way},
     screen::{Screen, Viewport},
     settings::{Settings, Wish},
 };
@@ -22,6 +22,8 @@ use vdi_protocol::{
 const MAX_STEPS: u32 = 50;
 /// A step of the wheel, as we count.
 const STEP: i32 = 120;
+/// Pixels of one motion that are taken at most; no hand moves a mouse across more than a few screens between two lines.
+const MAX_TRAVEL_PX: i64 = 32_767;
 /// Bits that are buttons and nothing else: left, middle, right.
 const PLAIN: u32 = 0b111;
 /// Bits that are the wheel, or back and forward: which, the magnitude says.
@@ -33,7 +35,7 @@ pub enum Said {
     /// For the channel `input`.
     Input(Input),
     /// For the channel `pointer`.
-    Pointer(Motion),
+    Pointer(Pointing),
     /// For the channel `control`.
     Control(FromPage),
     /// For the channel `clipboard`.
@@ -54,6 +56,9 @@ pub struct Page {
     mask: u32,
     /// The last place of the pointer, in pixels of the desktop.
     at: (u16, u16),
+    /// Whether the pointer is locked, and how far it has gone since.
+    locked: bool,
+    way: Way,
     seq: u32,
     desktop: Option<(u32, u32)>,
     picture: Option<(u32, u32)>,
@@ -80,6 +85,7 @@ impl Page {
                 vec![Said::Input(Input::ReleaseAll)]
             }
             Line::Place(x, y, buttons) => self.place(x, y, buttons),
+            Line::Travel(dx, dy, buttons) => self.travel(dx, dy, buttons),
             Line::VideoKbps(kbps) => {
                 vec![wish(Wish { bitrate_bps: Some(u64::from(kbps) * 1_000), ..Wish::default() })]
             }
@@ -110,7 +116,7 @@ impl Page {
                 let answer = self.pinged.take().map(|at| now.saturating_sub(at) / 2);
                 return Heard { said: Vec::new(), answer: answer.map(latency) };
             }
-            // What the browser sees is learnt from RTCP as well; gamepads and relative motion have no counterpart yet.
+            // What the browser sees is learnt from RTCP as well; gamepads have no counterpart yet.
             _ => Vec::new(),
         };
         Heard { said, answer: None }
@@ -125,12 +131,31 @@ impl Page {
 
     /// The pointer, and whatever has changed of its buttons.
     fn place(&mut self, x: i64, y: i64, buttons: Buttons) -> Vec<Said> {
+        self.locked = false;
         let at = (self.scaled(x, |size| size.0), self.scaled(y, |size| size.1));
         let mut said = Vec::new();
         if at != self.at {
             self.at = at;
             self.seq = self.seq.wrapping_add(1);
-            said.push(Said::Pointer(Motion { seq: self.seq, x: at.0, y: at.1 }));
+            said.push(Said::Pointer(Pointing::Motion { seq: self.seq, x: at.0, y: at.1 }));
+        }
+        said.extend(self.pressed(buttons));
+        said
+    }
+
+    /// The locked pointer has moved, and whatever has changed of its buttons.
+    fn travel(&mut self, dx: i64, dy: i64, buttons: Buttons) -> Vec<Said> {
+        if !self.locked {
+            self.locked = true;
+            self.way = Way { lock: self.way.lock.wrapping_add(1), x: 0, y: 0 };
+        }
+        let far = |d: i64| i32::try_from(d.clamp(-MAX_TRAVEL_PX, MAX_TRAVEL_PX)).unwrap_or(0);
+        self.way.x = self.way.x.wrapping_add(far(dx));
+        self.way.y = self.way.y.wrapping_add(far(dy));
+        let mut said = Vec::new();
+        if (dx, dy) != (0, 0) {
+            self.seq = self.seq.wrapping_add(1);
+            said.push(Said::Pointer(Pointing::Travel { seq: self.seq, way: self.way }));
         }
         said.extend(self.pressed(buttons));
         said
@@ -140,7 +165,14 @@ impl Page {
         let Buttons { mask, magnitude } = buttons;
         let (x, y) = self.at;
         let mut said = Vec::new();
-        let press = |button: u8, down| Said::Input(Input::Button { button, down, x, y });
+        let (locked, seq, way) = (self.locked, self.seq, self.way);
+        let press = |button: u8, down| {
+            Said::Input(if locked {
+                Input::LockedButton { button, down, seq, way }
+            } else {
+                Input::Button { button, down, x, y }
+            })
+        };
         for button in 0..3_u8 {
             let bit = 1 << button;
             if (mask ^ self.mask) & bit != 0 {
@@ -324,9 +356,12 @@ mod tests {
         let mut page = Page::default();
         assert_eq!(
             hear(&mut page, "m,30,40,1,0"),
-            [Said::Pointer(Motion { seq: 1, x: 30, y: 40 }), button(0, true, 30, 40)]
+            [Said::Pointer(Pointing::Motion { seq: 1, x: 30, y: 40 }), button(0, true, 30, 40)]
         );
-        assert_eq!(hear(&mut page, "m,31,40,1,0"), [Said::Pointer(Motion { seq: 2, x: 31, y: 40 })]);
+        assert_eq!(
+            hear(&mut page, "m,31,40,1,0"),
+            [Said::Pointer(Pointing::Motion { seq: 2, x: 31, y: 40 })]
+        );
         assert_eq!(hear(&mut page, "m,31,40,0,0"), [button(0, false, 31, 40)]);
         assert_eq!(hear(&mut page, "m,31,40,0,0"), []);
     }
@@ -367,7 +402,10 @@ mod tests {
         let mut page = Page::default();
         page.tell(&ToPage::Display { width: 1920, height: 1080 });
         page.tell(&ToPage::Quality(Quality { width: 960, height: 540, ..Quality::default() }));
-        assert_eq!(hear(&mut page, "m,480,270,0,0"), [Said::Pointer(Motion { seq: 1, x: 960, y: 540 })]);
+        assert_eq!(
+            hear(&mut page, "m,480,270,0,0"),
+            [Said::Pointer(Pointing::Motion { seq: 1, x: 960, y: 540 })]
+        );
         assert_eq!(hear(&mut page, "m,-5,999999999999,0,0").len(), 1);
         assert_eq!(page.at.0, 0);
     }
@@ -405,6 +443,18 @@ mod tests {
         assert_eq!(hear(&mut page, "_arg_resize,false,1000x600"), []);
         page.tell(&ToPage::Screen(Screen { resizable: true, ..Screen::default() }));
         assert_eq!(hear(&mut page, "r,1200x800"), viewport(1200, 800, 1.0));
+    }
+
+    #[test]
+    fn locked_pointer_tells_how_far_it_has_gone_and_each_lock_begins_anew() {
+        let mut page = Page::default();
+        let travel = |seq, lock, x, y| Said::Pointer(Pointing::Travel { seq, way: Way { lock, x, y } });
+        assert_eq!(hear(&mut page, "m2,5,-3,0,0"), [travel(1, 1, 5, -3)]);
+        assert_eq!(hear(&mut page, "m2,5,-3,0,0"), [travel(2, 1, 10, -6)]);
+        let down = Input::LockedButton { button: 0, down: true, seq: 2, way: Way { lock: 1, x: 10, y: -6 } };
+        assert_eq!(hear(&mut page, "m2,0,0,1,0"), [Said::Input(down)]);
+        hear(&mut page, "m,7,7,0,0");
+        assert_eq!(hear(&mut page, "m2,1,1,0,0"), [travel(4, 2, 1, 1)]);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 // The wire: every message that the page shares with the server, mirrored from the crate `protocol`. The golden files of
 // that crate are read by its tests and by protocol.test.ts, so that the two ends cannot drift apart.
 import { byDefault, flag, integer, list, nullable, number, oneOf, optional, record, struct, tagged, text, type Read } from "./schema";
+import { screen, screenReader, viewport } from "./screen";
 import { clipboardPolicy, filesPolicy } from "./share";
 
+export type { ScreenInfo, Viewport } from "./screen";
 export * from "./share";
 
 /** Version of the signalling protocol. */
@@ -11,10 +13,10 @@ export const VERSION = 1;
 export const SUBPROTOCOL = "vdi.1";
 /** Keys that one page may hold at once. */
 export const MAX_HELD_KEYS = 64;
+/** Characters of one piece of typed text. */
+export const MAX_TEXT_CHARS = 1024;
 /** Frames in one report. */
 export const MAX_FRAME_REPORTS = 32;
-/** Monitors that are told of. */
-export const MAX_MONITORS = 16;
 /** Columns and rows of a pointer's shape. */
 export const MAX_CURSOR_PX = 128;
 
@@ -209,30 +211,6 @@ export const cursorReader = struct(cursor);
 /** The pointer's shape: a PNG in base64, or a width of 0 for a pointer that is invisible. */
 export type CursorShape = Read<typeof cursorReader>;
 
-const viewport = { width: u32, height: u32, scale: number };
-export const viewportReader = struct(viewport);
-/** The window, as large as the user would have the desktop, in pixels of the screen. */
-export type Viewport = Read<typeof viewportReader>;
-
-const monitor = struct({
-  name: byDefault(text, ""),
-  x: byDefault(u32, 0),
-  y: byDefault(u32, 0),
-  width: byDefault(u32, 0),
-  height: byDefault(u32, 0),
-  primary: byDefault(flag, false),
-});
-const screen = {
-  resizable: byDefault(flag, false),
-  message: optional(text),
-  maxWidth: byDefault(u32, 0),
-  maxHeight: byDefault(u32, 0),
-  dpi: byDefault(u32, 0),
-  monitors: byDefault(list(monitor, MAX_MONITORS), []),
-};
-export const screenReader = struct(screen);
-/** What the screen is, and whether its size follows the controller's window. */
-export type ScreenInfo = Read<typeof screenReader>;
 const contentHint = oneOf(["auto", "motion", "text"]);
 /** What is given up first when the bit rate is short. */
 export type ContentHint = Read<typeof contentHint>;
@@ -281,19 +259,26 @@ export type SessionInfo = Extract<ToPage, { type: "session" }>;
 export type Wish = Omit<Extract<FromPage, { type: "settings" }>, "type">;
 export type Pong = Extract<ToPage, { type: "pong" }>;
 
+const way = { lock: u32, x: i32, y: i32 };
+
 /** Data channel `input`, page to server. */
 export const input = tagged({
   key: { keysym: u32, down: flag },
   button: { button: u8, down: flag, x: u16, y: u16 },
+  lockedButton: { button: u8, down: flag, seq: u32, ...way },
   wheel: { dx: i32, dy: i32 },
+  text: { text },
   releaseAll: {},
   held: { keysyms: list(u32, MAX_HELD_KEYS) },
 });
 export type Input = Read<typeof input>;
 
 /** Data channel `pointer`, page to server. */
-export const motion = struct({ seq: u32, x: u16, y: u16 });
-export type Motion = Read<typeof motion>;
+export const pointing = tagged({
+  motion: { seq: u32, x: u16, y: u16 },
+  travel: { seq: u32, ...way },
+});
+export type Pointing = Read<typeof pointing>;
 
 /** Broker, sink to broker; no page speaks it, but programs in TypeScript that relay do. */
 export const toBroker = tagged({
