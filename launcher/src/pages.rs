@@ -2,6 +2,7 @@
 
 use crate::{
     limits::Coming,
+    people::{ControlPolicy, People},
     roles::{Ousted, Roles},
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -9,6 +10,7 @@ use vdi_protocol::{
     control::{Cursor, NoticeLevel, Quality, ToPage},
     environment::WHEP_PREFIX,
     limits::MAX_BAD_MESSAGES,
+    people,
     phase::Phase,
     reason::FailureReason,
     settings::Settings,
@@ -79,11 +81,18 @@ impl Page {
 pub struct Pages {
     pages: BTreeMap<String, Page>,
     roles: Roles,
+    people: People,
+    policy: ControlPolicy,
     /// What holds for pages to come as well.
     standing: Option<ToPage>,
 }
 
 impl Pages {
+    /// Nobody yet; control changes hands by this policy.
+    pub fn new(policy: ControlPolicy) -> Self {
+        Self { policy, ..Self::default() }
+    }
+
     /// A page that will be added says which browser it is.
     pub fn client(&mut self, id: &str, client: String) {
         self.pages.entry(id.to_owned()).or_default().client = Some(client);
@@ -115,13 +124,79 @@ impl Pages {
     /// A page is gone.
     pub fn removed(&mut self, id: &str, now: Duration) {
         self.pages.remove(id);
+        self.people.left(id);
         self.roles.left(id, now);
     }
 
-    /// A page asks for control.
-    pub fn take_control(&mut self, id: &str) {
+    /// A page wants control: it gets it, or whoever has it is asked.
+    pub fn take_control(&mut self, id: &str, now: Duration) {
+        let client = |id: &str| self.pages.get(id).and_then(|page| page.client.as_ref());
+        // Nobody asks himself, and nobody is asked where nobody is.
+        let others = self
+            .roles
+            .controller()
+            .is_some_and(|has| has != id && (client(has).is_none() || client(has) != client(id)));
+        if self.policy == ControlPolicy::Ask && others {
+            if !self.people.ask(id, now) {
+                self.refuse(id);
+            }
+            return;
+        }
+        self.give(id);
+    }
+
+    /// Whoever is in control gives it to another page.
+    pub fn give_control(&mut self, by: &str, to: &str) {
+        if self.roles.controller() == Some(by) && by != to {
+            self.give(to);
+        }
+    }
+
+    /// Whoever is in control keeps it.
+    pub fn keep_control(&mut self, by: &str) {
+        if self.roles.controller() == Some(by)
+            && let Some(asked) = self.people.settle()
+        {
+            self.refuse(&asked);
+        }
+    }
+
+    /// A page's user wants to be called so.
+    pub fn call(&mut self, id: &str, name: &str) {
+        if self.pages.contains_key(id) {
+            self.people.call(id, name);
+        }
+    }
+
+    fn give(&mut self, id: &str) {
         let ousted = self.roles.take_control(id);
+        // Another one's question is for the one who has control now, who may ask anew.
+        if let Some(asked) = self.people.settle().filter(|asked| asked != id) {
+            self.refuse(&asked);
+        }
         self.tell_ousted(ousted);
+    }
+
+    fn refuse(&mut self, id: &str) {
+        if let Some(page) = self.pages.get_mut(id) {
+            page.notice(ToPage::ControlRefused);
+        }
+    }
+
+    /// Everybody who is here, as pages are told it.
+    fn present(&self) -> people::People {
+        let present = self.pages.iter().filter(|(_, page)| page.connected);
+        people::People {
+            people: present
+                .map(|(id, _)| people::Person {
+                    consumer: id.clone(),
+                    name: self.people.name(id).to_owned(),
+                    role: self.roles.role(id),
+                })
+                .collect(),
+            asks: self.policy == ControlPolicy::Ask,
+            asking: self.people.asking().map(str::to_owned),
+        }
     }
 
     /// A page has a wish that may not be granted: it is told what holds, even if that is what it knew.
@@ -168,6 +243,9 @@ impl Pages {
     /// Time has passed.
     pub fn tick(&mut self, now: Duration) {
         self.roles.tick(now);
+        if let Some(asked) = self.people.tick(now) {
+            self.refuse(&asked);
+        }
     }
 
     /// The page in control.
@@ -201,6 +279,7 @@ impl Pages {
     pub fn tell(&mut self, news: &News) -> Vec<(String, ToPage)> {
         let consumers = u32::try_from(self.count().1).unwrap_or(u32::MAX);
         let mut messages = Vec::new();
+        let people = ToPage::People(self.present());
         for (id, page) in self.pages.iter_mut().filter(|(_, page)| page.connected) {
             let session = ToPage::Session {
                 phase: news.phase,
@@ -221,7 +300,10 @@ impl Pages {
                 messages.push((id.clone(), ToPage::Ending { limit, seconds }));
             }
             messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
-            for message in [Some(session), display, quality, cursor, settings].into_iter().flatten() {
+            for message in [Some(session), Some(people.clone()), display, quality, cursor, settings]
+                .into_iter()
+                .flatten()
+            {
                 if page.is_news(&message) {
                     messages.push((id.clone(), message));
                 }
@@ -243,6 +325,7 @@ mod tests {
         let news = News { phase, ..News::default() };
         let messages = pages.tell(&news).into_iter();
         messages
+            .filter(|(_, message)| !matches!(message, ToPage::People(_)))
             .map(|(id, message)| match message {
                 ToPage::Session { role, consumers, .. } => (id, Some((role, consumers))),
                 _ => (id, None),
@@ -264,7 +347,7 @@ mod tests {
             told(&mut pages, Phase::Streaming),
             [("a".into(), Some((Role::Controller, 2))), ("b".into(), Some((Role::Viewer, 2)))]
         );
-        pages.take_control("b");
+        pages.take_control("b", Duration::ZERO);
         assert_eq!(
             told(&mut pages, Phase::Streaming),
             [
@@ -311,6 +394,7 @@ mod tests {
         let news = |quality| News { display: Some((1920, 1080)), quality: Some(quality), ..News::default() };
         let told: Vec<_> =
             pages.tell(&news(quality(1920, 1.0))).into_iter().map(|(_, message)| message).collect();
+        let told: Vec<_> = told.into_iter().filter(|message| !matches!(message, ToPage::People(_))).collect();
         assert!(matches!(
             &told[..],
             [ToPage::Session { .. }, ToPage::Display { width: 1920, height: 1080 }, ToPage::Quality(_)]
@@ -320,6 +404,68 @@ mod tests {
             pages.tell(&news(quality(1280, 3.0))),
             [("a".into(), ToPage::Quality(quality(1280, 3.0)))]
         );
+    }
+
+    /// Three people under a policy.
+    fn three(policy: ControlPolicy) -> Pages {
+        let mut pages = Pages::new(policy);
+        for (id, client) in [("a", "anna"), ("b", "bert"), ("c", "carl")] {
+            pages.client(id, client.into());
+            pages.added(id);
+            pages.connected(id);
+        }
+        pages.tell(&News::default());
+        pages
+    }
+
+    /// Who is told that he does not get control, and who asks.
+    fn refused(pages: &mut Pages) -> (Vec<String>, Option<String>) {
+        let told = pages.tell(&News::default()).into_iter();
+        let refused = told.filter(|(_, message)| *message == ToPage::ControlRefused).map(|(id, _)| id);
+        (refused.collect(), pages.present().asking)
+    }
+
+    #[test]
+    fn control_is_given_by_the_one_who_has_it_and_by_nobody_else() {
+        let mut pages = three(ControlPolicy::Ask);
+        pages.take_control("b", Duration::ZERO);
+        assert_eq!((pages.controller(), pages.present().asking.as_deref()), (Some("a"), Some("b")));
+        pages.give_control("c", "c");
+        pages.give_control("b", "b");
+        assert_eq!(pages.controller(), Some("a"));
+        pages.give_control("a", "b");
+        assert_eq!((pages.controller(), refused(&mut pages)), (Some("b"), (Vec::new(), None)));
+        pages.give_control("b", "stranger");
+        assert_eq!(pages.controller(), Some("b"));
+    }
+
+    #[test]
+    fn who_is_refused_is_told_by_word_by_silence_and_by_somebody_else_who_asked_first() {
+        let mut pages = three(ControlPolicy::Ask);
+        pages.take_control("b", Duration::ZERO);
+        pages.take_control("c", Duration::ZERO);
+        assert_eq!(refused(&mut pages), (vec!["c".into()], Some("b".into())));
+        pages.keep_control("c");
+        assert_eq!(refused(&mut pages), (Vec::new(), Some("b".into())));
+        pages.keep_control("a");
+        assert_eq!(refused(&mut pages), (vec!["b".into()], None));
+        pages.take_control("c", Duration::from_secs(30));
+        pages.tick(Duration::from_secs(50));
+        assert_eq!(refused(&mut pages), (vec!["c".into()], None));
+        assert_eq!(pages.controller(), Some("a"));
+    }
+
+    #[test]
+    fn nobody_asks_himself_and_nobody_is_asked_where_control_is_taken() {
+        let mut pages = three(ControlPolicy::Ask);
+        pages.client("a2", "anna".into());
+        pages.added("a2");
+        pages.connected("a2");
+        pages.take_control("a", Duration::ZERO);
+        assert_eq!(pages.controller(), Some("a"), "of two of his own pages");
+        let mut pages = three(ControlPolicy::Take);
+        pages.take_control("c", Duration::ZERO);
+        assert_eq!(pages.controller(), Some("c"));
     }
 
     #[test]

@@ -200,7 +200,7 @@ impl Parts {
             began,
             name: access::session_name()?,
             session: Session::new(config.idle_after, config.display_timeout),
-            pages: Pages::default(),
+            pages: Pages::new(config.control_policy),
             encoder: Story::default(),
             display: None,
             cursor: None,

@@ -2,6 +2,7 @@
 
 use crate::{
     latency::{FrameReports, Latency},
+    people::People,
     phase::Phase,
     reason::FailureReason,
     settings::{Settings, Wish},
@@ -28,6 +29,18 @@ pub enum FromPage {
     TakeControl,
     /// The user wants something of the session set.
     Settings(Wish),
+    /// What the user wants to be called, at most [`crate::limits::MAX_NAME_CHARS`].
+    Name {
+        /// One short line; empty for nothing.
+        name: String,
+    },
+    /// Whoever is in control gives it to another page, asked or not.
+    GiveControl {
+        /// The page.
+        consumer: String,
+    },
+    /// Whoever is in control keeps it, though asked.
+    KeepControl,
 }
 
 /// The browser's view of the stream over the last second.
@@ -130,6 +143,10 @@ pub enum ToPage {
     },
     /// The pointer's shape, for pages into whose picture it is not drawn; on connect and at every change.
     Cursor(Cursor),
+    /// Who is here, and who asks for control; on connect and at every change.
+    People(People),
+    /// This page has asked for control, and does not get it.
+    ControlRefused,
     /// What is set, and between which bounds; on connect, at every change, and to a page whose wish was not granted.
     Settings(Settings),
 }

@@ -13,6 +13,7 @@ use vdi_protocol::{
     doctor::{Check, CheckName, Outcome, Report},
     input::{Input, Motion},
     latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
+    people::{People, Person},
     phase::Phase,
     reason::FailureReason,
     settings::{Choice, ContentHint, Settings, Wish},
@@ -211,6 +212,9 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             }),
             FromPage::RequestKeyFrame,
             FromPage::TakeControl,
+            FromPage::Name { name: "Anna".into() },
+            FromPage::GiveControl { consumer: "c2".into() },
+            FromPage::KeepControl,
             FromPage::Settings(Wish { bitrate_bps: Some(4_000_000), ..Wish::default() }),
             FromPage::Settings(Wish {
                 bitrate_bps: None,
@@ -300,6 +304,16 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 png: "iVBORw0KGgo=".into(),
             }),
             ToPage::Cursor(Cursor::default()),
+            ToPage::People(People {
+                people: vec![
+                    Person { consumer: "c1".into(), name: "Anna".into(), role: Role::Controller },
+                    Person { consumer: "c2".into(), name: String::new(), role: Role::Viewer },
+                ],
+                asks: true,
+                asking: Some("c2".into()),
+            }),
+            ToPage::People(People::default()),
+            ToPage::ControlRefused,
             ToPage::Settings(Settings {
                 now: Choice { bitrate_bps: 4_000_000, framerate: 30, content_hint: ContentHint::Motion },
                 defaults: Choice { bitrate_bps: 8_000_000, framerate: 60, content_hint: ContentHint::Auto },

@@ -7,6 +7,7 @@ import "./chrome/bar.css";
 import "./panel/panel.css";
 import "./panel/waterfall.css";
 import "./settings/settings.css";
+import "./people/people.css";
 import "./chrome/notices.css";
 import "./sizes.css";
 import "./doctor/doctor.css";
@@ -34,6 +35,7 @@ import { writeWords } from "./words/page";
 import { Notices } from "./chrome/notices";
 import { Overlay } from "./panel/overlay";
 import { Pointer } from "./input/pointer";
+import { PeopleList } from "./people/people";
 import { Tabs } from "./panel/tabs";
 import { signallingUrl } from "./connection/signalling";
 import { Wheel } from "./input/wheel";
@@ -104,6 +106,7 @@ const connection = new Connection(
       case "begun":
         media.reset();
         drawer.told(null);
+        people.told(null);
         keyboard.forget();
         pointer.forget();
         break;
@@ -138,6 +141,12 @@ const connection = new Connection(
         break;
       case "settings":
         drawer.told(event);
+        break;
+      case "people":
+        people.told(event);
+        break;
+      case "controlRefused":
+        notices.add("info", words.controlRefused);
         break;
       case "cut":
         notices.add("info", words.cut);
@@ -225,6 +234,12 @@ const drawer = new Drawer(find("partSettings"), store, (event) => {
       languages.forget();
       break;
   }
+});
+
+const places = { root: find("partPeople"), asked: find("asked"), takeControl: find<HTMLButtonElement>("takeControl") };
+const people = new PeopleList(places, drawer.preferences.name, (event) => {
+  if (event.type === "name") drawer.prefer({ name: event.name });
+  connection.sendControl(event);
 });
 
 const history = new History();
@@ -321,6 +336,7 @@ function refresh(): void {
   watching.hidden = state.name !== "streaming" || connection.role !== "viewer";
   const { media: info, display, quality, limitedSeconds, stats, latency, latencySeconds, role, consumers } = connection;
   cursor.show(connection.cursor, scaleOf(media.box, media.size, display ?? media.size), window.devicePixelRatio);
+  people.show(connection.consumer, role);
   if (tabs.shown === "tabSettings") drawer.show(mayAct);
   history.add(stats, latency, quality);
   if (tabs.shown === "tabStatistics") void showStatistics();

@@ -8,6 +8,7 @@ mod tls;
 use crate::{
     error::Error,
     options::{Options, Parsed},
+    people::ControlPolicy,
 };
 use checks::Checks;
 pub use media::{Audio, Codec, ContentHint, EncoderPolicy, Video};
@@ -96,6 +97,8 @@ pub struct Config {
     pub viewer_token: Option<Secret>,
     /// Most pages at once.
     pub max_consumers: u32,
+    /// How control changes hands.
+    pub control_policy: ControlPolicy,
     /// The desktop.
     pub desktop: Desktop,
     /// The video.
@@ -148,6 +151,11 @@ impl Config {
             tls: tls::tls(&mut checks, &options),
             credentials: credentials(&mut checks, &options),
             viewer_token: options.server.viewer_token.clone().filter(|token| !token.is_empty()).map(Secret),
+            control_policy: checks.one_of(
+                "control-policy",
+                &options.server.control_policy,
+                &[("take", ControlPolicy::Take), ("ask", ControlPolicy::Ask)],
+            ),
             max_consumers: checks.number("max-consumers", &options.server.max_consumers, (1, 256)),
             desktop: desktop(&mut checks, &options),
             video,

@@ -217,6 +217,15 @@ export const settingsReader = struct(settings);
 /** What holds, and between which bounds it can be set. */
 export type Settings = Read<typeof settingsReader>;
 
+const person = struct({ consumer: text, name: byDefault(text, ""), role });
+/** A connected page. */
+export type Person = Read<typeof person>;
+
+const people = { people: byDefault(list(person), []), asks: byDefault(flag, false), asking: optional(text) };
+export const peopleReader = struct(people);
+/** Everybody who is here. */
+export type People = Read<typeof peopleReader>;
+
 /** Data channel `control`, page to server. */
 export const fromPage = tagged({
   ping: { id: u32 },
@@ -224,6 +233,9 @@ export const fromPage = tagged({
   frames: { uncertaintyUs: count, frames: list(frameReport, MAX_FRAME_REPORTS) },
   requestKeyFrame: {},
   takeControl: {},
+  giveControl: { consumer: text },
+  keepControl: {},
+  name: { name: text },
   settings: { bitrateBps: optional(count), framerate: optional(u32), contentHint: optional(contentHint) },
 });
 export type FromPage = Read<typeof fromPage>;
@@ -241,6 +253,8 @@ export const toPage = tagged({
   quality,
   display: { width: u32, height: u32 },
   settings,
+  people,
+  controlRefused: {},
 });
 export type ToPage = Read<typeof toPage>;
 export type SessionInfo = Extract<ToPage, { type: "session" }>;
