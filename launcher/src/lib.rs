@@ -13,6 +13,7 @@
 mod access;
 pub mod audio;
 pub mod board;
+pub mod clipboard;
 pub mod config;
 mod cursor;
 pub mod desktop;

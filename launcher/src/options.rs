@@ -3,7 +3,10 @@
 //! Values stay text here. [`crate::config`] reads them, so that it can report every bad one and not only the first.
 //! Nothing else in the launcher reads the environment.
 
+mod sharing;
+
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, parser::ValueSource};
+pub use sharing::SharingOptions;
 use std::ffi::OsString;
 
 /// Streams a Linux desktop to web browsers with the lowest latency that WebRTC allows.
@@ -23,6 +26,9 @@ pub struct Options {
     /// How browsers reach the media.
     #[command(flatten)]
     pub network: NetworkOptions,
+    /// What is shared between desktop and page.
+    #[command(flatten)]
+    pub sharing: SharingOptions,
     /// The desktop and the process.
     #[command(flatten)]
     pub desktop: DesktopOptions,
@@ -295,9 +301,6 @@ pub struct AcceptedOptions {
     /// Packet loss that the video's forward error correction prepares for, in per cent.
     #[arg(long, env = "SELKIES_VIDEO_PACKETLOSS_PERCENT", value_name = "PER CENT")]
     pub video_packetloss_percent: Option<String>,
-    /// Whether the clipboard is shared: `true`, `false`, `in` or `out`.
-    #[arg(long, env = "SELKIES_ENABLE_CLIPBOARD", value_name = "WAY", num_args = 0..=1, default_missing_value = "true")]
-    pub enable_clipboard: Option<String>,
     /// Whether the page may resize the display.
     #[arg(long, env = "SELKIES_ENABLE_RESIZE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub enable_resize: Option<String>,

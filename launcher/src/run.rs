@@ -9,6 +9,7 @@ use crate::{
     access,
     audio::Audio,
     board::{Board, Snapshot, Sources},
+    clipboard::{self, Clipboard, ClipboardThread},
     config::Config,
     desktop::{Desktop, DisplayName, cookie::Cookie},
     doctor,
@@ -26,7 +27,7 @@ use crate::{
     settings,
     termination::Ended,
     turn, watched_file,
-    wiring::{connect_input, deliver, play, proofs},
+    wiring::{connect_input, deliver, play, proofs, share_clipboard},
 };
 use gstvdi::wswebrtcsink;
 use jiff::Timestamp;
@@ -103,6 +104,8 @@ struct Parts {
     audio: Audio,
     input: Input,
     input_thread: InputThread,
+    clipboard: Clipboard,
+    clipboard_thread: ClipboardThread,
     server: Server,
     controller: Option<String>,
     /// The task of the TURN server's UDP listener.
@@ -136,7 +139,8 @@ impl Parts {
         let (input, input_thread) = connect_input(display, failures.clone()).await?;
         let media = Arc::new(Media::new(config, display, proofs(config).as_deref())?);
         let bad_messages = Arc::new(AtomicU64::new(0));
-        media.connect(deliver(input.clone(), events.clone(), bad_messages.clone()));
+        let (clipboard, clipboard_thread) = share_clipboard(display, config, media.clone())?;
+        media.connect(deliver(input.clone(), clipboard.clone(), events.clone(), bad_messages.clone()));
         if let Some((bus, encoder)) = media.bus() {
             tokio::spawn(Media::watch_bus(bus, encoder, events.clone()));
         }
@@ -200,7 +204,7 @@ impl Parts {
             began,
             name: access::session_name()?,
             session: Session::new(config.idle_after, config.display_timeout),
-            pages: Pages::new(config.control_policy),
+            pages: Pages::new(clipboard::policy(&config.sharing), config.control_policy),
             encoder: Story::default(),
             display: None,
             cursor: None,
@@ -212,6 +216,8 @@ impl Parts {
             audio,
             input,
             input_thread,
+            clipboard,
+            clipboard_thread,
             server,
             controller: None,
             turn_listener,
@@ -326,6 +332,7 @@ impl Parts {
         let controller = self.pages.controller().map(str::to_owned);
         if controller != self.controller {
             self.input.set_controller(controller.as_deref());
+            self.clipboard.set_controller(controller.as_deref());
             self.media.set_controller(controller.as_deref());
             self.controller = controller;
         }

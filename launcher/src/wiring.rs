@@ -2,6 +2,7 @@
 //! whoever they are for. It decides nothing and keeps nothing.
 
 use crate::{
+    clipboard::{self, Clipboard, ClipboardThread},
     config::Config,
     desktop::DisplayName,
     error::Error,
@@ -18,7 +19,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::mpsc;
-use vdi_protocol::{limits::MAX_DATA_BYTES, parse};
+use vdi_protocol::{clipboard::ToPage, limits::MAX_DATA_BYTES, parse};
 
 /// Time for an X server to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -71,6 +72,20 @@ pub fn proofs(config: &Config) -> Option<PathBuf> {
     }
 }
 
+/// Shares the display's clipboard with the pages of this pipeline, as far as the configuration allows it.
+pub fn share_clipboard(
+    display: &DisplayName,
+    config: &Config,
+    media: Arc<Media>,
+) -> Result<(Clipboard, ClipboardThread), Error> {
+    let send = move |page: &str, message: &_| match serde_json::to_string::<ToPage>(message) {
+        Ok(text) => media.send(page, "clipboard", &text),
+        Err(err) => tracing::error!("a message to a page cannot be written: {err}"),
+    };
+    clipboard::start(display, &config.sharing, send)
+        .map_err(|err| Error::pipeline(format!("the clipboard's thread cannot be started: {err}")))
+}
+
 /// Starts the pipeline on a thread of its own, since proving encoders takes its time.
 pub fn play(media: Arc<Media>, failures: mpsc::Sender<session::Event>) {
     tokio::spawn(async move {
@@ -87,6 +102,7 @@ pub fn play(media: Arc<Media>, failures: mpsc::Sender<session::Event>) {
 /// Where the pipeline's events go. Input goes straight to its thread; nothing here waits.
 pub fn deliver(
     input: Input,
+    clipboard: Clipboard,
     events: mpsc::Sender<media::Event>,
     bad_messages: Arc<AtomicU64>,
 ) -> impl Fn(media::Event) + Clone + Send + Sync + 'static {
@@ -97,6 +113,10 @@ pub fn deliver(
                     "input" => {
                         parse::message(&text, MAX_DATA_BYTES).map(|report| input.report(&page, report))
                     }
+                    "clipboard" => parse::message(&text, MAX_DATA_BYTES).map(|message| {
+                        clipboard.message(&page, message);
+                        true
+                    }),
                     _ => parse::message(&text, MAX_DATA_BYTES).map(|motion| input.motion(&page, motion)),
                 };
                 let Err(error) = read else { return };

@@ -1,6 +1,7 @@
 //! The wire: the reliable channel `control` between page and server: pings, statistics, state.
 
 use crate::{
+    clipboard,
     latency::{FrameReports, Latency},
     people::People,
     phase::Phase,
@@ -141,6 +142,8 @@ pub enum ToPage {
         /// Rows.
         height: u32,
     },
+    /// What the page may do with the clipboard; on connect and at every change.
+    Clipboard(clipboard::Policy),
     /// The pointer's shape, for pages into whose picture it is not drawn; on connect and at every change.
     Cursor(Cursor),
     /// Who is here, and who asks for control; on connect and at every change.

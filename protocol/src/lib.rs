@@ -19,6 +19,7 @@
 //!    │ ◀═══ data channel "control" (reliable) ══════▶ │   [`control`]
 //!    │ ════ data channel "input" (reliable) ════════▶ │   [`input::Input`]
 //!    │ ════ data channel "pointer" (unreliable) ════▶ │   [`input::Motion`]
+//!    │ ◀═══ data channel "clipboard" (reliable) ════▶ │   [`clipboard`]
 //! ```
 //!
 //! All messages are JSON objects with a `type`; names are in camelCase, unknown fields are ignored, unknown types are
@@ -28,6 +29,7 @@
 //! In dial-out mode the same messages travel inside [`broker`] envelopes, one WebSocket for all consumers.
 
 pub mod broker;
+pub mod clipboard;
 pub mod connection;
 pub mod control;
 pub mod doctor;

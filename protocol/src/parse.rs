@@ -72,6 +72,7 @@ mod tests {
             let _ = message::<crate::input::Motion>(&text, 1_000);
             let _ = message::<crate::control::FromPage>(&text, 1_000);
             let _ = message::<crate::broker::FromBroker>(&text, 1_000);
+            let _ = message::<crate::clipboard::FromPage>(&text, 1_000);
         }
     }
 }

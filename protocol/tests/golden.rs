@@ -4,10 +4,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[path = "golden/share.rs"]
+mod share;
+
 use serde::{Serialize, de::DeserializeOwned};
 use std::{collections::BTreeMap, fmt::Debug, path::Path};
 use vdi_protocol::{
     broker::{FromBroker, ToBroker},
+    clipboard,
     connection::ConnectionFailure,
     control::{Cursor, FromPage, Media, NoticeLevel, PageStats, Quality, Role, SessionLimit, ToPage},
     doctor::{Check, CheckName, Outcome, Report},
@@ -314,6 +318,7 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             }),
             ToPage::People(People::default()),
             ToPage::ControlRefused,
+            ToPage::Clipboard(clipboard::Policy { read: true, write: false, max_bytes: 16_777_216 }),
             ToPage::Settings(Settings {
                 now: Choice { bitrate_bps: 4_000_000, framerate: 30, content_hint: ContentHint::Motion },
                 defaults: Choice { bitrate_bps: 8_000_000, framerate: 60, content_hint: ContentHint::Auto },

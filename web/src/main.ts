@@ -11,6 +11,7 @@ import "./people/people.css";
 import "./chrome/notices.css";
 import "./sizes.css";
 import "./doctor/doctor.css";
+import "./share/share.css";
 import { browserClock } from "./clock";
 import { ComingEnd } from "./chrome/coming";
 import { Connection } from "./connection/connection";
@@ -36,6 +37,7 @@ import { Notices } from "./chrome/notices";
 import { Overlay } from "./panel/overlay";
 import { Pointer } from "./input/pointer";
 import { PeopleList } from "./people/people";
+import { Share } from "./share/share";
 import { Tabs } from "./panel/tabs";
 import { signallingUrl } from "./connection/signalling";
 import { Wheel } from "./input/wheel";
@@ -105,6 +107,7 @@ const connection = new Connection(
     switch (event.type) {
       case "begun":
         media.reset();
+        share.forget();
         drawer.told(null);
         people.told(null);
         keyboard.forget();
@@ -139,6 +142,9 @@ const connection = new Connection(
           },
         });
         break;
+      case "clipboard":
+        share.allow(event);
+        break;
       case "settings":
         drawer.told(event);
         break;
@@ -168,19 +174,19 @@ const media = new Media(stage, find<HTMLAudioElement>("sound"), (event) => {
   refresh();
 });
 
-const keyboard = new Keyboard(keys, { clock, platform: platform(), touch, isLocal }, (message) => {
-  connection.sendInput(message);
+const keyboard = new Keyboard(keys, { clock, platform: platform(), touch, isLocal, pastes: (event) => share.pastes(event) }, (message) => {
+  share.input(message);
 });
 
 const pointer = new Pointer(stage, { clock, box: () => media.box, picture: () => media.size, desktop: () => connection.display ?? media.size }, (event) => {
-  if (event.channel === "input") connection.sendInput(event.message);
+  if (event.channel === "input") share.input(event.message);
   else connection.sendMotion(event.message);
 });
 
 const cursor = new Cursor(stage);
 
 const wheel = new Wheel(stage, clock, (message) => {
-  connection.sendInput(message);
+  share.input(message);
 });
 
 const notices = new Notices(find("notices"), clock, {
@@ -189,6 +195,10 @@ const notices = new Notices(find("notices"), clock, {
   setItem: (key, value) => {
     sessionStorage.setItem(key, value);
   },
+});
+
+const share = new Share({ clock, platform: platform(), panel: find("share"), pill: find("pasting"), notices, isLocal, focusDesktop }, (message) => {
+  connection.sendInput(message);
 });
 
 const curtain = new Curtain(find("curtain"), (action) => {
@@ -327,6 +337,7 @@ function refresh(): void {
   const waits = state.name === "reconnecting" && state.retryAtMs !== null;
   countdown = waits ? clock.after(1000, refresh) : null;
 
+  share.use(connection.channel("clipboard"));
   keyboard.enabled = pointer.enabled = wheel.enabled = mayAct;
   if (mayAct && !acted) focusDesktop();
   acted = mayAct;

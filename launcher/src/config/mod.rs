@@ -3,6 +3,7 @@
 mod checks;
 mod media;
 mod network;
+mod sharing;
 mod tls;
 
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
 use checks::Checks;
 pub use media::{Audio, Codec, ContentHint, EncoderPolicy, Video};
 pub use network::{DirectPaths, Ice, TurnLogin, TurnRest};
+pub use sharing::{Sharing, Way};
 use std::{ffi::OsString, fmt, net::IpAddr, path::PathBuf, time::Duration};
 pub use tls::{CertificateFiles, Tls};
 use vdi_protocol::reason::FailureReason;
@@ -105,6 +107,8 @@ pub struct Config {
     pub video: Video,
     /// The sound.
     pub audio: Audio,
+    /// What is shared with the page.
+    pub sharing: Sharing,
     /// Where STUN and TURN servers come from.
     pub ice: Ice,
     /// Which direct paths are offered.
@@ -160,6 +164,7 @@ impl Config {
             desktop: desktop(&mut checks, &options),
             video,
             audio: media::audio(&mut checks, &options),
+            sharing: sharing::sharing(&mut checks, &options),
             ice,
             direct_paths: network::direct_paths(&mut checks, &options),
             builtin_turn,

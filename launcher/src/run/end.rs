@@ -61,6 +61,9 @@ impl Parts {
             listener.abort();
         }
         self.audio.stop().await;
+        self.clipboard.stop();
+        let thread = self.clipboard_thread;
+        bounded("the clipboard", move || thread.join()).await;
         self.input.stop();
         let thread = self.input_thread;
         bounded("the input", move || thread.join()).await;

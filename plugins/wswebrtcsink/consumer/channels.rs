@@ -9,9 +9,10 @@ const MAX_BUFFERED_BYTES: u64 = 1024 * 1024;
 /// The channels, in the order in which they are made: label, ordered, retransmissions (`None`: until delivered).
 ///
 /// Keys and buttons must arrive, in order. Motion must arrive soon or not at all. `max-retransmits` alone makes a
-/// channel unreliable, `ordered` decides nothing about that.
-const CHANNELS: [(&str, bool, Option<i32>); 3] =
-    [("control", true, None), ("input", true, None), ("pointer", false, Some(0))];
+/// channel unreliable, `ordered` decides nothing about that. What is copied may be large, and goes where nothing waits
+/// behind it.
+const CHANNELS: [(&str, bool, Option<i32>); 4] =
+    [("control", true, None), ("input", true, None), ("pointer", false, Some(0)), ("clipboard", true, None)];
 
 /// The data channels of one consumer.
 #[derive(Debug, Clone)]

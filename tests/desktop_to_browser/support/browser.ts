@@ -136,6 +136,7 @@ export class Chromium {
     // The TypeScript loader wraps inner functions in a helper that pages do not have.
     await context.addInitScript("globalThis.__name ??= (f) => f;");
     await context.addInitScript(markFirstFrame);
+    await context.addInitScript(keepChannels);
     const page = await context.newPage();
     page.setDefaultTimeout(10_000);
     return new Viewer(page, context);
@@ -165,6 +166,19 @@ function markFirstFrame(): void {
     if (marks.firstFrameMs === undefined) requestAnimationFrame(watch);
   };
   watch();
+}
+
+/** In the page: keeps the data channels, so that a test can say on them what the page would not. */
+function keepChannels(): void {
+  const kept: Record<string, RTCDataChannel> = {};
+  (globalThis as unknown as { channels: Record<string, RTCDataChannel> }).channels = kept;
+  const Native = RTCPeerConnection;
+  globalThis.RTCPeerConnection = class extends Native {
+    constructor(config?: RTCConfiguration) {
+      super(config);
+      this.addEventListener("datachannel", ({ channel }) => (kept[channel.label] = channel));
+    }
+  };
 }
 
 /** In the page: what the video shows, on a grid of so many columns and rows. */
@@ -291,6 +305,33 @@ export class Viewer {
     const folder = resolve(targetFolder, "screenshots");
     mkdirSync(folder, { recursive: true });
     await this.page.screenshot({ path: resolve(folder, `${name}.png`) });
+  }
+
+  /** The page may read and write the browser's clipboard, as if its user had said so. */
+  async allowClipboard(server: Server): Promise<void> {
+    await this.context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: new URL(server.url).origin });
+  }
+
+  /** Says something on the channel `clipboard` past the page; the function returned tells what was answered so far. */
+  async speak(messages: readonly object[], label = "clipboard"): Promise<() => Promise<unknown[]>> {
+    await this.page.evaluate(
+      ([name, texts]) => {
+        const { channels } = globalThis as unknown as { channels: Record<string, RTCDataChannel | undefined> };
+        const channel = channels[name];
+        if (!channel) throw new Error(`no channel ${name}`);
+        const heard: unknown[] = [];
+        (globalThis as unknown as { heard: unknown[] }).heard = heard;
+        channel.addEventListener("message", ({ data }) => heard.push(JSON.parse(String(data)) as unknown));
+        for (const text of texts) channel.send(text);
+      },
+      [label, messages.map((message) => JSON.stringify(message))] as const,
+    );
+    return () => this.page.evaluate(() => (globalThis as unknown as { heard: unknown[] }).heard);
+  }
+
+  /** An empty tab of the same profile. */
+  async blank(): Promise<Page> {
+    return this.context.newPage();
   }
 
   /** A second tab of the same profile. */

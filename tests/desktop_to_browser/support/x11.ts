@@ -115,7 +115,7 @@ export class Display {
 }
 
 /** Reads a socket in pieces of a known size. */
-class SocketReader {
+export class SocketReader {
   private chunks = Buffer.alloc(0);
   private wake: () => void = () => undefined;
   private failure: Error | undefined;
@@ -133,10 +133,12 @@ class SocketReader {
     socket.on("close", () => { fail(new Error("the X server has closed the connection")); });
   }
 
-  async take(bytes: number): Promise<Buffer> {
+  /** Without a limit it waits for as long as the connection lasts. */
+  async take(bytes: number, limitMs = 5_000): Promise<Buffer> {
     while (this.chunks.length < bytes) {
       if (this.failure) throw this.failure;
-      await within("an answer of the X server", 5_000, new Promise<void>((resolve) => (this.wake = resolve)));
+      const more = new Promise<void>((resolve) => (this.wake = resolve));
+      await (limitMs === Infinity ? more : within("an answer of the X server", limitMs, more));
     }
     const taken = this.chunks.subarray(0, bytes);
     this.chunks = this.chunks.subarray(bytes);
@@ -144,12 +146,12 @@ class SocketReader {
   }
 }
 
-function padded(data: Buffer): Buffer {
+export function padded(data: Buffer): Buffer {
   return Buffer.concat([data, Buffer.alloc((4 - (data.length % 4)) % 4)]);
 }
 
 /** The cookie of a display in an Xauthority file: entries of family, address, number, name and data, lengths big-endian. */
-function cookieOf(file: string, display: string): Buffer | undefined {
+export function cookieOf(file: string, display: string): Buffer | undefined {
   const data = readFileSync(file);
   let at = 0;
   const field = (): Buffer => {

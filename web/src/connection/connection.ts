@@ -91,6 +91,11 @@ export class Connection {
     return this.#session?.peer ?? null;
   }
 
+  /** A data channel of the present session. */
+  channel(label: string): RTCDataChannel | null {
+    return this.#session?.channel(label) ?? null;
+  }
+
   /** Whether messages of signalling reach the server. */
   get signalled(): boolean {
     return this.#session?.signalled ?? false;
@@ -397,38 +402,34 @@ export class Connection {
     switch (message.type) {
       case "media":
         this.media = message;
-        this.#callback({ type: "changed" });
         break;
       case "quality":
         this.quality = message;
         this.#qualityAtMs = this.#world.clock.nowMs();
-        this.#callback({ type: "changed" });
         break;
       case "latency":
         this.latency = message;
         this.#latencyAtMs = this.#world.clock.nowMs();
-        this.#callback({ type: "changed" });
         break;
       case "cursor":
         this.cursor = message;
-        this.#callback({ type: "changed" });
         break;
       case "display":
         this.display = { width: message.width, height: message.height };
-        this.#callback({ type: "changed" });
         break;
       case "ending":
         this.coming = message.limit ? { limit: message.limit, atMs: this.#world.clock.nowMs() + message.seconds * 1000 } : null;
-        this.#callback({ type: "changed" });
         break;
       case "session":
         this.#sessionChanged(message);
-        break;
+        return;
       case "pong":
-        break;
+        return;
       default:
         this.#callback(message);
+        return;
     }
+    this.#callback({ type: "changed" });
   }
 
   #sessionChanged(session: SessionInfo): void {

@@ -127,6 +127,10 @@ export class Session {
     return true;
   }
 
+  channel(label: string): RTCDataChannel | null {
+    return this.#channels.get(label) ?? null;
+  }
+
   /** A frame of this session's video is on the screen. */
   frameSeen(frame: FrameMetadata): void {
     this.#frames.seen(frame);

@@ -18,6 +18,8 @@ export interface KeyboardSurroundings {
   readonly touch: boolean;
   /** Whether an element is the page's own (a button of the panel) and keeps its keys. */
   isLocal(target: EventTarget | null): boolean;
+  /** Whether a key is what makes the browser paste, and may. */
+  pastes?(event: KeyboardEvent): boolean;
 }
 
 /** What is left of the modifiers on events of keys and pointer. */
@@ -141,7 +143,7 @@ export class Keyboard {
       event.preventDefault();
       return;
     }
-    event.preventDefault();
+    if (event.repeat || this.#around.pastes?.(event) !== true) event.preventDefault();
     if (event.repeat) {
       this.#repeat(event.code);
       return;

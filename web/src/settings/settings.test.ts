@@ -99,7 +99,7 @@ describe("the drawer", () => {
     drawer.show(true);
     act("volume", "40", "input");
     act("theme", "dark", "change");
-    expect(memory.get(PREFERENCES_KEY)).toBe('{"theme":"dark","volume":0.4,"name":""}');
+    expect(JSON.parse(memory.get(PREFERENCES_KEY) ?? "")).toEqual({ theme: "dark", volume: 0.4, name: "" });
     expect(open().preferences).toEqual({ theme: "dark", volume: 0.4, name: "" });
     events = [];
     part("toDefaults").click();

@@ -7,6 +7,8 @@ const golden = new URL("../../../protocol/golden/", import.meta.url);
 const readers: Record<string, Reader<unknown>> = {
   "broker.fromBroker.json": protocol.fromBroker,
   "broker.toBroker.json": protocol.toBroker,
+  "clipboard.fromPage.json": protocol.clipboardFromPage,
+  "clipboard.toPage.json": protocol.clipboardToPage,
   "control.fromPage.json": protocol.fromPage,
   "control.toPage.json": protocol.toPage,
   "doctor.json": protocol.doctorReport,

@@ -240,6 +240,57 @@ export const fromPage = tagged({
 });
 export type FromPage = Read<typeof fromPage>;
 
+/** Bytes of one piece of what was copied, before base64. */
+export const MAX_CLIPBOARD_PIECE_BYTES = 16 * 1024;
+/** Bytes of it that may be on their way. */
+export const CLIPBOARD_WINDOW_BYTES = 8 * MAX_CLIPBOARD_PIECE_BYTES;
+/** The types that what was copied may have. */
+export const clipboardMimes = ["text/plain", "text/html", "image/png"] as const;
+export type Mime = (typeof clipboardMimes)[number];
+
+const selection = oneOf(["clipboard", "primary"]);
+/** Which of the desktop's selections: what was copied, or what is marked. */
+export type Selection = Read<typeof selection>;
+
+const refusal = oneOf(["tooLarge", "notAllowed", "empty", "malformed", "failed"]);
+/** Why something that was copied does not get through. */
+export type Refusal = Read<typeof refusal>;
+
+const offer = {
+  id: u32,
+  selection: byDefault(selection, "clipboard"),
+  items: list(struct({ mime: oneOf(clipboardMimes), bytes: count }), clipboardMimes.length),
+};
+export const clipboardOfferReader = struct(offer);
+/** Something is copied, and its pieces follow. */
+export type ClipboardOffer = Read<typeof clipboardOfferReader>;
+
+/** Data channel `clipboard`, page to server. */
+export const clipboardFromPage = tagged({
+  ready: {},
+  fetch: { selection },
+  offer,
+  piece: { id: u32, data: text },
+  received: { id: u32, bytes: count },
+});
+export type ClipboardFromPage = Read<typeof clipboardFromPage>;
+
+/** Data channel `clipboard`, server to page. */
+export const clipboardToPage = tagged({
+  offer,
+  piece: { id: u32, data: text },
+  received: { id: u32, bytes: count },
+  taken: { id: u32 },
+  refused: { id: u32, reason: refusal },
+  missed: { selection, reason: refusal },
+});
+export type ClipboardToPage = Read<typeof clipboardToPage>;
+
+const clipboardPolicy = { read: byDefault(flag, false), write: byDefault(flag, false), maxBytes: byDefault(count, 0) };
+export const clipboardPolicyReader = struct(clipboardPolicy);
+/** What this page may do with the clipboard. */
+export type ClipboardPolicy = Read<typeof clipboardPolicyReader>;
+
 /** Data channel `control`, server to page. */
 export const toPage = tagged({
   pong: { id: u32, receivedUs: optional(count), sentUs: optional(count) },
@@ -252,6 +303,7 @@ export const toPage = tagged({
   notice: { level: noticeLevel, text, once: optional(text) },
   quality,
   display: { width: u32, height: u32 },
+  clipboard: clipboardPolicy,
   settings,
   people,
   controlRefused: {},

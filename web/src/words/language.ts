@@ -2,10 +2,10 @@
 // is loaded when it is spoken, so that nobody waits for six.
 import { table as english } from "./en";
 import type { Language } from "./languages";
-import type { DoctorWords, PageWords, Table } from "./table";
+import type { DoctorWords, PageWords, ShareWords, Table } from "./table";
 
 /** The words of the language that is spoken; they change with it, so nobody keeps them. */
-export let words: PageWords = english.page;
+export let words: PageWords & ShareWords = { ...english.page, ...english.share };
 export let doctorWords: DoctorWords = english.doctor;
 let spoken: Language = "en";
 let wanted: Language = "en";
@@ -24,7 +24,7 @@ export async function speak(language: Language): Promise<void> {
   const table = language === "en" ? english : (await OTHERS[language]()).table;
   if (wanted !== language) return;
   spoken = language;
-  words = table.page;
+  words = { ...table.page, ...table.share };
   doctorWords = table.doctor;
 }
 

@@ -7,4 +7,5 @@ type Any<T> = T extends string ? string : T extends (...of: infer Of) => string 
 
 export type Table = Any<typeof english>;
 export type PageWords = Table["page"];
+export type ShareWords = Table["share"];
 export type DoctorWords = Table["doctor"];

@@ -1,0 +1,234 @@
+// @vitest-environment happy-dom
+import { beforeEach, describe, expect, it } from "vitest";
+import { FakeChannel, ManualClock, settle } from "../testing";
+import type { ClipboardFromPage, Input } from "../wire/protocol";
+import type { Readable, Written } from "./browser";
+import { Clipboard, PASTE_MS, STALL_MS, type ClipboardEvents } from "./clipboard";
+import { fitting, fingerprint, isSame, unixLines, type Bytes, type Content } from "./content";
+import { Gate } from "./gate";
+import { Receiving, Sending } from "./transfer";
+
+const bytes = (text: string): Bytes => new TextEncoder().encode(text);
+const text = (content: string): Content => new Map([["text/plain", bytes(content)]]);
+const textOf = (content: Content | null | undefined): string => new TextDecoder().decode(content?.get("text/plain"));
+
+/** A browser whose clipboard and rules are the test's. */
+class FakeBrowser {
+  holds: Content = new Map();
+  may: Readable = "no";
+  takes: Written = "written";
+  readable(): Promise<Readable> {
+    return Promise.resolve(this.may);
+  }
+  read(): Promise<Content> {
+    return this.may === "granted" ? Promise.resolve(this.holds) : Promise.reject(new DOMException("no", "NotAllowedError"));
+  }
+  write(content: Content): Promise<Written> {
+    if (this.takes === "written") this.holds = content;
+    return Promise.resolve(this.takes);
+  }
+  copy(content: Content): boolean {
+    this.holds = content;
+    return true;
+  }
+  known(content: Content): Promise<{ text: string | null; picture: string | null }> {
+    const picture = content.get("image/png");
+    return Promise.resolve({ text: content.has("text/plain") ? textOf(content) : null, picture: picture ? new TextDecoder().decode(picture) : null });
+  }
+}
+
+let clock: ManualClock;
+let browser: FakeBrowser;
+let channel: FakeChannel;
+let gate: Gate<Input>;
+let keys: Input[];
+let events: ClipboardEvents[];
+let clipboard: Clipboard;
+
+const KEY: Input = { type: "key", keysym: 0x76, down: true };
+const said = (): ClipboardFromPage[] => channel.sent.splice(0) as ClipboardFromPage[];
+const misses = (): unknown[] => events.filter(({ type }) => type === "missed");
+
+/** The desktop copies. */
+async function copiedThere(id: number, content: string, selection = "clipboard"): Promise<void> {
+  channel.say({ type: "offer", id, selection, items: [{ mime: "text/plain", bytes: bytes(content).length }] });
+  channel.say({ type: "piece", id, data: btoa(content) });
+  await settle();
+}
+
+beforeEach(() => {
+  clock = new ManualClock();
+  browser = new FakeBrowser();
+  channel = new FakeChannel("clipboard");
+  keys = [];
+  events = [];
+  gate = new Gate<Input>(clock, (message) => keys.push(message));
+  clipboard = new Clipboard({ clock, gate, browser }, (event) => events.push(event));
+  clipboard.use(channel as unknown as RTCDataChannel);
+  channel.open();
+  clipboard.allow({ read: true, write: true, maxBytes: 1000 });
+});
+
+describe("what was copied elsewhere", () => {
+  it("is on the desktop before the key that pastes it", async () => {
+    said();
+    clipboard.pastes();
+    gate.pass(KEY);
+    await clipboard.pasted(Promise.resolve(text("new")));
+    expect(said()).toEqual([
+      { type: "offer", id: 1, selection: "clipboard", items: [{ mime: "text/plain", bytes: 3 }] },
+      { type: "piece", id: 1, data: btoa("new") },
+    ]);
+    expect(keys).toEqual([]);
+    channel.say({ type: "received", id: 1, bytes: 3 });
+    expect(keys).toEqual([]);
+    channel.say({ type: "taken", id: 1 });
+    expect(keys).toEqual([KEY]);
+  });
+
+  it("is not sent twice", async () => {
+    await clipboard.pasted(Promise.resolve(text("same")));
+    channel.say({ type: "taken", id: 1 });
+    said();
+    clipboard.pastes();
+    gate.pass(KEY);
+    await clipboard.pasted(Promise.resolve(text("same")));
+    expect(said()).toEqual([]);
+    expect(keys).toEqual([KEY]);
+  });
+
+  it("does not hold keys for ever, neither without a paste of the browser nor without an answer", async () => {
+    clipboard.pastes();
+    gate.pass(KEY);
+    await clock.pass(PASTE_MS);
+    expect(keys).toEqual([KEY]);
+    clipboard.pastes();
+    gate.pass(KEY);
+    await clipboard.pasted(Promise.resolve(text("lost")));
+    await clock.pass(STALL_MS);
+    expect(keys).toEqual([KEY, KEY]);
+  });
+
+  it("is told to be too large when it is pasted, and not when the page just looks", async () => {
+    browser.may = "granted";
+    browser.holds = text("x".repeat(1001));
+    await clipboard.focused();
+    expect(misses()).toEqual([]);
+    await clipboard.pasted(Promise.resolve(browser.holds));
+    expect(misses()).toEqual([{ type: "missed", reason: "tooLarge", limitBytes: 1000 }]);
+  });
+
+  it("is read with the focus where that is allowed, and wins over what the desktop copied meanwhile", async () => {
+    browser.takes = "later";
+    await copiedThere(1, "from the desktop");
+    said();
+    browser.may = "granted";
+    browser.takes = "written";
+    browser.holds = text("from here");
+    await clipboard.focused();
+    expect(said()[0]).toMatchObject({ type: "offer", items: [{ bytes: 9 }] });
+    expect(textOf(browser.holds)).toBe("from here");
+  });
+
+  it("is forgotten when the server refuses it, so that it can be tried again", async () => {
+    await clipboard.pasted(Promise.resolve(text("no")));
+    channel.say({ type: "refused", id: 1, reason: "failed" });
+    said();
+    await clipboard.pasted(Promise.resolve(text("no")));
+    expect(said()[0]).toMatchObject({ type: "offer", id: 2 });
+    expect(misses()).toHaveLength(1);
+  });
+});
+
+describe("what is copied on the desktop", () => {
+  it("is written into the browser's clipboard, and is no news when it comes back from there", async () => {
+    await copiedThere(4, "desktop");
+    expect(textOf(browser.holds)).toBe("desktop");
+    said();
+    await clipboard.pasted(Promise.resolve(text("desktop")));
+    expect(said()).toEqual([]);
+  });
+
+  it("waits for the next gesture where the browser wants one, and takes the old way where the new one fails again", async () => {
+    browser.takes = "later";
+    await copiedThere(4, "desktop");
+    clipboard.gesture();
+    await settle();
+    expect(textOf(browser.holds)).toBe("");
+    clipboard.gesture();
+    await settle();
+    expect(textOf(browser.holds)).toBe("desktop");
+  });
+
+  it("gives way to what is copied after it", async () => {
+    channel.say({ type: "offer", id: 1, selection: "clipboard", items: [{ mime: "text/plain", bytes: 4 }] });
+    channel.say({ type: "piece", id: 1, data: btoa("ol") });
+    await copiedThere(2, "new");
+    channel.say({ type: "piece", id: 1, data: btoa("d!") });
+    await settle();
+    expect(textOf(browser.holds)).toBe("new");
+  });
+
+  it("is offered back when it was only marked, since the desktop would paste something else", async () => {
+    clipboard.fetch("primary");
+    await copiedThere(1, "marked", "primary");
+    expect(events).toContainEqual({ type: "fetched" });
+    said();
+    await clipboard.pasted(Promise.resolve(text("marked")));
+    expect(said()[0]).toMatchObject({ type: "offer" });
+  });
+});
+
+describe("a page that may not", () => {
+  it("says nothing, and leaves every key alone", async () => {
+    clipboard.allow({ read: false, write: false, maxBytes: 1000 });
+    said();
+    clipboard.pastes();
+    expect(gate.closed).toBe(false);
+    await clipboard.pasted(Promise.resolve(text("evil")));
+    expect(said()).toEqual([]);
+  });
+});
+
+describe("a transfer", () => {
+  it("sends no more than the window has room for, and arrives whole", () => {
+    const content: Content = new Map([["text/plain", bytes("x".repeat(200_000))], ["text/html", bytes("<b>y</b>")]]);
+    const sending = new Sending(7, "clipboard", content);
+    const [first, ...pieces] = sending.begin();
+    expect(pieces).toHaveLength(8);
+    if (first?.type !== "offer") throw new Error("no offer");
+    const receiving = Receiving.begin(first, 1e6);
+    for (let piece = pieces.shift(); piece; piece = pieces.shift()) {
+      if (piece.type !== "piece") throw new Error("no piece");
+      pieces.push(...sending.received(receiving?.piece(piece.data) ?? 0));
+    }
+    expect(sending.share).toBe(1);
+    expect([...(receiving?.content ?? [])].map(([mime, form]) => [mime, form.length])).toEqual([["text/plain", 200_000], ["text/html", 8]]);
+    expect(textOf(receiving?.content)).toBe("x".repeat(200_000));
+  });
+
+  it("refuses what is too large, and pieces that are none", () => {
+    const offer = { id: 1, selection: "clipboard" as const, items: [{ mime: "text/plain" as const, bytes: 4 }] };
+    expect(Receiving.begin(offer, 3)).toBeNull();
+    expect(Receiving.begin({ ...offer, items: [...offer.items, ...offer.items] }, 100)).toBeNull();
+    const receiving = Receiving.begin(offer, 4);
+    expect(receiving?.piece("§")).toBeNull();
+    expect(receiving?.piece("")).toBeNull();
+    expect(receiving?.piece(btoa("12345"))).toBeNull();
+  });
+});
+
+describe("content", () => {
+  it("gives up pictures before words where there is no room for both", () => {
+    const content: Content = new Map([["image/png", bytes("12345678")], ["text/plain", bytes("abc")]]);
+    expect([...fitting(content, 10).keys()]).toEqual(["text/plain"]);
+    expect([...fitting(content, 11).keys()]).toEqual(["text/plain", "image/png"]);
+  });
+
+  it("is the same by its text, or by its pixels where it has none", () => {
+    expect(isSame({ text: "a", picture: "1" }, { text: "a", picture: "2" })).toBe(true);
+    expect(isSame({ text: null, picture: null }, { text: null, picture: null })).toBe(false);
+    expect(fingerprint(1, 1, new Uint32Array([1]))).not.toBe(fingerprint(1, 1, new Uint32Array([2])));
+    expect(unixLines("a\r\nb\n")).toBe("a\nb\n");
+  });
+});

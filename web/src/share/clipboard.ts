@@ -1,0 +1,323 @@
+// Shell: what is copied goes both ways between the browser's clipboard and the desktop's, as far as the server lets this page.
+//
+// Browser to desktop: the browser's own paste brings what is there at the moment of Ctrl+V, in every browser and without a
+// permission; the key waits at the gate until the desktop has it. Where reading is allowed, the page reads when it gets the
+// focus as well, so that a paste by mouse pastes the same.
+//
+// Desktop to browser: written as soon as it is there and the browser allows it, else with the next focus or gesture.
+import type { Clock } from "../clock";
+import type { Readable, Written } from "./browser";
+import { bytesOf, fitting, isSame, type Content, type Known } from "./content";
+import type { Gate } from "./gate";
+import { Receiving, Sending } from "./transfer";
+import { clipboardToPage, type ClipboardFromPage, type ClipboardPolicy, type ClipboardToPage, type Input, type Refusal, type Selection } from "../wire/protocol";
+import { parse } from "../wire/schema";
+
+/** Time for the browser's paste to follow its key; without anything to paste some browsers say nothing. */
+export const PASTE_MS = 250;
+/** Time for the next sign of life of a transfer that keys wait for. */
+export const STALL_MS = 4000;
+
+/** Of the browser, what this class needs; browser.ts has it. */
+export interface Surroundings {
+  readonly clock: Clock;
+  readonly gate: Pick<Gate<Input>, "close" | "open" | "closed">;
+  readonly browser: {
+    readable(): Promise<Readable>;
+    read(): Promise<Content>;
+    write(content: Content): Promise<Written>;
+    copy(content: Content): boolean;
+    known(content: Content): Promise<Known>;
+  };
+}
+
+export type ClipboardEvents =
+  /** What it shows of itself has changed. */
+  | { type: "changed" }
+  /** Something that was copied did not get through. */
+  | { type: "missed"; reason: Refusal | "impossible"; limitBytes: number }
+  /** What was asked for is in the browser's clipboard. */
+  | { type: "fetched" };
+
+/** As the panel shows it. */
+export interface ClipboardFacts {
+  readonly policy: ClipboardPolicy | null;
+  readonly readable: Readable;
+  /** Share of what is on its way to the desktop that has arrived; `null` if nothing is. */
+  readonly progress: number | null;
+}
+
+export class Clipboard {
+  #around: Surroundings;
+  #callback: (event: ClipboardEvents) => void;
+  #channel: RTCDataChannel | null = null;
+  #policy: ClipboardPolicy | null = null;
+  #readable: Readable = "no";
+  #sending: Sending | null = null;
+  #receiving: Receiving | null = null;
+  #lastId = 0;
+  /** What browser and desktop have in common. */
+  #known: Known | null = null;
+  /** The browser's clipboard holds what the desktop gave, since the page has not been left after that. */
+  #unchanged = false;
+  /** Waits for the browser to take it. */
+  #pending: Content | null = null;
+  /** It is what was marked, and not what was copied. */
+  #primary = false;
+  /** The user asked for what comes. */
+  #asked = false;
+  #reading = false;
+
+  constructor(around: Surroundings, callback: (event: ClipboardEvents) => void) {
+    this.#around = around;
+    this.#callback = callback;
+  }
+
+  get facts(): ClipboardFacts {
+    return { policy: this.#policy, readable: this.#readable, progress: this.#sending && this.#sending.share };
+  }
+
+  /** The channel of the present connection; another one begins anew. */
+  use(channel: RTCDataChannel | null): void {
+    if (channel === this.#channel) return;
+    this.#channel = channel;
+    this.#drop();
+    channel?.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
+      if (channel === this.#channel) this.#told(String(data));
+    });
+    if (channel && channel.readyState !== "open") {
+      channel.addEventListener("open", () => {
+        if (channel === this.#channel) this.#listen();
+      });
+    } else this.#listen();
+  }
+
+  /** Another session begins, whose desktop has nothing in common with this browser yet. */
+  forget(): void {
+    this.use(null);
+    this.#policy = this.#known = this.#pending = null;
+    this.#unchanged = this.#asked = false;
+  }
+
+  /** What this page may. */
+  allow(policy: ClipboardPolicy | null): void {
+    this.#policy = policy;
+    if (policy?.read !== true) this.#pending = null;
+    if (policy?.write !== true) {
+      this.#drop();
+      this.#known = null;
+    }
+    this.#listen();
+    void this.#look();
+  }
+
+  /** A key that pastes goes down: it waits until the browser has told what it would paste. */
+  pastes(): void {
+    if (this.#policy?.write === true && this.#open) this.#around.gate.close(PASTE_MS);
+  }
+
+  /** The browser's own paste has brought this. Nobody is told that it is too large unless it was asked for. */
+  async pasted(brought: Promise<Content>): Promise<void> {
+    if (this.#policy?.write !== true || !this.#open) {
+      this.#around.gate.open();
+      return;
+    }
+    this.#around.gate.close(STALL_MS);
+    try {
+      const content = await brought;
+      if (!this.#unchanged || content.has("text/plain")) await this.#offer(content, true);
+    } catch (error) {
+      console.warn("gst-vdi: what was pasted cannot be read:", error);
+    }
+    if (!this.#sending) this.#around.gate.open();
+  }
+
+  /** The page got the focus, or the browser says that something was copied. */
+  async focused(): Promise<void> {
+    await this.#look();
+    if (this.#readable === "granted" && this.#policy?.write === true && !this.#reading) await this.#read();
+    await this.#write();
+  }
+
+  /** The page lost the focus: whatever is copied now is copied elsewhere. */
+  blurred(): void {
+    this.#unchanged = false;
+  }
+
+  /** The user has touched the page, which lets browsers allow more than otherwise. */
+  gesture(): void {
+    if (!this.#pending) return;
+    const content = this.#pending;
+    void this.#write().then(() => {
+      // Whatever the asynchronous way is missing, the gesture is over then; so the old way is tried at the next.
+      if (this.#pending === content) this.#copyNext = true;
+    });
+    if (!this.#copyNext || this.#pending !== content) return;
+    if (this.#around.browser.copy(content)) void this.#written(content);
+  }
+  #copyNext = false;
+
+  /** Asks the user, through the browser, to let the page read. */
+  async ask(): Promise<void> {
+    try {
+      await this.#offer(await this.#around.browser.read(), true);
+    } catch {
+      // Whoever says no has seen the question.
+    }
+    await this.#look();
+  }
+
+  /** Brings what this selection holds into the browser's clipboard. */
+  fetch(selection: Selection): void {
+    this.#asked = this.#send({ type: "fetch", selection });
+  }
+
+  get #open(): boolean {
+    return this.#channel?.readyState === "open";
+  }
+
+  #send(message: ClipboardFromPage): boolean {
+    if (!this.#channel || !this.#open) return false;
+    this.#channel.send(JSON.stringify(message));
+    return true;
+  }
+
+  #listen(): void {
+    if (this.#policy && (this.#policy.read || this.#policy.write)) this.#send({ type: "ready" });
+  }
+
+  /** What was under way is not any more. */
+  #drop(): void {
+    this.#receiving = null;
+    if (!this.#sending) return;
+    this.#sending = null;
+    this.#known = null;
+    this.#around.gate.open();
+    this.#callback({ type: "changed" });
+  }
+
+  async #look(): Promise<void> {
+    const readable = await this.#around.browser.readable();
+    if (readable === this.#readable) return;
+    this.#readable = readable;
+    this.#callback({ type: "changed" });
+  }
+
+  async #read(): Promise<void> {
+    this.#reading = true;
+    try {
+      await this.#offer(await this.#around.browser.read(), false);
+    } catch {
+      // Another window may have got the focus meanwhile; the next time is as good.
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  /** Offers what the browser has, if it is another than what the desktop has. */
+  async #offer(content: Content, wanted: boolean): Promise<void> {
+    const policy = this.#policy;
+    if (policy?.write !== true || bytesOf(content) === 0) return;
+    const fits = fitting(content, policy.maxBytes);
+    if (fits.size === 0) {
+      if (wanted) this.#callback({ type: "missed", reason: "tooLarge", limitBytes: policy.maxBytes });
+      return;
+    }
+    const known = await this.#around.browser.known(fits);
+    if (isSame(this.#known, known)) return;
+    this.#known = known;
+    // What waits to be written is older than what the user has copied since.
+    this.#pending = null;
+    this.#sending = new Sending(++this.#lastId, "clipboard", fits);
+    for (const message of this.#sending.begin()) this.#send(message);
+    this.#callback({ type: "changed" });
+  }
+
+  #told(data: string): void {
+    let message: ClipboardToPage;
+    try {
+      message = parse(clipboardToPage, data);
+    } catch (error) {
+      console.warn("gst-vdi: clipboard message ignored:", error instanceof Error ? error.message : error);
+      return;
+    }
+    switch (message.type) {
+      case "offer":
+        this.#receiving = Receiving.begin(message, this.#policy?.maxBytes ?? 0);
+        break;
+      case "piece":
+        this.#piece(message.id, message.data);
+        break;
+      case "received":
+        if (message.id !== this.#sending?.id) return;
+        if (this.#around.gate.closed) this.#around.gate.close(STALL_MS);
+        for (const next of this.#sending.received(message.bytes)) this.#send(next);
+        this.#callback({ type: "changed" });
+        break;
+      case "taken":
+        this.#settled(message.id);
+        break;
+      case "refused":
+        if (message.id !== this.#sending?.id) return;
+        this.#known = null;
+        this.#settled(message.id);
+        this.#callback({ type: "missed", reason: message.reason, limitBytes: this.#policy?.maxBytes ?? 0 });
+        break;
+      case "missed":
+        this.#asked = false;
+        this.#callback({ type: "missed", reason: message.reason, limitBytes: this.#policy?.maxBytes ?? 0 });
+        break;
+    }
+  }
+
+  #settled(id: number): void {
+    if (id !== this.#sending?.id) return;
+    this.#sending = null;
+    this.#around.gate.open();
+    this.#callback({ type: "changed" });
+  }
+
+  #piece(id: number, data: string): void {
+    const receiving = this.#receiving;
+    if (receiving?.id !== id) return;
+    const bytes = receiving.piece(data);
+    if (bytes === null) {
+      console.warn("gst-vdi: what was copied on the desktop does not come as it was offered");
+      this.#receiving = null;
+      return;
+    }
+    this.#send({ type: "received", id, bytes });
+    const content = receiving.content;
+    if (!content) return;
+    this.#receiving = null;
+    this.#pending = content;
+    this.#primary = receiving.selection === "primary";
+    this.#copyNext = false;
+    void this.#write();
+  }
+
+  async #write(): Promise<void> {
+    const content = this.#pending;
+    if (!content) return;
+    const written = await this.#around.browser.write(content);
+    // Something newer may have come while the browser was at work.
+    if (this.#pending !== content || written === "later") return;
+    if (written === "written") await this.#written(content);
+    else {
+      this.#pending = null;
+      this.#asked = false;
+      this.#callback({ type: "missed", reason: "impossible", limitBytes: 0 });
+    }
+  }
+
+  async #written(content: Content): Promise<void> {
+    this.#pending = null;
+    const asked = this.#asked;
+    this.#asked = false;
+    // What was marked is not what the desktop would paste by itself.
+    this.#unchanged = !this.#primary;
+    this.#known = null;
+    if (!this.#primary) this.#known = await this.#around.browser.known(content);
+    if (asked) this.#callback({ type: "fetched" });
+  }
+}

@@ -1,0 +1,143 @@
+// Shell: what is shared between browser and desktop, joined to the events of the window, and shown in the panel.
+import type { Notices } from "../chrome/notices";
+import { missing, say } from "../chrome/curtain";
+import type { Clock } from "../clock";
+import type { Platform } from "../input/keysyms";
+import type { ClipboardPolicy, Input } from "../wire/protocol";
+import { figure, words } from "../words/language";
+import { BrowserClipboard } from "./browser";
+import { Clipboard, type ClipboardEvents } from "./clipboard";
+import { Gate } from "./gate";
+
+export interface ShareSurroundings {
+  readonly clock: Clock;
+  readonly platform: Platform;
+  /** Its place in the panel. */
+  readonly panel: HTMLElement;
+  /** Shows what keys wait for. */
+  readonly pill: HTMLElement;
+  readonly notices: Pick<Notices, "add">;
+  isLocal(target: EventTarget | null): boolean;
+  focusDesktop(): void;
+}
+
+/** What takes less is not worth a word. */
+const SLOW_MS = 400;
+
+export class Share {
+  #around: ShareSurroundings;
+  #gate: Gate<Input>;
+  #clipboard: Clipboard;
+  #browser: BrowserClipboard;
+  #since: number | null = null;
+
+  constructor(around: ShareSurroundings, send: (message: Input) => void) {
+    this.#around = around;
+    this.#gate = new Gate(around.clock, send);
+    this.#browser = new BrowserClipboard(around.platform === "windows");
+    this.#clipboard = new Clipboard({ clock: around.clock, gate: this.#gate, browser: this.#browser }, (event) => {
+      this.#happened(event);
+    });
+    this.#part("marked").addEventListener("click", () => {
+      this.#clipboard.fetch("primary");
+      around.focusDesktop();
+    });
+    this.#part("allow").addEventListener("click", () => {
+      void this.#clipboard.ask();
+    });
+    window.addEventListener("paste", (event) => {
+      if (around.isLocal(event.target) || !event.clipboardData) return;
+      event.preventDefault();
+      void this.#clipboard.pasted(this.#browser.pasted(event.clipboardData));
+    });
+    window.addEventListener("focus", () => {
+      void this.#clipboard.focused();
+    });
+    window.addEventListener("blur", () => {
+      this.#clipboard.blurred();
+    });
+    for (const type of ["pointerdown", "keydown"] as const) {
+      window.addEventListener(
+        type,
+        () => {
+          this.#clipboard.gesture();
+        },
+        { capture: true },
+      );
+    }
+    // Where browsers tell of it, a program that copies behind the page's back is heard.
+    if ("clipboard" in navigator && "onclipboardchange" in navigator.clipboard) {
+      navigator.clipboard.addEventListener("clipboardchange", () => {
+        if (document.hasFocus()) void this.#clipboard.focused();
+      });
+    }
+  }
+
+  /** Keys, buttons and wheel, which may have to wait for what they paste. */
+  input(message: Input): void {
+    this.#gate.pass(message);
+  }
+
+  use(channel: RTCDataChannel | null): void {
+    this.#clipboard.use(channel);
+  }
+
+  allow(policy: ClipboardPolicy): void {
+    this.#clipboard.allow(policy);
+    if (document.hasFocus()) void this.#clipboard.focused();
+    this.#show();
+  }
+
+  forget(): void {
+    this.#gate.forget();
+    this.#clipboard.forget();
+    this.#show();
+  }
+
+  /** Whether a key is left to the browser, since it makes it paste. */
+  pastes(event: KeyboardEvent): boolean {
+    const command = this.#around.platform === "mac" ? event.metaKey : event.ctrlKey;
+    const pastes =
+      (command && !event.altKey && (event.code === "KeyV" || event.key.toLowerCase() === "v")) ||
+      (event.key === "Insert" && event.shiftKey && !event.ctrlKey && !event.altKey);
+    if (!pastes || this.#clipboard.facts.policy?.write !== true) return false;
+    this.#clipboard.pastes();
+    return true;
+  }
+
+  #happened(event: ClipboardEvents): void {
+    switch (event.type) {
+      case "missed":
+        this.#around.notices.add(event.reason === "empty" ? "info" : "warning", missedWords(event.reason, event.limitBytes));
+        break;
+      case "fetched":
+        this.#around.notices.add("info", words.copiedMarked);
+        break;
+      case "changed":
+        break;
+    }
+    this.#show();
+  }
+
+  #show(): void {
+    const { policy, readable, progress } = this.#clipboard.facts;
+    const { panel, pill, clock } = this.#around;
+    panel.hidden = policy === null || (!policy.read && !policy.write);
+    if (policy) say(this.#part("clipboardWay"), words.clipboardWay[policy.read && policy.write ? "both" : policy.write ? "in" : "out"]);
+    this.#part("marked").hidden = policy?.read !== true;
+    this.#part("asks").hidden = policy?.write !== true || readable !== "prompt";
+    this.#since = progress === null ? null : (this.#since ?? clock.nowMs());
+    pill.hidden = this.#since === null || clock.nowMs() - this.#since < SLOW_MS;
+    if (progress !== null) say(pill, words.pasting(Math.floor(progress * 100)));
+  }
+
+  #part(name: string): HTMLElement {
+    return this.#around.panel.querySelector<HTMLElement>(`[data-part="${name}"]`) ?? missing(name);
+  }
+}
+
+function missedWords(reason: Extract<ClipboardEvents, { type: "missed" }>["reason"], limitBytes: number): string {
+  if (reason !== "tooLarge") return words.clipboardMissed[reason];
+  const megabytes = limitBytes / 1e6;
+  return words.clipboardMissed.tooLarge(words.megabytes(figure(megabytes, megabytes < 10 ? 1 : 0)));
+}
