@@ -59,6 +59,8 @@ pub struct Sources {
     pub audio: watch::Receiver<AudioStatus>,
     /// Keyboard and pointer.
     pub input: Input,
+    /// The screen.
+    pub screen: watch::Receiver<vdi_protocol::screen::Screen>,
     /// Encoded frames.
     pub frames: Arc<AtomicU64>,
     /// The element that knows the age of frames.
@@ -131,6 +133,7 @@ impl Board {
             last_input_seconds_ago: last_input,
             seconds_without_page: snapshot.alone_since.map(|since| since.elapsed().as_secs_f64()),
             display: Some(sources.display.get()),
+            screen: sources.screen.borrow().clone(),
             encoder: snapshot.encoder,
             latency: sources.ways.borrow().worst.clone(),
             audio: sources.audio.borrow().clone(),

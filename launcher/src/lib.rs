@@ -35,6 +35,7 @@ pub mod port;
 pub mod roles;
 mod run;
 mod runtime_folder;
+pub mod screen;
 pub mod session;
 pub mod settings;
 pub mod telemetry;

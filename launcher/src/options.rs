@@ -244,9 +244,12 @@ pub struct DesktopOptions {
     /// X display to stream when no command is given.
     #[arg(long, env = "DISPLAY", value_name = "DISPLAY")]
     pub display: Option<String>,
-    /// Size of the virtual display in pixels, at most 3840x2160.
+    /// Size of the virtual display in pixels before a page resizes it, at most 3840x2160.
     #[arg(long, env = "SELKIES_DISPLAY_SIZE", default_value = "1920x1080", value_name = "WIDTHxHEIGHT")]
     pub display_size: String,
+    /// Whether the desktop takes the size and the scale of the window of the page in control: `true`, `false`, or `auto`, which does so with a virtual display and leaves an existing one alone. Each user may switch it off in the page.
+    #[arg(long, env = "SELKIES_ENABLE_RESIZE", default_value = "auto", value_name = "WHETHER", num_args = 0..=1, default_missing_value = "true")]
+    pub enable_resize: String,
     /// Seconds without input after which the session counts as idle; 0 never does.
     #[arg(long, env = "SELKIES_IDLE_AFTER", default_value = "300", value_name = "SECONDS")]
     pub idle_after: String,
@@ -301,9 +304,6 @@ pub struct AcceptedOptions {
     /// Packet loss that the video's forward error correction prepares for, in per cent.
     #[arg(long, env = "SELKIES_VIDEO_PACKETLOSS_PERCENT", value_name = "PER CENT")]
     pub video_packetloss_percent: Option<String>,
-    /// Whether the page may resize the display.
-    #[arg(long, env = "SELKIES_ENABLE_RESIZE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    pub enable_resize: Option<String>,
     /// Whether cursors are logged.
     #[arg(long, env = "SELKIES_DEBUG_CURSORS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub debug_cursors: Option<String>,
@@ -421,9 +421,9 @@ mod tests {
     #[test]
     fn given_options_without_effect_are_listed_and_no_others() {
         let hidden = ["--system-user", "me", "--runtime-folder", "/run/user/1000"];
-        let words = ["--enable-resize", "--port", "0", "--keyframe-distance", "-1"];
+        let words = ["--debug-cursors", "--port", "0", "--keyframe-distance", "-1"];
         let parsed = parse_words(&[&words[..], &hidden].concat());
-        assert_eq!(parsed.without_effect, ["--keyframe-distance", "--enable-resize"]);
+        assert_eq!(parsed.without_effect, ["--keyframe-distance", "--debug-cursors"]);
     }
 
     #[test]

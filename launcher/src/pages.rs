@@ -14,6 +14,7 @@ use vdi_protocol::{
     people,
     phase::Phase,
     reason::FailureReason,
+    screen::Screen,
     settings::Settings,
     status::ConsumerStatus,
 };
@@ -29,6 +30,8 @@ pub struct News {
     pub message: Option<String>,
     /// Columns and rows of the desktop, once they are known.
     pub display: Option<(u32, u32)>,
+    /// The screen, once it was looked at.
+    pub screen: Option<Screen>,
     /// What is encoded, once there is an encoder.
     pub quality: Option<Quality>,
     /// The pointer's shape, if pages draw it.
@@ -297,6 +300,7 @@ impl Pages {
                 Role::Viewer => Policy { read: false, write: false, ..self.clipboard },
             });
             let display = news.display.map(|(width, height)| ToPage::Display { width, height });
+            let screen = news.screen.clone().map(ToPage::Screen);
             let quality = news.quality.clone().map(ToPage::Quality);
             let cursor = news.cursor.clone().map(ToPage::Cursor);
             let settings = news.settings.map(ToPage::Settings);
@@ -308,9 +312,9 @@ impl Pages {
                 messages.push((id.clone(), ToPage::Ending { limit, seconds }));
             }
             messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
-            let all =
-                [Some(session), Some(people.clone()), Some(clipboard), display, quality, cursor, settings];
-            for message in all.into_iter().flatten() {
+            let people = Some(people.clone());
+            let state = [Some(session), people, Some(clipboard), display, screen, quality, cursor, settings];
+            for message in state.into_iter().flatten() {
                 if page.is_news(&message) {
                     messages.push((id.clone(), message));
                 }

@@ -23,6 +23,7 @@ use crate::{
     media::{self, Media},
     pages::{News, Pages},
     port::{self, Server, tls::Certificate},
+    screen::{self, Screen},
     session::{self, Action, Session},
     settings,
     termination::Ended,
@@ -104,6 +105,9 @@ struct Parts {
     audio: Audio,
     input: Input,
     input_thread: InputThread,
+    screen: Screen,
+    /// What the screen is, as its thread tells.
+    screen_state: watch::Receiver<vdi_protocol::screen::Screen>,
     clipboard: Clipboard,
     clipboard_thread: ClipboardThread,
     server: Server,
@@ -137,6 +141,8 @@ impl Parts {
         failures: mpsc::Sender<session::Event>,
     ) -> Result<Self, Error> {
         let (input, input_thread) = connect_input(display, failures.clone()).await?;
+        let screen = screen::start(display, config.resize)
+            .map_err(|err| Error::display(format!("the screen thread cannot be started: {err}")))?;
         let media = Arc::new(Media::new(config, display, proofs(config).as_deref())?);
         let bad_messages = Arc::new(AtomicU64::new(0));
         let (clipboard, clipboard_thread) = share_clipboard(display, config, media.clone())?;
@@ -171,6 +177,7 @@ impl Parts {
             snapshot: watched,
             audio: audio.status.clone(),
             input: input.clone(),
+            screen: screen.state(),
             frames: media.frames(),
             latency: media.latency(),
             ways: latency::watch(media.sink()),
@@ -216,6 +223,8 @@ impl Parts {
             audio,
             input,
             input_thread,
+            screen_state: screen.state(),
+            screen,
             clipboard,
             clipboard_thread,
             server,
@@ -256,6 +265,7 @@ impl Parts {
                     let struck = self.limits.struck(self.activity(), self.now(), Timestamp::now());
                     Some(session::Event::Stop(struck.unwrap_or(why)))
                 }
+                Ok(()) = self.screen_state.changed() => None,
                 _ = ticks.tick() => Some(self.tick()),
             };
             if self.handle(event) {
@@ -343,6 +353,7 @@ impl Parts {
             reason: self.session.reason(),
             message: self.session.message(),
             display: self.display,
+            screen: Some(self.screen_state.borrow().clone()),
             quality: self.encoder.quality(self.now()),
             cursor: self.cursor.clone(),
             settings: Some(self.settings),

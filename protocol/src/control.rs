@@ -6,6 +6,7 @@ use crate::{
     people::People,
     phase::Phase,
     reason::FailureReason,
+    screen::{Screen, Viewport},
     settings::{Settings, Wish},
     status::QualityLimitationReason,
 };
@@ -28,6 +29,8 @@ pub enum FromPage {
     RequestKeyFrame,
     /// The user wants control of keyboard and pointer.
     TakeControl,
+    /// How large the user would have the desktop; whenever that changes, and when the page gets control.
+    Viewport(Viewport),
     /// The user wants something of the session set.
     Settings(Wish),
     /// What the user wants to be called, at most [`crate::limits::MAX_NAME_CHARS`].
@@ -150,6 +153,8 @@ pub enum ToPage {
     People(People),
     /// This page has asked for control, and does not get it.
     ControlRefused,
+    /// What the screen is, and whether its size follows the controller's window; on connect and at every change.
+    Screen(Screen),
     /// What is set, and between which bounds; on connect, at every change, and to a page whose wish was not granted.
     Settings(Settings),
 }

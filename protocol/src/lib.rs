@@ -41,6 +41,7 @@ pub mod parse;
 pub mod people;
 pub mod phase;
 pub mod reason;
+pub mod screen;
 pub mod session_limits;
 pub mod settings;
 pub mod signalling;

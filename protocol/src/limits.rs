@@ -21,6 +21,9 @@ pub const MAX_FRAME_REPORTS: usize = 32;
 /// Columns and rows of a pointer's shape. Browsers show no CSS cursor that is larger.
 pub const MAX_CURSOR_PX: u32 = 128;
 
+/// Monitors that are told of: more than any graphics card has outputs.
+pub const MAX_MONITORS: usize = 16;
+
 /// Largest name that a browser gives itself: a UUID, or 32 hexadecimal digits, with room.
 pub const MAX_CLIENT_BYTES: usize = 64;
 

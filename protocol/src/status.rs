@@ -2,7 +2,7 @@
 
 use crate::{
     connection::ConnectionFailure, control::Role, latency::Leg, phase::Phase, reason::FailureReason,
-    signalling::IceTransportPolicy,
+    screen::Screen, signalling::IceTransportPolicy,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ pub struct Status {
     pub seconds_without_page: Option<f64>,
     /// The X display that is streamed.
     pub display: Option<String>,
+    /// What the screen is, and whether its size follows the controller's window.
+    pub screen: Screen,
     /// The encoder at work; `null` before the first frame.
     pub encoder: Option<EncoderStatus>,
     /// How long frames take to the screen; `null` while none are shown.

@@ -20,6 +20,7 @@ use vdi_protocol::{
     people::{People, Person},
     phase::Phase,
     reason::FailureReason,
+    screen::{Monitor, Screen, Viewport},
     settings::{Choice, ContentHint, Settings, Wish},
     signalling::{
         Continued, ErrorCode, FromConsumer, IceCandidate, IceServer, IceTransportPolicy, MediaPath,
@@ -50,6 +51,24 @@ fn candidate() -> IceCandidate {
         candidate: "candidate:1 1 UDP 2015363327 127.0.0.1 54321 typ host".into(),
         sdp_m_line_index: Some(0),
         sdp_mid: None,
+    }
+}
+
+fn screen() -> Screen {
+    Screen {
+        resizable: true,
+        message: None,
+        max_width: 3840,
+        max_height: 2160,
+        dpi: 144,
+        monitors: vec![Monitor {
+            name: "screen".into(),
+            x: 0,
+            y: 0,
+            width: 2560,
+            height: 1440,
+            primary: true,
+        }],
     }
 }
 
@@ -219,6 +238,7 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             FromPage::Name { name: "Anna".into() },
             FromPage::GiveControl { consumer: "c2".into() },
             FromPage::KeepControl,
+            FromPage::Viewport(Viewport { width: 2560, height: 1440, scale: 1.5 }),
             FromPage::Settings(Wish { bitrate_bps: Some(4_000_000), ..Wish::default() }),
             FromPage::Settings(Wish {
                 bitrate_bps: None,
@@ -328,6 +348,12 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             }),
             ToPage::Ending { limit: Some(SessionLimit::Idle), seconds: 59.5 },
             ToPage::Ending { limit: None, seconds: 0.0 },
+            ToPage::Screen(screen()),
+            ToPage::Screen(Screen {
+                resizable: false,
+                message: Some("The X server has no RANDR extension.".into()),
+                ..Screen::default()
+            }),
         ],
     );
 }
@@ -343,6 +369,7 @@ fn status_stands_on_the_wire_as_in_the_golden_file() {
             last_input_seconds_ago: Some(0.25),
             seconds_without_page: None,
             display: Some(":99".into()),
+            screen: screen(),
             encoder: Some(EncoderStatus {
                 name: "x264enc".into(),
                 hardware: false,

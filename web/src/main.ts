@@ -24,6 +24,10 @@ import { Doctor } from "./doctor/doctor";
 import { BrowserDoctor } from "./doctor/browser";
 import { failureOf } from "./doctor/findings";
 import { Fullscreen } from "./picture/fullscreen";
+import { keepPictureChoices, pictureChoices, pictureDefaults, type PictureChoices } from "./picture/choices";
+import { Resizing } from "./picture/resizing";
+import { View } from "./picture/view";
+import type { ScreenInfo } from "./wire/protocol";
 import { scaleOf } from "./picture/geometry";
 import { clientName } from "./connection/identity";
 import { Keyboard } from "./input/keyboard";
@@ -85,6 +89,9 @@ async function speakChosen(): Promise<void> {
 
 const browserDoctor = new BrowserDoctor({ clock, createPeer: (config) => new RTCPeerConnection(config) });
 
+/** What the server says of the screen, once it has. */
+let screenInfo: ScreenInfo | null = null;
+
 const connection = new Connection(
   signallingUrl(document.baseURI),
   clientName(
@@ -107,6 +114,8 @@ const connection = new Connection(
     switch (event.type) {
       case "begun":
         media.reset();
+        resizing.forget();
+        screenInfo = null;
         share.forget();
         drawer.told(null);
         people.told(null);
@@ -141,6 +150,12 @@ const connection = new Connection(
             focusDesktop();
           },
         });
+        break;
+      case "screen":
+        if (event.message !== undefined && event.message !== screenInfo?.message && resizing.follow && connection.role === "controller") {
+          notices.add("warning", words.keepsSize(event.message));
+        }
+        screenInfo = event;
         break;
       case "clipboard":
         share.allow(event);
@@ -182,6 +197,11 @@ const pointer = new Pointer(stage, { clock, box: () => media.box, picture: () =>
   if (event.channel === "input") share.input(event.message);
   else connection.sendMotion(event.message);
 });
+
+const view = new View(stage, clock, () => {
+  refresh();
+});
+const resizing = new Resizing(clock, (viewport) => connection.sendControl({ type: "viewport", ...viewport }));
 
 const cursor = new Cursor(stage);
 
@@ -242,6 +262,8 @@ const drawer = new Drawer(find("partSettings"), store, (event) => {
       break;
     case "defaults":
       languages.forget();
+      keepPictureChoices(store, pictureDefaults(touch));
+      choosePicture(pictureDefaults(touch));
       break;
   }
 });
@@ -251,6 +273,23 @@ const people = new PeopleList(places, drawer.preferences.name, (event) => {
   if (event.type === "name") drawer.prefer({ name: event.name });
   connection.sendControl(event);
 });
+
+const follow = find<HTMLInputElement>("follow");
+const exact = find<HTMLInputElement>("exact");
+for (const box of [follow, exact]) {
+  box.addEventListener("change", () => {
+    const choices = { follow: follow.checked, scaling: exact.checked ? "exact" : "fit" } as const;
+    keepPictureChoices(store, choices);
+    choosePicture(choices);
+  });
+}
+
+/** The user would have the picture so from now on. */
+function choosePicture(choices: PictureChoices): void {
+  resizing.follow = follow.checked = choices.follow;
+  exact.checked = choices.scaling === "exact";
+  view.scaling = choices.scaling;
+}
 
 const history = new History();
 let statistics: Statistics | null = null;
@@ -346,6 +385,13 @@ function refresh(): void {
   comingEnd.show(state.name === "streaming" ? connection.coming : null, connection.role);
   watching.hidden = state.name !== "streaming" || connection.role !== "viewer";
   const { media: info, display, quality, limitedSeconds, stats, latency, latencySeconds, role, consumers } = connection;
+  const { width, height } = view.room;
+  const controls = state.name === "streaming" && role === "controller";
+  const resizable = screenInfo?.resizable === true;
+  resizing.update({ window: { width, height, scale: window.devicePixelRatio }, controls, resizable });
+  // What the server does not grant is no choice.
+  follow.disabled = controls && !resizable;
+  view.show(display ?? media.size);
   cursor.show(connection.cursor, scaleOf(media.box, media.size, display ?? media.size), window.devicePixelRatio);
   people.show(connection.consumer, role);
   if (tabs.shown === "tabSettings") drawer.show(mayAct);
@@ -426,9 +472,10 @@ if (touch) {
     keys.inputMode = "none";
   });
 }
-publish(connection, media, keyboard);
+publish(connection, media, keyboard, () => screenInfo);
 // The connection comes up meanwhile; nobody should read a sentence in English first.
 prefer();
+choosePicture(pictureChoices(store, touch));
 root.dataset.words = "loading";
 void speakChosen();
 if ("RTCPeerConnection" in window) connection.start();

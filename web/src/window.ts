@@ -4,7 +4,7 @@ import type { Connection, State } from "./connection/connection";
 import type { Size } from "./picture/geometry";
 import type { Keyboard } from "./input/keyboard";
 import type { Media, Sound } from "./picture/media";
-import type { CursorShape, Latency, MediaInfo, PageStats, Quality, Role } from "./wire/protocol";
+import type { CursorShape, Latency, MediaInfo, PageStats, Quality, Role, ScreenInfo } from "./wire/protocol";
 
 export interface Vdi {
   /** As on `<html data-state>`. */
@@ -24,6 +24,8 @@ export interface Vdi {
   readonly quality: Quality | null;
   /** Size of the desktop, if it was told. */
   readonly display: Size | null;
+  /** What the server says of the screen, if it did. */
+  readonly screen: ScreenInfo | null;
   /** Size of the picture as decoded. */
   readonly size: Size;
   readonly sound: Sound;
@@ -46,7 +48,7 @@ declare global {
   }
 }
 
-export function publish(connection: Connection, media: Media, keyboard: Keyboard): void {
+export function publish(connection: Connection, media: Media, keyboard: Keyboard, screen: () => ScreenInfo | null): void {
   const view: Vdi = {
     get state() {
       return connection.state.name;
@@ -74,6 +76,9 @@ export function publish(connection: Connection, media: Media, keyboard: Keyboard
     },
     get display() {
       return connection.display;
+    },
+    get screen() {
+      return screen();
     },
     get size() {
       return media.size;

@@ -27,11 +27,20 @@ impl Checks {
     }
 
     pub(super) fn boolean(&mut self, option: &str, value: &str) -> bool {
+        self.boolean_among(option, value, "true or false")
+    }
+
+    /// The same where the word `auto`, which the caller has looked for, is accepted too.
+    pub(super) fn boolean_or_auto(&mut self, option: &str, value: &str) -> bool {
+        self.boolean_among(option, value, "true, false or auto")
+    }
+
+    fn boolean_among(&mut self, option: &str, value: &str, accepted: &str) -> bool {
         match value.to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => true,
             "false" | "0" | "no" | "off" => false,
             _ => {
-                self.refuse(option, value, "true or false");
+                self.refuse(option, value, accepted);
                 false
             }
         }

@@ -22,7 +22,7 @@ use vdi_protocol::reason::FailureReason;
 /// Largest virtual display; Xvfb allocates it at the start and takes no larger one later.
 pub const MAX_DISPLAY: Size = Size { width_px: 3840, height_px: 2160 };
 /// Smallest virtual display that a hardware encoder takes.
-const MIN_DISPLAY: Size = Size { width_px: 160, height_px: 120 };
+pub const MIN_DISPLAY: Size = Size { width_px: 160, height_px: 120 };
 
 /// Text that must not reach a log.
 #[derive(Clone, PartialEq, Eq)]
@@ -103,6 +103,8 @@ pub struct Config {
     pub control_policy: ControlPolicy,
     /// The desktop.
     pub desktop: Desktop,
+    /// Whether its size follows the window of the page in control.
+    pub resize: bool,
     /// The video.
     pub video: Video,
     /// The sound.
@@ -149,6 +151,7 @@ impl Config {
         let builtin_turn = checks.boolean("builtin-turn", &options.network.builtin_turn);
         notes.extend(network::no_way(&ice, builtin_turn));
         let metrics_port = metrics_port(&mut checks, &options);
+        let desktop = desktop(&mut checks, &options);
         let config = Self {
             address: checks_address(&mut checks, &options.server.addr),
             port: checks.number("port", &options.server.port, (0, u16::MAX)),
@@ -161,7 +164,8 @@ impl Config {
                 &[("take", ControlPolicy::Take), ("ask", ControlPolicy::Ask)],
             ),
             max_consumers: checks.number("max-consumers", &options.server.max_consumers, (1, 256)),
-            desktop: desktop(&mut checks, &options),
+            resize: resize(&mut checks, &options, &desktop),
+            desktop,
             video,
             audio: media::audio(&mut checks, &options),
             sharing: sharing::sharing(&mut checks, &options),
@@ -240,6 +244,16 @@ fn desktop(checks: &mut Checks, options: &Options) -> Desktop {
     Desktop::Existing { display: display.unwrap_or_default() }
 }
 
+/// A display of our own may be resized unless somebody forbids it; one that others look at as well only if somebody wants it.
+fn resize(checks: &mut Checks, options: &Options, desktop: &Desktop) -> bool {
+    let value = &options.desktop.enable_resize;
+    if value == "auto" {
+        matches!(desktop, Desktop::Virtual { .. })
+    } else {
+        checks.boolean_or_auto("enable-resize", value)
+    }
+}
+
 fn display_size(checks: &mut Checks, value: &str) -> Size {
     let parsed = value.split_once('x').and_then(|(width, height)| {
         Some(Size { width_px: width.parse().ok()?, height_px: height.parse().ok()? })
@@ -295,6 +309,17 @@ pub(crate) mod tests {
         ] {
             assert!(err.message.contains(part), "{part} is missing in:\n{err}");
         }
+    }
+
+    #[test]
+    fn virtual_display_follows_the_window_and_an_existing_one_only_when_told_to() {
+        let resize = |words: &[&str]| resolve(words).unwrap().resize;
+        assert!(resize(&["--", "xterm"]));
+        assert!(!resize(&["--enable-resize=false", "--", "xterm"]));
+        assert!(!resize(&["--display=:0"]));
+        assert!(resize(&["--display=:0", "--enable-resize"]));
+        let err = resolve(&["--enable-resize=often"]).unwrap_err();
+        assert!(err.message.contains(r#"--enable-resize "often": accepted is true, false or auto"#), "{err}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use restart::{Next, RestartPolicy};
 use std::{
     ffi::OsString,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{
@@ -26,21 +26,37 @@ use xvfb::Xvfb;
 /// Name of the display, such as `:0`. A virtual display that is started again may find its number taken by another
 /// session, and then has another one; whoever connects asks first.
 #[derive(Debug, Clone)]
-pub struct DisplayName(Arc<Mutex<String>>);
+pub struct DisplayName(Arc<Mutex<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    name: String,
+    /// The size that it has been given since it was started, and has again when it is started again.
+    size: Option<config::Size>,
+}
 
 impl DisplayName {
     /// A display of this name.
     pub fn new(name: impl Into<String>) -> Self {
-        Self(Arc::new(Mutex::new(name.into())))
+        Self(Arc::new(Mutex::new(Known { name: name.into(), size: None })))
     }
 
     /// What it is called now.
     pub fn get(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.known().name.clone()
+    }
+
+    /// It has been given this size, which is kept if it has to be started again.
+    pub fn keep_size(&self, size: config::Size) {
+        self.known().size = Some(size);
     }
 
     fn set(&self, name: &str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = name.to_owned();
+        self.known().name = name.to_owned();
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -158,7 +174,8 @@ async fn supervise(
             () = tokio::time::sleep(pause) => {}
             _ = &mut stopped => break None,
         }
-        let (size, authority) = (programme.size, &programme.authority);
+        let size = programme.display.known().size.unwrap_or(programme.size);
+        let authority = &programme.authority;
         let next = match xvfb::start(size, authority, Some(&xvfb.display)).await {
             Ok(next) => Ok(next),
             // Another session has taken the number while it was free.

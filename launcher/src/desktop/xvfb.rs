@@ -1,10 +1,11 @@
-//! Shell: starts Xvfb and sets its size. It chooses a free display number itself, or takes the one of its predecessor,
+//! Shell: starts Xvfb and has its size set. It chooses a free display number itself, or takes the one of its predecessor,
 //! and tells it through a pipe.
 
 use super::process;
 use crate::{
     config::{MAX_DISPLAY, Size},
     error::Error,
+    screen::{randr::Randr, sizing::PLAIN_DPI},
 };
 use nix::unistd::Pid;
 use std::{collections::VecDeque, path::Path, process::Stdio, time::Duration};
@@ -12,10 +13,6 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader},
     process::Child,
     task::JoinHandle,
-};
-use x11rb::{
-    connection::Connection,
-    protocol::randr::{ConnectionExt as _, ModeInfo},
 };
 
 /// Time for Xvfb to come up; it takes about 0.1 s on a slow machine.
@@ -55,7 +52,8 @@ pub async fn start(size: Size, authority: &Path, display: Option<&str>) -> Resul
     match read_display(&mut child).await {
         Some(display) => {
             let name = display.clone();
-            let resized = tokio::task::spawn_blocking(move || set_size(&name, size)).await;
+            let resized =
+                tokio::task::spawn_blocking(move || Randr::connect(&name)?.set_size(size, PLAIN_DPI)).await;
             match resized {
                 Ok(Ok(())) => Ok(Xvfb { display, child, group }),
                 Ok(Err(err)) => {
@@ -106,63 +104,4 @@ async fn log_lines(stderr: impl AsyncRead + Unpin) -> VecDeque<String> {
         }
     }
     kept
-}
-
-/// Sets the size through RANDR: a mode of that size on the only output.
-fn set_size(display: &str, size: Size) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let (connection, screen) = x11rb::connect(Some(display))?;
-    let root = connection.setup().roots[screen].root;
-    connection.randr_query_version(1, 3)?.reply()?;
-    let name = size.to_string();
-    let mode = ModeInfo {
-        width: size.width_px,
-        height: size.height_px,
-        htotal: size.width_px,
-        vtotal: size.height_px,
-        // Every name is shorter than 16 characters.
-        name_len: name.len() as u16,
-        ..ModeInfo::default()
-    };
-    let mode = connection.randr_create_mode(root, mode, name.as_bytes())?.reply()?.mode;
-    let resources = connection.randr_get_screen_resources_current(root)?.reply()?;
-    let (Some(&output), Some(&crtc)) = (resources.outputs.first(), resources.crtcs.first()) else {
-        return Err("the display has no output".into());
-    };
-    connection.randr_add_output_mode(output, mode)?.check()?;
-    let time = resources.config_timestamp;
-    // The screen can shrink only while no output needs the old size.
-    let off = connection.randr_set_crtc_config(
-        crtc,
-        x11rb::CURRENT_TIME,
-        time,
-        0,
-        0,
-        0,
-        x11rb::protocol::randr::Rotation::ROTATE0,
-        &[],
-    )?;
-    off.reply()?;
-    let (width_mm, height_mm) = (mm_at_96_dpi(size.width_px), mm_at_96_dpi(size.height_px));
-    connection.randr_set_screen_size(root, size.width_px, size.height_px, width_mm, height_mm)?.check()?;
-    let on = connection.randr_set_crtc_config(
-        crtc,
-        x11rb::CURRENT_TIME,
-        time,
-        0,
-        0,
-        mode,
-        x11rb::protocol::randr::Rotation::ROTATE0,
-        &[output],
-    )?;
-    on.reply()?;
-    let got = x11rb::protocol::xproto::ConnectionExt::get_geometry(&connection, root)?.reply()?;
-    if (got.width, got.height) != (size.width_px, size.height_px) {
-        return Err(format!("it stays at {}x{}", got.width, got.height).into());
-    }
-    Ok(())
-}
-
-/// Toolkits take their scale from the size in millimetres; 96 dots per inch is what they expect of a plain screen.
-fn mm_at_96_dpi(pixels: u16) -> u32 {
-    (f64::from(pixels) * 25.4 / 96.0).round() as u32
 }

@@ -21,6 +21,10 @@ impl Parts {
             Ok(FromPage::GiveControl { consumer }) => self.pages.give_control(page, &consumer),
             Ok(FromPage::KeepControl) => self.pages.keep_control(page),
             Ok(FromPage::Name { name }) => self.pages.call(page, &name),
+            // A viewer's window is nobody's business but its own.
+            Ok(FromPage::Viewport(viewport)) if self.pages.controller() == Some(page) => {
+                self.screen.wish(viewport);
+            }
             Ok(FromPage::Settings(wish)) => {
                 // Who only watches sets nothing, and is told so by what holds.
                 if self.pages.controller() == Some(page) {
@@ -29,7 +33,11 @@ impl Parts {
                 self.pages.remind_of_settings(page);
             }
             Ok(
-                FromPage::Ping { .. } | FromPage::Stats(_) | FromPage::Frames(_) | FromPage::RequestKeyFrame,
+                FromPage::Viewport(_)
+                | FromPage::Ping { .. }
+                | FromPage::Stats(_)
+                | FromPage::Frames(_)
+                | FromPage::RequestKeyFrame,
             ) => {}
             Err(error) => {
                 tracing::debug!(page, "{error}");

@@ -67,6 +67,8 @@ impl Parts {
         self.input.stop();
         let thread = self.input_thread;
         bounded("the input", move || thread.join()).await;
+        let screen = self.screen;
+        bounded("the screen", move || screen.stop()).await;
         let media = self.media;
         bounded("the pipeline", move || media.stop()).await;
         let now = self.began.elapsed();

@@ -10,5 +10,6 @@ mod input;
 mod options;
 mod port;
 mod program;
+mod screen;
 mod turn;
 mod xserver;

@@ -86,8 +86,8 @@ fn required_hardware_that_is_missing_fails_with_its_reason() {
 
 #[test]
 fn options_without_effect_get_one_notice() {
-    let (_, log, _) = fails("notice", &["--enable-resize", "--gpu-id=0", "--port=0"]);
+    let (_, log, _) = fails("notice", &["--debug-cursors", "--gpu-id=0", "--port=0"]);
     let notices: Vec<_> = log.lines().filter(|line| line.contains("without effect")).collect();
     assert_eq!(notices.len(), 1, "{log}");
-    assert!(notices[0].contains("--enable-resize") && notices[0].contains("--gpu-id"), "{log}");
+    assert!(notices[0].contains("--debug-cursors") && notices[0].contains("--gpu-id"), "{log}");
 }

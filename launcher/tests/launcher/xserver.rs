@@ -13,18 +13,24 @@ pub struct XServer {
 impl XServer {
     /// On a free display.
     pub fn start() -> Self {
-        Self::on(None)
+        Self::on(None, &[])
+    }
+
+    /// The same, with words of its own.
+    pub fn start_with(words: &[&str]) -> Self {
+        Self::on(None, words)
     }
 
     /// On the display of one that is gone.
     pub fn start_again(&mut self) {
-        *self = Self::on(Some(&self.display));
+        *self = Self::on(Some(&self.display), &[]);
     }
 
-    fn on(display: Option<&str>) -> Self {
+    fn on(display: Option<&str>, words: &[&str]) -> Self {
         let mut child = Command::new("Xvfb")
             .args(display)
             .args(["-displayfd", "1", "-screen", "0", "1280x720x24", "-noreset", "-nolisten", "tcp"])
+            .args(words)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

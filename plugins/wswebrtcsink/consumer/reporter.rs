@@ -121,6 +121,7 @@ impl Reports for Reporter {
                 Ok(
                     FromPage::TakeControl
                     | FromPage::Settings(_)
+                    | FromPage::Viewport(_)
                     | FromPage::Name { .. }
                     | FromPage::GiveControl { .. }
                     | FromPage::KeepControl,

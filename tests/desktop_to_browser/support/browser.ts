@@ -126,9 +126,10 @@ export class Chromium {
   }
 
   /** The same, without going there yet. */
-  async prepare(server: Server, { viewport, password, ignoreHTTPSErrors = false, locale = "en-US" }: ViewerOptions = {}): Promise<Viewer> {
+  async prepare(server: Server, { viewport, deviceScaleFactor, password, ignoreHTTPSErrors = false, locale = "en-US" }: ViewerOptions = {}): Promise<Viewer> {
     const context = await this.browser.newContext({
       viewport: viewport ?? { width: 1280, height: 720 },
+      ...(deviceScaleFactor !== undefined && { deviceScaleFactor }),
       ignoreHTTPSErrors,
       locale,
       ...(server.user && { httpCredentials: { username: server.user, password: password ?? server.password } }),
@@ -207,6 +208,8 @@ export function look([columns, rows]: readonly [number, number]): Shown {
 
 export interface ViewerOptions {
   viewport?: { width: number; height: number };
+  /** Pixels of the screen in a CSS pixel. */
+  deviceScaleFactor?: number;
   password?: string;
   /** As somebody does who has compared the fingerprint. */
   ignoreHTTPSErrors?: boolean;

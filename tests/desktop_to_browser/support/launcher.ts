@@ -26,6 +26,7 @@ export interface Status {
   lastInputSecondsAgo: number | null;
   secondsWithoutPage: number | null;
   display: string | null;
+  screen: ScreenStatus;
   encoder: EncoderStatus | null;
   latency: LatencyStatus | null;
   audio: { running: boolean; message: string | null };
@@ -33,6 +34,16 @@ export interface Status {
   tls: { source: string; fingerprint: string; notAfter: string; message: string | null } | null;
   consumers: { id: string; role: string; connected: boolean; media: ConsumerMedia | null }[];
   connection: { failures: Record<string, number> };
+}
+
+/** What the screen is, as protocol/src/screen.rs has it. */
+export interface ScreenStatus {
+  resizable: boolean;
+  message?: string;
+  maxWidth: number;
+  maxHeight: number;
+  dpi: number;
+  monitors: { name: string; x: number; y: number; width: number; height: number; primary: boolean }[];
 }
 
 /** What reaches a page, as it says. */
@@ -128,6 +139,8 @@ export class Launcher {
         SELKIES_PORT: "0",
         // What two cores can do beside three browsers that decode it.
         SELKIES_FRAMERATE: "30",
+        // The size of the desktop is the test's.
+        SELKIES_ENABLE_RESIZE: "false",
         // Nor may a busy machine make the picture worse under a test that is about something else.
         SELKIES_MAX_CPU: "0",
         SELKIES_MAX_LATENCY: "0",

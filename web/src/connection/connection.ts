@@ -56,7 +56,6 @@ export class Connection {
   #latencyAtMs = 0;
   /** The pointer's shape, if it is not drawn into the picture. */
   cursor: CursorShape | null = null;
-
   /** The limit that will end the session, and when; `null` while none is near. */
   coming: Coming | null = null;
 

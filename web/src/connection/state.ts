@@ -37,6 +37,7 @@ export type ConnectionEvent =
   | { type: "controlTaken"; sameUser: boolean }
   /** Messages have not reached the server for a while; the media goes on. */
   | { type: "cut" }
+  | Extract<ToPage, { type: "screen" }>
   | { type: "track"; track: MediaStreamTrack; receiver: RTCRtpReceiver }
   | { type: "notice"; level: NoticeLevel; text: string; once?: string }
   /** What this page may do with the clipboard. */

@@ -10,6 +10,8 @@ export const SUBPROTOCOL = "vdi.1";
 export const MAX_HELD_KEYS = 64;
 /** Frames in one report. */
 export const MAX_FRAME_REPORTS = 32;
+/** Monitors that are told of. */
+export const MAX_MONITORS = 16;
 /** Columns and rows of a pointer's shape. */
 export const MAX_CURSOR_PX = 128;
 
@@ -204,6 +206,30 @@ export const cursorReader = struct(cursor);
 /** The pointer's shape: a PNG in base64, or a width of 0 for a pointer that is invisible. */
 export type CursorShape = Read<typeof cursorReader>;
 
+const viewport = { width: u32, height: u32, scale: number };
+export const viewportReader = struct(viewport);
+/** The window, as large as the user would have the desktop, in pixels of the screen. */
+export type Viewport = Read<typeof viewportReader>;
+
+const monitor = struct({
+  name: byDefault(text, ""),
+  x: byDefault(u32, 0),
+  y: byDefault(u32, 0),
+  width: byDefault(u32, 0),
+  height: byDefault(u32, 0),
+  primary: byDefault(flag, false),
+});
+const screen = {
+  resizable: byDefault(flag, false),
+  message: optional(text),
+  maxWidth: byDefault(u32, 0),
+  maxHeight: byDefault(u32, 0),
+  dpi: byDefault(u32, 0),
+  monitors: byDefault(list(monitor, MAX_MONITORS), []),
+};
+export const screenReader = struct(screen);
+/** What the screen is, and whether its size follows the controller's window. */
+export type ScreenInfo = Read<typeof screenReader>;
 const contentHint = oneOf(["auto", "motion", "text"]);
 /** What is given up first when the bit rate is short. */
 export type ContentHint = Read<typeof contentHint>;
@@ -236,6 +262,7 @@ export const fromPage = tagged({
   giveControl: { consumer: text },
   keepControl: {},
   name: { name: text },
+  viewport,
   settings: { bitrateBps: optional(count), framerate: optional(u32), contentHint: optional(contentHint) },
 });
 export type FromPage = Read<typeof fromPage>;
@@ -296,6 +323,7 @@ export const toPage = tagged({
   pong: { id: u32, receivedUs: optional(count), sentUs: optional(count) },
   latency,
   cursor,
+  screen,
   media,
   session: { phase, reason: optional(failureReason), message: optional(text), role, consumers: u32 },
   controlTaken: { sameUser: flag },
@@ -367,6 +395,7 @@ export const status = struct({
   lastInputSecondsAgo: byDefault(nullable(number), null),
   secondsWithoutPage: byDefault(nullable(number), null),
   display: byDefault(nullable(text), null),
+  screen: byDefault(screenReader, { resizable: false, maxWidth: 0, maxHeight: 0, dpi: 0, monitors: [] }),
   encoder: byDefault(
     nullable(
       struct({

@@ -185,6 +185,14 @@ export const page: PageWords = {
   people: (count) => (count === 1 ? "allein" : `${count} verbunden`),
   unknown: "–",
 
+  // The screen.
+  settingsOfScreen: "Bildschirm",
+  followWindow: "Desktop folgt dem Fenster",
+  followWindowHint: "Der Desktop nimmt die Größe dieses Fensters an, damit alles scharf ist. Sonst wird er eingepasst.",
+  pixelForPixel: "Pixel für Pixel",
+  pixelForPixelHint: "Jedes Pixel des Desktops ist eines dieses Bildschirms. Was keinen Platz hat, kommt, wenn der Zeiger an den Rand geht.",
+  keepsSize: (why) => `${why} Er wird stattdessen eingepasst.`,
+
   fullscreen: "Vollbild",
   leaveFullscreen: "Vollbild verlassen",
   soundOn: "Ton an",

@@ -192,6 +192,14 @@ export const page = {
   people: (count: number) => (count === 1 ? "alone" : `${count} connected`),
   unknown: "–",
 
+  // The screen.
+  settingsOfScreen: "Screen",
+  followWindow: "Desktop follows the window",
+  followWindowHint: "The desktop takes the size of this window, so that everything is sharp. Otherwise it is scaled to fit.",
+  pixelForPixel: "Pixel for pixel",
+  pixelForPixelHint: "Each pixel of the desktop is one of this screen. What has no room comes when the pointer goes to the edge.",
+  keepsSize: (why: string) => `${why} It is scaled to fit instead.`,
+
   fullscreen: "Full screen",
   leaveFullscreen: "Leave full screen",
   soundOn: "Sound on",

@@ -185,6 +185,14 @@ export const page: PageWords = {
   people: (count) => (count === 1 ? "a solas" : `${count} en línea`),
   unknown: "–",
 
+  // The screen.
+  settingsOfScreen: "Pantalla",
+  followWindow: "El escritorio sigue a la ventana",
+  followWindowHint: "El escritorio toma el tamaño de esta ventana, para que todo se vea nítido. Si no, se ajusta a ella.",
+  pixelForPixel: "Píxel a píxel",
+  pixelForPixelHint: "Cada píxel del escritorio es uno de esta pantalla. Lo que no cabe aparece al llevar el puntero al borde.",
+  keepsSize: (why) => `${why} Se ajusta a la ventana.`,
+
   fullscreen: "Pantalla completa",
   leaveFullscreen: "Salir de pantalla completa",
   soundOn: "Sonido activado",

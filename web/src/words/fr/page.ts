@@ -185,6 +185,14 @@ export const page: PageWords = {
   people: (count) => (count === 1 ? "seul" : `${count} connectés`),
   unknown: "–",
 
+  // The screen.
+  settingsOfScreen: "Écran",
+  followWindow: "Le bureau suit la fenêtre",
+  followWindowHint: "Le bureau prend la taille de cette fenêtre, pour que tout soit net. Sinon, il est ajusté à la fenêtre.",
+  pixelForPixel: "Pixel pour pixel",
+  pixelForPixelHint: "Chaque pixel du bureau est un pixel de cet écran. Ce qui dépasse apparaît quand le pointeur va au bord.",
+  keepsSize: (why) => `${why} Il est ajusté à la fenêtre.`,
+
   fullscreen: "Plein écran",
   leaveFullscreen: "Quitter le plein écran",
   soundOn: "Son activé",

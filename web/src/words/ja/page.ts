@@ -184,6 +184,14 @@ export const page: PageWords = {
   people: (count) => (count === 1 ? "1 人のみ" : `${count} 人が接続中`),
   unknown: "–",
 
+  // The screen.
+  settingsOfScreen: "画面",
+  followWindow: "デスクトップをウィンドウに合わせる",
+  followWindowHint: "デスクトップがこのウィンドウの大きさになり、すべてが鮮明に表示されます。オフの場合は拡大縮小されます。",
+  pixelForPixel: "ピクセル等倍",
+  pixelForPixelHint: "デスクトップの 1 ピクセルが画面の 1 ピクセルになります。収まらない部分は、ポインターを端に動かすと表示されます。",
+  keepsSize: (why) => `${why} 代わりに拡大縮小して表示します。`,
+
   fullscreen: "全画面表示",
   leaveFullscreen: "全画面表示を終了",
   soundOn: "音声オン",

@@ -184,6 +184,14 @@ export const page: PageWords = {
   people: (count) => (count === 1 ? "仅您一人" : `${count} 人在线`),
   unknown: "–",
 
+  // The screen.
+  settingsOfScreen: "屏幕",
+  followWindow: "桌面跟随窗口",
+  followWindowHint: "桌面采用此窗口的大小，画面因此清晰；否则缩放以适应窗口。",
+  pixelForPixel: "逐像素显示",
+  pixelForPixelHint: "桌面的每个像素对应此屏幕的一个像素。放不下的部分在指针移到边缘时出现。",
+  keepsSize: (why) => `${why} 改为缩放以适应窗口。`,
+
   fullscreen: "全屏",
   leaveFullscreen: "退出全屏",
   soundOn: "声音已开启",

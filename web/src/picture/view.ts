@@ -1,0 +1,104 @@
+// Shell: gives the picture its place on the stage, watches how much room there is, in pixels of the screen, and scrolls a
+// picture that is larger than the room when the pointer is at an edge.
+import type { Cancel, Clock } from "../clock";
+import type { Place, Size } from "./geometry";
+import { overflow, place, scrolled, type Room, type Scaling } from "./layout";
+
+export class View {
+  #stage: HTMLElement;
+  #clock: Clock;
+  #callback: () => void;
+  #scaling: Scaling = "fit";
+  #room: Room = { width: 0, height: 0, density: 1 };
+  #desktop: Size = { width: 0, height: 0 };
+  /** What is scrolled away, in pixels of the screen. */
+  #offset: Place = { x: 0, y: 0 };
+  /** Where the pointer is on the stage, in CSS pixels. */
+  #pointer: Place | null = null;
+  #frame: Cancel | null = null;
+
+  /** The callback: room or place have changed. */
+  constructor(stage: HTMLElement, clock: Clock, callback: () => void) {
+    this.#stage = stage;
+    this.#clock = clock;
+    this.#callback = callback;
+    const observer = new ResizeObserver(([entry]) => {
+      if (entry) this.#measured(entry);
+    });
+    try {
+      observer.observe(stage, { box: "device-pixel-content-box" });
+    } catch {
+      // Safari does not tell in pixels of the screen.
+      observer.observe(stage);
+    }
+    stage.addEventListener("pointermove", ({ clientX, clientY }) => {
+      this.#pointer = { x: clientX, y: clientY };
+      this.#scroll();
+    });
+    stage.addEventListener("pointerleave", () => {
+      this.#pointer = null;
+    });
+  }
+
+  /** The room for the picture. */
+  get room(): Room {
+    return this.#room;
+  }
+
+  get scaling(): Scaling {
+    return this.#scaling;
+  }
+
+  set scaling(scaling: Scaling) {
+    this.#scaling = scaling;
+    this.#lay();
+  }
+
+  /** The picture shows a desktop of this size. */
+  show(desktop: Size): void {
+    if (desktop.width === this.#desktop.width && desktop.height === this.#desktop.height) return;
+    this.#desktop = desktop;
+    this.#lay();
+  }
+
+  #measured(entry: ResizeObserverEntry): void {
+    const { width, height } = entry.contentRect;
+    // Safari has no such thing.
+    const [exact] = (entry as Partial<ResizeObserverEntry>).devicePixelContentBoxSize ?? [];
+    const density = window.devicePixelRatio;
+    // The stage has no padding and no border, and text runs along its width.
+    const isDense = exact !== undefined && Math.abs(exact.inlineSize - width * density) < 1 && Math.abs(exact.blockSize - height * density) < 1;
+    // A browser that plays another screen than it has (its developer's tools do) tells the pixels of the one that it has.
+    this.#room = isDense
+      ? { width: exact.inlineSize, height: exact.blockSize, density }
+      : { width: Math.round(width * density), height: Math.round(height * density), density };
+    this.#lay();
+  }
+
+  #lay(): void {
+    const { style } = this.#stage;
+    const shown = this.#room.width > 0 && this.#desktop.width > 0;
+    const rect = shown ? place(this.#room, this.#desktop, this.#scaling, this.#offset) : null;
+    for (const side of ["left", "top", "width", "height"] as const) {
+      if (rect) style.setProperty(`--picture-${side}`, `${rect[side]}px`);
+      else style.removeProperty(`--picture-${side}`);
+    }
+    this.#callback();
+  }
+
+  /** Goes on from frame to frame for as long as the pointer pulls. */
+  #scroll(): void {
+    if (this.#frame || this.#scaling !== "exact") return;
+    this.#frame = this.#clock.frame(() => {
+      this.#frame = null;
+      const { width, height, density } = this.#room;
+      if (!this.#pointer) return;
+      const room = { width: width / density, height: height / density };
+      const next = scrolled(this.#offset, overflow(this.#room, this.#desktop), this.#pointer, room, density);
+      if (next.x === this.#offset.x && next.y === this.#offset.y) return;
+      this.#offset = next;
+      this.#lay();
+      this.#scroll();
+    });
+  }
+}
