@@ -20,6 +20,7 @@ pub mod desktop;
 pub mod doctor;
 pub mod encoder;
 pub mod error;
+pub mod files;
 pub mod gpu;
 pub mod http;
 pub mod ice;

@@ -10,6 +10,7 @@ use vdi_protocol::{
     clipboard::Policy,
     control::{Cursor, NoticeLevel, Quality, Role, ToPage},
     environment::WHEP_PREFIX,
+    files,
     limits::MAX_BAD_MESSAGES,
     people,
     phase::Phase,
@@ -34,6 +35,8 @@ pub struct News {
     pub screen: Option<Screen>,
     /// What is encoded, once there is an encoder.
     pub quality: Option<Quality>,
+    /// What the page in control may do with files.
+    pub files: files::Policy,
     /// The pointer's shape, if pages draw it.
     pub cursor: Option<Cursor>,
     /// What is set, and between which bounds.
@@ -299,6 +302,10 @@ impl Pages {
                 Role::Controller => self.clipboard,
                 Role::Viewer => Policy { read: false, write: false, ..self.clipboard },
             });
+            let files = ToPage::Files(match self.roles.role(id) {
+                Role::Controller => news.files.clone(),
+                Role::Viewer => files::Policy { max_bytes: news.files.max_bytes, ..files::Policy::default() },
+            });
             let display = news.display.map(|(width, height)| ToPage::Display { width, height });
             let screen = news.screen.clone().map(ToPage::Screen);
             let quality = news.quality.clone().map(ToPage::Quality);
@@ -313,8 +320,9 @@ impl Pages {
             }
             messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
             let people = Some(people.clone());
-            let state = [Some(session), people, Some(clipboard), display, screen, quality, cursor, settings];
-            for message in state.into_iter().flatten() {
+            let shared = [Some(session), people, Some(clipboard), Some(files)];
+            let state = [display, screen, quality, cursor, settings];
+            for message in shared.into_iter().chain(state).flatten() {
                 if page.is_news(&message) {
                     messages.push((id.clone(), message));
                 }

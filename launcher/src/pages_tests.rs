@@ -7,7 +7,9 @@ fn told(pages: &mut Pages, phase: Phase) -> Vec<(String, Option<(Role, u32)>)> {
     let news = News { phase, ..News::default() };
     let messages = pages.tell(&news).into_iter();
     messages
-        .filter(|(_, message)| !matches!(message, ToPage::People(_) | ToPage::Clipboard(_)))
+        .filter(|(_, message)| {
+            !matches!(message, ToPage::People(_) | ToPage::Clipboard(_) | ToPage::Files(_))
+        })
         .map(|(id, message)| match message {
             ToPage::Session { role, consumers, .. } => (id, Some((role, consumers))),
             _ => (id, None),
@@ -104,6 +106,7 @@ fn size_and_quality_are_told_on_connect_and_when_they_change_but_not_as_time_pas
         [
             ToPage::Session { .. },
             ToPage::Clipboard(_),
+            ToPage::Files(_),
             ToPage::Display { width: 1920, height: 1080 },
             ToPage::Quality(_)
         ]

@@ -15,6 +15,7 @@ use crate::{
     doctor,
     encoder::Story,
     error::Error,
+    files::{self, Files},
     http::{self, auth, service::Service},
     ice::{self, Ice},
     input::{Input, InputThread},
@@ -110,6 +111,9 @@ struct Parts {
     screen_state: watch::Receiver<vdi_protocol::screen::Screen>,
     clipboard: Clipboard,
     clipboard_thread: ClipboardThread,
+    files: Files,
+    /// What the page in control may do with files.
+    files_policy: vdi_protocol::files::Policy,
     server: Server,
     controller: Option<String>,
     /// The task of the TURN server's UDP listener.
@@ -189,7 +193,10 @@ impl Parts {
             connections: connections.clone(),
             turn: relay.clone(),
         });
-        let routes = http::routes(board.clone()).or(wswebrtcsink::routes(media.sink()));
+        let files = Files::new(&config.sharing);
+        let routes = http::routes(board.clone())
+            .or(files::routes(files.clone()))
+            .or(wswebrtcsink::routes(media.sink()));
         let exporter = match config.metrics_port {
             Some(port) => Some(http::exporter::start(config.address, port, board.clone()).await?),
             None => None,
@@ -227,6 +234,8 @@ impl Parts {
             screen,
             clipboard,
             clipboard_thread,
+            files_policy: files.set_controller(None)?,
+            files,
             server,
             controller: None,
             turn_listener,
@@ -281,6 +290,7 @@ impl Parts {
     fn tick(&mut self) -> session::Event {
         let now = self.now();
         self.board.tick();
+        self.files.tick();
         self.pages.tick(now);
         self.read_limits();
         let waits = self.session.phase() == Phase::Starting && self.session.lost_since().is_none();
@@ -343,6 +353,10 @@ impl Parts {
         if controller != self.controller {
             self.input.set_controller(controller.as_deref());
             self.clipboard.set_controller(controller.as_deref());
+            match self.files.set_controller(controller.as_deref()) {
+                Ok(policy) => self.files_policy = policy,
+                Err(error) => tracing::error!("files are not shared: {error}"),
+            }
             self.media.set_controller(controller.as_deref());
             self.controller = controller;
         }
@@ -356,6 +370,7 @@ impl Parts {
             screen: Some(self.screen_state.borrow().clone()),
             quality: self.encoder.quality(self.now()),
             cursor: self.cursor.clone(),
+            files: self.files_policy.clone(),
             settings: Some(self.settings),
             ending: self
                 .limits

@@ -1,7 +1,7 @@
 //! The wire: the reliable channel `control` between page and server: pings, statistics, state.
 
 use crate::{
-    clipboard,
+    clipboard, files,
     latency::{FrameReports, Latency},
     people::People,
     phase::Phase,
@@ -147,6 +147,8 @@ pub enum ToPage {
     },
     /// What the page may do with the clipboard; on connect and at every change.
     Clipboard(clipboard::Policy),
+    /// What the page may do with files, and where; on connect and at every change.
+    Files(files::Policy),
     /// The pointer's shape, for pages into whose picture it is not drawn; on connect and at every change.
     Cursor(Cursor),
     /// Who is here, and who asks for control; on connect and at every change.

@@ -34,6 +34,7 @@ pub mod connection;
 pub mod control;
 pub mod doctor;
 pub mod environment;
+pub mod files;
 pub mod input;
 pub mod latency;
 pub mod limits;

@@ -4,17 +4,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[path = "golden/broker.rs"]
+mod broker;
 #[path = "golden/share.rs"]
 mod share;
 
 use serde::{Serialize, de::DeserializeOwned};
 use std::{collections::BTreeMap, fmt::Debug, path::Path};
 use vdi_protocol::{
-    broker::{FromBroker, ToBroker},
     clipboard,
     connection::ConnectionFailure,
     control::{Cursor, FromPage, Media, NoticeLevel, PageStats, Quality, Role, SessionLimit, ToPage},
     doctor::{Check, CheckName, Outcome, Report},
+    files,
     input::{Input, Motion},
     latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
     people::{People, Person},
@@ -63,11 +65,10 @@ fn screen() -> Screen {
         dpi: 144,
         monitors: vec![Monitor {
             name: "screen".into(),
-            x: 0,
-            y: 0,
             width: 2560,
             height: 1440,
             primary: true,
+            ..Monitor::default()
         }],
     }
 }
@@ -154,34 +155,6 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                 message: "there is no session \"c3\" to go on with".into(),
             },
             ToConsumer::Bye { reason: "the session has ended".into() },
-        ],
-    );
-}
-
-#[test]
-fn broker_messages_stand_on_the_wire_as_in_the_golden_files() {
-    check(
-        "broker.toBroker",
-        &[
-            ToBroker::Register { version: 1, consumers: vec!["alice".into()] },
-            ToBroker::Consumer {
-                consumer: "alice".into(),
-                message: ToConsumer::Offer { sdp: "v=0\r\n".into() },
-            },
-            ToBroker::ConsumerRemoved { consumer: "alice".into() },
-        ],
-    );
-    check(
-        "broker.fromBroker",
-        &[
-            FromBroker::Registered,
-            FromBroker::ConsumerAdded { consumer: "alice".into() },
-            FromBroker::Consumer {
-                consumer: "alice".into(),
-                message: FromConsumer::Hello { version: 1, client: None, session: None },
-            },
-            FromBroker::ConsumerRemoved { consumer: "alice".into() },
-            FromBroker::Refused { reason: "unknown token".into() },
         ],
     );
 }
@@ -338,6 +311,12 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             }),
             ToPage::People(People::default()),
             ToPage::ControlRefused,
+            ToPage::Files(files::Policy {
+                token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
+                read: true,
+                write: true,
+                max_bytes: 4_294_967_296,
+            }),
             ToPage::Clipboard(clipboard::Policy { read: true, write: false, max_bytes: 16_777_216 }),
             ToPage::Settings(Settings {
                 now: Choice { bitrate_bps: 4_000_000, framerate: 30, content_hint: ContentHint::Motion },
@@ -350,7 +329,6 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             ToPage::Ending { limit: None, seconds: 0.0 },
             ToPage::Screen(screen()),
             ToPage::Screen(Screen {
-                resizable: false,
                 message: Some("The X server has no RANDR extension.".into()),
                 ..Screen::default()
             }),

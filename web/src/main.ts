@@ -160,6 +160,9 @@ const connection = new Connection(
       case "clipboard":
         share.allow(event);
         break;
+      case "files":
+        share.allowFiles(event);
+        break;
       case "settings":
         drawer.told(event);
         break;
@@ -217,9 +220,15 @@ const notices = new Notices(find("notices"), clock, {
   },
 });
 
-const share = new Share({ clock, platform: platform(), panel: find("share"), pill: find("pasting"), notices, isLocal, focusDesktop }, (message) => {
+const share = new Share({ clock, platform: platform(), stage, panel: find("share"), files: find("files"), target: find("dropTarget"), random: Math.random, pill: find("pasting"), notices, isLocal, focusDesktop, reveal }, (message) => {
   connection.sendInput(message);
 });
+
+/** Shows what is shared, since something happens there. */
+function reveal(): void {
+  if (!overlay.open) overlay.toggle();
+  tabs.show("tabShare");
+}
 
 const curtain = new Curtain(find("curtain"), (action) => {
   if (action === "reload") location.reload();

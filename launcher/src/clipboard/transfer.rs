@@ -182,11 +182,13 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
-        fn what_goes_out_in_pieces_comes_in_as_it_was(text in ".{0,50000}", html in ".{1,50000}") {
-            let mut content = Content([(Mime::Html, html.into_bytes())].into());
-            if !text.is_empty() {
-                content.0.insert(Mime::Text, text.into_bytes());
+        fn what_goes_out_in_pieces_comes_in_as_it_was(text in 0_usize..400_000, html in 1_usize..400_000) {
+            let mut content = Content([(Mime::Html, vec![b'h'; html])].into());
+            if text > 0 {
+                content.0.insert(Mime::Text, vec![b't'; text]);
             }
             let sent = Arc::new(content);
             let (mut outgoing, messages) = Outgoing::begin(1, Selection::Primary, sent.clone());

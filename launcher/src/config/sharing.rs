@@ -2,9 +2,15 @@
 
 use super::checks::Checks;
 use crate::options::Options;
+use std::path::PathBuf;
 
 /// Largest that may be allowed to be copied at once: desktop, launcher and browser each hold it in memory.
 const MAX_CLIPBOARD_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Largest file that may be allowed: what common file systems hold.
+const MAX_FILE_BYTES: u64 = 16 << 40;
+/// Where people see what was uploaded, and put what is to be downloaded.
+const DEFAULT_FOLDER: &str = "Desktop";
 
 /// In which directions something goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,11 +37,31 @@ pub struct Sharing {
     pub clipboard: Way,
     /// Most bytes of that at once.
     pub clipboard_max_bytes: u64,
+    /// Files.
+    pub files: Way,
+    /// Where they are on the desktop; empty where there is no such place.
+    pub files_folder: PathBuf,
+    /// Most bytes of one that is uploaded.
+    pub files_max_bytes: u64,
 }
 
 pub(super) fn sharing(checks: &mut Checks, options: &Options) -> Sharing {
+    let home = options.home_folder.as_ref().filter(|home| home.starts_with('/'));
     let options = &options.sharing;
+    let given = options.files_folder.as_ref().filter(|folder| !folder.is_empty());
+    let files = checks.one_of("enable-file-transfers", &options.enable_file_transfers, &Way::NAMES);
+    let files_folder = match (given, home) {
+        (Some(folder), _) => PathBuf::from(folder),
+        (None, Some(home)) => PathBuf::from(home).join(DEFAULT_FOLDER),
+        (None, None) => PathBuf::new(),
+    };
+    if given.is_some() && !files_folder.is_absolute() {
+        checks.refuse("files-folder", &files_folder.to_string_lossy(), "an absolute path");
+    }
     Sharing {
+        files,
+        files_folder,
+        files_max_bytes: checks.number("files-max-bytes", &options.files_max_bytes, (1, MAX_FILE_BYTES)),
         clipboard: checks.one_of("enable-clipboard", &options.enable_clipboard, &Way::NAMES),
         clipboard_max_bytes: checks.number(
             "clipboard-max-bytes",

@@ -1,7 +1,10 @@
-//! Examples of what crosses the border when something is shared: the clipboard.
+//! Examples of what crosses the border when something is shared: the clipboard, files.
 
 use super::check;
-use vdi_protocol::clipboard::{FromPage, Item, Mime, Offer, Refusal, Selection, ToPage};
+use vdi_protocol::{
+    clipboard::{FromPage, Item, Mime, Offer, Refusal, Selection, ToPage},
+    files::{Entry, List},
+};
 
 fn offer(id: u32, selection: Selection) -> Offer {
     let items = vec![
@@ -38,4 +41,13 @@ fn clipboard_messages_stand_on_the_wire_as_in_the_golden_files() {
             ToPage::Missed { selection: Selection::Primary, reason: Refusal::Empty },
         ],
     );
+}
+
+#[test]
+fn lists_of_files_stand_on_the_wire_as_in_the_golden_file() {
+    let entries = vec![
+        Entry { name: "Pictures".into(), folder: true, bytes: 0, modified_seconds: 1_700_000_000 },
+        Entry { name: "report.pdf".into(), folder: false, bytes: 12_345, modified_seconds: 1_700_000_001 },
+    ];
+    check("files", &[List { entries }]);
 }

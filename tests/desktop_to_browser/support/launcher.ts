@@ -135,6 +135,8 @@ export class Launcher {
         PULSE_SERVER: "unix:/nonexistent",
         // Nothing is to be kept of a test, and here nothing can be.
         XDG_STATE_HOME: "/proc/nonexistent",
+        // Nor is anything to be made in the home of whoever runs them.
+        SELKIES_FILES_FOLDER: "/proc/nonexistent",
         SELKIES_ADDR: inside?.address ?? "127.0.0.1",
         SELKIES_PORT: "0",
         // What two cores can do beside three browsers that decode it.

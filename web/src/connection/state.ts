@@ -1,6 +1,6 @@
 // Decision: what a session and the page's connection tell of themselves, and in which states a page may be; types only.
 import type { Cause } from "./cause";
-import type { ClipboardPolicy, NoticeLevel, PageStats, People, SessionLimit, Settings, ToPage } from "../wire/protocol";
+import type { ClipboardPolicy, FilesPolicy, NoticeLevel, PageStats, People, SessionLimit, Settings, ToPage } from "../wire/protocol";
 
 /** How far a session has come. */
 export type Stage = "server" | "offer" | "media" | "desktop" | "frame";
@@ -42,6 +42,8 @@ export type ConnectionEvent =
   | { type: "notice"; level: NoticeLevel; text: string; once?: string }
   /** What this page may do with the clipboard. */
   | ({ type: "clipboard" } & ClipboardPolicy)
+  /** What this page may do with files. */
+  | ({ type: "files" } & FilesPolicy)
   /** What is set of the session, and what can be. */
   | ({ type: "settings" } & Settings)
   /** Who is here, and who asks for control. */

@@ -3,22 +3,30 @@ import type { Notices } from "../chrome/notices";
 import { missing, say } from "../chrome/curtain";
 import type { Clock } from "../clock";
 import type { Platform } from "../input/keysyms";
-import type { ClipboardPolicy, Input } from "../wire/protocol";
+import type { ClipboardPolicy, FilesPolicy, Input } from "../wire/protocol";
 import { figure, words } from "../words/language";
 import { BrowserClipboard } from "./browser";
 import { Clipboard, type ClipboardEvents } from "./clipboard";
+import { Files } from "./files";
 import { Gate } from "./gate";
 
 export interface ShareSurroundings {
   readonly clock: Clock;
   readonly platform: Platform;
-  /** Its place in the panel. */
+  readonly stage: HTMLElement;
+  /** The clipboard's place in the panel, and that of files. */
   readonly panel: HTMLElement;
+  readonly files: HTMLElement;
+  /** Says that a file may be dropped. */
+  readonly target: HTMLElement;
   /** Shows what keys wait for. */
   readonly pill: HTMLElement;
+  readonly random: () => number;
   readonly notices: Pick<Notices, "add">;
   isLocal(target: EventTarget | null): boolean;
   focusDesktop(): void;
+  /** Shows the panel. */
+  reveal(): void;
 }
 
 /** What takes less is not worth a word. */
@@ -29,6 +37,7 @@ export class Share {
   #gate: Gate<Input>;
   #clipboard: Clipboard;
   #browser: BrowserClipboard;
+  #files: Files;
   #since: number | null = null;
 
   constructor(around: ShareSurroundings, send: (message: Input) => void) {
@@ -37,6 +46,20 @@ export class Share {
     this.#browser = new BrowserClipboard(around.platform === "windows");
     this.#clipboard = new Clipboard({ clock: around.clock, gate: this.#gate, browser: this.#browser }, (event) => {
       this.#happened(event);
+    });
+    this.#files = new Files({
+      clock: around.clock,
+      stage: around.stage,
+      panel: around.files,
+      target: around.target,
+      fetch: (path, init) => fetch(new URL(path, document.baseURI), init),
+      random: around.random,
+      warn: (text) => {
+        around.notices.add("warning", text);
+      },
+      reveal: () => {
+        around.reveal();
+      },
     });
     this.#part("marked").addEventListener("click", () => {
       this.#clipboard.fetch("primary");
@@ -88,7 +111,12 @@ export class Share {
     this.#show();
   }
 
+  allowFiles(policy: FilesPolicy): void {
+    this.#files.allow(policy);
+  }
+
   forget(): void {
+    this.#files.allow(null);
     this.#gate.forget();
     this.#clipboard.forget();
     this.#show();

@@ -12,6 +12,7 @@ const readers: Record<string, Reader<unknown>> = {
   "control.fromPage.json": protocol.fromPage,
   "control.toPage.json": protocol.toPage,
   "doctor.json": protocol.doctorReport,
+  "files.json": protocol.fileList,
   "input.json": protocol.input,
   "pointer.json": protocol.motion,
   "signalling.fromConsumer.json": protocol.fromConsumer,

@@ -1,6 +1,11 @@
 // The wire: every message that the page shares with the server, mirrored from the crate `protocol`. The golden files of
 // that crate are read by its tests and by protocol.test.ts, so that the two ends cannot drift apart.
 import { byDefault, flag, integer, list, nullable, number, oneOf, optional, record, struct, tagged, text, type Read } from "./schema";
+import { screen, screenReader, viewport } from "./screen";
+import { clipboardPolicy, filesPolicy } from "./share";
+
+export type { ScreenInfo, Viewport } from "./screen";
+export * from "./share";
 
 /** Version of the signalling protocol. */
 export const VERSION = 1;
@@ -10,8 +15,6 @@ export const SUBPROTOCOL = "vdi.1";
 export const MAX_HELD_KEYS = 64;
 /** Frames in one report. */
 export const MAX_FRAME_REPORTS = 32;
-/** Monitors that are told of. */
-export const MAX_MONITORS = 16;
 /** Columns and rows of a pointer's shape. */
 export const MAX_CURSOR_PX = 128;
 
@@ -206,30 +209,6 @@ export const cursorReader = struct(cursor);
 /** The pointer's shape: a PNG in base64, or a width of 0 for a pointer that is invisible. */
 export type CursorShape = Read<typeof cursorReader>;
 
-const viewport = { width: u32, height: u32, scale: number };
-export const viewportReader = struct(viewport);
-/** The window, as large as the user would have the desktop, in pixels of the screen. */
-export type Viewport = Read<typeof viewportReader>;
-
-const monitor = struct({
-  name: byDefault(text, ""),
-  x: byDefault(u32, 0),
-  y: byDefault(u32, 0),
-  width: byDefault(u32, 0),
-  height: byDefault(u32, 0),
-  primary: byDefault(flag, false),
-});
-const screen = {
-  resizable: byDefault(flag, false),
-  message: optional(text),
-  maxWidth: byDefault(u32, 0),
-  maxHeight: byDefault(u32, 0),
-  dpi: byDefault(u32, 0),
-  monitors: byDefault(list(monitor, MAX_MONITORS), []),
-};
-export const screenReader = struct(screen);
-/** What the screen is, and whether its size follows the controller's window. */
-export type ScreenInfo = Read<typeof screenReader>;
 const contentHint = oneOf(["auto", "motion", "text"]);
 /** What is given up first when the bit rate is short. */
 export type ContentHint = Read<typeof contentHint>;
@@ -267,57 +246,6 @@ export const fromPage = tagged({
 });
 export type FromPage = Read<typeof fromPage>;
 
-/** Bytes of one piece of what was copied, before base64. */
-export const MAX_CLIPBOARD_PIECE_BYTES = 16 * 1024;
-/** Bytes of it that may be on their way. */
-export const CLIPBOARD_WINDOW_BYTES = 8 * MAX_CLIPBOARD_PIECE_BYTES;
-/** The types that what was copied may have. */
-export const clipboardMimes = ["text/plain", "text/html", "image/png"] as const;
-export type Mime = (typeof clipboardMimes)[number];
-
-const selection = oneOf(["clipboard", "primary"]);
-/** Which of the desktop's selections: what was copied, or what is marked. */
-export type Selection = Read<typeof selection>;
-
-const refusal = oneOf(["tooLarge", "notAllowed", "empty", "malformed", "failed"]);
-/** Why something that was copied does not get through. */
-export type Refusal = Read<typeof refusal>;
-
-const offer = {
-  id: u32,
-  selection: byDefault(selection, "clipboard"),
-  items: list(struct({ mime: oneOf(clipboardMimes), bytes: count }), clipboardMimes.length),
-};
-export const clipboardOfferReader = struct(offer);
-/** Something is copied, and its pieces follow. */
-export type ClipboardOffer = Read<typeof clipboardOfferReader>;
-
-/** Data channel `clipboard`, page to server. */
-export const clipboardFromPage = tagged({
-  ready: {},
-  fetch: { selection },
-  offer,
-  piece: { id: u32, data: text },
-  received: { id: u32, bytes: count },
-});
-export type ClipboardFromPage = Read<typeof clipboardFromPage>;
-
-/** Data channel `clipboard`, server to page. */
-export const clipboardToPage = tagged({
-  offer,
-  piece: { id: u32, data: text },
-  received: { id: u32, bytes: count },
-  taken: { id: u32 },
-  refused: { id: u32, reason: refusal },
-  missed: { selection, reason: refusal },
-});
-export type ClipboardToPage = Read<typeof clipboardToPage>;
-
-const clipboardPolicy = { read: byDefault(flag, false), write: byDefault(flag, false), maxBytes: byDefault(count, 0) };
-export const clipboardPolicyReader = struct(clipboardPolicy);
-/** What this page may do with the clipboard. */
-export type ClipboardPolicy = Read<typeof clipboardPolicyReader>;
-
 /** Data channel `control`, server to page. */
 export const toPage = tagged({
   pong: { id: u32, receivedUs: optional(count), sentUs: optional(count) },
@@ -332,6 +260,7 @@ export const toPage = tagged({
   quality,
   display: { width: u32, height: u32 },
   clipboard: clipboardPolicy,
+  files: filesPolicy,
   settings,
   people,
   controlRefused: {},

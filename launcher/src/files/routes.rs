@@ -1,0 +1,359 @@
+//! Shell: the requests about files: lists and downloads, and uploads that can be resumed (tus 1.0).
+
+use super::{
+    Files,
+    folder::{self, Folder, Found},
+    headers::{self, Part},
+    name,
+    uploads::{NotBegun, NotWritten, Upload},
+};
+use futures_util::{Stream, StreamExt, stream};
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    pin::pin,
+    sync::{Arc, Mutex},
+};
+use vdi_protocol::files::List;
+use warp::{
+    Buf, Filter, Rejection, Reply,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    reply::Response,
+};
+
+/// Bytes that are read from the disk, or written to it, at once.
+const CHUNK_BYTES: usize = 256 * 1024;
+/// Below it, what is on its way.
+const UPLOADS: &str = ".uploads/";
+
+/// Everything below `files/{token}/`.
+pub fn routes(files: Files) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync {
+    warp::path("files")
+        .and(warp::path::param())
+        .and(warp::path::tail())
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(move |token: String, path: warp::path::Tail, method, headers, body| {
+            let files = files.clone();
+            async move {
+                if !files.lets_in(&token) {
+                    return say(StatusCode::FORBIDDEN, "Only the page in control shares files.");
+                }
+                match path.as_str().strip_prefix(UPLOADS) {
+                    Some(id) => uploaded(&files, id, &method, &headers, body).await,
+                    None => asked(&files, &token, path.as_str(), &method, headers).await,
+                }
+            }
+        })
+}
+
+/// A list, a file, or the beginning of an upload.
+async fn asked(files: &Files, token: &str, path: &str, method: &Method, headers: HeaderMap) -> Response {
+    let Some(names) = name::path(path) else {
+        return say(
+            StatusCode::BAD_REQUEST,
+            "This is no path of a shared file: accepted are names without a dot in front.",
+        );
+    };
+    let policy = &files.0.policy;
+    match *method {
+        Method::GET | Method::HEAD if policy.read => {
+            let (folder, head) = (files.0.folder.clone(), *method == Method::HEAD);
+            blocking(move || found(&folder, &names, &headers, head)).await
+        }
+        Method::POST if policy.write => {
+            let (files, token) = (files.clone(), token.to_owned());
+            blocking(move || begun(&files, &token, names, &headers)).await
+        }
+        Method::GET | Method::HEAD => say(StatusCode::FORBIDDEN, "Files are not shared in this direction."),
+        Method::POST => say(StatusCode::FORBIDDEN, "Files are not taken here."),
+        _ => say(StatusCode::METHOD_NOT_ALLOWED, "Accepted are GET, HEAD and POST."),
+    }
+}
+
+fn found(folder: &Folder, names: &[String], headers: &HeaderMap, head: bool) -> Response {
+    let opened = match folder.open(names) {
+        Ok(Found::Folder(opened)) => {
+            return match Folder::list(opened) {
+                Ok(entries) => warp::reply::json(&List { entries }).into_response(),
+                Err(err) => disk(&err),
+            };
+        }
+        Ok(Found::File(file, stat)) => (file, stat),
+        Err(err) => return disk(&err),
+    };
+    let (file, stat) = opened;
+    let size = folder::size(&stat);
+    let modified = i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec);
+    let etag = headers::etag(size, modified, stat.st_ino);
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    // A file that has changed meanwhile comes whole, and not as the rest of another.
+    let same = text(header::IF_RANGE).is_none_or(|known| headers::names(known, &etag));
+    let part = headers::range(text(header::RANGE).filter(|_| same), size);
+    let (status, from, length) = match part {
+        _ if text(header::IF_NONE_MATCH).is_some_and(|known| headers::names(known, &etag)) => {
+            (StatusCode::NOT_MODIFIED, 0, 0)
+        }
+        Part::Whole => (StatusCode::OK, 0, size),
+        Part::Bytes { from, length } => (StatusCode::PARTIAL_CONTENT, from, length),
+        Part::Outside => (StatusCode::RANGE_NOT_SATISFIABLE, 0, 0),
+    };
+    let empty = head || length == 0;
+    let mut response = if empty {
+        String::new().into_response()
+    } else {
+        warp::reply::stream(chunks(file, from, length)).into_response()
+    };
+    *response.status_mut() = status;
+    let name = names.last().map(String::as_str).unwrap_or_default();
+    let mut values = vec![
+        (header::ETAG, etag),
+        (header::ACCEPT_RANGES, "bytes".to_owned()),
+        // Whatever it is: it is kept, and not shown as if it were ours.
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_DISPOSITION, headers::attachment(name)),
+        (header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'".to_owned()),
+    ];
+    match part {
+        Part::Bytes { .. } if status == StatusCode::PARTIAL_CONTENT => {
+            values.push((header::CONTENT_RANGE, format!("bytes {from}-{}/{size}", from + length - 1)));
+        }
+        Part::Outside => values.push((header::CONTENT_RANGE, format!("bytes */{size}"))),
+        _ => {}
+    }
+    if status != StatusCode::NOT_MODIFIED {
+        values.push((header::CONTENT_LENGTH, length.to_string()));
+    }
+    for (name, value) in values {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// The bytes of a file from a place on. One that is shortened meanwhile ends in an error, and not as if it were whole.
+fn chunks(file: File, from: u64, length: u64) -> impl Stream<Item = io::Result<Vec<u8>>> + Send + Sync {
+    let file = Arc::new(file);
+    let chunks = stream::unfold((from, length), move |(at, left)| {
+        let file = file.clone();
+        async move {
+            if left == 0 {
+                return None;
+            }
+            let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+            let read = tokio::task::spawn_blocking(move || {
+                let mut chunk = vec![0; wanted];
+                file.read_exact_at(&mut chunk, at).map(|()| chunk)
+            });
+            let chunk = read.await.unwrap_or_else(|err| Err(io::Error::other(err)));
+            let next = if chunk.is_ok() { (at + wanted as u64, left - wanted as u64) } else { (at, 0) };
+            Some((chunk, next))
+        }
+    });
+    SyncStream(Mutex::new(Box::pin(chunks)))
+}
+
+/// A stream that only its owner polls, which is all that sharing it between threads could disturb.
+struct SyncStream<T>(Mutex<std::pin::Pin<Box<dyn Stream<Item = T> + Send>>>);
+
+impl<T> Stream for SyncStream<T> {
+    type Item = T;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<T>> {
+        self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).as_mut().poll_next(context)
+    }
+}
+
+fn begun(files: &Files, token: &str, folder: Vec<String>, headers: &HeaderMap) -> Response {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(length) = headers::number(text("upload-length")) else {
+        return say(StatusCode::BAD_REQUEST, "Upload-Length is missing: accepted is a number of bytes.");
+    };
+    let max = files.0.policy.max_bytes;
+    if length > max {
+        return say(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            &format!("The file is too large: accepted are {max} bytes."),
+        );
+    }
+    let Some(name) = text("upload-metadata").and_then(headers::file_name).filter(|name| name::is_name(name))
+    else {
+        return say(
+            StatusCode::BAD_REQUEST,
+            "The name is missing or not accepted: no slash, and no dot in front.",
+        );
+    };
+    if !files.0.folder.has(&folder) {
+        return say(StatusCode::NOT_FOUND, "There is no such folder.");
+    }
+    let upload = match files.0.uploads.begin(folder, name, length) {
+        Ok(upload) => upload,
+        Err(NotBegun::TooMany) => {
+            return say(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many uploads are under way; wait for one to end.",
+            );
+        }
+        Err(NotBegun::Disk(err)) => return disk(&err),
+    };
+    let mut response = if length == 0 { finished(files, &upload) } else { say(StatusCode::CREATED, "") };
+    if response.status().is_success() {
+        *response.status_mut() = StatusCode::CREATED;
+    }
+    put(&mut response, "location", &format!("/files/{token}/{UPLOADS}{}", upload.id));
+    put(&mut response, "upload-offset", "0");
+    response
+}
+
+/// How much of an upload is there, more of it, or no more of it.
+async fn uploaded<S, B>(files: &Files, id: &str, method: &Method, headers: &HeaderMap, body: S) -> Response
+where
+    S: Stream<Item = Result<B, warp::Error>> + Send,
+    B: Buf + Send,
+{
+    if !files.0.policy.write {
+        return say(StatusCode::FORBIDDEN, "Files are not taken here.");
+    }
+    let Some(upload) = files.0.uploads.find(id) else {
+        return say(
+            StatusCode::NOT_FOUND,
+            "There is no such upload; it was finished, given up, or is too old.",
+        );
+    };
+    match *method {
+        Method::HEAD => {
+            let mut response = say(StatusCode::OK, "");
+            put(&mut response, "upload-offset", &upload.offset().to_string());
+            put(&mut response, "upload-length", &upload.length.to_string());
+            response
+        }
+        Method::DELETE => {
+            let (files, id) = (files.clone(), id.to_owned());
+            blocking(move || {
+                files.0.uploads.abandon(&id);
+                say(StatusCode::NO_CONTENT, "")
+            })
+            .await
+        }
+        Method::PATCH => {
+            let offset = headers.get("upload-offset").and_then(|value| value.to_str().ok());
+            let turn = headers::number(offset).and_then(|offset| upload.take_turn(offset));
+            let Some(turn) = turn else {
+                let mut response = say(StatusCode::CONFLICT, "Upload-Offset is not where the upload stands.");
+                put(&mut response, "upload-offset", &upload.offset().to_string());
+                return response;
+            };
+            patched(files, upload, turn, body).await
+        }
+        _ => say(StatusCode::METHOD_NOT_ALLOWED, "Accepted are HEAD, PATCH and DELETE."),
+    }
+}
+
+async fn patched<S, B>(files: &Files, upload: Arc<Upload>, turn: u64, body: S) -> Response
+where
+    S: Stream<Item = Result<B, warp::Error>> + Send,
+    B: Buf + Send,
+{
+    let mut body = pin!(body);
+    let mut collected = Vec::with_capacity(CHUNK_BYTES);
+    loop {
+        let chunk = body.next().await;
+        let (end, cut) = (chunk.is_none(), matches!(chunk, Some(Err(_))));
+        if let Some(Ok(mut chunk)) = chunk {
+            while chunk.has_remaining() {
+                let piece = chunk.chunk();
+                collected.extend_from_slice(piece);
+                let length = piece.len();
+                chunk.advance(length);
+            }
+        }
+        // What came before a cut counts.
+        if collected.len() >= CHUNK_BYTES || (end || cut) && !collected.is_empty() {
+            let bytes = std::mem::take(&mut collected);
+            let of = upload.clone();
+            let written = tokio::task::spawn_blocking(move || of.write(turn, &bytes)).await;
+            match written {
+                Ok(Ok(())) => {}
+                Ok(Err(NotWritten::Overtaken)) => {
+                    return say(StatusCode::CONFLICT, "Another request goes on with it.");
+                }
+                Ok(Err(NotWritten::TooLong)) => {
+                    return say(StatusCode::BAD_REQUEST, "It is longer than Upload-Length.");
+                }
+                Ok(Err(NotWritten::Disk(err))) => return disk(&err),
+                Err(err) => return disk(&io::Error::other(err)),
+            }
+        }
+        if cut {
+            return say(StatusCode::BAD_REQUEST, "The request was cut.");
+        }
+        if end {
+            break;
+        }
+    }
+    let offset = upload.offset();
+    let mut response = if upload.is_whole() {
+        let files = files.clone();
+        blocking(move || finished(&files, &upload)).await
+    } else {
+        say(StatusCode::NO_CONTENT, "")
+    };
+    put(&mut response, "upload-offset", &offset.to_string());
+    response
+}
+
+fn finished(files: &Files, upload: &Upload) -> Response {
+    match files.0.uploads.finish(upload) {
+        Ok(name) => {
+            tracing::info!(bytes = upload.length, "a file was uploaded");
+            let mut response = say(StatusCode::NO_CONTENT, "");
+            put(&mut response, "upload-name", &headers::encoded(&name));
+            response
+        }
+        Err(err) => disk(&err),
+    }
+}
+
+async fn blocking(work: impl FnOnce() -> Response + Send + 'static) -> Response {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|err| disk(&io::Error::other(err)))
+}
+
+fn say(status: StatusCode, words: &str) -> Response {
+    let words = if words.is_empty() { String::new() } else { format!("{words}\n") };
+    let mut response = warp::reply::with_status(words, status).into_response();
+    put(&mut response, "tus-resumable", headers::TUS);
+    response
+}
+
+fn put(response: &mut Response, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// What the disk says, as far as it concerns others.
+fn disk(err: &io::Error) -> Response {
+    match err.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            say(StatusCode::NOT_FOUND, "There is no such file.")
+        }
+        io::ErrorKind::PermissionDenied => say(StatusCode::FORBIDDEN, "The desktop does not allow it."),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            say(StatusCode::INSUFFICIENT_STORAGE, "There is no space left on the desktop.")
+        }
+        io::ErrorKind::AlreadyExists => say(StatusCode::CONFLICT, "There are too many files of this name."),
+        _ if err.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            say(StatusCode::NOT_FOUND, "There is no such file.")
+        }
+        _ => {
+            tracing::warn!("a file cannot be shared: {err}");
+            say(StatusCode::INTERNAL_SERVER_ERROR, "The desktop could not do it.")
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Shell: what is being uploaded: how much of each file is there, and who goes on with it. A path that is cut leaves its
+//! upload where it was; whoever comes next takes it over from the one that may still hang.
+
+use super::folder::Folder;
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// Uploads that are not whole at once: a folder full of files is sent one after the other.
+const MAX_UPLOADS: usize = 16;
+/// How long one that nobody goes on with is kept: over a night with the lid closed.
+pub const KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// One file on its way.
+#[derive(Debug)]
+pub struct Upload {
+    /// Its name on the wire and on the disk.
+    pub id: String,
+    folder: Vec<String>,
+    name: String,
+    /// How long it will be.
+    pub length: u64,
+    file: File,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Debug)]
+struct Progress {
+    offset: u64,
+    /// Who goes on with it; whoever did before finds another number here, and stops.
+    turn: u64,
+    at: Instant,
+}
+
+/// Why more of an upload is not taken.
+#[derive(Debug)]
+pub enum NotWritten {
+    /// Another request goes on with it.
+    Overtaken,
+    /// It would be longer than was said.
+    TooLong,
+    /// The disk does not take it.
+    Disk(io::Error),
+}
+
+impl Upload {
+    /// How much is there.
+    pub fn offset(&self) -> u64 {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).offset
+    }
+
+    /// Goes on at `offset`; `None` if that is not where it stands.
+    pub fn take_turn(&self, offset: u64) -> Option<u64> {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if progress.offset != offset {
+            return None;
+        }
+        progress.turn += 1;
+        progress.at = Instant::now();
+        Some(progress.turn)
+    }
+
+    /// Writes the next bytes. It may take as long as the disk does.
+    pub fn write(&self, turn: u64, bytes: &[u8]) -> Result<(), NotWritten> {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if progress.turn != turn {
+            return Err(NotWritten::Overtaken);
+        }
+        let end = progress.offset + bytes.len() as u64;
+        if end > self.length {
+            return Err(NotWritten::TooLong);
+        }
+        self.file.write_all_at(bytes, progress.offset).map_err(NotWritten::Disk)?;
+        progress.offset = end;
+        progress.at = Instant::now();
+        Ok(())
+    }
+
+    /// Whether all of it is there.
+    pub fn is_whole(&self) -> bool {
+        self.offset() == self.length
+    }
+}
+
+/// All that are not whole.
+#[derive(Debug, Clone)]
+pub struct Uploads {
+    folder: Folder,
+    all: Arc<Mutex<BTreeMap<String, Arc<Upload>>>>,
+}
+
+/// Why an upload does not begin.
+#[derive(Debug)]
+pub enum NotBegun {
+    /// There are too many.
+    TooMany,
+    /// The folder does not take it.
+    Disk(io::Error),
+}
+
+impl Uploads {
+    /// Into this folder.
+    pub fn new(folder: Folder) -> Self {
+        Self { folder, all: Arc::default() }
+    }
+
+    /// Begins one, of a good name.
+    pub fn begin(&self, folder: Vec<String>, name: String, length: u64) -> Result<Arc<Upload>, NotBegun> {
+        let id = id().map_err(NotBegun::Disk)?;
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MAX_UPLOADS {
+            return Err(NotBegun::TooMany);
+        }
+        let file = self.folder.begin(&id).map_err(NotBegun::Disk)?;
+        let progress = Mutex::new(Progress { offset: 0, turn: 0, at: Instant::now() });
+        let upload = Arc::new(Upload { id: id.clone(), folder, name, length, file, progress });
+        all.insert(id, upload.clone());
+        Ok(upload)
+    }
+
+    /// One of them.
+    pub fn find(&self, id: &str) -> Option<Arc<Upload>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Gives one that is whole its name; tells which that is.
+    pub fn finish(&self, upload: &Upload) -> io::Result<String> {
+        let finished = self.folder.finish(&upload.id, &upload.folder, &upload.name);
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&upload.id);
+        if finished.is_err() {
+            let _ = self.folder.abandon(&upload.id);
+        }
+        finished
+    }
+
+    /// Lets go of one.
+    pub fn abandon(&self, id: &str) -> bool {
+        let known = self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        if let Some(upload) = &known {
+            upload.progress.lock().unwrap_or_else(PoisonError::into_inner).turn += 1;
+            let _ = self.folder.abandon(id);
+        }
+        known.is_some()
+    }
+
+    /// Lets go of those that nobody goes on with, here and on the disk. `now_seconds` is the wall's clock.
+    pub fn sweep(&self, now_seconds: i64) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, upload| {
+            upload.progress.lock().unwrap_or_else(PoisonError::into_inner).at.elapsed() < KEPT
+        });
+        drop(all);
+        let kept = i64::try_from(KEPT.as_secs()).unwrap_or(i64::MAX);
+        match self.folder.sweep(now_seconds.saturating_sub(kept)) {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "uploads that nobody went on with are removed"),
+            Err(err) => tracing::debug!(%err, "the folder of uploads cannot be swept"),
+        }
+    }
+}
+
+fn id() -> io::Result<String> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|err| io::Error::other(err.to_string()))?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uploads() -> (tempfile::TempDir, Uploads) {
+        let folder = tempfile::tempdir().unwrap();
+        let uploads = Uploads::new(Folder::new(folder.path().to_owned()));
+        (folder, uploads)
+    }
+
+    #[test]
+    fn who_comes_after_a_cut_goes_on_where_it_was_and_who_hangs_writes_nothing_more() {
+        let (folder, uploads) = uploads();
+        let upload = uploads.begin(vec![], "a.txt".into(), 6).unwrap();
+        let first = upload.take_turn(0).unwrap();
+        upload.write(first, b"abc").unwrap();
+        assert!(upload.take_turn(0).is_none(), "it is further");
+        let second = upload.take_turn(3).unwrap();
+        assert!(matches!(upload.write(first, b"xyz"), Err(NotWritten::Overtaken)));
+        upload.write(second, b"def").unwrap();
+        assert!(matches!(upload.write(second, b"!"), Err(NotWritten::TooLong)));
+        assert!(upload.is_whole());
+        assert_eq!(uploads.finish(&upload).unwrap(), "a.txt");
+        assert_eq!(std::fs::read_to_string(folder.path().join("a.txt")).unwrap(), "abcdef");
+        assert!(uploads.find(&upload.id).is_none());
+    }
+
+    #[test]
+    fn there_are_only_so_many_at_once_and_those_that_are_given_up_leave_nothing() {
+        let (folder, uploads) = uploads();
+        let all: Vec<_> = (0..MAX_UPLOADS).map(|_| uploads.begin(vec![], "a".into(), 1).unwrap()).collect();
+        assert!(matches!(uploads.begin(vec![], "a".into(), 1), Err(NotBegun::TooMany)));
+        for upload in all {
+            assert!(uploads.abandon(&upload.id));
+        }
+        assert_eq!(std::fs::read_dir(folder.path().join(".vdi-uploads")).unwrap().count(), 0);
+    }
+}

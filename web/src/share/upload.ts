@@ -1,0 +1,188 @@
+// Shell: one file on its way to the desktop, by the protocol of resumable uploads (tus 1.0): in slices, so that its progress
+// can be told and a cut costs little. After a cut it asks how much has arrived and goes on from there.
+import { retryDelayMs } from "../connection/backoff";
+import type { Clock } from "../clock";
+
+/** One request takes so much: a second on a line of 30 Mbit/s. */
+export const SLICE_BYTES = 4 * 1024 * 1024;
+/** Tries in a row that bring nothing; with their pauses about two minutes. */
+export const MAX_TRIES = 12;
+
+export interface UploadWorld {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly fetch: (path: string, init: RequestInit) => Promise<Response>;
+  /** The path under which files are shared now; it changes with each connection. `null` while they are not. */
+  base(): string | null;
+}
+
+export type UploadState =
+  | { readonly name: "waiting" }
+  | { readonly name: "running"; readonly bytes: number }
+  /** The path is cut; it goes on by itself. */
+  | { readonly name: "paused"; readonly bytes: number }
+  | { readonly name: "done"; readonly as: string }
+  | { readonly name: "failed"; readonly why: Why }
+  | { readonly name: "cancelled" };
+
+export type Why = "tooLarge" | "refused" | "full" | "lost" | "unreadable";
+
+export class Upload {
+  readonly file: File;
+  #world: UploadWorld;
+  #changed: () => void;
+  #state: UploadState = { name: "waiting" };
+  #id: string | null = null;
+  #at = 0;
+  #tries = 0;
+  #abort = new AbortController();
+
+  constructor(file: File, world: UploadWorld, changed: () => void) {
+    this.file = file;
+    this.#world = world;
+    this.#changed = changed;
+  }
+
+  get state(): UploadState {
+    return this.#state;
+  }
+
+  get over(): boolean {
+    return this.#state.name === "done" || this.#state.name === "failed" || this.#state.name === "cancelled";
+  }
+
+  cancel(): void {
+    if (this.over) return;
+    this.#become({ name: "cancelled" });
+    this.#abort.abort();
+    const path = this.#path();
+    // What is not told is swept by the server.
+    if (path !== null) void this.#world.fetch(path, { method: "DELETE" }).catch(() => undefined);
+  }
+
+  /** Sends all of it. Never rejects; how it went is its state. */
+  async run(): Promise<void> {
+    while (!this.over) {
+      try {
+        await this.#step();
+        this.#tries = 0;
+      } catch {
+        if (this.#cancelled()) return;
+        if (++this.#tries >= MAX_TRIES) {
+          this.#become({ name: "failed", why: "lost" });
+          return;
+        }
+        this.#become({ name: "paused", bytes: this.#at });
+        await this.#pause();
+        await this.#ask();
+      }
+    }
+  }
+
+  /** Asked after a wait, when it may have been cancelled meanwhile. */
+  #cancelled(): boolean {
+    return this.#state.name === "cancelled";
+  }
+
+  #path(): string | null {
+    const base = this.#world.base();
+    return base === null || this.#id === null ? null : `${base}.uploads/${this.#id}`;
+  }
+
+  /** The next request. Throws where another try may help. */
+  async #step(): Promise<void> {
+    if (this.#id === null) {
+      await this.#begin();
+      return;
+    }
+    const path = this.#path();
+    if (path === null) throw new Error("not connected");
+    this.#become({ name: "running", bytes: this.#at });
+    const slice = await this.#read(this.#at, Math.min(this.#at + SLICE_BYTES, this.file.size));
+    if (slice === null) return;
+    const response = await this.#world.fetch(path, {
+      method: "PATCH",
+      headers: { "tus-resumable": "1.0.0", "upload-offset": String(this.#at), "content-type": "application/offset+octet-stream" },
+      body: slice,
+      signal: this.#abort.signal,
+    });
+    if (!this.#accepted(response)) return;
+    this.#at = offsetOf(response);
+    this.#become({ name: "running", bytes: this.#at });
+    this.#finish(response);
+  }
+
+  async #begin(): Promise<void> {
+    const base = this.#world.base();
+    if (base === null) throw new Error("not connected");
+    const name = btoa(String.fromCharCode(...new TextEncoder().encode(this.file.name)));
+    const response = await this.#world.fetch(base, {
+      method: "POST",
+      headers: { "tus-resumable": "1.0.0", "upload-length": String(this.file.size), "upload-metadata": `filename ${name}` },
+      signal: this.#abort.signal,
+    });
+    if (!this.#accepted(response)) return;
+    this.#id = response.headers.get("location")?.split("/").at(-1) ?? null;
+    this.#finish(response);
+  }
+
+  /** Asks where it stands after a cut. */
+  async #ask(): Promise<void> {
+    const path = this.#path();
+    if (path === null) return;
+    try {
+      const response = await this.#world.fetch(path, { method: "HEAD", headers: { "tus-resumable": "1.0.0" }, signal: this.#abort.signal });
+      if (response.ok) this.#at = offsetOf(response);
+      // The server is another one, and knows nothing of it.
+      else if (response.status === 404) {
+        this.#id = null;
+        this.#at = 0;
+      }
+    } catch {
+      // The next try asks again.
+    }
+  }
+
+  #finish(response: Response): void {
+    const as = response.headers.get("upload-name");
+    if (as !== null) this.#become({ name: "done", as: decodeURIComponent(as) });
+  }
+
+  /** Whether the server takes it; what no other try helps against is the end. Throws for the rest. */
+  #accepted(response: Response): boolean {
+    if (response.ok) return true;
+    const why = { 400: "refused", 413: "tooLarge", 507: "full" } as const;
+    const end = why[response.status as keyof typeof why] as Why | undefined;
+    if (end === undefined) throw new Error(`status ${response.status}`);
+    this.#become({ name: "failed", why: end });
+    return false;
+  }
+
+  /** A part of the file. It may have been changed or removed since it was chosen. */
+  async #read(from: number, to: number): Promise<ArrayBuffer | null> {
+    try {
+      return await this.file.slice(from, to).arrayBuffer();
+    } catch {
+      this.#become({ name: "failed", why: "unreadable" });
+      return null;
+    }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#world.clock.after(retryDelayMs(this.#tries - 1, this.#world.random()), resolve);
+    });
+  }
+
+  #become(state: UploadState): void {
+    if (this.over) return;
+    this.#state = state;
+    this.#changed();
+  }
+}
+
+function offsetOf(response: Response): number {
+  const offset = Number(response.headers.get("upload-offset"));
+  if (!Number.isSafeInteger(offset) || offset < 0) throw new Error("no offset");
+  return offset;
+}
