@@ -360,7 +360,8 @@ impl Parts {
             self.media.set_controller(controller.as_deref());
             self.controller = controller;
         }
-        self.media.draw_pointer(!self.enable_cursors || self.pages.count().1 > 1);
+        // A page that has locked the pointer cannot draw it: the browser hides it, and knows no place for it.
+        self.media.draw_pointer(!self.enable_cursors || self.pages.count().1 > 1 || self.input.locked());
         let now = self.now();
         let news = News {
             phase: self.session.phase(),

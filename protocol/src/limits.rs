@@ -15,6 +15,9 @@ pub const MAX_BAD_MESSAGES: u32 = 16;
 /// Keys that one consumer may hold at once; keyboards report at most about 20.
 pub const MAX_HELD_KEYS: usize = 64;
 
+/// Characters of one piece of typed text: a sentence is far shorter, and typing as many takes the X server a tenth of a second.
+pub const MAX_TEXT_CHARS: usize = 1024;
+
 /// Frames in one report of a page: four reports a second have room for 128 frames, twice what is captured.
 pub const MAX_FRAME_REPORTS: usize = 32;
 

@@ -69,7 +69,7 @@ mod tests {
         fn no_text_makes_the_parsers_panic(text in ".{0,200}") {
             let _ = message::<FromConsumer>(&text, 1_000);
             let _ = message::<crate::input::Input>(&text, 1_000);
-            let _ = message::<crate::input::Motion>(&text, 1_000);
+            let _ = message::<crate::input::Pointing>(&text, 1_000);
             let _ = message::<crate::control::FromPage>(&text, 1_000);
             let _ = message::<crate::broker::FromBroker>(&text, 1_000);
             let _ = message::<crate::clipboard::FromPage>(&text, 1_000);

@@ -17,7 +17,7 @@ use vdi_protocol::{
     control::{Cursor, FromPage, Media, NoticeLevel, PageStats, Quality, Role, SessionLimit, ToPage},
     doctor::{Check, CheckName, Outcome, Report},
     files,
-    input::{Input, Motion},
+    input::{Input, Pointing, Way},
     latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
     people::{People, Person},
     phase::Phase,
@@ -166,12 +166,20 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
         &[
             Input::Key { keysym: 0x61, down: true },
             Input::Button { button: 0, down: true, x: 640, y: 360 },
+            Input::LockedButton { button: 2, down: false, seq: 8, way: Way { lock: 1, x: -40, y: 1200 } },
             Input::Wheel { dx: 0, dy: 120 },
+            Input::Text { text: "日本語 é".into() },
             Input::ReleaseAll,
             Input::Held { keysyms: vec![0xffe1, 0x41] },
         ],
     );
-    check("pointer", &[Motion { seq: 7, x: 1919, y: 1079 }]);
+    check(
+        "pointer",
+        &[
+            Pointing::Motion { seq: 7, x: 1919, y: 1079 },
+            Pointing::Travel { seq: 8, way: Way { lock: 1, x: -40, y: 1200 } },
+        ],
+    );
     check(
         "control.fromPage",
         &[

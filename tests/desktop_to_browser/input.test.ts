@@ -159,7 +159,7 @@ test("a viewer's input has no effect", async () => {
     if (!input || !pointer) throw new Error("no channels");
     input.send(JSON.stringify({ type: "key", keysym: 0xffe3, down: true }));
     input.send(JSON.stringify({ type: "button", button: 0, down: true, x: 50, y: 50 }));
-    pointer.send(JSON.stringify({ seq: 1_000_000, x: 60, y: 60 }));
+    pointer.send(JSON.stringify({ type: "motion", seq: 1_000_000, x: 60, y: 60 }));
   });
   // A controller's input takes a few milliseconds; half a second of nothing is an answer.
   for (let look = 0; look < 10; look++) {
@@ -195,9 +195,10 @@ test("a viewer who takes control has it, and what the other held is released", a
 });
 
 test("keys and buttons that are held are released when the controller leaves", async () => {
+  // The button first: with both keys down it would lock the pointer.
+  await controller.page.mouse.down();
   await controller.page.keyboard.down("Shift");
   await controller.page.keyboard.down("Control");
-  await controller.page.mouse.down();
   await until("both keys and the button to be down", 5_000, async () => {
     const keys = await display.keysDown();
     return keys.includes(SHIFT_L) && keys.includes(CONTROL_L) && (await display.pointer()).buttons.includes(1);

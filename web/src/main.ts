@@ -9,6 +9,7 @@ import "./panel/waterfall.css";
 import "./settings/settings.css";
 import "./people/people.css";
 import "./chrome/notices.css";
+import "./input/keyrow.css";
 import "./sizes.css";
 import "./doctor/doctor.css";
 import "./share/share.css";
@@ -30,8 +31,7 @@ import { View } from "./picture/view";
 import type { ScreenInfo } from "./wire/protocol";
 import { scaleOf } from "./picture/geometry";
 import { clientName } from "./connection/identity";
-import { Keyboard } from "./input/keyboard";
-import type { Platform } from "./input/keysyms";
+import { Hands, isLocal, platform } from "./input/hands";
 import { Media } from "./picture/media";
 import { LanguageChoice } from "./panel/language";
 import { speak, words } from "./words/language";
@@ -39,12 +39,10 @@ import { announce } from "./words/messages";
 import { writeWords } from "./words/page";
 import { Notices } from "./chrome/notices";
 import { Overlay } from "./panel/overlay";
-import { Pointer } from "./input/pointer";
 import { PeopleList } from "./people/people";
 import { Share } from "./share/share";
 import { Tabs } from "./panel/tabs";
 import { signallingUrl } from "./connection/signalling";
-import { Wheel } from "./input/wheel";
 import { publish } from "./window";
 
 function find<E extends HTMLElement>(id: string): E {
@@ -119,8 +117,7 @@ const connection = new Connection(
         share.forget();
         drawer.told(null);
         people.told(null);
-        keyboard.forget();
-        pointer.forget();
+        hands.forget();
         break;
       case "ending":
         media.freeze();
@@ -136,8 +133,7 @@ const connection = new Connection(
         break;
       case "succeeded":
         media.hurry();
-        keyboard.renew();
-        pointer.renew();
+        hands.renew();
         break;
       case "abandoned":
         media.abandon();
@@ -192,13 +188,26 @@ const media = new Media(stage, find<HTMLAudioElement>("sound"), (event) => {
   refresh();
 });
 
-const keyboard = new Keyboard(keys, { clock, platform: platform(), touch, isLocal, pastes: (event) => share.pastes(event) }, (message) => {
-  share.input(message);
-});
-
-const pointer = new Pointer(stage, { clock, box: () => media.box, picture: () => media.size, desktop: () => connection.display ?? media.size }, (event) => {
-  if (event.channel === "input") share.input(event.message);
-  else connection.sendMotion(event.message);
+const hands = new Hands({
+  clock,
+  stage,
+  keys,
+  row: find("keyrow"),
+  touch,
+  storage: store,
+  box: () => media.box,
+  picture: () => media.size,
+  desktop: () => connection.display ?? media.size,
+  pastes: (event) => share.pastes(event),
+  sendInput: (message) => {
+    share.input(message);
+  },
+  sendPointing: (message) => {
+    connection.sendMotion(message);
+  },
+  lockRefused: () => {
+    notices.add("info", words.lockRefused);
+  },
 });
 
 const view = new View(stage, clock, () => {
@@ -207,10 +216,6 @@ const view = new View(stage, clock, () => {
 const resizing = new Resizing(clock, (viewport) => connection.sendControl({ type: "viewport", ...viewport }));
 
 const cursor = new Cursor(stage);
-
-const wheel = new Wheel(stage, clock, (message) => {
-  share.input(message);
-});
 
 const notices = new Notices(find("notices"), clock, {
   // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
@@ -250,8 +255,9 @@ const overlay = new Overlay(find("panel"), find<HTMLButtonElement>("handle"), (a
       media.toggleSound();
       break;
     case "keyboard":
-      keys.inputMode = "text";
-      keys.focus({ preventScroll: true });
+      // On a phone the panel would cover what is written.
+      if (overlay.open) overlay.toggle();
+      hands.raiseKeyboard();
       return;
     case "unfocused":
       break;
@@ -354,16 +360,6 @@ function offerDoctor(name: typeof connection.state.name): void {
   find("diagnose").hidden = name === "streaming" || name === "ended" || leftMs > 0;
 }
 
-function platform(): Platform {
-  const name = navigator.platform;
-  return /^(Mac|iP)/.test(name) ? "mac" : name.startsWith("Win") ? "windows" : "other";
-}
-
-/** Whether an element belongs to the page's own panel and buttons. */
-function isLocal(target: EventTarget | null): boolean {
-  return target instanceof Element && target.closest("[data-local]") !== null;
-}
-
 /** Gives the keyboard to the desktop. */
 function focusDesktop(): void {
   if (connection.mayAct) keys.focus({ preventScroll: true });
@@ -386,7 +382,7 @@ function refresh(): void {
   countdown = waits ? clock.after(1000, refresh) : null;
 
   share.use(connection.channel("clipboard"));
-  keyboard.enabled = pointer.enabled = wheel.enabled = mayAct;
+  hands.enabled = mayAct;
   if (mayAct && !acted) focusDesktop();
   acted = mayAct;
 
@@ -431,7 +427,7 @@ window.addEventListener(
     if (event.code !== "KeyM" && event.code !== "KeyF") return;
     event.preventDefault();
     if (event.repeat) return;
-    keyboard.releaseAll();
+    hands.keyboard.releaseAll();
     if (event.code === "KeyM") overlay.toggle(true);
     else void fullscreen.toggle();
   },
@@ -441,11 +437,6 @@ window.addEventListener(
 stage.addEventListener("pointerdown", () => {
   if (!touch || document.activeElement !== keys) focusDesktop();
 });
-for (const type of ["pointerdown", "pointermove", "wheel"] as const) {
-  stage.addEventListener(type, (event) => {
-    keyboard.reconcile(event);
-  }, { passive: true });
-}
 unmute.addEventListener("click", focusDesktop);
 find("takeControl").addEventListener("click", () => {
   connection.takeControl();
@@ -474,14 +465,7 @@ window.addEventListener("pageshow", (event) => {
 });
 
 overlay.offerFullscreen(document.fullscreenEnabled);
-if (touch) {
-  // Without this every tap would raise the touch keyboard; the panel's button asks for it.
-  keys.inputMode = "none";
-  keys.addEventListener("blur", () => {
-    keys.inputMode = "none";
-  });
-}
-publish(connection, media, keyboard, () => screenInfo);
+publish(connection, media, hands.keyboard, () => screenInfo);
 // The connection comes up meanwhile; nobody should read a sentence in English first.
 prefer();
 choosePicture(pictureChoices(store, touch));

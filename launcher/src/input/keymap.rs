@@ -49,6 +49,12 @@ pub struct KeyType {
 }
 
 impl KeyType {
+    /// Shift or Caps Lock gives the second level, both together the first.
+    pub fn alphabetic() -> Self {
+        let levels = vec![(modifier::SHIFT, 1), (modifier::LOCK, 1)];
+        Self { mask: modifier::SHIFT | modifier::LOCK, levels }
+    }
+
     /// The level that these modifiers choose.
     pub fn level(&self, modifiers: u8) -> usize {
         let relevant = modifiers & self.mask;
@@ -136,6 +142,19 @@ pub fn same(a: u32, b: u32) -> bool {
     a.is_some() && a == b
 }
 
+/// The keysym of a character: a key for line break, tabulator and BackSpace, else itself in Latin-1 and its code point above
+/// 0x01000000 elsewhere (X11 protocol, appendix A); none for other control characters.
+pub fn keysym_of(character: char) -> Option<u32> {
+    match character {
+        '\n' | '\r' => Some(0xff0d),
+        '\t' => Some(TAB),
+        '\u{8}' => Some(0xff08),
+        _ if character.is_control() => None,
+        _ if u32::from(character) <= 0xff => Some(character.into()),
+        _ => Some(0x0100_0000 + u32::from(character)),
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -164,10 +183,7 @@ pub(super) mod tests {
     }
 
     fn alphabetic() -> KeyType {
-        KeyType {
-            mask: modifier::SHIFT | modifier::LOCK,
-            levels: vec![(modifier::SHIFT, 1), (modifier::LOCK, 1)],
-        }
+        KeyType::alphabetic()
     }
 
     fn keypad() -> KeyType {
@@ -264,6 +280,15 @@ pub(super) mod tests {
         assert_eq!(us().momentary(modifier::SHIFT), Some(SHIFT_L));
         assert_eq!(us().momentary(modifier::MOD2), None);
         assert_eq!(us().momentary(modifier::LOCK), None);
+    }
+
+    #[test]
+    fn characters_have_keysyms_and_control_characters_only_where_there_is_a_key() {
+        let keysyms = ['a', 'ß', '€', '😀', '\n', '\t', '\u{1}', '\u{7f}', '\u{90}'].map(keysym_of);
+        let expected =
+            [Some(0x61), Some(0xdf), Some(0x0100_20ac), Some(0x0101_f600), Some(0xff0d), Some(TAB)];
+        assert_eq!(keysyms[..6], expected);
+        assert_eq!(keysyms[6..], [None; 3]);
     }
 
     #[test]

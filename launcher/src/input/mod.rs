@@ -8,12 +8,15 @@
 pub mod keyboard;
 pub mod keymap;
 pub mod pointer;
+pub mod spares;
 pub mod x11;
 
 use crate::desktop::DisplayName;
 use keyboard::{Keyboard, State};
-use pointer::Pointer;
+use keymap::keysym_of;
+use pointer::{Move, Pointer};
 use std::{
+    collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -23,11 +26,18 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
-use vdi_protocol::input::{Input as Report, Motion};
+use vdi_protocol::input::{Input as Report, Pointing};
 use x11::{X11, X11Error};
 
 /// Reports that may wait. At a mouse's 1000 reports a second this is one second; X takes them far faster.
 const QUEUE: usize = 1024;
+/// Reports that may wait behind text that is being typed: a long stall of the network ends with a burst of this size.
+const MAX_LATER: usize = 4096;
+/// Characters that are typed without a look at what else has come, so that the pointer never stands still for them.
+const STROKES_AT_ONCE: usize = 16;
+/// Silence after which the keys of a page go up: while it holds any it tells so four times a second, and the worst networks
+/// are heard from sooner. Its machine sleeps, or the page hangs.
+const SILENCE: Duration = Duration::from_secs(5);
 /// Pause after which the thread looks at the server's messages although nobody acts.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 /// Time between two tries to reach a display that is gone.
@@ -49,7 +59,7 @@ pub struct Counters {
 #[derive(Debug)]
 enum Command {
     Report(String, Report),
-    Motion(String, Motion),
+    Motion(String, Pointing),
     /// This page acts from now on; what the one before it held goes up.
     Controller(Option<String>),
     /// Somebody doubts that the display is there.
@@ -69,6 +79,7 @@ struct Shared {
     controller: Mutex<Option<String>>,
     last_input: Mutex<Option<Instant>>,
     overflowed: AtomicBool,
+    locked: AtomicBool,
     counters: Counters,
 }
 
@@ -109,6 +120,10 @@ pub fn start(
         keyboard,
         pointer: Pointer::default(),
         controller: None,
+        later: VecDeque::new(),
+        due: None,
+        began: Instant::now(),
+        heard: Instant::now(),
         shared: shared.clone(),
         tell: Box::new(tell),
     };
@@ -127,7 +142,7 @@ impl Input {
     }
 
     /// A report of the unreliable channel. Returns whether the page may act.
-    pub fn motion(&self, page: &str, motion: Motion) -> bool {
+    pub fn motion(&self, page: &str, motion: Pointing) -> bool {
         self.is_controller(page) && self.send(Command::Motion(page.to_owned(), motion))
     }
 
@@ -157,6 +172,11 @@ impl Input {
     /// When the controller last acted.
     pub fn last_input(&self) -> Option<Instant> {
         *self.shared.last_input.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the page in control does not know where the pointer is, and cannot draw it.
+    pub fn locked(&self) -> bool {
+        self.shared.locked.load(Relaxed)
     }
 
     fn is_controller(&self, page: &str) -> bool {
@@ -193,9 +213,19 @@ struct Thread {
     keyboard: Keyboard,
     pointer: Pointer,
     controller: Option<String>,
+    /// Reports of the reliable channel that wait, in their order.
+    later: VecDeque<Report>,
+    /// When the first of them can be gone on with.
+    due: Option<Instant>,
+    began: Instant,
+    /// When the controller's page last reported.
+    heard: Instant,
     shared: Arc<Shared>,
     tell: Box<dyn Fn(News) + Send>,
 }
+
+/// What is left of a report that cannot be done as a whole now, and how long it has to wait.
+type Rest = Option<(Report, Duration)>;
 
 impl Thread {
     /// Works until it is told to stop, with as many connections as that takes.
@@ -218,6 +248,7 @@ impl Thread {
             match connected {
                 Ok((keyboard, x11)) => {
                     (self.keyboard, self.x11, self.pointer) = (keyboard, x11, Pointer::default());
+                    self.forget_later();
                     return true;
                 }
                 Err(error) => tracing::debug!(%error, "the X display {name} is not there yet"),
@@ -236,27 +267,41 @@ impl Thread {
 
     fn run(&mut self, reports: &Receiver<Command>) -> Result<(), X11Error> {
         loop {
-            let command = match reports.recv_timeout(LOOK_AROUND) {
+            let patience = self.due.map_or(LOOK_AROUND, |due| due.saturating_duration_since(Instant::now()));
+            let command = match reports.recv_timeout(patience) {
                 Ok(command) => command,
+                Err(RecvTimeoutError::Timeout) if self.due.is_some() => {
+                    self.work_off()?;
+                    self.settle()?;
+                    continue;
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     self.look_around()?;
+                    self.mind_silence()?;
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => Command::Stop,
             };
             if self.shared.overflowed.swap(false, Relaxed) {
                 tracing::warn!("input came faster than the display takes it; all keys are released");
+                self.forget_later();
                 self.release_all()?;
             }
             match command {
                 Command::Report(page, report) if self.controller.as_ref() == Some(&page) => {
                     self.shared.counters.accepted.fetch_add(1, Relaxed);
-                    self.report(report)?;
+                    self.heard = Instant::now();
+                    self.later.push_back(report);
+                    if self.later.len() > MAX_LATER {
+                        self.shared.overflowed.store(true, Relaxed);
+                    } else if self.due.is_none() {
+                        self.work_off()?;
+                    }
                 }
                 Command::Motion(page, motion) if self.controller.as_ref() == Some(&page) => {
-                    if self.pointer.accept(motion) {
+                    if let Some(wanted) = self.pointer.point(motion) {
                         self.shared.counters.accepted.fetch_add(1, Relaxed);
-                        self.move_to(motion.x, motion.y)?;
+                        self.go(wanted)?;
                     } else {
                         self.shared.counters.late_motions.fetch_add(1, Relaxed);
                     }
@@ -265,8 +310,10 @@ impl Thread {
                     self.shared.counters.from_viewers.fetch_add(1, Relaxed);
                 }
                 Command::Controller(page) => {
+                    self.forget_later();
                     self.release_all()?;
                     self.pointer = Pointer::default();
+                    self.shared.locked.store(false, Relaxed);
                     self.controller = page;
                 }
                 Command::Look => {
@@ -281,10 +328,49 @@ impl Thread {
                     return Ok(());
                 }
             }
-            let held = self.keyboard.held().next().is_some();
-            self.x11.suspend_repeat(held)?;
-            self.x11.flush()?;
+            self.settle()?;
         }
+    }
+
+    /// What was asked for goes out, and the server's own auto-repeat stays off while keys are held.
+    fn settle(&mut self) -> Result<(), X11Error> {
+        let held = self.keyboard.held().next().is_some();
+        self.x11.suspend_repeat(held)?;
+        self.x11.flush()
+    }
+
+    /// Releases the keys of a page that holds some and has fallen silent.
+    fn mind_silence(&mut self) -> Result<(), X11Error> {
+        if self.heard.elapsed() < SILENCE || self.keyboard.held().next().is_none() {
+            return Ok(());
+        }
+        tracing::info!("a page that holds keys has fallen silent; they are released");
+        let actions = self.keyboard().release_all();
+        self.x11.keys(&actions)?;
+        self.settle()
+    }
+
+    /// Does what waits, as far as it can be done now.
+    fn work_off(&mut self) -> Result<(), X11Error> {
+        self.due = None;
+        while let Some(report) = self.later.pop_front() {
+            if let Some((rest, wait)) = self.report(report)? {
+                self.later.push_front(rest);
+                self.due = Some(Instant::now() + wait);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_later(&mut self) {
+        self.later.clear();
+        self.due = None;
+    }
+
+    /// The keyboard, which is told the time.
+    fn keyboard(&mut self) -> &mut Keyboard {
+        self.keyboard.at(self.began.elapsed())
     }
 
     fn take_leave(&mut self) -> Result<(), X11Error> {
@@ -296,22 +382,27 @@ impl Thread {
         self.x11.state().map(drop)
     }
 
-    fn report(&mut self, report: Report) -> Result<(), X11Error> {
-        match report {
+    fn report(&mut self, report: Report) -> Result<Rest, X11Error> {
+        let actions = match report {
             Report::Key { keysym, down: true } => {
                 let state = self.look_around()?;
-                let actions = self.keyboard.down(keysym, state);
-                self.x11.keys(&actions)
+                if let Some(wait) = self.keyboard().wait(keysym, state) {
+                    return Ok(Some((report, wait)));
+                }
+                self.keyboard().down(keysym, state)
             }
-            Report::Key { keysym, down: false } => {
-                let actions = self.keyboard.up(keysym);
-                self.x11.keys(&actions)
-            }
+            Report::Key { keysym, down: false } => self.keyboard().up(keysym),
+            Report::Text { text } => return self.type_text(&text),
             Report::Button { button, down, x, y } => {
-                self.move_to(x, y)?;
-                let actions = self.keyboard.before_button();
-                self.x11.keys(&actions)?;
-                self.pointer.button(button, down).map_or(Ok(()), |button| self.x11.button(button, down))
+                self.go(Move::To(x, y))?;
+                return self.button(button, down);
+            }
+            Report::LockedButton { button, down, seq, way } => {
+                // Motion that has overtaken the button has told its way already.
+                if let Some(wanted) = self.pointer.travel(seq, way) {
+                    self.go(wanted)?;
+                }
+                return self.button(button, down);
             }
             Report::Wheel { dx, dy } => {
                 let actions = self.keyboard.before_button();
@@ -320,14 +411,32 @@ impl Thread {
                     self.x11.button(button, true)?;
                     self.x11.button(button, false)?;
                 }
-                Ok(())
+                return Ok(None);
             }
-            Report::ReleaseAll => self.release_all(),
-            Report::Held { keysyms } => {
-                let actions = self.keyboard.reconcile(&keysyms);
-                self.x11.keys(&actions)
+            Report::ReleaseAll => return self.release_all().map(|()| None),
+            Report::Held { keysyms } => self.keyboard().reconcile(&keysyms),
+        };
+        self.x11.keys(&actions)?;
+        Ok(None)
+    }
+
+    /// Types a text; what is left of it when something else should have its turn, or a keycode has to rest.
+    fn type_text(&mut self, text: &str) -> Result<Rest, X11Error> {
+        for (typed, (at, character)) in text.char_indices().enumerate() {
+            let rest = |wait| Ok(Some((Report::Text { text: text[at..].to_owned() }, wait)));
+            if typed == STROKES_AT_ONCE {
+                return rest(Duration::ZERO);
             }
+            let Some(keysym) = keysym_of(character) else { continue };
+            let state = self.look_around()?;
+            if let Some(wait) = self.keyboard().wait(keysym, state) {
+                return rest(wait);
+            }
+            let mut actions = self.keyboard().down(keysym, state);
+            actions.extend(self.keyboard().up(keysym));
+            self.x11.keys(&actions)?;
         }
+        Ok(None)
     }
 
     /// Takes in what the server has told, and asks for its modifiers. The answer comes after everything told before it.
@@ -345,13 +454,27 @@ impl Thread {
         Ok(())
     }
 
-    fn move_to(&mut self, x: u16, y: u16) -> Result<(), X11Error> {
+    fn button(&mut self, button: u8, down: bool) -> Result<Rest, X11Error> {
+        let actions = self.keyboard.before_button();
+        self.x11.keys(&actions)?;
+        if let Some(button) = self.pointer.button(button, down) {
+            self.x11.button(button, down)?;
+        }
+        Ok(None)
+    }
+
+    fn go(&mut self, wanted: Move) -> Result<(), X11Error> {
         self.refresh()?;
-        self.x11.motion(pointer::clamp(x, y, self.x11.size()))
+        self.shared.locked.store(self.pointer.locked(), Relaxed);
+        match wanted {
+            Move::To(x, y) => self.x11.motion(pointer::clamp(x, y, self.x11.size())),
+            Move::By(0, 0) => Ok(()),
+            Move::By(x, y) => self.x11.motion_by(x, y),
+        }
     }
 
     fn release_all(&mut self) -> Result<(), X11Error> {
-        let actions = self.keyboard.release_all();
+        let actions = self.keyboard().release_all();
         self.x11.keys(&actions)?;
         for button in self.pointer.release_buttons() {
             self.x11.button(button, false)?;

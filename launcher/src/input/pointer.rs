@@ -1,6 +1,6 @@
 //! Decision: pointer, buttons and wheel: which X buttons and places follow from what the page reports.
 
-use vdi_protocol::input::Motion;
+use vdi_protocol::input::{Pointing, Way};
 
 /// One notch of a wheel in the page's units.
 const NOTCH: i32 = 120;
@@ -22,19 +22,53 @@ pub fn x_button(dom: u8) -> Option<u8> {
 #[derive(Debug, Default)]
 pub struct Pointer {
     last_seq: Option<u32>,
+    /// The way that was gone so far, while the pointer is locked.
+    way: Option<Way>,
     held: Vec<u8>,
     rest: (i32, i32),
 }
 
+/// Where the pointer goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Move {
+    /// To a place of the desktop.
+    To(u16, u16),
+    /// So far from where it is.
+    By(i16, i16),
+}
+
 impl Pointer {
-    /// Whether this motion is newer than the newest seen; sequence numbers wrap as in RFC 1982.
-    pub fn accept(&mut self, motion: Motion) -> bool {
-        let newer =
-            self.last_seq.is_none_or(|last| motion.seq != last && motion.seq.wrapping_sub(last) < 1 << 31);
-        if newer {
-            self.last_seq = Some(motion.seq);
+    /// Where the pointer goes; nowhere if something newer has been seen.
+    pub fn point(&mut self, pointing: Pointing) -> Option<Move> {
+        match pointing {
+            Pointing::Motion { seq, x, y } => {
+                self.newer(seq)?;
+                self.way = None;
+                Some(Move::To(x, y))
+            }
+            Pointing::Travel { seq, way } => self.travel(seq, way),
         }
-        newer
+    }
+
+    /// How far a locked pointer goes; nowhere if something newer has been seen, which has told this way too.
+    pub fn travel(&mut self, seq: u32, way: Way) -> Option<Move> {
+        self.newer(seq)?;
+        let before = self.way.filter(|before| before.lock == way.lock).unwrap_or_default();
+        self.way = Some(way);
+        // A way that no hand goes at once is a fault, and is cut rather than wrapped.
+        let step = |from: i32, to: i32| to.wrapping_sub(from).clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+        Some(Move::By(step(before.x, way.x), step(before.y, way.y)))
+    }
+
+    /// Whether the pointer is locked: the page does not know where it is.
+    pub fn locked(&self) -> bool {
+        self.way.is_some()
+    }
+
+    /// Whether a number is newer than the newest seen; they wrap as in RFC 1982.
+    fn newer(&mut self, seq: u32) -> Option<()> {
+        let newer = self.last_seq.is_none_or(|last| seq != last && seq.wrapping_sub(last) < 1 << 31);
+        newer.then(|| self.last_seq = Some(seq))
     }
 
     /// The X button to change, if the report changes anything.
@@ -89,20 +123,54 @@ pub fn clamp(x: u16, y: u16, (width, height): (u16, u16)) -> (i16, i16) {
 mod tests {
     use super::*;
 
-    fn motion(seq: u32) -> Motion {
-        Motion { seq, x: 0, y: 0 }
+    fn motion(seq: u32) -> Pointing {
+        Pointing::Motion { seq, x: 3, y: 4 }
+    }
+
+    fn travel(seq: u32, lock: u32, x: i32, y: i32) -> Pointing {
+        Pointing::Travel { seq, way: Way { lock, x, y } }
     }
 
     #[test]
     fn older_and_repeated_motions_are_dropped_across_the_wrap() {
         let mut pointer = Pointer::default();
-        let seen = [5, 4, 5, 7, u32::MAX, 8].map(|seq| pointer.accept(motion(seq)));
+        let seen = [5, 4, 5, 7, u32::MAX, 8].map(|seq| pointer.point(motion(seq)).is_some());
         assert_eq!(seen, [true, false, false, true, false, true]);
         let mut pointer = Pointer::default();
+        let seen = [u32::MAX, 0, u32::MAX, 1].map(|seq| pointer.point(motion(seq)).is_some());
+        assert_eq!(seen, [true, true, false, true]);
+    }
+
+    #[test]
+    fn no_way_is_lost_with_a_message_nor_gone_twice_when_one_is_late() {
+        let mut pointer = Pointer::default();
+        assert_eq!(pointer.point(travel(2, 1, 5, -3)), Some(Move::By(5, -3)), "the first was lost");
+        assert_eq!(pointer.point(travel(1, 1, 2, -1)), None, "it comes late");
         assert_eq!(
-            [u32::MAX, 0, u32::MAX, 1].map(|seq| pointer.accept(motion(seq))),
-            [true, true, false, true]
+            pointer.travel(4, Way { lock: 1, x: 9, y: -3 }),
+            Some(Move::By(4, 0)),
+            "a button brings its way"
         );
+        assert_eq!(pointer.point(travel(3, 1, 7, -3)), None, "which has been gone already");
+        assert_eq!(pointer.point(travel(5, 1, 0, 0)), Some(Move::By(-9, 3)));
+    }
+
+    #[test]
+    fn another_lock_begins_at_nothing_and_a_place_ends_it() {
+        let mut pointer = Pointer::default();
+        assert!(!pointer.locked());
+        pointer.point(travel(1, 1, 500, 500));
+        assert!(pointer.locked());
+        assert_eq!(pointer.point(motion(2)), Some(Move::To(3, 4)));
+        assert!(!pointer.locked());
+        assert_eq!(pointer.point(travel(3, 2, 1, 2)), Some(Move::By(1, 2)));
+    }
+
+    #[test]
+    fn ways_wrap_and_absurd_ones_are_cut() {
+        let mut pointer = Pointer::default();
+        assert_eq!(pointer.point(travel(1, 1, i32::MAX, 0)), Some(Move::By(i16::MAX, 0)));
+        assert_eq!(pointer.point(travel(2, 1, i32::MIN, 0)), Some(Move::By(1, 0)));
     }
 
     #[test]

@@ -164,9 +164,9 @@ impl X11 {
             match *action {
                 Action::Down(keycode) => self.fake(KEY_PRESS_EVENT, keycode, (0, 0))?,
                 Action::Up(keycode) => self.fake(KEY_RELEASE_EVENT, keycode, (0, 0))?,
-                // Two equal keysyms make one level, whatever their case.
-                Action::Bind(keycode, keysym) => {
-                    self.connection.change_keyboard_mapping(1, keycode, 2, &[keysym, keysym])?;
+                // Two equal keysyms make one level; a small letter and its capital follow Shift and Caps Lock.
+                Action::Bind(keycode, keysyms) => {
+                    self.connection.change_keyboard_mapping(1, keycode, 2, &keysyms)?;
                 }
             }
         }
@@ -201,6 +201,21 @@ impl X11 {
     /// Moves the pointer to a place.
     pub fn motion(&self, place: (i16, i16)) -> Result<(), X11Error> {
         self.fake(MOTION_NOTIFY_EVENT, 0, place)
+    }
+
+    /// Moves the pointer so far from where it is, without acceleration.
+    pub fn motion_by(&self, dx: i16, dy: i16) -> Result<(), X11Error> {
+        // The detail of a motion says that it is relative.
+        self.connection.xtest_fake_input(
+            MOTION_NOTIFY_EVENT,
+            1,
+            x11rb::CURRENT_TIME,
+            x11rb::NONE,
+            dx,
+            dy,
+            0,
+        )?;
+        Ok(())
     }
 
     /// Sends what was asked for so far.

@@ -4,7 +4,7 @@ use crate::{program::eventually, xserver::XServer};
 use std::sync::atomic::Ordering::Relaxed;
 use vdi_launcher::desktop::DisplayName;
 use vdi_launcher::input::{self, Input, InputThread};
-use vdi_protocol::input::{Input as Report, Motion};
+use vdi_protocol::input::{Input as Report, Pointing};
 use x11rb::{
     COPY_DEPTH_FROM_PARENT,
     connection::Connection,
@@ -255,7 +255,7 @@ fn heartbeat_releases_what_the_page_has_forgotten() {
 fn only_the_controller_acts_and_others_are_counted() {
     let bench = Bench::new();
     assert!(!bench.input.report("c2", Report::Key { keysym: 0x62, down: true }));
-    assert!(!bench.input.motion("c2", Motion { seq: 1, x: 5, y: 5 }));
+    assert!(!bench.input.motion("c2", Pointing::Motion { seq: 1, x: 5, y: 5 }));
     bench.stroke(0x61);
     assert_eq!(bench.application.types(1), [0x61]);
     assert_eq!(bench.input.counters().from_viewers.load(Relaxed), 2);
@@ -268,10 +268,10 @@ fn only_the_controller_acts_and_others_are_counted() {
 #[test]
 fn pointer_arrives_at_its_pixel_and_wheel_and_side_buttons_are_themselves() {
     let bench = Bench::new();
-    assert!(bench.input.motion(PAGE, Motion { seq: 1, x: 640, y: 360 }));
-    assert!(bench.input.motion(PAGE, Motion { seq: 3, x: 641, y: 361 }));
-    assert!(bench.input.motion(PAGE, Motion { seq: 2, x: 0, y: 0 }));
-    assert!(bench.input.motion(PAGE, Motion { seq: 4, x: 9999, y: 9999 }));
+    assert!(bench.input.motion(PAGE, Pointing::Motion { seq: 1, x: 640, y: 360 }));
+    assert!(bench.input.motion(PAGE, Pointing::Motion { seq: 3, x: 641, y: 361 }));
+    assert!(bench.input.motion(PAGE, Pointing::Motion { seq: 2, x: 0, y: 0 }));
+    assert!(bench.input.motion(PAGE, Pointing::Motion { seq: 4, x: 9999, y: 9999 }));
     bench.application.sees(&[Seen::Motion(640, 360), Seen::Motion(641, 361), Seen::Motion(1279, 719)]);
     for (button, expected) in [(2, 3), (3, 8), (4, 9)] {
         for down in [true, false] {

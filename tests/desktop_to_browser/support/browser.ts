@@ -126,11 +126,13 @@ export class Chromium {
   }
 
   /** The same, without going there yet. */
-  async prepare(server: Server, { viewport, deviceScaleFactor, password, ignoreHTTPSErrors = false, locale = "en-US" }: ViewerOptions = {}): Promise<Viewer> {
+  async prepare(server: Server, { viewport, deviceScaleFactor, password, ignoreHTTPSErrors = false, touch = false, locale = "en-US" }: ViewerOptions = {}): Promise<Viewer> {
     const context = await this.browser.newContext({
       viewport: viewport ?? { width: 1280, height: 720 },
       ...(deviceScaleFactor !== undefined && { deviceScaleFactor }),
       ignoreHTTPSErrors,
+      hasTouch: touch,
+      isMobile: touch,
       locale,
       ...(server.user && { httpCredentials: { username: server.user, password: password ?? server.password } }),
     });
@@ -213,6 +215,8 @@ export interface ViewerOptions {
   password?: string;
   /** As somebody does who has compared the fingerprint. */
   ignoreHTTPSErrors?: boolean;
+  /** As a phone: fingers, and no mouse. */
+  touch?: boolean;
   /** The browser's language. */
   locale?: string;
 }

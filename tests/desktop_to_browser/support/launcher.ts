@@ -203,6 +203,11 @@ export class Launcher {
     });
   }
 
+  /** Its log so far. */
+  get words(): string {
+    return this.child.stderr;
+  }
+
   async openDisplay(): Promise<Display> {
     return Display.open(await this.desktopEnvironment());
   }

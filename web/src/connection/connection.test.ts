@@ -262,7 +262,7 @@ describe("what the server says of the session", () => {
     const { control, input, pointer } = await stream();
     control.say(session({ role: "viewer" }));
     expect(connection.sendInput({ type: "key", keysym: 97, down: true })).toBe(false);
-    expect(connection.sendMotion({ seq: 1, x: 2, y: 3 })).toBe(false);
+    expect(connection.sendMotion({ type: "motion", seq: 1, x: 2, y: 3 })).toBe(false);
     expect([...input.sent, ...pointer.sent]).toEqual([]);
     connection.takeControl();
     expect(control.sent).toContainEqual({ type: "takeControl" });

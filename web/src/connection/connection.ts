@@ -14,7 +14,7 @@ import type { Cancel } from "../clock";
 import type { FrameMetadata } from "./frames";
 import type { Size } from "../picture/geometry";
 import { GOOD_STREAM_MS, QUIET_MS, CUT_NOTICE_MS, DOUBT_PAUSE_MS, FRESH_MS } from "./patience";
-import type { Continued, CursorShape, Input, Latency, MediaInfo, Motion, PageStats, Quality, Role, SessionInfo, ToPage } from "../wire/protocol";
+import type { Continued, CursorShape, Input, Latency, MediaInfo, PageStats, Pointing, Quality, Role, SessionInfo, ToPage } from "../wire/protocol";
 import { Session, type ChannelName, type Outgoing, type SessionEvent, type World } from "./session";
 import type { Coming, ConnectionEvent, Stage, State } from "./state";
 
@@ -166,7 +166,7 @@ export class Connection {
     return this.mayAct && this.#send("input", message);
   }
 
-  sendMotion(message: Motion): boolean {
+  sendMotion(message: Pointing): boolean {
     return this.mayAct && this.#send("pointer", message);
   }
 

@@ -21,7 +21,7 @@ import {
   MAX_POINTER_BACKLOG_BYTES,
 } from "./patience";
 import { Pings } from "./pings";
-import { toPage, VERSION, type ConnectionFailure, type Continued, type FromPage, type IceServers, type Input, type Motion, type ToConsumer, type ToPage, type Welcome } from "../wire/protocol";
+import { toPage, VERSION, type ConnectionFailure, type Continued, type FromPage, type IceServers, type Input, type Pointing, type ToConsumer, type ToPage, type Welcome } from "../wire/protocol";
 import { parse } from "../wire/schema";
 import { refusedVideo, renewSound, rtcServers } from "./sdp";
 import type { Greeting } from "./signalling";
@@ -43,7 +43,7 @@ export type { SessionEvent } from "./state";
 export interface Outgoing {
   control: FromPage;
   input: Input;
-  pointer: Motion;
+  pointer: Pointing;
 }
 export type ChannelName = keyof Outgoing;
 

@@ -3,10 +3,10 @@
 // while any is held the whole set is told four times a second.
 //
 // Text that comes without keys (dead keys, input methods, touch keyboards) is typed through a text area: it is the
-// element that has the focus, and what appears in it is sent as strokes.
+// element that has the focus, and what appears in it is sent as text, once it is finished.
 import type { Cancel, Clock } from "../clock";
-import { BACK_SPACE, ISO_LEVEL3_SHIFT, isModifier, keysymOf, keysymOfCharacter, RETURN, type Platform } from "./keysyms";
-import { MAX_HELD_KEYS, type Input } from "../wire/protocol";
+import { ALT_L, BACK_SPACE, ISO_LEVEL3_SHIFT, isCharacter, isModifier, keysymOf, keysymOfCharacter, latinOf, RETURN, type Modifiers, type Platform } from "./keysyms";
+import { MAX_HELD_KEYS, MAX_TEXT_CHARS, type Input } from "../wire/protocol";
 
 /** Time between two tellings of the held keys. */
 export const HEARTBEAT_MS = 250;
@@ -22,12 +22,14 @@ export interface KeyboardSurroundings {
   pastes?(event: KeyboardEvent): boolean;
 }
 
-/** What is left of the modifiers on events of keys and pointer. */
-interface Modifiers {
-  readonly shiftKey: boolean;
-  readonly ctrlKey: boolean;
-  readonly altKey: boolean;
-}
+/** Whether Command and Option are mapped as on a Mac: where the page runs on one, always, or never. */
+export type MacKeys = "auto" | "on" | "off";
+
+/** How a modifier of the key row stands: up, down for one key, or down until it is pressed again. */
+export type Latch = "off" | "once" | "locked";
+
+/** What stands before the keysym in the name of a key that no keyboard has. */
+const LATCHED = "latched:";
 
 /** What turns one text into another: strokes of BackSpace, then characters. */
 export function edits(before: string, after: string): { backspaces: number; typed: string } {
@@ -47,6 +49,12 @@ export class Keyboard {
   #heartbeat: Cancel | null = null;
   #enabled = false;
   #composed = "";
+  /** A dead key was pressed: what the next key writes comes as text. */
+  #dead = false;
+  #macKeys: MacKeys = "auto";
+  #latches = new Map<number, Exclude<Latch, "off">>();
+  /** Told when a latch has let go by itself. */
+  latchesChanged: () => void = () => undefined;
 
   constructor(text: HTMLTextAreaElement, around: KeyboardSurroundings, callback: (message: Input) => void) {
     this.#text = text;
@@ -69,6 +77,7 @@ export class Keyboard {
     });
     text.addEventListener("compositionstart", () => {
       this.#composed = "";
+      text.classList.add("composing");
     });
     text.addEventListener("compositionupdate", ({ data }) => {
       if (around.touch) this.#compose(data);
@@ -76,7 +85,9 @@ export class Keyboard {
     text.addEventListener("compositionend", ({ data }) => {
       this.#compose(data);
       this.#composed = "";
+      this.#dead = false;
       text.value = "";
+      text.classList.remove("composing");
     });
     text.addEventListener("input", (event) => {
       this.#typed(event);
@@ -93,6 +104,42 @@ export class Keyboard {
     this.#enabled = enabled;
   }
 
+  get macKeys(): MacKeys {
+    return this.#macKeys;
+  }
+
+  set macKeys(setting: MacKeys) {
+    this.releaseAll();
+    this.#macKeys = setting;
+  }
+
+  /** How a modifier of the key row stands. */
+  latched(keysym: number): Latch {
+    return this.#latches.get(keysym) ?? "off";
+  }
+
+  /** Presses a modifier of the key row: for one key, then for good, then not any more. */
+  latch(keysym: number): void {
+    if (!this.#enabled) return;
+    const code = `${LATCHED}${keysym}`;
+    const now = this.latched(keysym);
+    if (now === "locked") {
+      this.#latches.delete(keysym);
+      this.#release(code);
+    } else {
+      this.#latches.set(keysym, now === "off" ? "once" : "locked");
+      if (now === "off") this.#press(code, keysym);
+    }
+    this.latchesChanged();
+  }
+
+  /** A key of the key row. */
+  stroke(keysym: number): void {
+    if (!this.#enabled) return;
+    this.#stroke(keysym);
+    this.#unlatch();
+  }
+
   /** Keysyms held now. */
   get held(): number[] {
     return [...new Set(this.#held.values())];
@@ -107,7 +154,11 @@ export class Keyboard {
   /** Forgets what is held, since the server no longer holds it either. */
   forget(): void {
     this.#held.clear();
+    this.#dead = false;
     this.#beat();
+    if (this.#latches.size === 0) return;
+    this.#latches.clear();
+    this.latchesChanged();
   }
 
   /**
@@ -126,7 +177,8 @@ export class Keyboard {
       const up =
         (code.startsWith("Shift") && !seen.shiftKey) ||
         (code.startsWith("Control") && !seen.ctrlKey) ||
-        (code.startsWith("Alt") && !seen.altKey);
+        (code.startsWith("Alt") && !seen.altKey) ||
+        (code.startsWith("Meta") && !seen.metaKey);
       if (up) this.#release(code);
     }
   }
@@ -135,8 +187,18 @@ export class Keyboard {
     // The page's own shortcuts are taken by a listener before this one.
     if (!this.#enabled || event.defaultPrevented || this.#around.isLocal(event.target)) return;
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- Safari tells of an input method's key in no other way.
-    if (event.isComposing || event.keyCode === COMPOSING || event.key === "Dead") return;
-    const keysym = keysymOf(event, this.#around.platform);
+    if (event.isComposing || event.keyCode === COMPOSING) return;
+    const latin = this.#composesByAltGr(event) ? null : latinOf(event, event);
+    if (latin === null && event.key === "Dead") {
+      this.#dead = true;
+      return;
+    }
+    if (this.#dead && isCharacter(event.key) && !event.ctrlKey && !event.metaKey) {
+      // Browsers disagree whether this key already has the accent; the text that it writes has.
+      this.#dead = false;
+      return;
+    }
+    const keysym = latin === null ? keysymOf(event, this.#mac) : keysymOfCharacter(latin);
     if (keysym === null) {
       // A key that only an input method understands must reach it; locks and unknown keys do nothing anyway.
       if (event.code === "" || event.key === "Unidentified" || event.key === "Process") return;
@@ -154,6 +216,8 @@ export class Keyboard {
       this.#stroke(keysym);
       return;
     }
+    if (!isModifier(keysym)) this.#dead = false;
+    this.#chooseOption(event, keysym);
     if (keysym === ISO_LEVEL3_SHIFT && this.#around.platform === "windows") {
       // Windows says AltGr as Control and Alt: the Control was none.
       this.#release("ControlLeft");
@@ -165,6 +229,39 @@ export class Keyboard {
       // macOS keeps the key-up of everything that is pressed with Command.
       this.#release(event.code);
     }
+    if (!isModifier(keysym)) this.#unlatch();
+  }
+
+  /** Whether Control, as far as the event says it, is half of an AltGr. */
+  #composesByAltGr(event: KeyboardEvent): boolean {
+    if (this.#mac) return false;
+    if (event.getModifierState("AltGraph") || this.held.includes(ISO_LEVEL3_SHIFT)) return true;
+    return this.#around.platform === "windows" && event.ctrlKey && event.altKey;
+  }
+
+  get #mac(): boolean {
+    return this.#macKeys === "on" || (this.#macKeys === "auto" && this.#around.platform === "mac");
+  }
+
+  /** Option composes characters; with a key that writes none, or in a command, it is Alt. */
+  #chooseOption(event: KeyboardEvent, keysym: number): void {
+    if (!this.#mac || isModifier(keysym)) return;
+    const wanted = isCharacter(event.key) && !event.ctrlKey && !event.metaKey ? ISO_LEVEL3_SHIFT : ALT_L;
+    for (const [code, held] of [...this.#held]) {
+      if (!code.startsWith("Alt") || held === wanted) continue;
+      this.#release(code);
+      this.#press(code, wanted);
+    }
+  }
+
+  /** Modifiers of the key row that were pressed for one key go up after it. */
+  #unlatch(): void {
+    const once = [...this.#latches].filter(([, latch]) => latch === "once");
+    for (const [keysym] of once) {
+      this.#latches.delete(keysym);
+      this.#release(`${LATCHED}${keysym}`);
+    }
+    if (once.length > 0) this.latchesChanged();
   }
 
   #up(event: KeyboardEvent): void {
@@ -229,12 +326,19 @@ export class Keyboard {
     if (event.inputType === "insertLineBreak" || event.inputType === "insertParagraph") this.#stroke(RETURN);
     else if (event.inputType.startsWith("delete")) this.#stroke(BACK_SPACE);
     else if (event.inputType === "insertText") this.#type(event.data ?? "");
+    this.#unlatch();
   }
 
   #type(text: string): void {
-    for (const character of text) {
-      const keysym = keysymOfCharacter(character);
-      if (keysym !== null) this.#stroke(keysym);
+    if (this.#latches.size > 0) {
+      // With Control of the key row these are shortcuts, and no text.
+      const keysyms = Array.from(text).map(keysymOfCharacter);
+      for (const keysym of keysyms) if (keysym !== null) this.#stroke(keysym);
+      return;
+    }
+    const characters = Array.from(text);
+    for (let at = 0; at < characters.length; at += MAX_TEXT_CHARS) {
+      this.#callback({ type: "text", text: characters.slice(at, at + MAX_TEXT_CHARS).join("") });
     }
   }
 }

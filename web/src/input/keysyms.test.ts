@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { keysymOf, keysymOfCharacter, type Platform } from "./keysyms";
+import { keysymOf, keysymOfCharacter, latinOf } from "./keysyms";
 
-const of = (key: string, location = 0, code = "", platform: Platform = "other"): number | null => keysymOf({ key, code, location }, platform);
+const of = (key: string, location = 0, code = "", mac = false): number | null => keysymOf({ key, code, location }, mac);
 
 describe("characters", () => {
   it("of Latin-1 are their own keysym", () => {
@@ -36,6 +36,26 @@ describe("named keys", () => {
   });
 });
 
-it("on a Mac, Option is AltGr and Command is Alt", () => {
-  expect([of("Alt", 1, "AltLeft", "mac"), of("Meta", 1, "MetaLeft", "mac"), of("Meta", 2, "MetaRight", "mac")]).toEqual([0xfe03, 0xffe9, 0xffeb]);
+it("on a Mac, Option is AltGr, Command is Control, and the right Command stays Super", () => {
+  expect([of("Alt", 1, "AltLeft", true), of("Meta", 1, "MetaLeft", true), of("Meta", 2, "MetaRight", true)]).toEqual([0xfe03, 0xffe3, 0xffeb]);
+});
+
+describe("shortcuts", () => {
+  const none = { shiftKey: false, ctrlKey: false, altKey: false, metaKey: false };
+  const latin = (key: string, code: string, modifiers: Partial<typeof none>): string | null => latinOf({ key, code, location: 0 }, { ...none, ...modifiers });
+
+  it("of another alphabet mean the Latin letter of that key", () => {
+    expect([latin("с", "KeyC", { ctrlKey: true }), latin("С", "KeyC", { ctrlKey: true, shiftKey: true }), latin("ж", "Semicolon", { metaKey: true })]).toEqual(["c", "C", ";"]);
+    expect([latin("σ", "KeyS", { ctrlKey: true }), latin("№", "Digit3", { ctrlKey: true, shiftKey: true }), latin("Dead", "Semicolon", { ctrlKey: true })]).toEqual(["s", "#", ";"]);
+  });
+  it("of a Latin layout are what is written on the key, wherever it stands", () => {
+    expect([latin("z", "KeyY", { ctrlKey: true }), latin("ö", "Semicolon", { ctrlKey: true }), latin("Enter", "Enter", { ctrlKey: true })]).toEqual([null, null, null]);
+  });
+  it("are those with Control or Command: letters alone and menus with Alt stay as they are", () => {
+    expect([latin("с", "KeyC", {}), latin("ф", "KeyA", { altKey: true })]).toEqual([null, null]);
+  });
+  it("with Command and Option mean the key, not what Option composes", () => {
+    expect(latin("†", "KeyT", { metaKey: true, altKey: true })).toBe("t");
+    expect(latin("å", "KeyA", { metaKey: true, altKey: true })).toBe("a");
+  });
 });

@@ -10,11 +10,21 @@ export interface KeyFacts {
 
 export type Platform = "mac" | "windows" | "other";
 
+/** Modifiers of an event. */
+export interface Modifiers {
+  readonly shiftKey: boolean;
+  readonly ctrlKey: boolean;
+  readonly altKey: boolean;
+  readonly metaKey: boolean;
+}
+
 export const BACK_SPACE = 0xff08;
 export const RETURN = 0xff0d;
 export const ISO_LEVEL3_SHIFT = 0xfe03;
-const ALT_L = 0xffe9;
-const SUPER_L = 0xffeb;
+export const SHIFT_L = 0xffe1;
+export const CONTROL_L = 0xffe3;
+export const ALT_L = 0xffe9;
+export const SUPER_L = 0xffeb;
 
 /** Names of DOM `key` → keysym: standard place, right side (location 2), number pad (location 3). */
 const NAMED: Record<string, readonly [number, (number | null)?, number?]> = {
@@ -105,19 +115,21 @@ export function keysymOfCharacter(character: string): number | null {
 
 /**
  * The keysym of a key, or `null` if it means nothing by itself: dead keys (the character comes with the next key or with
- * the composition), and CapsLock and NumLock, whose effect the keysyms of the other keys already carry.
+ * the composition), and CapsLock and NumLock, whose effect the keysyms of the other keys already carry. `mac`: the keyboard is
+ * an Apple one, whose modifiers stand in other places.
  */
-export function keysymOf({ key, code, location }: KeyFacts, platform: Platform): number | null {
-  if (platform === "mac") {
-    // Option picks characters as AltGr does elsewhere, and Command stands where Alt does.
+export function keysymOf({ key, code, location }: KeyFacts, mac: boolean): number | null {
+  if (mac) {
+    // Option picks characters as AltGr does elsewhere, and Command makes the commands that Control makes elsewhere. The
+    // right one is left for the desktop's own menus.
     if (key === "Alt") return ISO_LEVEL3_SHIFT;
-    if (key === "Meta") return location === 2 ? SUPER_L : ALT_L;
+    if (key === "Meta") return location === 2 ? SUPER_L : CONTROL_L;
   }
   const named = Object.hasOwn(NAMED, key) ? NAMED[key] : undefined;
   if (named) return named[location === 2 ? 1 : location === 3 ? 2 : 0] ?? named[0];
   const fn = /^F(\d{1,2})$/.exec(key)?.[1];
   if (fn !== undefined && Number(fn) >= 1 && Number(fn) <= 35) return 0xffbe + Number(fn) - 1;
-  if (Array.from(key).length !== 1) return null;
+  if (!isCharacter(key)) return null;
   if (location === 3) {
     if (key >= "0" && key <= "9") return 0xffb0 + Number(key);
     // The decimal key writes a comma in some layouts, and is still that key.
@@ -126,6 +138,45 @@ export function keysymOf({ key, code, location }: KeyFacts, platform: Platform):
     if (pad !== undefined) return pad;
   }
   return keysymOfCharacter(key);
+}
+
+/** Whether a DOM `key` is a character, and not the name of a key. */
+export function isCharacter(key: string): boolean {
+  return Array.from(key).length === 1;
+}
+
+/** Keys that have no letter, as `code` → what is written on them without and with Shift on a keyboard for English. */
+const LATIN: Record<string, readonly [string, string]> = {
+  Minus: ["-", "_"],
+  Equal: ["=", "+"],
+  BracketLeft: ["[", "{"],
+  BracketRight: ["]", "}"],
+  Semicolon: [";", ":"],
+  Quote: ["'", '"'],
+  Backquote: ["`", "~"],
+  Backslash: ["\\", "|"],
+  Comma: [",", "<"],
+  Period: [".", ">"],
+  Slash: ["/", "?"],
+};
+const SHIFTED_DIGITS = ")!@#$%^&*(";
+/** The last code point of the Latin alphabets' blocks. */
+const LAST_LATIN = 0x24f;
+
+/**
+ * What a shortcut means whose key writes another alphabet: the programs' shortcuts are Latin letters, and everywhere Control
+ * with the key of С copies. `null` if the key says it itself.
+ */
+export function latinOf({ key, code }: KeyFacts, { shiftKey, ctrlKey, metaKey, altKey }: Modifiers): string | null {
+  // Alt alone opens menus, whose letters are in the language of the desktop.
+  if (!ctrlKey && !metaKey) return null;
+  const foreign = key === "Dead" || (isCharacter(key) && ((key.codePointAt(0) ?? 0) > LAST_LATIN || (altKey && metaKey)));
+  if (!foreign) return null;
+  const letter = /^Key([A-Z])$/.exec(code)?.[1];
+  if (letter !== undefined) return shiftKey ? letter : letter.toLowerCase();
+  const digit = /^Digit(\d)$/.exec(code)?.[1];
+  if (digit !== undefined) return shiftKey ? (SHIFTED_DIGITS[Number(digit)] ?? null) : digit;
+  return LATIN[code]?.[shiftKey ? 1 : 0] ?? null;
 }
 
 /** Shift, Control, Alt, Meta, the locks and AltGr: held, never repeated. */

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { changes, Pointer, type PointerMessage } from "./pointer";
 import { ManualClock } from "../testing";
 import { toUnits, Wheel } from "./wheel";
@@ -13,7 +13,8 @@ function event(type: string, x: number, y: number, buttons = 0, more: PointerEve
   element.dispatchEvent(new PointerEvent(type, { clientX: x, clientY: y, buttons, isPrimary: true, pointerId: 1, bubbles: true, cancelable: true, ...more }));
 }
 
-const motion = (seq: number, x: number, y: number) => ({ seq, x, y });
+const motion = (seq: number, x: number, y: number) => ({ type: "motion", seq, x, y });
+const travel = (seq: number, lock: number, x: number, y: number) => ({ type: "travel", seq, lock, x, y });
 const button = (number: number, down: boolean, x: number, y: number) => ({ type: "button", button: number, down, x, y });
 
 beforeEach(() => {
@@ -91,7 +92,7 @@ describe("the pointer", () => {
     event("pointerdown", 160, 20, 1);
     event("pointermove", 160, 300, 1);
     event("pointerup", 160, 300, 0);
-    expect(sent.filter((message) => "type" in message)).toEqual([]);
+    expect(sent.filter((message) => message.type !== "motion")).toEqual([]);
   });
 
   it("goes on with a drag outside, at the picture's edge", () => {
@@ -111,10 +112,104 @@ describe("the pointer", () => {
     expect(sent).toEqual([button(0, true, 320, 200), button(0, false, 320, 200), button(1, true, 320, 200), button(1, false, 320, 200)]);
   });
 
-  it("leaves a second finger to the browser", () => {
+  it("leaves fingers to their gestures, and a second pen alone", () => {
     start();
-    event("pointerdown", 160, 175, 1, { isPrimary: false, pointerId: 2 });
+    event("pointerdown", 160, 175, 1, { pointerType: "touch" });
+    event("pointerdown", 160, 175, 1, { isPrimary: false, pointerId: 2, pointerType: "pen" });
     expect(sent).toEqual([]);
+  });
+
+  it("draws through every point that the browser has gathered while a button is down", () => {
+    start();
+    const gathered = (...points: [number, number][]): void => {
+      const moved = new PointerEvent("pointermove", { clientX: points.at(-1)?.[0] ?? 0, clientY: points.at(-1)?.[1] ?? 0, buttons: 1, isPrimary: true, pointerType: "pen" });
+      moved.getCoalescedEvents = () => points.map(([clientX, clientY]) => new PointerEvent("pointermove", { clientX, clientY }));
+      element.dispatchEvent(moved);
+    };
+    event("pointerdown", 100, 175, 1, { pointerType: "pen" });
+    gathered([101, 175], [102, 176], [103, 178]);
+    expect(sent.slice(1)).toEqual([motion(1, 202, 200), motion(2, 204, 202), motion(3, 206, 206)]);
+  });
+
+  it("takes the eraser of a pen for its tip", () => {
+    start();
+    event("pointerdown", 160, 175, 32, { pointerType: "pen" });
+    event("pointerup", 160, 175, 0, { pointerType: "pen" });
+    expect(sent).toEqual([button(0, true, 320, 200), button(0, false, 320, 200)]);
+  });
+
+  describe("that is locked", () => {
+    const locked = (number: number, down: boolean, seq: number, x: number, y: number) => ({ type: "lockedButton", button: number, down, seq, lock: 1, x, y });
+    const lock = (held: boolean): void => {
+      Object.defineProperty(document, "pointerLockElement", { value: held ? element : null, configurable: true });
+    };
+    afterEach(() => {
+      lock(false);
+    });
+    const moved = (movementX: number, movementY: number, buttons = 0, type = "pointermove"): void => {
+      event(type, 400, 300, buttons, { movementX, movementY });
+    };
+
+    it("tells how far it has gone altogether, fractions too, once per frame", () => {
+      const pointer = start();
+      lock(true);
+      pointer.travel();
+      for (let i = 0; i < 4; i++) {
+        moved(0.75, -10);
+        clock.paint();
+      }
+      expect(sent).toEqual([travel(1, 1, 0, 0), travel(2, 1, 0, -10), travel(3, 1, 1, -20), travel(4, 1, 2, -30), travel(5, 1, 3, -40)]);
+      moved(5, 0);
+      moved(5, 0);
+      moved(5, 0);
+      clock.paint();
+      expect(sent.slice(5)).toEqual([travel(6, 1, 8, -40), travel(7, 1, 18, -40)]);
+    });
+
+    it("presses after the way that was gone, and has a place again once it is unlocked", () => {
+      const pointer = start();
+      lock(true);
+      pointer.travel();
+      moved(7, 7);
+      moved(7, 7);
+      moved(0, 0, 1, "pointerdown");
+      expect(sent).toEqual([travel(1, 1, 0, 0), travel(2, 1, 7, 7), locked(0, true, 3, 14, 14)]);
+      clock.paint();
+      lock(false);
+      pointer.arrive();
+      expect(sent.slice(3)).toEqual([locked(0, false, 4, 14, 14)]);
+      clock.paint();
+      event("pointermove", 100, 175);
+      expect(sent.slice(4)).toEqual([motion(5, 200, 200)]);
+    });
+
+    it("begins anew for a server that has seen nothing of it", () => {
+      const pointer = start();
+      lock(true);
+      pointer.travel();
+      moved(7, 7);
+      sent = [];
+      pointer.forget();
+      expect(sent).toEqual([travel(3, 2, 0, 0)]);
+    });
+  });
+
+  describe("of a finger", () => {
+    it("goes to a place and clicks there", () => {
+      const pointer = start();
+      pointer.act({ type: "move", place: { x: 100, y: 175 } });
+      pointer.act({ type: "press", button: 2 });
+      pointer.act({ type: "release", button: 2 });
+      expect(sent).toEqual([motion(1, 200, 200), button(2, true, 200, 200), button(2, false, 200, 200)]);
+    });
+
+    it("goes as far on the screen as the finger on a trackpad, and clicks where it is", () => {
+      const pointer = start();
+      pointer.act({ type: "shift", dx: 10, dy: -3 });
+      clock.paint();
+      pointer.act({ type: "press", button: 0 });
+      expect(sent).toEqual([travel(1, 1, 0, 0), travel(2, 1, 20, -6), { type: "lockedButton", button: 0, down: true, seq: 3, lock: 1, x: 20, y: -6 }]);
+    });
   });
 
   it("keeps the browser's menu away only while it acts", () => {

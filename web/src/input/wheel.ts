@@ -40,6 +40,11 @@ export class Wheel {
     );
   }
 
+  /** Fingers scroll so many CSS pixels. */
+  scroll(dx: number, dy: number): void {
+    if (this.enabled) this.#turn(toUnits(dx, 0), toUnits(dy, 0));
+  }
+
   #turn(dx: number, dy: number): void {
     // A fraction left from the other direction would only delay this one.
     this.#dx = dx * this.#dx < 0 ? dx : this.#dx + dx;

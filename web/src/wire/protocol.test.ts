@@ -14,7 +14,7 @@ const readers: Record<string, Reader<unknown>> = {
   "doctor.json": protocol.doctorReport,
   "files.json": protocol.fileList,
   "input.json": protocol.input,
-  "pointer.json": protocol.motion,
+  "pointer.json": protocol.pointing,
   "signalling.fromConsumer.json": protocol.fromConsumer,
   "signalling.toConsumer.json": protocol.toConsumer,
   "status.json": protocol.status,
@@ -48,7 +48,7 @@ describe("bad messages", () => {
     ["an unknown type", protocol.toConsumer, '{"type":"dance"}', /one of welcome, iceServers, offer, ice, error, bye, found "dance"/],
     ["a missing field", protocol.toConsumer, '{"type":"offer"}', /message.sdp: expected a string, found nothing/],
     ["an unknown code", protocol.toConsumer, '{"type":"error","code":"?","message":""}', /message.code: expected one of/],
-    ["a negative coordinate", protocol.motion, '{"seq":1,"x":-1,"y":0}', /message.x: expected a whole number from 0 to 65535/],
+    ["a negative coordinate", protocol.pointing, '{"type":"motion","seq":1,"x":-1,"y":0}', /message.x: expected a whole number from 0 to 65535/],
     ["too many held keys", protocol.input, JSON.stringify({ type: "held", keysyms: Array(65).fill(97) }), /at most 64/],
   ];
   for (const [what, reader, json, message] of bad) {

@@ -13,6 +13,8 @@ export const VERSION = 1;
 export const SUBPROTOCOL = "vdi.1";
 /** Keys that one page may hold at once. */
 export const MAX_HELD_KEYS = 64;
+/** Characters of one piece of typed text. */
+export const MAX_TEXT_CHARS = 1024;
 /** Frames in one report. */
 export const MAX_FRAME_REPORTS = 32;
 /** Columns and rows of a pointer's shape. */
@@ -271,19 +273,26 @@ export type SessionInfo = Extract<ToPage, { type: "session" }>;
 export type Wish = Omit<Extract<FromPage, { type: "settings" }>, "type">;
 export type Pong = Extract<ToPage, { type: "pong" }>;
 
+const way = { lock: u32, x: i32, y: i32 };
+
 /** Data channel `input`, page to server. */
 export const input = tagged({
   key: { keysym: u32, down: flag },
   button: { button: u8, down: flag, x: u16, y: u16 },
+  lockedButton: { button: u8, down: flag, seq: u32, ...way },
   wheel: { dx: i32, dy: i32 },
+  text: { text },
   releaseAll: {},
   held: { keysyms: list(u32, MAX_HELD_KEYS) },
 });
 export type Input = Read<typeof input>;
 
 /** Data channel `pointer`, page to server. */
-export const motion = struct({ seq: u32, x: u16, y: u16 });
-export type Motion = Read<typeof motion>;
+export const pointing = tagged({
+  motion: { seq: u32, x: u16, y: u16 },
+  travel: { seq: u32, ...way },
+});
+export type Pointing = Read<typeof pointing>;
 
 /** Broker, sink to broker; no page speaks it, but programs in TypeScript that relay do. */
 export const toBroker = tagged({
