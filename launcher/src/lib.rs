@@ -31,6 +31,7 @@ pub mod media;
 pub mod options;
 pub mod options_table;
 pub mod pages;
+pub mod people;
 pub mod port;
 pub mod roles;
 mod run;

@@ -87,6 +87,9 @@ pub struct ServerOptions {
     /// Token with which standard players may watch at /whep (WHEP); generated and printed once if not given.
     #[arg(long, env = "SELKIES_VIEWER_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub viewer_token: Option<String>,
+    /// How a page gets control from another person's: `take` gives it to whoever wants it, so that a page left open elsewhere locks nobody out; `ask` asks whoever has it, and silence is no consent.
+    #[arg(long, env = "SELKIES_CONTROL_POLICY", default_value = "take", value_name = "POLICY")]
+    pub control_policy: String,
     /// Most pages connected at once.
     #[arg(long, env = "SELKIES_MAX_CONSUMERS", default_value = "16", value_name = "PAGES")]
     pub max_consumers: String,

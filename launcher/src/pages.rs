@@ -2,6 +2,7 @@
 
 use crate::{
     limits::Coming,
+    people::{ControlPolicy, People},
     roles::{Ousted, Roles},
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -11,6 +12,7 @@ use vdi_protocol::{
     environment::{SOUND_PREFIX, WHEP_PREFIX},
     files,
     limits::MAX_BAD_MESSAGES,
+    people,
     phase::Phase,
     reason::FailureReason,
     screen::Screen,
@@ -86,6 +88,8 @@ impl Page {
 pub struct Pages {
     pages: BTreeMap<String, Page>,
     roles: Roles,
+    people: People,
+    policy: ControlPolicy,
     /// What holds for pages to come as well.
     standing: Option<ToPage>,
     /// What the page in control may do with the clipboard; all others may nothing.
@@ -93,9 +97,10 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// No page yet; the one that will be in control may do so much with the clipboard.
-    pub fn new(clipboard: Policy) -> Self {
-        Self { clipboard, ..Self::default() }
+    /// No page yet; the one that will be in control may do so much with the clipboard, and control changes hands by this
+    /// policy.
+    pub fn new(clipboard: Policy, policy: ControlPolicy) -> Self {
+        Self { clipboard, policy, ..Self::default() }
     }
 
     /// A page that will be added says which browser it is.
@@ -130,13 +135,79 @@ impl Pages {
     /// A page is gone.
     pub fn removed(&mut self, id: &str, now: Duration) {
         self.pages.remove(id);
+        self.people.left(id);
         self.roles.left(id, now);
     }
 
-    /// A page asks for control.
-    pub fn take_control(&mut self, id: &str) {
+    /// A page wants control: it gets it, or whoever has it is asked.
+    pub fn take_control(&mut self, id: &str, now: Duration) {
+        let client = |id: &str| self.pages.get(id).and_then(|page| page.client.as_ref());
+        // Nobody asks himself, and nobody is asked where nobody is.
+        let others = self
+            .roles
+            .controller()
+            .is_some_and(|has| has != id && (client(has).is_none() || client(has) != client(id)));
+        if self.policy == ControlPolicy::Ask && others {
+            if !self.people.ask(id, now) {
+                self.refuse(id);
+            }
+            return;
+        }
+        self.give(id);
+    }
+
+    /// Whoever is in control gives it to another page.
+    pub fn give_control(&mut self, by: &str, to: &str) {
+        if self.roles.controller() == Some(by) && by != to {
+            self.give(to);
+        }
+    }
+
+    /// Whoever is in control keeps it.
+    pub fn keep_control(&mut self, by: &str) {
+        if self.roles.controller() == Some(by)
+            && let Some(asked) = self.people.settle()
+        {
+            self.refuse(&asked);
+        }
+    }
+
+    /// A page's user wants to be called so.
+    pub fn call(&mut self, id: &str, name: &str) {
+        if self.pages.contains_key(id) {
+            self.people.call(id, name);
+        }
+    }
+
+    fn give(&mut self, id: &str) {
         let ousted = self.roles.take_control(id);
+        // Another one's question is for the one who has control now, who may ask anew.
+        if let Some(asked) = self.people.settle().filter(|asked| asked != id) {
+            self.refuse(&asked);
+        }
         self.tell_ousted(ousted);
+    }
+
+    fn refuse(&mut self, id: &str) {
+        if let Some(page) = self.pages.get_mut(id) {
+            page.notice(ToPage::ControlRefused);
+        }
+    }
+
+    /// Everybody who is here, as pages are told it.
+    fn present(&self) -> people::People {
+        let present = self.pages.iter().filter(|(_, page)| page.connected);
+        people::People {
+            people: present
+                .map(|(id, _)| people::Person {
+                    consumer: id.clone(),
+                    name: self.people.name(id).to_owned(),
+                    role: self.roles.role(id),
+                })
+                .collect(),
+            asks: self.policy == ControlPolicy::Ask,
+            asking: self.people.asking().map(str::to_owned),
+        }
     }
 
     /// A page has a wish that may not be granted: it is told what holds, even if that is what it knew.
@@ -183,6 +254,9 @@ impl Pages {
     /// Time has passed.
     pub fn tick(&mut self, now: Duration) {
         self.roles.tick(now);
+        if let Some(asked) = self.people.tick(now) {
+            self.refuse(&asked);
+        }
     }
 
     /// The page in control.
@@ -221,6 +295,7 @@ impl Pages {
     pub fn tell(&mut self, news: &News) -> Vec<(String, ToPage)> {
         let consumers = u32::try_from(self.watching()).unwrap_or(u32::MAX);
         let mut messages = Vec::new();
+        let people = ToPage::People(self.present());
         for (id, page) in self.pages.iter_mut().filter(|(_, page)| page.connected) {
             let session = ToPage::Session {
                 phase: news.phase,
@@ -250,9 +325,10 @@ impl Pages {
                 messages.push((id.clone(), ToPage::Ending { limit, seconds }));
             }
             messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
-            let state =
-                [Some(session), Some(clipboard), Some(files), display, screen, quality, cursor, settings];
-            for message in state.into_iter().flatten() {
+            let people = Some(people.clone());
+            let shared = [Some(session), people, Some(clipboard), Some(files)];
+            let state = [display, screen, quality, cursor, settings];
+            for message in shared.into_iter().chain(state).flatten() {
                 if page.is_news(&message) {
                     messages.push((id.clone(), message));
                 }
@@ -266,212 +342,5 @@ impl Pages {
 const MAX_NOTICES: usize = 8;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use vdi_protocol::control::SessionLimit;
-
-    fn told(pages: &mut Pages, phase: Phase) -> Vec<(String, Option<(Role, u32)>)> {
-        let news = News { phase, ..News::default() };
-        let messages = pages.tell(&news).into_iter();
-        messages
-            .filter(|(_, message)| !matches!(message, ToPage::Clipboard(_) | ToPage::Files(_)))
-            .map(|(id, message)| match message {
-                ToPage::Session { role, consumers, .. } => (id, Some((role, consumers))),
-                _ => (id, None),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn each_page_is_told_its_role_on_connect_and_again_at_every_change_only() {
-        let mut pages = Pages::default();
-        pages.added("a");
-        assert!(told(&mut pages, Phase::Ready).is_empty(), "its channels are not up yet");
-        pages.connected("a");
-        assert_eq!(told(&mut pages, Phase::Streaming), [("a".into(), Some((Role::Controller, 1)))]);
-        assert!(told(&mut pages, Phase::Streaming).is_empty());
-        pages.added("b");
-        pages.connected("b");
-        assert_eq!(
-            told(&mut pages, Phase::Streaming),
-            [("a".into(), Some((Role::Controller, 2))), ("b".into(), Some((Role::Viewer, 2)))]
-        );
-        pages.take_control("b");
-        assert_eq!(
-            told(&mut pages, Phase::Streaming),
-            [
-                // A word to the one who had control.
-                ("a".into(), None),
-                ("a".into(), Some((Role::Viewer, 2))),
-                ("b".into(), Some((Role::Controller, 2)))
-            ]
-        );
-    }
-
-    #[test]
-    fn what_holds_reaches_pages_that_come_later_until_it_ends_and_what_happened_only_those_that_are_here() {
-        let mut pages = Pages::default();
-        let come = |pages: &mut Pages, id| {
-            pages.added(id);
-            pages.connected(id);
-            pages
-                .tell(&News::default())
-                .into_iter()
-                .filter(|(to, _)| to == id)
-                .map(|(_, message)| message)
-                .filter(|message| matches!(message, ToPage::Notice { .. }))
-                .collect::<Vec<_>>()
-        };
-        let standing =
-            ToPage::Notice { level: NoticeLevel::Warning, text: "slow".into(), once: Some("s1".into()) };
-        pages.standing(Some(("slow".into(), "s1".into())));
-        assert_eq!(come(&mut pages, "a"), [standing]);
-        pages.notice(NoticeLevel::Info, "fast".into());
-        let happened = ToPage::Notice { level: NoticeLevel::Info, text: "fast".into(), once: None };
-        assert_eq!(pages.tell(&News::default()), [("a".into(), happened)]);
-        assert!(pages.tell(&News::default()).is_empty(), "once is enough");
-        pages.standing(None);
-        assert!(come(&mut pages, "b").is_empty());
-    }
-
-    #[test]
-    fn only_the_page_in_control_may_do_what_the_policy_lets_it() {
-        let policy = Policy { read: true, write: true, max_bytes: 7 };
-        let mut pages = Pages::new(policy);
-        for id in ["a", "b"] {
-            pages.added(id);
-            pages.connected(id);
-        }
-        let mut told = || -> Vec<_> {
-            let told = pages.tell(&News::default()).into_iter().filter_map(|(id, message)| match message {
-                ToPage::Clipboard(policy) => Some((id, policy)),
-                _ => None,
-            });
-            let told = told.collect();
-            pages.take_control("b");
-            told
-        };
-        let nothing = Policy { read: false, write: false, max_bytes: 7 };
-        assert_eq!(told(), [("a".into(), policy), ("b".into(), nothing)]);
-        assert_eq!(told(), [("a".into(), nothing), ("b".into(), policy)]);
-    }
-
-    #[test]
-    fn size_and_quality_are_told_on_connect_and_when_they_change_but_not_as_time_passes() {
-        let mut pages = Pages::default();
-        pages.added("a");
-        pages.connected("a");
-        let quality = |width, seconds| Quality { width, seconds, ..Quality::default() };
-        let news = |quality| News { display: Some((1920, 1080)), quality: Some(quality), ..News::default() };
-        let told: Vec<_> =
-            pages.tell(&news(quality(1920, 1.0))).into_iter().map(|(_, message)| message).collect();
-        assert!(matches!(
-            &told[..],
-            [
-                ToPage::Session { .. },
-                ToPage::Clipboard(_),
-                ToPage::Files(_),
-                ToPage::Display { width: 1920, height: 1080 },
-                ToPage::Quality(_)
-            ]
-        ));
-        assert!(pages.tell(&news(quality(1920, 2.0))).is_empty());
-        assert_eq!(
-            pages.tell(&news(quality(1280, 3.0))),
-            [("a".into(), ToPage::Quality(quality(1280, 3.0)))]
-        );
-    }
-
-    #[test]
-    fn settings_are_told_to_everybody_at_a_change_and_to_one_who_asked_in_vain() {
-        let mut pages = Pages::default();
-        for id in ["a", "b"] {
-            pages.added(id);
-            pages.connected(id);
-        }
-        let told = |pages: &mut Pages, framerate| -> Vec<_> {
-            let settings = Settings { max_framerate: framerate, ..Settings::default() };
-            let news = News { settings: Some(settings), ..News::default() };
-            let told = pages.tell(&news).into_iter();
-            told.filter(|(_, message)| matches!(message, ToPage::Settings(_))).map(|(id, _)| id).collect()
-        };
-        assert_eq!(told(&mut pages, 60), ["a", "b"]);
-        assert_eq!(told(&mut pages, 30), ["a", "b"]);
-        assert!(told(&mut pages, 30).is_empty());
-        pages.remind_of_settings("b");
-        assert_eq!(told(&mut pages, 30), ["b"]);
-    }
-
-    #[test]
-    fn coming_end_is_told_once_and_again_when_it_moves_or_goes() {
-        let mut pages = Pages::default();
-        let end = |due: u64, left: u64| {
-            let coming = Coming { limit: SessionLimit::Idle, due: Duration::from_secs(due) };
-            News { ending: Some((coming, Duration::from_secs(left))), ..News::default() }
-        };
-        let told = |pages: &mut Pages, news: &News| -> Vec<_> {
-            let told = pages.tell(news).into_iter().filter_map(|(_, message)| match message {
-                ToPage::Ending { limit, seconds } => Some((limit, seconds)),
-                _ => None,
-            });
-            told.collect()
-        };
-        pages.added("a");
-        pages.connected("a");
-        assert_eq!(told(&mut pages, &News::default()), []);
-        assert_eq!(told(&mut pages, &end(600, 60)), [(Some(SessionLimit::Idle), 60.0)]);
-        assert_eq!(told(&mut pages, &end(600, 59)), [], "the page counts by itself");
-        assert_eq!(told(&mut pages, &end(700, 50)), [(Some(SessionLimit::Idle), 50.0)]);
-        pages.connected("a");
-        assert_eq!(told(&mut pages, &end(700, 40)).len(), 1, "another connection knows nothing");
-        assert_eq!(told(&mut pages, &News::default()), [(None, 0.0)]);
-    }
-
-    #[test]
-    fn page_that_sends_nonsense_is_closed_at_the_limit_once() {
-        let mut pages = Pages::default();
-        pages.added("a");
-        let closed: Vec<_> = (1..=20).filter(|_| pages.bad_message("a")).collect();
-        assert_eq!(closed.len(), 1);
-        assert!(!pages.bad_message("stranger"));
-    }
-
-    #[test]
-    fn page_whose_connection_was_replaced_is_told_everything_anew() {
-        let mut pages = Pages::default();
-        for id in ["a", "b"] {
-            pages.added(id);
-            pages.connected(id);
-        }
-        told(&mut pages, Phase::Streaming);
-        pages.connected("a");
-        assert_eq!(told(&mut pages, Phase::Streaming), [("a".into(), Some((Role::Controller, 2)))]);
-    }
-
-    #[test]
-    fn second_tab_of_a_user_takes_over_with_a_word_to_the_first() {
-        let mut pages = Pages::default();
-        for id in ["a", "b"] {
-            pages.client(id, "anna".into());
-            pages.added(id);
-            pages.connected(id);
-        }
-        let words: Vec<_> = pages
-            .tell(&News::default())
-            .into_iter()
-            .filter(|(_, message)| matches!(message, ToPage::ControlTaken { .. }))
-            .collect();
-        assert_eq!(words, [("a".into(), ToPage::ControlTaken { same_user: true })]);
-        assert_eq!(pages.controller(), Some("b"));
-        assert_eq!(pages.count(), (2, 2), "the first one goes on watching");
-    }
-
-    #[test]
-    fn page_removed_before_it_connected_gets_no_role() {
-        let mut pages = Pages::default();
-        pages.added("a");
-        pages.removed("a", Duration::ZERO);
-        pages.connected("a");
-        assert_eq!((pages.controller(), pages.count()), (None, (0, 0)));
-    }
-}
+#[path = "pages_tests.rs"]
+mod tests;

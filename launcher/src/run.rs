@@ -228,7 +228,7 @@ impl Parts {
             began,
             name: access::session_name()?,
             session: Session::new(config.idle_after, config.display_timeout),
-            pages: Pages::new(clipboard::policy(&config.sharing)),
+            pages: Pages::new(clipboard::policy(&config.sharing), config.control_policy),
             encoder: Story::default(),
             display: None,
             cursor: None,

@@ -3,6 +3,7 @@
 use crate::{
     clipboard, files,
     latency::{FrameReports, Latency},
+    people::People,
     phase::Phase,
     reason::FailureReason,
     screen::{Screen, Viewport},
@@ -32,6 +33,18 @@ pub enum FromPage {
     Viewport(Viewport),
     /// The user wants something of the session set.
     Settings(Wish),
+    /// What the user wants to be called, at most [`crate::limits::MAX_NAME_CHARS`].
+    Name {
+        /// One short line; empty for nothing.
+        name: String,
+    },
+    /// Whoever is in control gives it to another page, asked or not.
+    GiveControl {
+        /// The page.
+        consumer: String,
+    },
+    /// Whoever is in control keeps it, though asked.
+    KeepControl,
 }
 
 /// The browser's view of the stream over the last second.
@@ -138,6 +151,10 @@ pub enum ToPage {
     Files(files::Policy),
     /// The pointer's shape, for pages into whose picture it is not drawn; on connect and at every change.
     Cursor(Cursor),
+    /// Who is here, and who asks for control; on connect and at every change.
+    People(People),
+    /// This page has asked for control, and does not get it.
+    ControlRefused,
     /// What the screen is, and whether its size follows the controller's window; on connect and at every change.
     Screen(Screen),
     /// What is set, and between which bounds; on connect, at every change, and to a page whose wish was not granted.

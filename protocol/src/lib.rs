@@ -39,6 +39,7 @@ pub mod input;
 pub mod latency;
 pub mod limits;
 pub mod parse;
+pub mod people;
 pub mod phase;
 pub mod reason;
 pub mod screen;

@@ -29,3 +29,6 @@ pub const MAX_MONITORS: usize = 16;
 
 /// Largest name that a browser gives itself: a UUID, or 32 hexadecimal digits, with room.
 pub const MAX_CLIENT_BYTES: usize = 64;
+
+/// Characters of what somebody wants to be called: first and last name, with room.
+pub const MAX_NAME_CHARS: usize = 40;

@@ -19,6 +19,7 @@ use vdi_protocol::{
     files,
     input::{Input, Pointing, Way},
     latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
+    people::{People, Person},
     phase::Phase,
     reason::FailureReason,
     screen::{Monitor, Screen, Viewport},
@@ -215,6 +216,9 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             }),
             FromPage::RequestKeyFrame,
             FromPage::TakeControl,
+            FromPage::Name { name: "Anna".into() },
+            FromPage::GiveControl { consumer: "c2".into() },
+            FromPage::KeepControl,
             FromPage::Viewport(Viewport { width: 2560, height: 1440, scale: 1.5 }),
             FromPage::Settings(Wish { bitrate_bps: Some(4_000_000), ..Wish::default() }),
             FromPage::Settings(Wish {
@@ -305,6 +309,16 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 png: "iVBORw0KGgo=".into(),
             }),
             ToPage::Cursor(Cursor::default()),
+            ToPage::People(People {
+                people: vec![
+                    Person { consumer: "c1".into(), name: "Anna".into(), role: Role::Controller },
+                    Person { consumer: "c2".into(), name: String::new(), role: Role::Viewer },
+                ],
+                asks: true,
+                asking: Some("c2".into()),
+            }),
+            ToPage::People(People::default()),
+            ToPage::ControlRefused,
             ToPage::Files(files::Policy {
                 token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
                 read: true,

@@ -66,7 +66,7 @@ describe("what the page shows besides the desktop", { timeout: 300_000 }, () => 
       await viewer.becomes("controller", 15_000);
       await look(viewer, `panel-closed-${size}`);
       await viewer.page.keyboard.press("Control+Shift+M");
-      for (const tab of ["tabSession", "tabStatistics", "tabSettings"]) {
+      for (const tab of ["tabSession", "tabPeople", "tabStatistics", "tabSettings", "tabShare"]) {
         await viewer.page.click(`#${tab}`);
         if (tab === "tabStatistics") {
           await until("the graphs to have two seconds", 15_000, () =>
@@ -112,7 +112,7 @@ describe("what the page shows besides the desktop", { timeout: 300_000 }, () => 
     assert.equal(await focused(), "keys");
     await page.keyboard.press("Control+Shift+M");
     await page.keyboard.press("Tab");
-    for (const [key, tab] of [["ArrowRight", "tabSettings"], ["End", "tabStatistics"], ["ArrowRight", "tabSession"]] as const) {
+    for (const [key, tab] of [["ArrowRight", "tabPeople"], ["ArrowRight", "tabSettings"], ["ArrowRight", "tabStatistics"], ["Home", "tabSession"], ["End", "tabShare"]] as const) {
       await page.keyboard.press(key);
       assert.equal(await focused(), tab);
     }

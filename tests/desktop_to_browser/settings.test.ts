@@ -174,6 +174,7 @@ describe("the settings", { timeout: 180_000 }, () => {
     // From the button that closes to the tabs, and along them.
     await page.keyboard.press("Tab");
     await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowRight");
     const focused = (): Promise<string | undefined> => page.evaluate(() => [document.activeElement?.id, (document.activeElement as HTMLElement | null)?.dataset["part"]].find(Boolean));
     assert.equal(await focused(), "tabSettings");
     await page.waitForSelector(`${part("ofSession")}:not([hidden])`);

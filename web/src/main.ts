@@ -7,6 +7,7 @@ import "./chrome/bar.css";
 import "./panel/panel.css";
 import "./panel/waterfall.css";
 import "./settings/settings.css";
+import "./people/people.css";
 import "./chrome/notices.css";
 import "./input/keyrow.css";
 import "./sizes.css";
@@ -38,6 +39,7 @@ import { announce } from "./words/messages";
 import { writeWords } from "./words/page";
 import { Notices } from "./chrome/notices";
 import { Overlay } from "./panel/overlay";
+import { PeopleList } from "./people/people";
 import { Share } from "./share/share";
 import { Tabs } from "./panel/tabs";
 import { signallingUrl } from "./connection/signalling";
@@ -114,6 +116,7 @@ const connection = new Connection(
         screenInfo = null;
         share.forget();
         drawer.told(null);
+        people.told(null);
         hands.forget();
         break;
       case "ending":
@@ -158,6 +161,12 @@ const connection = new Connection(
         break;
       case "settings":
         drawer.told(event);
+        break;
+      case "people":
+        people.told(event);
+        break;
+      case "controlRefused":
+        notices.add("info", words.controlRefused);
         break;
       case "cut":
         notices.add("info", words.cut);
@@ -274,6 +283,12 @@ const drawer = new Drawer(find("partSettings"), store, (event) => {
   }
 });
 
+const places = { root: find("partPeople"), asked: find("asked"), takeControl: find<HTMLButtonElement>("takeControl") };
+const people = new PeopleList(places, drawer.preferences.name, (event) => {
+  if (event.type === "name") drawer.prefer({ name: event.name });
+  connection.sendControl(event);
+});
+
 const follow = find<HTMLInputElement>("follow");
 const exact = find<HTMLInputElement>("exact");
 for (const box of [follow, exact]) {
@@ -383,6 +398,7 @@ function refresh(): void {
   follow.disabled = controls && !resizable;
   view.show(display ?? media.size);
   cursor.show(connection.cursor, scaleOf(media.box, media.size, display ?? media.size), window.devicePixelRatio);
+  people.show(connection.consumer, role);
   if (tabs.shown === "tabSettings") drawer.show(mayAct);
   history.add(stats, latency, quality);
   if (tabs.shown === "tabStatistics") void showStatistics();

@@ -9,6 +9,7 @@ mod tls;
 use crate::{
     error::Error,
     options::{Options, Parsed},
+    people::ControlPolicy,
 };
 use checks::Checks;
 pub use media::{Audio, Codec, ContentHint, EncoderPolicy, Video};
@@ -100,6 +101,8 @@ pub struct Config {
     pub max_consumers: u32,
     /// Folder of another page.
     pub web_root: Option<PathBuf>,
+    /// How control changes hands.
+    pub control_policy: ControlPolicy,
     /// The desktop.
     pub desktop: Desktop,
     /// Whether its size follows the window of the page in control.
@@ -157,6 +160,11 @@ impl Config {
             tls: tls::tls(&mut checks, &options),
             credentials: credentials(&mut checks, &options),
             viewer_token: options.server.viewer_token.clone().filter(|token| !token.is_empty()).map(Secret),
+            control_policy: checks.one_of(
+                "control-policy",
+                &options.server.control_policy,
+                &[("take", ControlPolicy::Take), ("ask", ControlPolicy::Ask)],
+            ),
             max_consumers: checks.number("max-consumers", &options.server.max_consumers, (1, 256)),
             web_root: web_root(&mut checks, &options),
             resize: resize(&mut checks, &options, &desktop),

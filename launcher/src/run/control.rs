@@ -25,9 +25,13 @@ impl Parts {
     pub(super) fn control(&mut self, page: &str, text: &str) {
         match parse::message(text, MAX_DATA_BYTES) {
             Ok(FromPage::TakeControl) => {
-                tracing::info!(page, "a page takes control");
-                self.pages.take_control(page);
+                tracing::info!(page, "a page wants control");
+                let now = self.now();
+                self.pages.take_control(page, now);
             }
+            Ok(FromPage::GiveControl { consumer }) => self.pages.give_control(page, &consumer),
+            Ok(FromPage::KeepControl) => self.pages.keep_control(page),
+            Ok(FromPage::Name { name }) => self.pages.call(page, &name),
             // A viewer's window is nobody's business but its own.
             Ok(FromPage::Viewport(viewport)) if self.pages.controller() == Some(page) => {
                 self.screen.wish(viewport);

@@ -118,7 +118,15 @@ impl Reports for Reporter {
                     return;
                 }
                 // An application may have messages of its own.
-                Ok(FromPage::TakeControl | FromPage::Settings(_) | FromPage::Viewport(_)) | Err(_) => {}
+                Ok(
+                    FromPage::TakeControl
+                    | FromPage::Settings(_)
+                    | FromPage::Viewport(_)
+                    | FromPage::Name { .. }
+                    | FromPage::GiveControl { .. }
+                    | FromPage::KeepControl,
+                )
+                | Err(_) => {}
             }
         }
         self.hub.data_message(&self.consumer.id, channel, text);

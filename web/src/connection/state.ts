@@ -1,6 +1,6 @@
 // Decision: what a session and the page's connection tell of themselves, and in which states a page may be; types only.
 import type { Cause } from "./cause";
-import type { ClipboardPolicy, FilesPolicy, NoticeLevel, PageStats, SessionLimit, Settings, ToPage } from "../wire/protocol";
+import type { ClipboardPolicy, FilesPolicy, NoticeLevel, PageStats, People, SessionLimit, Settings, ToPage } from "../wire/protocol";
 
 /** How far a session has come. */
 export type Stage = "server" | "offer" | "media" | "desktop" | "frame";
@@ -45,7 +45,11 @@ export type ConnectionEvent =
   /** What this page may do with files. */
   | ({ type: "files" } & FilesPolicy)
   /** What is set of the session, and what can be. */
-  | ({ type: "settings" } & Settings);
+  | ({ type: "settings" } & Settings)
+  /** Who is here, and who asks for control. */
+  | ({ type: "people" } & People)
+  /** This page has asked for control, and does not get it. */
+  | { type: "controlRefused" };
 
 export type SessionEvent =
   | { type: "welcome"; consumer: string }

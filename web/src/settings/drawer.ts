@@ -52,14 +52,15 @@ export class Drawer {
       this.#wish({ contentHint: hint.value as ContentHint });
     });
     volume.addEventListener("input", () => {
-      this.#prefer({ volume: Number(volume.value) / 100 });
+      this.prefer({ volume: Number(volume.value) / 100 });
     });
     theme.addEventListener("change", () => {
-      this.#prefer({ theme: THEMES.find((one) => one === theme.value) ?? "auto" });
+      this.prefer({ theme: THEMES.find((one) => one === theme.value) ?? "auto" });
     });
     this.#part("toDefaults").addEventListener("click", () => {
       if (this.#settings) this.#wish(this.#settings.defaults);
-      this.#prefer(PREFERENCES);
+      // What somebody is called is no setting.
+      this.prefer({ ...PREFERENCES, name: this.#preferences.name });
       this.#callback({ type: "defaults" });
     });
     this.#showPreferences();
@@ -117,7 +118,8 @@ export class Drawer {
     this.#callback({ type: "wish", wish });
   }
 
-  #prefer(changed: Partial<Preferences>): void {
+  /** Something is preferred otherwise, and kept so. */
+  prefer(changed: Partial<Preferences>): void {
     this.#preferences = { ...this.#preferences, ...changed };
     try {
       this.#memory.setItem(PREFERENCES_KEY, JSON.stringify(this.#preferences));

@@ -7,9 +7,14 @@ export interface Preferences {
   readonly theme: Theme;
   /** From 0 to 1. */
   readonly volume: number;
+  /** What somebody wants to be called; empty for nothing. */
+  readonly name: string;
 }
 
-export const PREFERENCES: Preferences = { theme: "auto", volume: 1 };
+export const PREFERENCES: Preferences = { theme: "auto", volume: 1, name: "" };
+
+/** Characters of a name that the server keeps. */
+const MAX_NAME_CHARS = 40;
 
 /** The entry of the browser's memory. */
 export const PREFERENCES_KEY = "gst-vdi.preferences";
@@ -22,9 +27,10 @@ export function readPreferences(text: string | null): Preferences {
   } catch {
     // Nothing, or nothing of ours.
   }
-  const { theme, volume } = (typeof read === "object" && read !== null ? read : {}) as Record<string, unknown>;
+  const { theme, volume, name } = (typeof read === "object" && read !== null ? read : {}) as Record<string, unknown>;
   return {
     theme: THEMES.find((one) => one === theme) ?? PREFERENCES.theme,
+    name: typeof name === "string" ? name.slice(0, MAX_NAME_CHARS) : PREFERENCES.name,
     volume: typeof volume === "number" && volume >= 0 && volume <= 1 ? volume : PREFERENCES.volume,
   };
 }

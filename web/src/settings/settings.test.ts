@@ -99,8 +99,8 @@ describe("the drawer", () => {
     drawer.show(true);
     act("volume", "40", "input");
     act("theme", "dark", "change");
-    expect(memory.get(PREFERENCES_KEY)).toBe('{"theme":"dark","volume":0.4}');
-    expect(open().preferences).toEqual({ theme: "dark", volume: 0.4 });
+    expect(JSON.parse(memory.get(PREFERENCES_KEY) ?? "")).toEqual({ theme: "dark", volume: 0.4, name: "" });
+    expect(open().preferences).toEqual({ theme: "dark", volume: 0.4, name: "" });
     events = [];
     part("toDefaults").click();
     expect(events).toContainEqual({ type: "wish", wish: settings.defaults });

@@ -224,6 +224,15 @@ export const settingsReader = struct(settings);
 /** What holds, and between which bounds it can be set. */
 export type Settings = Read<typeof settingsReader>;
 
+const person = struct({ consumer: text, name: byDefault(text, ""), role });
+/** A connected page. */
+export type Person = Read<typeof person>;
+
+const people = { people: byDefault(list(person), []), asks: byDefault(flag, false), asking: optional(text) };
+export const peopleReader = struct(people);
+/** Everybody who is here. */
+export type People = Read<typeof peopleReader>;
+
 /** Data channel `control`, page to server. */
 export const fromPage = tagged({
   ping: { id: u32 },
@@ -231,6 +240,9 @@ export const fromPage = tagged({
   frames: { uncertaintyUs: count, frames: list(frameReport, MAX_FRAME_REPORTS) },
   requestKeyFrame: {},
   takeControl: {},
+  giveControl: { consumer: text },
+  keepControl: {},
+  name: { name: text },
   viewport,
   settings: { bitrateBps: optional(count), framerate: optional(u32), contentHint: optional(contentHint) },
 });
@@ -252,6 +264,8 @@ export const toPage = tagged({
   clipboard: clipboardPolicy,
   files: filesPolicy,
   settings,
+  people,
+  controlRefused: {},
 });
 export type ToPage = Read<typeof toPage>;
 export type SessionInfo = Extract<ToPage, { type: "session" }>;

@@ -1,0 +1,272 @@
+//! Tests: the pages' rules, with plain words: who is told what, and when.
+
+use super::*;
+use vdi_protocol::control::SessionLimit;
+
+fn told(pages: &mut Pages, phase: Phase) -> Vec<(String, Option<(Role, u32)>)> {
+    let news = News { phase, ..News::default() };
+    let messages = pages.tell(&news).into_iter();
+    messages
+        .filter(|(_, message)| {
+            !matches!(message, ToPage::People(_) | ToPage::Clipboard(_) | ToPage::Files(_))
+        })
+        .map(|(id, message)| match message {
+            ToPage::Session { role, consumers, .. } => (id, Some((role, consumers))),
+            _ => (id, None),
+        })
+        .collect()
+}
+
+#[test]
+fn each_page_is_told_its_role_on_connect_and_again_at_every_change_only() {
+    let mut pages = Pages::default();
+    pages.added("a");
+    assert!(told(&mut pages, Phase::Ready).is_empty(), "its channels are not up yet");
+    pages.connected("a");
+    assert_eq!(told(&mut pages, Phase::Streaming), [("a".into(), Some((Role::Controller, 1)))]);
+    assert!(told(&mut pages, Phase::Streaming).is_empty());
+    pages.added("b");
+    pages.connected("b");
+    assert_eq!(
+        told(&mut pages, Phase::Streaming),
+        [("a".into(), Some((Role::Controller, 2))), ("b".into(), Some((Role::Viewer, 2)))]
+    );
+    pages.take_control("b", Duration::ZERO);
+    assert_eq!(
+        told(&mut pages, Phase::Streaming),
+        [
+            // A word to the one who had control.
+            ("a".into(), None),
+            ("a".into(), Some((Role::Viewer, 2))),
+            ("b".into(), Some((Role::Controller, 2)))
+        ]
+    );
+}
+
+#[test]
+fn what_holds_reaches_pages_that_come_later_until_it_ends_and_what_happened_only_those_that_are_here() {
+    let mut pages = Pages::default();
+    let come = |pages: &mut Pages, id| {
+        pages.added(id);
+        pages.connected(id);
+        pages
+            .tell(&News::default())
+            .into_iter()
+            .filter(|(to, _)| to == id)
+            .map(|(_, message)| message)
+            .filter(|message| matches!(message, ToPage::Notice { .. }))
+            .collect::<Vec<_>>()
+    };
+    let standing =
+        ToPage::Notice { level: NoticeLevel::Warning, text: "slow".into(), once: Some("s1".into()) };
+    pages.standing(Some(("slow".into(), "s1".into())));
+    assert_eq!(come(&mut pages, "a"), [standing]);
+    pages.notice(NoticeLevel::Info, "fast".into());
+    let happened = ToPage::Notice { level: NoticeLevel::Info, text: "fast".into(), once: None };
+    assert_eq!(pages.tell(&News::default()), [("a".into(), happened)]);
+    assert!(pages.tell(&News::default()).is_empty(), "once is enough");
+    pages.standing(None);
+    assert!(come(&mut pages, "b").is_empty());
+}
+
+#[test]
+fn only_the_page_in_control_may_do_what_the_policy_lets_it() {
+    let policy = Policy { read: true, write: true, max_bytes: 7 };
+    let mut pages = Pages::new(policy, ControlPolicy::default());
+    for id in ["a", "b"] {
+        pages.added(id);
+        pages.connected(id);
+    }
+    let mut told = || -> Vec<_> {
+        let told = pages.tell(&News::default()).into_iter().filter_map(|(id, message)| match message {
+            ToPage::Clipboard(policy) => Some((id, policy)),
+            _ => None,
+        });
+        let told = told.collect();
+        pages.take_control("b", Duration::ZERO);
+        told
+    };
+    let nothing = Policy { read: false, write: false, max_bytes: 7 };
+    assert_eq!(told(), [("a".into(), policy), ("b".into(), nothing)]);
+    assert_eq!(told(), [("a".into(), nothing), ("b".into(), policy)]);
+}
+
+#[test]
+fn size_and_quality_are_told_on_connect_and_when_they_change_but_not_as_time_passes() {
+    let mut pages = Pages::default();
+    pages.added("a");
+    pages.connected("a");
+    let quality = |width, seconds| Quality { width, seconds, ..Quality::default() };
+    let news = |quality| News { display: Some((1920, 1080)), quality: Some(quality), ..News::default() };
+    let told: Vec<_> =
+        pages.tell(&news(quality(1920, 1.0))).into_iter().map(|(_, message)| message).collect();
+    let told: Vec<_> = told.into_iter().filter(|message| !matches!(message, ToPage::People(_))).collect();
+    assert!(matches!(
+        &told[..],
+        [
+            ToPage::Session { .. },
+            ToPage::Clipboard(_),
+            ToPage::Files(_),
+            ToPage::Display { width: 1920, height: 1080 },
+            ToPage::Quality(_)
+        ]
+    ));
+    assert!(pages.tell(&news(quality(1920, 2.0))).is_empty());
+    assert_eq!(pages.tell(&news(quality(1280, 3.0))), [("a".into(), ToPage::Quality(quality(1280, 3.0)))]);
+}
+
+/// Three people under a policy.
+fn three(policy: ControlPolicy) -> Pages {
+    let mut pages = Pages::new(Policy::default(), policy);
+    for (id, client) in [("a", "anna"), ("b", "bert"), ("c", "carl")] {
+        pages.client(id, client.into());
+        pages.added(id);
+        pages.connected(id);
+    }
+    pages.tell(&News::default());
+    pages
+}
+
+/// Who is told that he does not get control, and who asks.
+fn refused(pages: &mut Pages) -> (Vec<String>, Option<String>) {
+    let told = pages.tell(&News::default()).into_iter();
+    let refused = told.filter(|(_, message)| *message == ToPage::ControlRefused).map(|(id, _)| id);
+    (refused.collect(), pages.present().asking)
+}
+
+#[test]
+fn control_is_given_by_the_one_who_has_it_and_by_nobody_else() {
+    let mut pages = three(ControlPolicy::Ask);
+    pages.take_control("b", Duration::ZERO);
+    assert_eq!((pages.controller(), pages.present().asking.as_deref()), (Some("a"), Some("b")));
+    pages.give_control("c", "c");
+    pages.give_control("b", "b");
+    assert_eq!(pages.controller(), Some("a"));
+    pages.give_control("a", "b");
+    assert_eq!(refused(&mut pages), (Vec::new(), None));
+    assert_eq!(pages.controller(), Some("b"));
+    pages.give_control("b", "stranger");
+    assert_eq!(pages.controller(), Some("b"));
+}
+
+#[test]
+fn who_is_refused_is_told_by_word_by_silence_and_by_somebody_else_who_asked_first() {
+    let mut pages = three(ControlPolicy::Ask);
+    pages.take_control("b", Duration::ZERO);
+    pages.take_control("c", Duration::ZERO);
+    assert_eq!(refused(&mut pages), (vec!["c".into()], Some("b".into())));
+    pages.keep_control("c");
+    assert_eq!(refused(&mut pages), (Vec::new(), Some("b".into())));
+    pages.keep_control("a");
+    assert_eq!(refused(&mut pages), (vec!["b".into()], None));
+    pages.take_control("c", Duration::from_secs(30));
+    pages.tick(Duration::from_secs(50));
+    assert_eq!(refused(&mut pages), (vec!["c".into()], None));
+    assert_eq!(pages.controller(), Some("a"));
+}
+
+#[test]
+fn nobody_asks_himself_and_nobody_is_asked_where_control_is_taken() {
+    let mut pages = three(ControlPolicy::Ask);
+    pages.client("a2", "anna".into());
+    pages.added("a2");
+    pages.connected("a2");
+    pages.take_control("a", Duration::ZERO);
+    assert_eq!(pages.controller(), Some("a"), "of two of his own pages");
+    let mut pages = three(ControlPolicy::Take);
+    pages.take_control("c", Duration::ZERO);
+    assert_eq!(pages.controller(), Some("c"));
+}
+
+#[test]
+fn settings_are_told_to_everybody_at_a_change_and_to_one_who_asked_in_vain() {
+    let mut pages = Pages::default();
+    for id in ["a", "b"] {
+        pages.added(id);
+        pages.connected(id);
+    }
+    let told = |pages: &mut Pages, framerate| -> Vec<_> {
+        let settings = Settings { max_framerate: framerate, ..Settings::default() };
+        let news = News { settings: Some(settings), ..News::default() };
+        let told = pages.tell(&news).into_iter();
+        told.filter(|(_, message)| matches!(message, ToPage::Settings(_))).map(|(id, _)| id).collect()
+    };
+    assert_eq!(told(&mut pages, 60), ["a", "b"]);
+    assert_eq!(told(&mut pages, 30), ["a", "b"]);
+    assert!(told(&mut pages, 30).is_empty());
+    pages.remind_of_settings("b");
+    assert_eq!(told(&mut pages, 30), ["b"]);
+}
+
+#[test]
+fn coming_end_is_told_once_and_again_when_it_moves_or_goes() {
+    let mut pages = Pages::default();
+    let end = |due: u64, left: u64| {
+        let coming = Coming { limit: SessionLimit::Idle, due: Duration::from_secs(due) };
+        News { ending: Some((coming, Duration::from_secs(left))), ..News::default() }
+    };
+    let told = |pages: &mut Pages, news: &News| -> Vec<_> {
+        let told = pages.tell(news).into_iter().filter_map(|(_, message)| match message {
+            ToPage::Ending { limit, seconds } => Some((limit, seconds)),
+            _ => None,
+        });
+        told.collect()
+    };
+    pages.added("a");
+    pages.connected("a");
+    assert_eq!(told(&mut pages, &News::default()), []);
+    assert_eq!(told(&mut pages, &end(600, 60)), [(Some(SessionLimit::Idle), 60.0)]);
+    assert_eq!(told(&mut pages, &end(600, 59)), [], "the page counts by itself");
+    assert_eq!(told(&mut pages, &end(700, 50)), [(Some(SessionLimit::Idle), 50.0)]);
+    pages.connected("a");
+    assert_eq!(told(&mut pages, &end(700, 40)).len(), 1, "another connection knows nothing");
+    assert_eq!(told(&mut pages, &News::default()), [(None, 0.0)]);
+}
+
+#[test]
+fn page_that_sends_nonsense_is_closed_at_the_limit_once() {
+    let mut pages = Pages::default();
+    pages.added("a");
+    let closed: Vec<_> = (1..=20).filter(|_| pages.bad_message("a")).collect();
+    assert_eq!(closed.len(), 1);
+    assert!(!pages.bad_message("stranger"));
+}
+
+#[test]
+fn page_whose_connection_was_replaced_is_told_everything_anew() {
+    let mut pages = Pages::default();
+    for id in ["a", "b"] {
+        pages.added(id);
+        pages.connected(id);
+    }
+    told(&mut pages, Phase::Streaming);
+    pages.connected("a");
+    assert_eq!(told(&mut pages, Phase::Streaming), [("a".into(), Some((Role::Controller, 2)))]);
+}
+
+#[test]
+fn second_tab_of_a_user_takes_over_with_a_word_to_the_first() {
+    let mut pages = Pages::default();
+    for id in ["a", "b"] {
+        pages.client(id, "anna".into());
+        pages.added(id);
+        pages.connected(id);
+    }
+    let words: Vec<_> = pages
+        .tell(&News::default())
+        .into_iter()
+        .filter(|(_, message)| matches!(message, ToPage::ControlTaken { .. }))
+        .collect();
+    assert_eq!(words, [("a".into(), ToPage::ControlTaken { same_user: true })]);
+    assert_eq!(pages.controller(), Some("b"));
+    assert_eq!(pages.count(), (2, 2), "the first one goes on watching");
+}
+
+#[test]
+fn page_removed_before_it_connected_gets_no_role() {
+    let mut pages = Pages::default();
+    pages.added("a");
+    pages.removed("a", Duration::ZERO);
+    pages.connected("a");
+    assert_eq!((pages.controller(), pages.count()), (None, (0, 0)));
+}
