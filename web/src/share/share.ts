@@ -154,6 +154,7 @@ export class Share {
     if (policy) say(this.#part("clipboardWay"), words.clipboardWay[policy.read && policy.write ? "both" : policy.write ? "in" : "out"]);
     this.#part("marked").hidden = policy?.read !== true;
     this.#part("asks").hidden = policy?.write !== true || readable !== "prompt";
+    this.#part("keysOnly").hidden = policy?.write !== true || readable !== "no";
     this.#since = progress === null ? null : (this.#since ?? clock.nowMs());
     pill.hidden = this.#since === null || clock.nowMs() - this.#since < SLOW_MS;
     if (progress !== null) say(pill, words.pasting(Math.floor(progress * 100)));
