@@ -1,6 +1,6 @@
 //! Shell: the sound: captures what PulseAudio plays, encodes it with Opus and hands it to the main pipeline. PulseAudio
 //! may come, go or be missing: capture is a pipeline of its own, started again with back-off, and the video never
-//! notices.
+//! notices. Where the default sink changes, the capture goes with it, and never on to a microphone.
 //!
 //! ```text
 //! pulsesrc (monitor of the default sink) ─▶ opusenc ─▶ appsink ┄┄▶ appsrc in the main pipeline (caps fixed, so that
@@ -10,8 +10,18 @@
 use crate::config;
 use futures_util::StreamExt;
 use gst::prelude::*;
-use std::time::Duration;
-use tokio::{sync::watch, task::JoinHandle, time::Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior},
+};
 use vdi_protocol::status::AudioStatus;
 
 /// Pause before capture is tried again; it doubles up to [`LONGEST_PAUSE`].
@@ -20,6 +30,12 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// Capture that held this long was good, and the next pause is short again.
 const GOOD_RUN: Duration = Duration::from_secs(10);
+/// What is captured, as PulseAudio names it whatever the default sink is called.
+const DEFAULT_MONITOR: &str = "@DEFAULT_MONITOR@";
+/// What the names of sources end with that hold what a sink plays. Others hold what a microphone hears.
+const MONITOR: &str = ".monitor";
+/// How often the capture is asked to go to the default sink; a request that changes nothing costs PulseAudio nothing.
+const FOLLOW: Duration = Duration::from_secs(1);
 /// Encoded buffers that may wait in the main pipeline: 200 ms; older ones are dropped.
 const MAX_WAITING: u64 = 20;
 
@@ -93,8 +109,8 @@ async fn supervise(
     while wants.wait_for(|wanted| *wanted).await.is_ok() {
         let began = Instant::now();
         let words = match capture(&config, &source, &main) {
-            Ok(pipeline) => {
-                let words = run(&config, &pipeline, &mut wants, &report).await;
+            Ok((pipeline, recorder)) => {
+                let words = run(&config, &pipeline, &recorder, &mut wants, &report).await;
                 let _ = tokio::task::spawn_blocking(move || pipeline.set_state(gst::State::Null)).await;
                 words
             }
@@ -124,6 +140,7 @@ async fn supervise(
 async fn run(
     config: &config::Audio,
     pipeline: &gst::Pipeline,
+    recorder: &gst::Element,
     wants: &mut watch::Receiver<bool>,
     report: &watch::Sender<AudioStatus>,
 ) -> Option<String> {
@@ -141,9 +158,13 @@ async fn run(
         // The pipeline's bus says why.
         Ok(Ok(Err(_))) | Err(_) => {}
     }
+    let mut follow = tokio::time::interval_at(Instant::now() + FOLLOW, FOLLOW);
+    follow.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = wants.wait_for(|wanted| !wanted) => return None,
+            // PulseAudio moves a stream with its default *source*, which is another thing where there is a microphone.
+            _ = follow.tick() => recorder.set_property("device", DEFAULT_MONITOR),
             message = messages.next() => match message.as_ref().map(|message| message.view()) {
                 Some(gst::MessageView::Error(error)) => return Some(error.error().to_string()),
                 Some(gst::MessageView::Eos(_)) | None => return Some("PulseAudio has ended the stream".into()),
@@ -180,17 +201,34 @@ fn capture(
     config: &config::Audio,
     source: &gst_app::AppSrc,
     main: &gst::Pipeline,
-) -> Result<gst::Pipeline, gst::glib::BoolError> {
+) -> Result<(gst::Pipeline, gst::Element), gst::glib::BoolError> {
     let pipeline = gst::Pipeline::new();
-    let mut microphone = gst::ElementFactory::make("pulsesrc")
-        .property("device", "@DEFAULT_MONITOR@")
+    let mut recorder = gst::ElementFactory::make("pulsesrc")
+        .property("device", DEFAULT_MONITOR)
         .property("client-name", "gst-vdi")
         .property("provide-clock", false)
         .property("buffer-time", 20_000i64)
         .property("latency-time", 10_000i64);
     if let Some(server) = &config.server {
-        microphone = microphone.property("server", server);
+        recorder = recorder.property("server", server);
     }
+    let recorder = recorder.build()?;
+    // When a sink goes, PulseAudio moves those who listen to it to any other source.
+    let overhears = Arc::new(AtomicBool::new(false));
+    recorder.connect_notify(Some("current-device"), {
+        let overhears = overhears.clone();
+        move |recorder, _| {
+            let device: Option<String> = recorder.property("current-device");
+            if device.is_some_and(|device| !device.is_empty() && !device.ends_with(MONITOR)) {
+                overhears.store(true, Ordering::Relaxed);
+                gst::element_error!(
+                    recorder,
+                    gst::ResourceError::NotFound,
+                    ["PulseAudio plays to nothing any more"]
+                );
+            }
+        }
+    });
     let caps = gst::Caps::builder("audio/x-raw")
         .field("rate", 48_000)
         .field("channels", i32::try_from(config.channels).unwrap_or(2))
@@ -211,6 +249,9 @@ fn capture(
             gst_app::AppSinkCallbacks::builder()
                 .new_sample(move |sink| {
                     let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                    if overhears.load(Ordering::Relaxed) {
+                        return Err(gst::FlowError::Eos);
+                    }
                     if let Some(buffer) = sample.buffer_owned() {
                         // Both pipelines share clock and base time, so the time stamps fit as they are. If the main
                         // pipeline takes no more, it is ending, and so is this one.
@@ -222,7 +263,7 @@ fn capture(
         )
         .build();
     let chain = [
-        microphone.build()?,
+        recorder.clone(),
         gst::ElementFactory::make("audioconvert").build()?,
         gst::ElementFactory::make("audioresample").build()?,
         gst::ElementFactory::make("capsfilter").property("caps", &caps).build()?,
@@ -236,5 +277,5 @@ fn capture(
     if let Some(base_time) = main.base_time() {
         pipeline.set_base_time(base_time);
     }
-    Ok(pipeline)
+    Ok((pipeline, recorder))
 }

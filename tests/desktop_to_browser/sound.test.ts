@@ -73,6 +73,54 @@ test("sound is not late after the browser stood still for five seconds", async (
   await tone.stop("SIGKILL");
 });
 
+test("the sound follows the default sink, whatever the default source is", async () => {
+  pulse.control("load-module", "module-null-sink", "sink_name=headset");
+  // As on a machine with a microphone: then PulseAudio by itself leaves a recording where it is.
+  pulse.control("load-module", "module-null-source", "source_name=microphone");
+  pulse.control("set-default-source", "microphone");
+  pulse.control("set-default-sink", "desktop");
+  await until("silence", 10_000, async () => (await heard()) < 1e-4);
+  for (const sink of ["headset", "desktop", "headset"]) {
+    const tone = pulse.playTone(440, sink);
+    pulse.control("set-default-sink", sink);
+    await until(`the tone of ${sink}`, 15_000, async () => (await heard()) > 0.01);
+    await tone.stop("SIGKILL");
+    await until("silence", 10_000, async () => (await heard()) < 1e-4);
+  }
+  const other = pulse.playTone(440, "desktop");
+  await until("what is played elsewhere to be silent", 10_000, async () => (await heard()) < 1e-4);
+  await other.stop("SIGKILL");
+});
+
+test("a microphone is never captured, not even when there is nothing else to record", async () => {
+  pulse.control("unload-module", "module-null-sink");
+  // What PulseAudio has then is the microphone, and moves every recording there.
+  await launcher.statusWhere("no sound is captured", (status) => !status.audio.running && status.audio.message !== null, 15_000);
+  assert.equal(pulse.control("list", "short", "source-outputs"), "");
+  pulse.control("load-module", "module-null-sink", "sink_name=desktop");
+  await launcher.statusWhere("sound is captured again", (status) => status.audio.running, 30_000);
+  const tone = pulse.playTone();
+  await until("the tone", 15_000, async () => (await heard()) > 0.01);
+  await tone.stop("SIGKILL");
+});
+
+test("a sound server that is killed and comes back is heard again, and the video has not stopped meanwhile", async () => {
+  const consumer = await viewer.consumer();
+  for (let times = 0; times < 2; times++) {
+    await pulse.kill();
+    await launcher.statusWhere("no sound is captured", (status) => !status.audio.running && status.audio.message !== null, 15_000);
+    const { framesDecoded } = await viewer.inbound("video");
+    await until("30 frames without sound", 15_000, async () => (await viewer.inbound("video")).framesDecoded >= framesDecoded + 30);
+    await pulse.again();
+    const tone = pulse.playTone();
+    await until("the tone", 30_000, async () => (await heard()) > 0.01);
+    assert.equal((await launcher.status()).audio.running, true);
+    await tone.stop("SIGKILL");
+  }
+  assert.equal(await viewer.consumer(), consumer, "it is the same connection");
+  assert.equal(await viewer.state(), "streaming");
+});
+
 test("the video goes on when the sound server dies, and /status says so", async () => {
   await pulse.stop();
   await launcher.statusWhere("no sound is captured", (status) => !status.audio.running && status.audio.message !== null, 15_000);

@@ -36,14 +36,25 @@ export class Firefox {
     return new Firefox(browser, home);
   }
 
-  /** Opens the server's page and waits for its picture. */
-  async open(server: Server): Promise<Page> {
+  /** An empty tab. */
+  blank(): Promise<Page> {
+    return this.browser.newPage();
+  }
+
+  /** Opens the server's page, whatever it shows. */
+  async visit(server: Server): Promise<Page> {
     const page = await this.browser.newPage();
     await page.setViewport({ width: 1280, height: 720 });
     // The TypeScript loader wraps inner functions in a helper that pages do not have.
     await page.evaluateOnNewDocument("globalThis.__name ??= (f) => f;");
     await page.authenticate({ username: server.user, password: server.password });
     await page.goto(server.url, { timeout: 15_000 });
+    return page;
+  }
+
+  /** Opens the server's page and waits for its picture. */
+  async open(server: Server): Promise<Page> {
+    const page = await this.visit(server);
     await until("Firefox to be connected", 30_000, async () => {
       const [state, words] = await page.evaluate(() => [document.documentElement.dataset["state"] ?? "", document.body.innerText] as const);
       if (state !== "streaming") throw new Error(`data-state is "${state}": ${words}`);

@@ -1,5 +1,6 @@
 // Shell: a PulseAudio of this test's own, with a null sink, and tones played into it.
 
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +9,7 @@ import { until } from "./wait.js";
 
 export class Pulse {
   private constructor(
-    private readonly child: Child,
+    private child: Child,
     private readonly folder: string,
   ) {}
 
@@ -19,8 +20,12 @@ export class Pulse {
 
   static async start(): Promise<Pulse> {
     const folder = mkdtempSync(join(tmpdir(), "vdi-pulse-"));
-    const socket = join(folder, "native");
     mkdirSync(join(folder, "home"));
+    return new Pulse(await Pulse.spawn(folder), folder);
+  }
+
+  private static async spawn(folder: string): Promise<Child> {
+    const socket = join(folder, "native");
     const child = Child.start(
       "pulseaudio",
       [
@@ -41,11 +46,26 @@ export class Pulse {
       },
     );
     await until("PulseAudio's socket", 10_000, () => existsSync(socket));
-    return new Pulse(child, folder);
+    return child;
   }
 
-  /** Plays a sine until it is stopped. */
-  playTone(frequencyHz = 440): Child {
+  /** It ends without a word to its clients, and there is none until `again`. */
+  async kill(): Promise<void> {
+    await this.child.stop("SIGKILL");
+    rmSync(join(this.folder, "native"), { force: true });
+  }
+
+  async again(): Promise<void> {
+    this.child = await Pulse.spawn(this.folder);
+  }
+
+  /** What a user does with `pactl`. */
+  control(...args: string[]): string {
+    return execFileSync("pactl", args, { env: { ...process.env, PULSE_SERVER: this.server, HOME: join(this.folder, "home"), XDG_RUNTIME_DIR: this.folder }, encoding: "utf8", timeout: 10_000 });
+  }
+
+  /** Plays a sine until it is stopped, to the default sink if to none of this name. */
+  playTone(frequencyHz = 440, sink?: string): Child {
     const rate = 48_000;
     const second = Buffer.alloc(rate * 2 * 2);
     for (let sample = 0; sample < rate; sample++) {
@@ -53,7 +73,7 @@ export class Pulse {
       second.writeInt16LE(value, sample * 4);
       second.writeInt16LE(value, sample * 4 + 2);
     }
-    const player = Child.start("pacat", ["--playback", "--raw", `--rate=${rate}`, "--channels=2", "--format=s16le", "--latency-msec=50"], {
+    const player = Child.start("pacat", ["--playback", "--raw", `--rate=${rate}`, "--channels=2", "--format=s16le", "--latency-msec=50", ...(sink === undefined ? [] : [`--device=${sink}`])], {
       env: { PULSE_SERVER: this.server, HOME: join(this.folder, "home"), XDG_RUNTIME_DIR: this.folder },
     });
     // A minute of it at most; pacat reads no faster than it plays.

@@ -172,6 +172,7 @@ export class Share {
     say(this.#part("clipboardWay"), this.#wanted ? words.clipboardWay[way] : words.clipboardUnwanted);
     this.#part("marked").hidden = policy?.read !== true;
     this.#part("asks").hidden = policy?.write !== true || readable !== "prompt";
+    this.#part("keysOnly").hidden = policy?.write !== true || readable !== "no";
     this.#since = progress === null ? null : (this.#since ?? clock.nowMs());
     pill.hidden = this.#since === null || clock.nowMs() - this.#since < SLOW_MS;
     if (progress !== null) say(pill, words.pasting(Math.floor(progress * 100)));

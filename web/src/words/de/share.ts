@@ -8,6 +8,7 @@ export const share: ShareWords = {
   clipboardWay: { both: "in beide Richtungen", in: "nur zum Desktop", out: "nur vom Desktop" },
   clipboardUnwanted: "in den Einstellungen aus",
   clipboardAsks: "Strg V fügt ein, was Sie anderswo kopiert haben. Zum Einfügen mit der Maus muss diese Seite die Zwischenablage lesen.",
+  clipboardKeysOnly: "Strg V fügt ein, was Sie anderswo kopiert haben. Menüs von Programmen auf dem Desktop fügen ein, was dort zuletzt kopiert oder eingefügt wurde: Von sich aus kann die Seite Ihre Zwischenablage hier nicht lesen.",
   allowClipboard: "Lesen erlauben",
   copyMarked: "Markiertes kopieren",
   copyMarkedHint: "Holt den auf dem Desktop markierten Text (die mittlere Taste fügt ihn ein) in Ihre Zwischenablage.",

@@ -7,6 +7,7 @@ export const share = {
   clipboardWay: { both: "both ways", in: "to the desktop only", out: "from the desktop only" },
   clipboardUnwanted: "switched off in the settings",
   clipboardAsks: "Ctrl V pastes what you copied elsewhere. For pasting with the mouse, this page has to read the clipboard.",
+  clipboardKeysOnly: "Ctrl V pastes what you copied elsewhere. Menus of programs on the desktop paste what was last copied or pasted there: here the page cannot read your clipboard by itself.",
   allowClipboard: "Let it read",
   copyMarked: "Copy what is marked",
   copyMarkedHint: "Brings the text that is marked on the desktop (the middle button pastes it) into your clipboard.",

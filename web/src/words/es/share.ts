@@ -8,6 +8,7 @@ export const share: ShareWords = {
   clipboardWay: { both: "en ambos sentidos", in: "solo hacia el escritorio", out: "solo desde el escritorio" },
   clipboardUnwanted: "desactivado en los ajustes",
   clipboardAsks: "Ctrl V pega lo que copió en otro lugar. Para pegar con el ratón, esta página tiene que leer el portapapeles.",
+  clipboardKeysOnly: "Ctrl V pega lo que copió en otro lugar. Los menús de los programas del escritorio pegan lo último que se copió o pegó allí: aquí la página no puede leer su portapapeles por sí sola.",
   allowClipboard: "Permitir la lectura",
   copyMarked: "Copiar lo seleccionado",
   copyMarkedHint: "Trae a su portapapeles el texto seleccionado en el escritorio (el que pega el botón central).",

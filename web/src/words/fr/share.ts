@@ -8,6 +8,7 @@ export const share: ShareWords = {
   clipboardWay: { both: "dans les deux sens", in: "vers le bureau seulement", out: "depuis le bureau seulement" },
   clipboardUnwanted: "désactivé dans les réglages",
   clipboardAsks: "Ctrl V colle ce que vous avez copié ailleurs. Pour coller avec la souris, cette page doit lire le presse-papiers.",
+  clipboardKeysOnly: "Ctrl V colle ce que vous avez copié ailleurs. Les menus des programmes du bureau collent ce qui y a été copié ou collé en dernier : ici, la page ne peut pas lire votre presse-papiers d’elle-même.",
   allowClipboard: "Autoriser la lecture",
   copyMarked: "Copier la sélection",
   copyMarkedHint: "Apporte dans votre presse-papiers le texte sélectionné sur le bureau (celui que colle le bouton du milieu).",

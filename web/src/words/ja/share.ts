@@ -8,6 +8,7 @@ export const share: ShareWords = {
   clipboardWay: { both: "双方向", in: "デスクトップへのみ", out: "デスクトップからのみ" },
   clipboardUnwanted: "設定でオフになっています",
   clipboardAsks: "Ctrl V でほかの場所でコピーした内容を貼り付けます。マウスで貼り付けるには、このページがクリップボードを読み取る必要があります。",
+  clipboardKeysOnly: "Ctrl V でほかの場所でコピーした内容を貼り付けます。デスクトップのプログラムのメニューでは、そこで最後にコピーまたは貼り付けた内容が貼り付けられます。ここではページが自分でクリップボードを読み取ることはできません。",
   allowClipboard: "読み取りを許可",
   copyMarked: "選択範囲をコピー",
   copyMarkedHint: "デスクトップで選択されているテキスト(中央ボタンで貼り付く内容)をクリップボードに入れます。",

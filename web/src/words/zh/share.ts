@@ -8,6 +8,7 @@ export const share: ShareWords = {
   clipboardWay: { both: "双向", in: "仅到桌面", out: "仅从桌面" },
   clipboardUnwanted: "已在设置中关闭",
   clipboardAsks: "Ctrl V 会粘贴您在别处复制的内容。要用鼠标粘贴,本页面需要读取剪贴板。",
+  clipboardKeysOnly: "Ctrl V 会粘贴您在别处复制的内容。桌面上程序的菜单会粘贴在那里最后复制或粘贴的内容。在这里,页面无法自行读取您的剪贴板。",
   allowClipboard: "允许读取",
   copyMarked: "复制选中内容",
   copyMarkedHint: "将桌面上选中的文本(即鼠标中键粘贴的内容)放入您的剪贴板。",
