@@ -380,7 +380,7 @@ describe("over a network that loses one packet in twenty", () => {
     const hands = await Hands.of(viewer);
     const roll = dice(8);
     const letters = Array.from("abcdefghijklmnopqrstuvwxyz0123456789äöüßéèñç");
-    const codes = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"].map((letter) => `Key${letter}`).concat([..."0123456789"].map((digit) => `Digit${digit}`), ["Minus", "Equal", "BracketLeft", "BracketRight", "Semicolon", "Quote", "Backquote", "Slash"]);
+    const codes = Array.from("ABCDEFGHIJKLMNOPQRSTUVWXYZ").map((letter) => `Key${letter}`).concat(Array.from("0123456789").map((digit) => `Digit${digit}`), ["Minus", "Equal", "BracketLeft", "BracketRight", "Semicolon", "Quote", "Backquote", "Slash"]);
     const of = (key: string): Key => ({ key, code: codes[letters.indexOf(key)] ?? "" });
     /** Keys that are down, oldest first; a typist has up to three at once. */
     const down: string[] = [];
