@@ -85,7 +85,7 @@ impl Gamepads {
     pub fn report(&self, report: &Input) -> bool {
         match report {
             Input::GamepadConnected { index, name } => {
-                tracing::info!(index, name, "a gamepad has come");
+                tracing::debug!(index, name, "a gamepad has come");
                 self.change(*index, |pad| {
                     name.clone_into(&mut pad.name);
                     State::rest()

@@ -1,5 +1,5 @@
-// Setup: wires everything that hands do on the page: keyboard, pointer, wheel, fingers, gamepads, the row of keys, the view that two fingers
-// enlarge. What it is told of the page it asks for, and what is done goes out as messages.
+// Setup: wires everything that hands do on the page: keyboard, pointer, wheel, fingers, gamepads, the row of keys, the view that
+// two fingers enlarge. What it is told of the page it asks for, and what is done goes out as messages.
 import type { Clock } from "../clock";
 import { WHOLE, within, zoomed, type View } from "../picture/zoom";
 import { words } from "../words/language";
