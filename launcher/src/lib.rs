@@ -21,6 +21,7 @@ pub mod doctor;
 pub mod encoder;
 pub mod error;
 pub mod files;
+pub mod gamepads;
 pub mod gpu;
 pub mod http;
 pub mod ice;

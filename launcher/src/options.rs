@@ -254,6 +254,9 @@ pub struct DesktopOptions {
     /// Whether the desktop takes the size and the scale of the window of the page in control: `true`, `false`, or `auto`, which does so with a virtual display and leaves an existing one alone. Each user may switch it off in the page.
     #[arg(long, env = "SELKIES_ENABLE_RESIZE", default_value = "auto", value_name = "WHETHER", num_args = 0..=1, default_missing_value = "true")]
     pub enable_resize: String,
+    /// Folder of the gamepads' sockets, `selkies_js0.sock` to `selkies_js3.sock`, in which Selkies' joystick interposer looks; it knows `/tmp` alone. A path that something else has taken is left alone.
+    #[arg(long, env = "SELKIES_JS_SOCKET_PATH", default_value = "/tmp", value_name = "FOLDER")]
+    pub js_socket_path: String,
     /// Seconds without input after which the session counts as idle; 0 never does.
     #[arg(long, env = "SELKIES_IDLE_AFTER", default_value = "300", value_name = "SECONDS")]
     pub idle_after: String,
@@ -293,9 +296,6 @@ pub struct AcceptedOptions {
     /// Socket of a uinput mouse.
     #[arg(long, env = "SELKIES_UINPUT_MOUSE_SOCKET", value_name = "FILE")]
     pub uinput_mouse_socket: Option<String>,
-    /// Folder of the gamepads' sockets.
-    #[arg(long, env = "SELKIES_JS_SOCKET_PATH", value_name = "FOLDER")]
-    pub js_socket_path: Option<String>,
     /// Number of the GPU to encode on.
     #[arg(long, env = "SELKIES_GPU_ID", value_name = "NUMBER")]
     pub gpu_id: Option<String>,

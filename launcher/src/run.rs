@@ -16,6 +16,7 @@ use crate::{
     encoder::Story,
     error::Error,
     files::{self, Files},
+    gamepads::Gamepads,
     http::{self, auth, service::Service},
     ice::{self, Ice},
     input::{Input, InputThread},
@@ -109,6 +110,7 @@ struct Parts {
     audio: Audio,
     input: Input,
     input_thread: InputThread,
+    gamepads: Gamepads,
     screen: Screen,
     /// What the screen is, as its thread tells.
     screen_state: watch::Receiver<vdi_protocol::screen::Screen>,
@@ -147,7 +149,8 @@ impl Parts {
         events: &mpsc::Sender<media::Event>,
         failures: mpsc::Sender<session::Event>,
     ) -> Result<Self, Error> {
-        let (input, input_thread) = connect_input(display, failures.clone()).await?;
+        let gamepads = Gamepads::listen(&config.js_socket_path);
+        let (input, input_thread) = connect_input(display, gamepads.clone(), failures.clone()).await?;
         let screen = screen::start(display, config.resize)
             .map_err(|err| Error::display(format!("the screen thread cannot be started: {err}")))?;
         let media = Arc::new(Media::new(config, display, proofs(config).as_deref())?);
@@ -241,6 +244,7 @@ impl Parts {
             audio,
             input,
             input_thread,
+            gamepads,
             screen_state: screen.state(),
             screen,
             clipboard,

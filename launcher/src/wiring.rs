@@ -6,6 +6,7 @@ use crate::{
     config::Config,
     desktop::DisplayName,
     error::Error,
+    gamepads::Gamepads,
     input::{self, Input, InputThread},
     media::{self, Media},
     runtime_folder,
@@ -29,6 +30,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connects keyboard and pointer to the display; what becomes of the display goes to `failures`.
 pub async fn connect_input(
     display: &DisplayName,
+    gamepads: Gamepads,
     failures: mpsc::Sender<session::Event>,
 ) -> Result<(Input, InputThread), Error> {
     let name = display.get();
@@ -47,7 +49,7 @@ pub async fn connect_input(
     };
     let start = {
         let display = display.clone();
-        tokio::task::spawn_blocking(move || input::start(&display, tell))
+        tokio::task::spawn_blocking(move || input::start(&display, gamepads, tell))
     };
     match tokio::time::timeout(CONNECT_TIMEOUT, start).await {
         Ok(Ok(Ok((input, thread, (width, height))))) => {

@@ -1,10 +1,13 @@
-//! The wire: what a page reports of keyboard, buttons, wheel and pointer.
+//! The wire: what a page reports of keyboard, buttons, wheel, pointer and gamepads.
 //!
 //! Coordinates are pixels of the desktop, whose size [`crate::control::ToPage::Display`] tells; the video frame may be
 //! smaller, and change its size at any time. Where no size was told (a bare `gst-launch-1.0` line), they are pixels of the
 //! frame as decoded (`video.videoWidth` × `videoHeight`). Keys are X keysyms. Buttons are numbered as in the DOM.
 
-use crate::limits::MAX_TEXT_CHARS;
+use crate::{
+    gamepad::{self, Gamepad},
+    limits::MAX_TEXT_CHARS,
+};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 /// Messages of the reliable, ordered channel `input`.
@@ -62,6 +65,30 @@ pub enum Input {
     Held {
         /// X keysyms, at most [`crate::limits::MAX_HELD_KEYS`].
         keysyms: Vec<u32>,
+    },
+    /// A gamepad has come, or comes again; it is at rest.
+    GamepadConnected {
+        /// Below [`crate::limits::MAX_GAMEPADS`].
+        #[serde(deserialize_with = "gamepad::index")]
+        index: u8,
+        /// As the browser calls it, at most [`crate::limits::MAX_GAMEPAD_NAME_CHARS`] characters.
+        #[serde(deserialize_with = "gamepad::name")]
+        name: String,
+    },
+    /// A gamepad has changed.
+    GamepadState {
+        /// Which one.
+        #[serde(deserialize_with = "gamepad::index")]
+        index: u8,
+        /// All of it.
+        #[serde(flatten)]
+        gamepad: Gamepad,
+    },
+    /// A gamepad has gone, and is at rest.
+    GamepadDisconnected {
+        /// Which one.
+        #[serde(deserialize_with = "gamepad::index")]
+        index: u8,
     },
 }
 

@@ -35,6 +35,7 @@ pub mod control;
 pub mod doctor;
 pub mod environment;
 pub mod files;
+pub mod gamepad;
 pub mod input;
 pub mod latency;
 pub mod limits;

@@ -32,3 +32,15 @@ pub const MAX_CLIENT_BYTES: usize = 64;
 
 /// Characters of what somebody wants to be called: first and last name, with room.
 pub const MAX_NAME_CHARS: usize = 40;
+
+/// Gamepads of one page: as many as consoles and Chromium have.
+pub const MAX_GAMEPADS: usize = 4;
+
+/// Axes of a gamepad: the two sticks of the standard mapping.
+pub const MAX_GAMEPAD_AXES: usize = 4;
+
+/// Buttons of a gamepad in the standard mapping, triggers and the four of the D-pad among them.
+pub const MAX_GAMEPAD_BUTTONS: usize = 17;
+
+/// Characters of a gamepad's name, with the vendor's and the product's numbers that browsers add.
+pub const MAX_GAMEPAD_NAME_CHARS: usize = 128;

@@ -18,6 +18,7 @@ use vdi_protocol::{
     connection::ConnectionFailure,
     control::{Cursor, FromPage, Media, NoticeLevel, PageStats, Quality, Role, SessionLimit, ToPage},
     files,
+    gamepad::Gamepad,
     input::{Input, Pointing, Way},
     latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
     people::{People, Person},
@@ -172,6 +173,12 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             Input::Text { text: "日本語 é".into() },
             Input::ReleaseAll,
             Input::Held { keysyms: vec![0xffe1, 0x41] },
+            Input::GamepadConnected { index: 0, name: "Xbox 360 Controller".into() },
+            Input::GamepadState {
+                index: 3,
+                gamepad: Gamepad { axes: vec![-32_767, 0, 32_767, 1], buttons: vec![255, 0, 0, 128] },
+            },
+            Input::GamepadDisconnected { index: 0 },
         ],
     );
     check(

@@ -2,9 +2,12 @@
 // Chromium. The X server tells what has arrived.
 
 import assert from "node:assert/strict";
-import { resolve } from "node:path";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { Chromium, type Viewer } from "./support/browser.js";
+import { Joystick } from "./support/joystick.js";
 import { Launcher } from "./support/launcher.js";
 import { Program } from "./support/selections.js";
 import { until } from "./support/wait.js";
@@ -35,14 +38,16 @@ declare global {
   }
 }
 
+let joysticks: string;
 let launcher: Launcher;
 let chromium: Chromium;
 let viewer: Viewer;
 let display: Display;
 
 before(async () => {
+  joysticks = mkdtempSync(join(tmpdir(), "vdi-gamepads-"));
   launcher = await Launcher.start({
-    flags: ["--display-size", "1280x720", "--enable-resize", "true", "--web-root", FILES],
+    flags: ["--js-socket-path", joysticks, "--display-size", "1280x720", "--enable-resize", "true", "--web-root", FILES],
     desktop: ["xterm", "-geometry", "240x60+0+0", "-e", "/bin/sh"],
   });
   display = await launcher.openDisplay();
@@ -54,6 +59,7 @@ after(async () => {
   display.close();
   await chromium.stop();
   await launcher.stop();
+  rmSync(joysticks, { recursive: true });
 });
 
 async function open(query = ""): Promise<Viewer> {
@@ -166,6 +172,15 @@ test("keys, pointer, buttons and wheel arrive", async () => {
   await until("no key", 5_000, async () => (await display.keysDown()).length === 0);
   await send("kd,65505", "kd,65507", "kr");
   await until("all keys up", 5_000, async () => (await display.keysDown()).length === 0);
+});
+
+test("a gamepad arrives, one button and one axis at a time", async () => {
+  const joystick = await Joystick.open(joysticks, 0);
+  await send("js,c,0,UGFk,4,17", "js,b,0,0,1", "js,a,0,0,-1", "js,b,0,7,1", "js,b,0,12,1");
+  await joystick.stands("all of it", { axes: [-32767, 0, -32767, 0, 0, 32767, 0, -32767], buttons: [0] });
+  await send("js,d,0");
+  await joystick.stands("rest", { axes: [0, 0, -32767, 0, 0, -32767, 0, 0], buttons: [] });
+  joystick.close();
 });
 
 test("text goes both ways through the clipboard, and is read when asked for", async () => {

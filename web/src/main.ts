@@ -208,6 +208,7 @@ const hands = new Hands({
   sendPointing: (message) => {
     connection.sendMotion(message);
   },
+  sendGamepad: (message) => connection.sendInput(message),
   lockRefused: () => {
     notices.add("info", words.lockRefused);
   },

@@ -121,6 +121,8 @@ pub struct Config {
     pub builtin_turn: bool,
     /// UDP port of that; 0 takes a free one.
     pub builtin_turn_port: u16,
+    /// Folder of the gamepads' sockets.
+    pub js_socket_path: PathBuf,
     /// Time without input after which the session is idle.
     pub idle_after: Option<Duration>,
     /// How long a display that has died is waited for.
@@ -180,6 +182,7 @@ impl Config {
                 &options.network.builtin_turn_port,
                 (0, u16::MAX),
             ),
+            js_socket_path: js_socket_path(&mut checks, &options.desktop.js_socket_path),
             idle_after: match checks.number("idle-after", &options.desktop.idle_after, (0, 31_536_000)) {
                 0 => None,
                 seconds => Some(Duration::from_secs(seconds)),
@@ -216,6 +219,13 @@ fn checks_address(checks: &mut Checks, value: &str) -> IpAddr {
         checks.refuse("addr", value, "an IP address such as 0.0.0.0, 127.0.0.1 or ::");
         IpAddr::from([0, 0, 0, 0])
     })
+}
+
+fn js_socket_path(checks: &mut Checks, given: &str) -> PathBuf {
+    if !given.starts_with('/') {
+        checks.refuse("js-socket-path", given, "an absolute path");
+    }
+    PathBuf::from(given)
 }
 
 fn web_root(checks: &mut Checks, options: &Options) -> Option<PathBuf> {

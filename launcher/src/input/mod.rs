@@ -5,13 +5,14 @@
 //! data channels ──▶ Input (checks role) ──▶ queue ──▶ thread: keyboard, pointer (decide) ──▶ x11 (XTEST)
 //! ```
 
+mod gamepads;
 pub mod keyboard;
 pub mod keymap;
 pub mod pointer;
 pub mod spares;
 pub mod x11;
 
-use crate::desktop::DisplayName;
+use crate::{desktop::DisplayName, gamepads::Gamepads};
 use keyboard::{Keyboard, State};
 use keymap::keysym_of;
 use pointer::{Move, Pointer};
@@ -72,6 +73,8 @@ enum Command {
 pub struct Input {
     queue: SyncSender<Command>,
     shared: Arc<Shared>,
+    /// What programs know of the page's gamepads, which take no way through the X server.
+    gamepads: Gamepads,
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +111,7 @@ pub enum News {
 /// Connects to the display and starts the thread, which tells of the display from then on.
 pub fn start(
     display: &DisplayName,
+    gamepads: Gamepads,
     tell: impl Fn(News) + Send + 'static,
 ) -> Result<(Input, InputThread, (u16, u16)), X11Error> {
     let x11 = X11::connect(&display.get())?;
@@ -132,13 +136,15 @@ pub fn start(
         .name("input".into())
         .spawn(move || thread.live(&display, &reports))
         .map_err(|err| X11Error::Connect(err.into()))?;
-    Ok((Input { queue, shared }, InputThread(thread), size))
+    Ok((Input { queue, shared, gamepads }, InputThread(thread), size))
 }
 
 impl Input {
     /// A report of the reliable channel. Returns whether the page may act.
     pub fn report(&self, page: &str, report: Report) -> bool {
-        self.is_controller(page) && self.send(Command::Report(page.to_owned(), report))
+        self.gamepad(page, &report).unwrap_or_else(|| {
+            self.is_controller(page) && self.send(Command::Report(page.to_owned(), report))
+        })
     }
 
     /// A report of the unreliable channel. Returns whether the page may act.
@@ -148,7 +154,7 @@ impl Input {
 
     /// This page, or nobody, acts from now on.
     pub fn set_controller(&self, page: Option<&str>) {
-        *self.shared.controller.lock().unwrap_or_else(PoisonError::into_inner) = page.map(str::to_owned);
+        self.take_gamepads(page);
         // A full queue belongs to the old controller, who is cut off; waiting for the thread is right, and short.
         let _ = self.queue.send(Command::Controller(page.map(str::to_owned)));
     }
@@ -414,6 +420,11 @@ impl Thread {
                 return Ok(None);
             }
             Report::ReleaseAll => return self.release_all().map(|()| None),
+            Report::GamepadConnected { .. }
+            | Report::GamepadState { .. }
+            | Report::GamepadDisconnected { .. } => {
+                return Ok(None);
+            }
             Report::Held { keysyms } => self.keyboard().reconcile(&keysyms),
         };
         self.x11.keys(&actions)?;

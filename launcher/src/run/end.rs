@@ -64,6 +64,7 @@ impl Parts {
         self.clipboard.stop();
         let thread = self.clipboard_thread;
         bounded("the clipboard", move || thread.join()).await;
+        self.gamepads.stop();
         self.input.stop();
         let thread = self.input_thread;
         bounded("the input", move || thread.join()).await;

@@ -10,6 +10,7 @@
 
 mod clipboard;
 mod files;
+mod gamepads;
 mod line;
 mod machine;
 mod page;

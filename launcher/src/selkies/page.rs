@@ -3,6 +3,7 @@
 
 use super::{
     clipboard::{self, Clipboard},
+    gamepads::Gamepads,
     line::{Buttons, Line},
 };
 use serde_json::{Value, json};
@@ -66,6 +67,7 @@ pub struct Page {
     /// When the ping went that has not been answered.
     pinged: Option<Duration>,
     clipboard: Clipboard,
+    gamepads: Gamepads,
     /// Whether it was in control when it was told last.
     controls: bool,
     /// The client's window, in device pixels, and its device pixel ratio.
@@ -116,8 +118,8 @@ impl Page {
                 let answer = self.pinged.take().map(|at| now.saturating_sub(at) / 2);
                 return Heard { said: Vec::new(), answer: answer.map(latency) };
             }
-            // What the browser sees is learnt from RTCP as well; gamepads have no counterpart yet.
-            _ => Vec::new(),
+            // What the browser sees is learnt from RTCP as well.
+            line => self.gamepads.hear(&line).into_iter().map(Said::Input).collect(),
         };
         Heard { said, answer: None }
     }

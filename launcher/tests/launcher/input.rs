@@ -3,6 +3,7 @@
 use crate::{program::eventually, xserver::XServer};
 use std::sync::atomic::Ordering::Relaxed;
 use vdi_launcher::desktop::DisplayName;
+use vdi_launcher::gamepads::Gamepads;
 use vdi_launcher::input::{self, Input, InputThread};
 use vdi_protocol::input::{Input as Report, Pointing};
 use x11rb::{
@@ -139,7 +140,8 @@ impl Bench {
     fn new() -> Self {
         let server = XServer::start();
         let application = Application::new(&server.display);
-        let (input, thread, size) = input::start(&DisplayName::new(&server.display), |_| {}).unwrap();
+        let (input, thread, size) =
+            input::start(&DisplayName::new(&server.display), Gamepads::default(), |_| {}).unwrap();
         assert_eq!(size, (1280, 720));
         input.set_controller(Some(PAGE));
         Self { server, application, input, thread: Some(thread) }

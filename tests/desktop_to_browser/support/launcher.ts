@@ -137,6 +137,8 @@ export class Launcher {
         XDG_STATE_HOME: "/proc/nonexistent",
         // Nor is anything to be made in the home of whoever runs them.
         SELKIES_FILES_FOLDER: "/proc/nonexistent",
+        // Gamepads have their sockets in a folder that all sessions of a machine share, unless a test says another.
+        SELKIES_JS_SOCKET_PATH: "/proc/nonexistent",
         SELKIES_ADDR: inside?.address ?? "127.0.0.1",
         SELKIES_PORT: "0",
         // What two cores can do beside three browsers that decode it.

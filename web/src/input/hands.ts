@@ -1,9 +1,10 @@
-// Setup: wires everything that hands do on the page: keyboard, pointer, wheel, fingers, the row of keys, the view that two fingers
-// enlarge. What it is told of the page it asks for, and what is done goes out as messages.
+// Setup: wires everything that hands do on the page: keyboard, pointer, wheel, fingers, gamepads, the row of keys, the view that
+// two fingers enlarge. What it is told of the page it asks for, and what is done goes out as messages.
 import type { Clock } from "../clock";
 import { WHOLE, within, zoomed, type View } from "../picture/zoom";
 import { words } from "../words/language";
 import type { Input, Pointing } from "../wire/protocol";
+import { Gamepads, type GamepadMessage } from "./gamepads";
 import { keep, kept, type Habits } from "./habits";
 import { Keyboard } from "./keyboard";
 import { KeyRow } from "./keyrow";
@@ -26,6 +27,8 @@ export interface HandsSurroundings extends Omit<PointerSurroundings, "clock"> {
   pastes(event: KeyboardEvent): boolean;
   sendInput(message: Input): void;
   sendPointing(message: Pointing): void;
+  /** Returns whether it is on its way. */
+  sendGamepad(message: GamepadMessage): boolean;
   /** The browser did not lock the pointer. */
   lockRefused(): void;
 }
@@ -37,6 +40,7 @@ export class Hands {
   readonly #wheel: Wheel;
   readonly #fingers: Touch;
   readonly #lock: PointerLock;
+  readonly #gamepads: Gamepads;
   readonly #row: KeyRow;
   #habits: Habits;
   #view: View = WHOLE;
@@ -64,6 +68,7 @@ export class Hands {
       else if (action.type === "zoom") this.#look(zoomed(this.#view, action.factor, action.around, action, this.#page()));
       else this.#pointer.act(action);
     });
+    this.#gamepads = new Gamepads({ clock, gamepads: () => navigator.getGamepads(), send: (message) => around.sendGamepad(message) });
     this.#row = new KeyRow(around.row, clock, (action) => {
       if (action.type === "hide") keys.blur();
       else this.keyboard[action.type](action.keysym);
@@ -78,7 +83,7 @@ export class Hands {
 
   /** Whether they act on the desktop. */
   set enabled(enabled: boolean) {
-    this.keyboard.enabled = this.#pointer.enabled = this.#wheel.enabled = this.#fingers.enabled = enabled;
+    this.keyboard.enabled = this.#pointer.enabled = this.#wheel.enabled = this.#fingers.enabled = this.#gamepads.enabled = enabled;
     if (!enabled) this.#lock.leave();
     this.#showRow();
   }
@@ -112,12 +117,14 @@ export class Hands {
   forget(): void {
     this.keyboard.forget();
     this.#pointer.forget();
+    this.#gamepads.forget();
   }
 
   /** What was sent last may be lost: tells what is held anew. */
   renew(): void {
     this.keyboard.renew();
     this.#pointer.renew();
+    this.#gamepads.forget();
   }
 
   /** Raises the touch keyboard, and the row of keys above it. */

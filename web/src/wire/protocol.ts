@@ -15,6 +15,11 @@ export const SUBPROTOCOL = "vdi.1";
 export const MAX_HELD_KEYS = 64;
 /** Characters of one piece of typed text. */
 export const MAX_TEXT_CHARS = 1024;
+/** Gamepads of one page, their axes and buttons in the standard mapping, and characters of their names. */
+export const MAX_GAMEPADS = 4;
+export const MAX_GAMEPAD_AXES = 4;
+export const MAX_GAMEPAD_BUTTONS = 17;
+export const MAX_GAMEPAD_NAME_CHARS = 128;
 /** Frames in one report. */
 export const MAX_FRAME_REPORTS = 32;
 /** Columns and rows of a pointer's shape. */
@@ -275,6 +280,9 @@ export type Pong = Extract<ToPage, { type: "pong" }>;
 
 const way = { lock: u32, x: i32, y: i32 };
 
+const gamepadIndex = integer(0, MAX_GAMEPADS - 1);
+const gamepadState = { axes: list(integer(-32_767, 32_767), MAX_GAMEPAD_AXES), buttons: list(u8, MAX_GAMEPAD_BUTTONS) };
+
 /** Data channel `input`, page to server. */
 export const input = tagged({
   key: { keysym: u32, down: flag },
@@ -284,6 +292,9 @@ export const input = tagged({
   text: { text },
   releaseAll: {},
   held: { keysyms: list(u32, MAX_HELD_KEYS) },
+  gamepadConnected: { index: gamepadIndex, name: text },
+  gamepadState: { index: gamepadIndex, ...gamepadState },
+  gamepadDisconnected: { index: gamepadIndex },
 });
 export type Input = Read<typeof input>;
 
