@@ -1,10 +1,13 @@
 // Behaviour: the settings in the panel: the controller's reach the encoder, between the operator's bounds; every page shows
-// what holds; who only watches sets nothing, whatever it sends; what is the page's own is kept in the browser.
+// what holds; who only watches sets nothing, whatever it sends; what is the page's own is kept in the browser: among it how hands work, and whether the clipboard is shared. And the panel's buttons
+// that take a screenshot and lock the pointer.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { Chromium, type Viewer } from "./support/browser.js";
 import { Launcher } from "./support/launcher.js";
+import { Program } from "./support/selections.js";
 import { until } from "./support/wait.js";
 
 /** What moves all the time, so that there are frames to count. */
@@ -186,6 +189,160 @@ describe("the settings", { timeout: 180_000 }, () => {
     assert.notEqual(before.bitrate, "9.0 Mbit/s");
     await page.keyboard.press("Escape");
     await until("the panel to close", 5_000, async () => !(await page.isVisible("#panel")));
+    await viewer.close();
+  });
+
+  test("of the keyboard reach the desktop at once, and after a reload; those of fingers are for fingers", async () => {
+    const viewer = await chromium.open(launcher);
+    await viewer.becomes("controller", 15_000);
+    const display = await launcher.openDisplay();
+    const commandIs = async (what: string, keysym: number): Promise<void> => {
+      await viewer.page.focus("#keys");
+      await viewer.page.keyboard.down("Meta");
+      await until(`Command to be ${what}`, 10_000, async () => (await display.keysDown()).includes(keysym));
+      await viewer.page.keyboard.up("Meta");
+      await until("no key to be down", 10_000, async () => (await display.keysDown()).length === 0);
+    };
+    const [CONTROL, SUPER] = [0xffe3, 0xffeb];
+    await commandIs("Super", SUPER);
+    await openSettings(viewer);
+    assert.equal(await viewer.page.isVisible(part("touchMode")), false);
+    await viewer.page.selectOption(part("macKeys"), "on");
+    await commandIs("Control", CONTROL);
+    await viewer.page.reload();
+    await viewer.connected();
+    await viewer.becomes("controller", 15_000);
+    await commandIs("Control", CONTROL);
+    await openSettings(viewer);
+    await viewer.page.click(part("toDefaults"));
+    await commandIs("Super", SUPER);
+    display.close();
+    await viewer.close();
+
+    const phone = await chromium.open(launcher, { touch: true, viewport: { width: 390, height: 844 } });
+    await openSettings(phone);
+    const mode = (): Promise<string> => phone.page.inputValue(part("touchMode"));
+    await phone.page.selectOption(part("touchMode"), "trackpad");
+    await phone.page.reload();
+    await phone.connected();
+    await openSettings(phone);
+    assert.equal(await mode(), "trackpad");
+    await phone.screenshot("settings-touch");
+    await phone.page.click(part("toDefaults"));
+    assert.equal(await mode(), "touchscreen");
+    await phone.close();
+  });
+
+  test("of the clipboard: off, this page neither reads nor writes it, also after a reload; on again, it does both", async () => {
+    const viewer = await chromium.open(launcher);
+    await viewer.allowClipboard(launcher);
+    await viewer.becomes("controller", 15_000);
+    const program = await Program.start(await launcher.desktopEnvironment());
+    const copy = (text: string): Promise<void> => program.copy({ UTF8_STRING: Buffer.from(text) });
+    const copied = (): Promise<string> => viewer.page.evaluate(() => navigator.clipboard.readText());
+    await until("the clipboard to be shared", 10_000, () => viewer.page.evaluate(() => !document.getElementById("share")?.hidden));
+    await copy("before");
+    await until("the browser to have it", 10_000, async () => (await copied()) === "before");
+    await openSettings(viewer);
+    await viewer.page.uncheck(part("clipboard"));
+    await viewer.page.click("#tabShare");
+    await until("the word that it is off", 5_000, async () => (await viewer.words()).includes("switched off in the settings"));
+    await viewer.page.reload();
+    await viewer.connected();
+    await viewer.becomes("controller", 15_000);
+
+    await viewer.page.evaluate(() => navigator.clipboard.writeText("mine"));
+    await copy("theirs");
+    await viewer.page.focus("#keys");
+    await viewer.page.keyboard.press("Control+V");
+    await until("the key to have come through", 10_000, () => viewer.page.evaluate(() => (globalThis as unknown as { vdi: { held: number[] } }).vdi.held.length === 0));
+    assert.deepEqual([await copied(), (await program.paste("UTF8_STRING"))?.toString()], ["mine", "theirs"]);
+
+    await openSettings(viewer);
+    await viewer.page.check(part("clipboard"));
+    await copy("after");
+    await until("the browser to have it", 10_000, async () => (await copied()) === "after");
+    program.end();
+    await viewer.close();
+  });
+});
+
+describe("the panel's buttons", { timeout: 120_000 }, () => {
+  let chromium: Chromium;
+  let launcher: Launcher;
+  const button = (name: string): string => `#partSession [data-part="${name}"]`;
+
+  before(async () => {
+    chromium = await Chromium.start();
+    launcher = await Launcher.start({ flags: ["--display-size", "800x600"], desktop });
+  });
+
+  after(async () => {
+    await launcher.stop();
+    await chromium.stop();
+  });
+
+  test("take a screenshot by keys alone: a PNG of the desktop's size with its pixels, and nothing of the page", async () => {
+    // The picture is much smaller than the desktop here, and the panel, which is white, covers most of it.
+    const viewer = await chromium.open(launcher, { viewport: { width: 480, height: 560 } });
+    const { page } = viewer;
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.keyboard.press("Control+Shift+M");
+    await page.focus(button("screenshot"));
+    const downloading = page.waitForEvent("download");
+    await page.keyboard.press("Enter");
+    const download = await downloading;
+    assert.match(download.suggestedFilename(), /^desktop-\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d\.png$/);
+    const png = await readFile(await download.path());
+    assert.equal(png.subarray(1, 4).toString(), "PNG");
+    const display = await launcher.openDisplay();
+    assert.deepEqual([png.readUInt32BE(16), png.readUInt32BE(20)], [display.width, display.height]);
+
+    const brightness = await page.evaluate(async (base64) => {
+      const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))]));
+      const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+      context?.drawImage(bitmap, 0, 0);
+      const data = context?.getImageData(0, 0, bitmap.width, bitmap.height).data ?? [];
+      return Array.from({ length: bitmap.width * bitmap.height }, (_, pixel) => data[pixel * 4 + 1] ?? 0);
+    }, png.toString("base64"));
+    const truth = await display.picture();
+    const different = brightness.filter((value, pixel) => Math.abs(value - (truth.bgrx[pixel * 4 + 1] ?? 0)) > 64).length;
+    // The clock's hand moves meanwhile; everything else is as the X server has it, whatever the codec loses.
+    assert.ok(different < truth.width * truth.height * 0.01, `${different} pixels are others than on the desktop`);
+    assert.ok(brightness.some((value) => value > 200), "the clock is in it");
+    display.close();
+    await viewer.close();
+  });
+
+  test("say so where there is no picture yet", async () => {
+    const viewer = await chromium.prepare(launcher);
+    await viewer.page.routeWebSocket(/\/ws$/, (socket) => {
+      socket.onMessage(() => {
+        socket.send(JSON.stringify({ type: "error", code: "noMedia", message: "soon" }));
+      });
+    });
+    await viewer.page.goto(launcher.url);
+    await until("the page to wait for the desktop", 15_000, async () => (await viewer.state()) === "reconnecting");
+    await viewer.page.keyboard.press("Control+Shift+M");
+    await viewer.page.focus(button("screenshot"));
+    await viewer.page.keyboard.press("Enter");
+    await until("the word", 5_000, async () => (await viewer.words()).includes("There is no picture of the desktop yet."));
+    await viewer.close();
+  });
+
+  test("lock the pointer to the desktop, out of the panel's way, for whoever is in control", async () => {
+    const viewer = await chromium.open(launcher);
+    await viewer.becomes("controller", 15_000);
+    await viewer.page.keyboard.press("Control+Shift+M");
+    await until("the button to be there", 10_000, () => viewer.page.isEnabled(button("lock")));
+    await viewer.page.click(button("lock"));
+    await until("the lock", 10_000, () => viewer.page.evaluate(() => document.pointerLockElement?.id === "stage"));
+    assert.equal(await viewer.page.isVisible("#panel"), false);
+    const watching = await chromium.open(launcher);
+    await watching.becomes("viewer");
+    await watching.page.keyboard.press("Control+Shift+M");
+    await until("the button to be off", 10_000, async () => !(await watching.page.isEnabled(button("lock"))));
+    await watching.close();
     await viewer.close();
   });
 });

@@ -2,7 +2,7 @@
 
 use crate::{
     consumer::{Consumer, PATIENCE},
-    sink::RUNTIME,
+    sink::{CHANNELS, RUNTIME},
 };
 use futures_util::{SinkExt, StreamExt};
 use std::{
@@ -145,7 +145,7 @@ impl Broker {
         self.shared.consumers.lock().unwrap().insert(name.to_owned(), Arc::downgrade(&consumer));
         send(&self.shared, FromBroker::ConsumerAdded { consumer: name.to_owned() });
         consumer.hello();
-        consumer.wait_for("the data channels", |seen| (seen.open.len() == 3).then_some(()));
+        consumer.wait_for("the data channels", |seen| (seen.open.len() == CHANNELS).then_some(()));
         consumer
     }
 

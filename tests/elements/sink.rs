@@ -18,6 +18,9 @@ use vdi_protocol::signalling::{Continued, ErrorCode, FromConsumer, ToConsumer};
 
 pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
+/// Data channels that a consumer gets.
+pub const CHANNELS: usize = 4;
+
 const ENCODER: &str = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=100000 bitrate=500";
 
 /// A test picture, encoded, into the sink.
@@ -113,7 +116,7 @@ impl Application {
 
     /// Opens a consumer and waits until it can be talked to.
     pub fn connect(&self, id: &str) -> Arc<Consumer> {
-        self.connect_opened(id, 3, |sink| sink.emit_by_name("open-consumer", &[&id]))
+        self.connect_opened(id, CHANNELS, |sink| sink.emit_by_name("open-consumer", &[&id]))
     }
 
     /// The same for one that gets only a part of what there is.

@@ -17,6 +17,8 @@ import { browserClock } from "./clock";
 import { ComingEnd } from "./chrome/coming";
 import { Connection } from "./connection/connection";
 import { Drawer } from "./settings/drawer";
+import { HabitChoice } from "./settings/habits";
+import { ScreenChoice } from "./settings/screen";
 import { Cursor } from "./picture/cursor";
 import { Curtain, missing } from "./chrome/curtain";
 import { History } from "./statistics/history";
@@ -25,8 +27,8 @@ import { Doctor } from "./doctor/doctor";
 import { BrowserDoctor } from "./doctor/browser";
 import { failureOf } from "./doctor/findings";
 import { Fullscreen } from "./picture/fullscreen";
-import { keepPictureChoices, pictureChoices, pictureDefaults, type PictureChoices } from "./picture/choices";
 import { Resizing } from "./picture/resizing";
+import { saveScreenshot } from "./picture/screenshot";
 import { View } from "./picture/view";
 import type { ScreenInfo } from "./wire/protocol";
 import { scaleOf } from "./picture/geometry";
@@ -82,6 +84,7 @@ async function speakChosen(): Promise<void> {
   delete root.dataset.words;
   writeWords(root);
   languages.show();
+  share.show();
   refresh();
 }
 
@@ -255,6 +258,14 @@ const overlay = new Overlay(find("panel"), find<HTMLButtonElement>("handle"), (a
     case "sound":
       media.toggleSound();
       break;
+    case "screenshot":
+      void takeScreenshot();
+      break;
+    case "lock":
+      // The panel is out of reach of a pointer that is locked.
+      if (overlay.open) overlay.toggle();
+      hands.toggleLock();
+      break;
     case "keyboard":
       // On a phone the panel would cover what is written.
       if (overlay.open) overlay.toggle();
@@ -266,7 +277,23 @@ const overlay = new Overlay(find("panel"), find<HTMLButtonElement>("handle"), (a
   focusDesktop();
 });
 
+/** Saves the picture, as far as there is one. */
+async function takeScreenshot(): Promise<void> {
+  const { picture } = media;
+  if (!picture) {
+    notices.add("info", words.noPictureYet);
+    return;
+  }
+  try {
+    await saveScreenshot(picture, new Date(), clock);
+  } catch (error) {
+    console.warn("gst-vdi: no screenshot:", error);
+    notices.add("warning", words.screenshotFailed);
+  }
+}
+
 const tabs = new Tabs(find("panel"), refresh);
+const habits = new HabitChoice(find("habits"), hands, touch);
 
 const drawer = new Drawer(find("partSettings"), store, (event) => {
   switch (event.type) {
@@ -278,8 +305,8 @@ const drawer = new Drawer(find("partSettings"), store, (event) => {
       break;
     case "defaults":
       languages.forget();
-      keepPictureChoices(store, pictureDefaults(touch));
-      choosePicture(pictureDefaults(touch));
+      habits.forget();
+      screenChoice.forget();
       break;
   }
 });
@@ -290,22 +317,10 @@ const people = new PeopleList(places, drawer.preferences.name, (event) => {
   connection.sendControl(event);
 });
 
-const follow = find<HTMLInputElement>("follow");
-const exact = find<HTMLInputElement>("exact");
-for (const box of [follow, exact]) {
-  box.addEventListener("change", () => {
-    const choices = { follow: follow.checked, scaling: exact.checked ? "exact" : "fit" } as const;
-    keepPictureChoices(store, choices);
-    choosePicture(choices);
-  });
-}
-
-/** The user would have the picture so from now on. */
-function choosePicture(choices: PictureChoices): void {
-  resizing.follow = follow.checked = choices.follow;
-  exact.checked = choices.scaling === "exact";
-  view.scaling = choices.scaling;
-}
+const screenChoice = new ScreenChoice(find("follow"), find("exact"), store, touch, ({ follow, scaling }) => {
+  resizing.follow = follow;
+  view.scaling = scaling;
+});
 
 const history = new History();
 let statistics: Statistics | null = null;
@@ -325,6 +340,7 @@ async function showStatistics(): Promise<void> {
 function prefer(): void {
   root.dataset.theme = drawer.preferences.theme;
   media.volume = drawer.preferences.volume;
+  share.clipboardWanted = drawer.preferences.clipboard;
 }
 
 const doctor = new Doctor(
@@ -395,8 +411,7 @@ function refresh(): void {
   const controls = state.name === "streaming" && role === "controller";
   const resizable = screenInfo?.resizable === true;
   resizing.update({ window: { width, height, scale: window.devicePixelRatio }, controls, resizable });
-  // What the server does not grant is no choice.
-  follow.disabled = controls && !resizable;
+  screenChoice.mayFollow = !controls || resizable;
   view.show(display ?? media.size);
   cursor.show(connection.cursor, scaleOf(media.box, media.size, display ?? media.size), window.devicePixelRatio);
   people.show(connection.consumer, role);
@@ -417,6 +432,8 @@ function refresh(): void {
     consumers,
     sound: media.sound,
     fullscreen: fullscreen.active,
+    acts: mayAct,
+    locked: document.pointerLockElement === stage,
   });
 }
 
@@ -449,6 +466,7 @@ window.addEventListener("focus", () => {
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") connection.wake();
 });
+document.addEventListener("pointerlockchange", refresh);
 // The picture is drawn in another size, and the pointer with it.
 window.addEventListener("resize", refresh);
 window.addEventListener("online", () => {
@@ -465,11 +483,12 @@ window.addEventListener("pageshow", (event) => {
   if (event.persisted) connection.start();
 });
 
-overlay.offerFullscreen(document.fullscreenEnabled);
+overlay.offer("fullscreen", document.fullscreenEnabled);
+overlay.offer("lock", hands.canLock);
 publish(connection, media, hands.keyboard, () => screenInfo);
 // The connection comes up meanwhile; nobody should read a sentence in English first.
 prefer();
-choosePicture(pictureChoices(store, touch));
+screenChoice.begin();
 root.dataset.words = "loading";
 void speakChosen();
 if ("RTCPeerConnection" in window) connection.start();

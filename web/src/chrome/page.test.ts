@@ -84,6 +84,8 @@ describe("the panel", () => {
     consumers: 3,
     sound: "playing",
     fullscreen: false,
+    acts: true,
+    locked: false,
   };
   let pressed: OverlayAction[];
   let overlay: Overlay;

@@ -13,8 +13,9 @@ export const USUAL: Habits = { macKeys: "auto", touchMode: "touchscreen" };
 /** Where they are kept. */
 const KEY = "vdi.input";
 
-const MAC_KEYS: readonly string[] = ["auto", "on", "off"] satisfies MacKeys[];
-const TOUCH_MODES: readonly string[] = ["touchscreen", "trackpad"] satisfies TouchMode[];
+/** Everything that may be chosen. */
+export const MAC_KEYS: readonly MacKeys[] = ["auto", "on", "off"];
+export const TOUCH_MODES: readonly TouchMode[] = ["touchscreen", "trackpad"];
 
 /** What was kept, as far as it can be read; the rest is as usual. */
 export function kept(storage: Pick<Storage, "getItem">): Habits {
@@ -22,8 +23,8 @@ export function kept(storage: Pick<Storage, "getItem">): Habits {
     const found: unknown = JSON.parse(storage.getItem(KEY) ?? "{}");
     const { macKeys, touchMode } = (typeof found === "object" && found !== null ? found : {}) as Partial<Record<keyof Habits, unknown>>;
     return {
-      macKeys: typeof macKeys === "string" && MAC_KEYS.includes(macKeys) ? (macKeys as MacKeys) : USUAL.macKeys,
-      touchMode: typeof touchMode === "string" && TOUCH_MODES.includes(touchMode) ? (touchMode as TouchMode) : USUAL.touchMode,
+      macKeys: MAC_KEYS.find((one) => one === macKeys) ?? USUAL.macKeys,
+      touchMode: TOUCH_MODES.find((one) => one === touchMode) ?? USUAL.touchMode,
     };
   } catch {
     // A browser that forbids storage, or something that is not ours.

@@ -26,10 +26,14 @@ export interface Facts {
   readonly consumers: number | null;
   readonly sound: Sound;
   readonly fullscreen: boolean;
+  /** Whether this page works the desktop, and whether the pointer is locked to it. */
+  readonly acts: boolean;
+  readonly locked: boolean;
 }
 
 /** `unfocused`: the panel opened or closed and does not want the keyboard. */
-export type OverlayAction = "fullscreen" | "sound" | "keyboard" | "unfocused";
+const ACTIONS = ["fullscreen", "sound", "screenshot", "lock", "keyboard"] as const;
+export type OverlayAction = (typeof ACTIONS)[number] | "unfocused";
 
 export function bitRate(bps: number): string {
   if (bps >= 1e6) return `${figure(bps / 1e6, 1)} Mbit/s`;
@@ -60,7 +64,7 @@ export class Overlay {
     this.#part("close").addEventListener("click", () => {
       this.toggle();
     });
-    for (const action of ["fullscreen", "sound", "keyboard"] as const) {
+    for (const action of ACTIONS) {
       this.#part(action).addEventListener("click", () => {
         this.#callback(action);
       });
@@ -83,9 +87,9 @@ export class Overlay {
     else this.#callback("unfocused");
   }
 
-  /** Some browsers (on phones) have no full screen for pages. */
-  offerFullscreen(there: boolean): void {
-    this.#part("fullscreen").hidden = !there;
+  /** Some browsers (on phones) have no full screen for pages, or no lock. */
+  offer(action: "fullscreen" | "lock", there: boolean): void {
+    this.#part(action).hidden = !there;
   }
 
   show(facts: Facts): void {
@@ -110,6 +114,8 @@ export class Overlay {
     this.#say("role", facts.consumers === null ? who : `${who} · ${words.people(facts.consumers)}`);
     this.#waterfall.show(facts.latency, facts.latencySeconds, stats);
     this.#say("fullscreenLabel", facts.fullscreen ? words.leaveFullscreen : words.fullscreen);
+    this.#say("lockLabel", facts.locked ? words.unlockPointer : words.lockPointer);
+    this.#part<HTMLButtonElement>("lock").disabled = !facts.acts;
     const sound = { none: words.noSound, blocked: words.clickForSound, playing: words.soundOn, muted: words.soundOff }[facts.sound];
     this.#say("soundLabel", sound);
     const soundButton = this.#part<HTMLButtonElement>("sound");

@@ -52,6 +52,11 @@ export class Media {
     return this.#still !== null || this.#video.videoWidth > 0;
   }
 
+  /** What is on the screen now, in its own size; `null` before the first picture. */
+  get picture(): HTMLVideoElement | HTMLCanvasElement | null {
+    return this.#still ?? (this.#video.videoWidth > 0 ? this.#video : null);
+  }
+
   get sound(): Sound {
     return this.#sound;
   }

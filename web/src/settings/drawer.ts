@@ -37,6 +37,7 @@ export class Drawer {
     const hint = this.#part<HTMLSelectElement>("contentHint");
     const volume = this.#part<HTMLInputElement>("volume");
     const theme = this.#part<HTMLSelectElement>("theme");
+    const clipboard = this.#part<HTMLInputElement>("clipboard");
     rate.addEventListener("input", () => {
       this.#held = true;
       this.#sayRate(this.#chosenRate());
@@ -56,6 +57,9 @@ export class Drawer {
     });
     theme.addEventListener("change", () => {
       this.prefer({ theme: THEMES.find((one) => one === theme.value) ?? "auto" });
+    });
+    clipboard.addEventListener("change", () => {
+      this.prefer({ clipboard: clipboard.checked });
     });
     this.#part("toDefaults").addEventListener("click", () => {
       if (this.#settings) this.#wish(this.#settings.defaults);
@@ -131,7 +135,8 @@ export class Drawer {
   }
 
   #showPreferences(): void {
-    const { theme, volume } = this.#preferences;
+    const { theme, volume, clipboard } = this.#preferences;
+    this.#part<HTMLInputElement>("clipboard").checked = clipboard;
     this.#part<HTMLSelectElement>("theme").value = theme;
     this.#part<HTMLInputElement>("volume").value = String(Math.round(volume * 100));
     const text = words.percent(figure(volume * 100));

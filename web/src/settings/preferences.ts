@@ -7,11 +7,13 @@ export interface Preferences {
   readonly theme: Theme;
   /** From 0 to 1. */
   readonly volume: number;
+  /** Whether this page reads and writes the clipboard of its machine. */
+  readonly clipboard: boolean;
   /** What somebody wants to be called; empty for nothing. */
   readonly name: string;
 }
 
-export const PREFERENCES: Preferences = { theme: "auto", volume: 1, name: "" };
+export const PREFERENCES: Preferences = { theme: "auto", volume: 1, clipboard: true, name: "" };
 
 /** Characters of a name that the server keeps. */
 const MAX_NAME_CHARS = 40;
@@ -27,10 +29,11 @@ export function readPreferences(text: string | null): Preferences {
   } catch {
     // Nothing, or nothing of ours.
   }
-  const { theme, volume, name } = (typeof read === "object" && read !== null ? read : {}) as Record<string, unknown>;
+  const { theme, volume, clipboard, name } = (typeof read === "object" && read !== null ? read : {}) as Record<string, unknown>;
   return {
     theme: THEMES.find((one) => one === theme) ?? PREFERENCES.theme,
     name: typeof name === "string" ? name.slice(0, MAX_NAME_CHARS) : PREFERENCES.name,
+    clipboard: typeof clipboard === "boolean" ? clipboard : PREFERENCES.clipboard,
     volume: typeof volume === "number" && volume >= 0 && volume <= 1 ? volume : PREFERENCES.volume,
   };
 }

@@ -3,7 +3,9 @@ import { beforeEach, describe, expect, it } from "vitest";
 import html from "../../index.html?raw";
 import { Tabs } from "../panel/tabs";
 import type { Settings } from "../wire/protocol";
+import { USUAL, type Habits } from "../input/habits";
 import { Drawer, type DrawerEvent } from "./drawer";
+import { HabitChoice } from "./habits";
 import { PREFERENCES, PREFERENCES_KEY, readPreferences } from "./preferences";
 import { frameRates, placeOf, PLACES, rateAt } from "./scale";
 
@@ -36,7 +38,8 @@ it("preferences that cannot be read are the defaults, each for itself", () => {
   expect(readPreferences("{")).toEqual(PREFERENCES);
   expect(readPreferences("7")).toEqual(PREFERENCES);
   expect(readPreferences('{"theme":"pink","volume":0.5}')).toEqual({ ...PREFERENCES, volume: 0.5 });
-  expect(readPreferences('{"theme":"dark","volume":2,"more":1}')).toEqual({ ...PREFERENCES, theme: "dark" });
+  expect(readPreferences('{"clipboard":false,"volume":"loud"}')).toEqual({ ...PREFERENCES, clipboard: false });
+  expect(readPreferences('{"clipboard":0,"theme":"dark","volume":2,"more":1}')).toEqual({ ...PREFERENCES, theme: "dark" });
 });
 
 describe("the drawer", () => {
@@ -99,14 +102,45 @@ describe("the drawer", () => {
     drawer.show(true);
     act("volume", "40", "input");
     act("theme", "dark", "change");
-    expect(JSON.parse(memory.get(PREFERENCES_KEY) ?? "")).toEqual({ theme: "dark", volume: 0.4, name: "" });
-    expect(open().preferences).toEqual({ theme: "dark", volume: 0.4, name: "" });
+    part("clipboard").click();
+    expect(JSON.parse(memory.get(PREFERENCES_KEY) ?? "")).toEqual({ theme: "dark", volume: 0.4, clipboard: false, name: "" });
+    expect(open().preferences).toEqual({ theme: "dark", volume: 0.4, clipboard: false, name: "" });
     events = [];
     part("toDefaults").click();
     expect(events).toContainEqual({ type: "wish", wish: settings.defaults });
     expect(events).toContainEqual({ type: "defaults" });
     expect(part("volumeText").textContent).toBe("100\u00a0%");
     expect(open().preferences).toEqual(PREFERENCES);
+  });
+});
+
+describe("the choices of hands", () => {
+  const open = (touch: boolean): { hands: { habits: Habits; use: (wanted: Partial<Habits>) => void }; choice: HabitChoice; select: (name: string) => HTMLSelectElement } => {
+    document.body.innerHTML = /<body>([^]*)<\/body>/.exec(html)?.[1] ?? "";
+    const hands = {
+      habits: { ...USUAL, macKeys: "off" } as Habits,
+      use(wanted: Partial<Habits>): void {
+        this.habits = { ...this.habits, ...wanted };
+      },
+    };
+    const root = document.getElementById("habits") ?? document.body;
+    return { hands, choice: new HabitChoice(root, hands, touch), select: (name) => root.querySelector<HTMLSelectElement>(`[data-part="${name}"]`) ?? document.createElement("select") };
+  };
+
+  it("show what holds, say what is chosen, and go back to what is usual", () => {
+    const { hands, choice, select } = open(true);
+    expect([select("macKeys").value, select("touchMode").value]).toEqual(["off", "touchscreen"]);
+    for (const [name, value] of [["macKeys", "on"], ["touchMode", "trackpad"]] as const) {
+      select(name).value = value;
+      select(name).dispatchEvent(new Event("change"));
+    }
+    expect(hands.habits).toEqual({ macKeys: "on", touchMode: "trackpad" });
+    choice.forget();
+    expect([hands.habits, select("macKeys").value, select("touchMode").value]).toEqual([USUAL, "auto", "touchscreen"]);
+  });
+
+  it("ask for fingers only where there are some", () => {
+    expect([true, false].map((touch) => open(touch).select("touchMode").closest<HTMLElement>("label")?.hidden)).toEqual([false, true]);
   });
 });
 

@@ -69,6 +69,21 @@ beforeEach(() => {
   clipboard.allow({ read: true, write: true, maxBytes: 1000 });
 });
 
+it("neither reads nor writes once the user does not want it, and begins anew when they do", async () => {
+  said();
+  browser.may = "granted";
+  browser.holds = text("mine");
+  clipboard.allow(null);
+  await copiedThere(1, "theirs");
+  channel.say({ type: "missed", selection: "clipboard", reason: "tooLarge" });
+  await clipboard.focused();
+  await clipboard.pasted(Promise.resolve(text("mine")));
+  expect([said(), textOf(browser.holds), misses()]).toEqual([[], "mine", []]);
+  clipboard.allow({ read: true, write: true, maxBytes: 1000 });
+  await clipboard.focused();
+  expect(said().map(({ type }) => type)).toEqual(["ready", "offer", "piece"]);
+});
+
 describe("what was copied elsewhere", () => {
   it("is on the desktop before the key that pastes it", async () => {
     said();

@@ -224,6 +224,8 @@ export class Clipboard {
       return;
     }
     const known = await this.#around.browser.known(fits);
+    // It may have been forbidden meanwhile.
+    if (this.#policy?.write !== true) return;
     if (isSame(this.#known, known)) return;
     this.#known = known;
     // What waits to be written is older than what the user has copied since.
@@ -234,6 +236,9 @@ export class Clipboard {
   }
 
   #told(data: string): void {
+    // What comes after the user has switched it off is nobody's.
+    const policy = this.#policy;
+    if (policy === null) return;
     let message: ClipboardToPage;
     try {
       message = parse(clipboardToPage, data);
@@ -243,7 +248,7 @@ export class Clipboard {
     }
     switch (message.type) {
       case "offer":
-        this.#receiving = Receiving.begin(message, this.#policy?.maxBytes ?? 0);
+        this.#receiving = Receiving.begin(message, policy.maxBytes);
         break;
       case "piece":
         this.#piece(message.id, message.data);
@@ -261,11 +266,11 @@ export class Clipboard {
         if (message.id !== this.#sending?.id) return;
         this.#known = null;
         this.#settled(message.id);
-        this.#callback({ type: "missed", reason: message.reason, limitBytes: this.#policy?.maxBytes ?? 0 });
+        this.#callback({ type: "missed", reason: message.reason, limitBytes: policy.maxBytes });
         break;
       case "missed":
         this.#asked = false;
-        this.#callback({ type: "missed", reason: message.reason, limitBytes: this.#policy?.maxBytes ?? 0 });
+        this.#callback({ type: "missed", reason: message.reason, limitBytes: policy.maxBytes });
         break;
     }
   }

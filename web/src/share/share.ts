@@ -38,6 +38,9 @@ export class Share {
   #clipboard: Clipboard;
   #browser: BrowserClipboard;
   #files: Files;
+  /** What the server lets this page do; and whether its user wants any of it. */
+  #policy: ClipboardPolicy | null = null;
+  #wanted = true;
   #since: number | null = null;
 
   constructor(around: ShareSurroundings, send: (message: Input) => void) {
@@ -71,7 +74,7 @@ export class Share {
     window.addEventListener("paste", (event) => {
       if (around.isLocal(event.target) || !event.clipboardData) return;
       event.preventDefault();
-      void this.#clipboard.pasted(this.#browser.pasted(event.clipboardData));
+      if (this.#wanted) void this.#clipboard.pasted(this.#browser.pasted(event.clipboardData));
     });
     window.addEventListener("focus", () => {
       void this.#clipboard.focused();
@@ -106,9 +109,15 @@ export class Share {
   }
 
   allow(policy: ClipboardPolicy): void {
-    this.#clipboard.allow(policy);
-    if (document.hasFocus()) void this.#clipboard.focused();
-    this.#show();
+    this.#policy = policy;
+    this.#apply();
+  }
+
+  /** Whether the user wants the clipboard shared; where not, this page neither reads it nor writes it. */
+  set clipboardWanted(wanted: boolean) {
+    if (wanted === this.#wanted) return;
+    this.#wanted = wanted;
+    this.#apply();
   }
 
   allowFiles(policy: FilesPolicy): void {
@@ -118,8 +127,15 @@ export class Share {
   forget(): void {
     this.#files.allow(null);
     this.#gate.forget();
+    this.#policy = null;
     this.#clipboard.forget();
-    this.#show();
+    this.show();
+  }
+
+  #apply(): void {
+    this.#clipboard.allow(this.#wanted ? this.#policy : null);
+    if (this.#wanted && this.#policy && document.hasFocus()) void this.#clipboard.focused();
+    this.show();
   }
 
   /** Whether a key is left to the browser, since it makes it paste. */
@@ -144,14 +160,16 @@ export class Share {
       case "changed":
         break;
     }
-    this.#show();
+    this.show();
   }
 
-  #show(): void {
+  /** Writes what it says of itself; also to be called when the language is another. */
+  show(): void {
     const { policy, readable, progress } = this.#clipboard.facts;
     const { panel, pill, clock } = this.#around;
-    panel.hidden = policy === null || (!policy.read && !policy.write);
-    if (policy) say(this.#part("clipboardWay"), words.clipboardWay[policy.read && policy.write ? "both" : policy.write ? "in" : "out"]);
+    panel.hidden = this.#policy?.read !== true && this.#policy?.write !== true;
+    const way = policy?.read === true && policy.write ? "both" : policy?.write === true ? "in" : "out";
+    say(this.#part("clipboardWay"), this.#wanted ? words.clipboardWay[way] : words.clipboardUnwanted);
     this.#part("marked").hidden = policy?.read !== true;
     this.#part("asks").hidden = policy?.write !== true || readable !== "prompt";
     this.#since = progress === null ? null : (this.#since ?? clock.nowMs());

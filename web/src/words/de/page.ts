@@ -193,6 +193,30 @@ export const page: PageWords = {
   pixelForPixelHint: "Jedes Pixel des Desktops ist eines dieses Bildschirms. Was keinen Platz hat, kommt, wenn der Zeiger an den Rand geht.",
   keepsSize: (why) => `${why} Er wird stattdessen eingepasst.`,
 
+  // Keyboard, fingers and pointer.
+  settingsOfHands: "Tastatur und Finger",
+  macKeys: "Tasten eines Mac",
+  macKeysAuto: "Auf einem Mac",
+  macKeysOn: "Immer",
+  macKeysOff: "Nie",
+  macKeysHint: "Command ist Strg, die rechte Command-Taste Super, und Option schreibt Zeichen.",
+  touchMode: "Finger",
+  touchscreen: "Berühren den Desktop",
+  trackpad: "Bewegen den Zeiger",
+  touchModeHint: "Finger berühren, worauf sie zeigen, oder bewegen den Zeiger wie auf einem Trackpad.",
+  lockPointer: "Zeiger fangen",
+  unlockPointer: "Zeiger freigeben",
+  lockHint: "Die Maus bewegt sich ohne Ende, für Spiele und Ähnliches. Strg, Umschalt und ein Klick tun dasselbe; Escape gibt sie zurück.",
+
+  // What this device shares, and takes with it.
+  settingsOfSharing: "Zwischenablage",
+  ownClipboard: "Die dieses Geräts teilen",
+  ownClipboardHint: "Ist es aus, liest diese Seite Ihre Zwischenablage nicht und schreibt nichts hinein.",
+  screenshot: "Bildschirmfoto",
+  screenshotHint: "Bildschirmfoto aufnehmen: speichert das Bild des Desktops in voller Größe, ohne etwas von dieser Seite.",
+  noPictureYet: "Es gibt noch kein Bild vom Desktop.",
+  screenshotFailed: "Der Browser konnte aus dem Bild keine Datei machen.",
+
   fullscreen: "Vollbild",
   leaveFullscreen: "Vollbild verlassen",
   soundOn: "Ton an",

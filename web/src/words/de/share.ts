@@ -6,6 +6,7 @@ export const share: ShareWords = {
   nothingShared: "Mit Ihnen wird jetzt nichts geteilt: Der Betreiber hat es abgeschaltet, oder jemand anderes steuert.",
   clipboard: "Zwischenablage",
   clipboardWay: { both: "in beide Richtungen", in: "nur zum Desktop", out: "nur vom Desktop" },
+  clipboardUnwanted: "in den Einstellungen aus",
   clipboardAsks: "Strg V fügt ein, was Sie anderswo kopiert haben. Zum Einfügen mit der Maus muss diese Seite die Zwischenablage lesen.",
   allowClipboard: "Lesen erlauben",
   copyMarked: "Markiertes kopieren",

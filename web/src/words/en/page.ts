@@ -200,6 +200,30 @@ export const page = {
   pixelForPixelHint: "Each pixel of the desktop is one of this screen. What has no room comes when the pointer goes to the edge.",
   keepsSize: (why: string) => `${why} It is scaled to fit instead.`,
 
+  // Keyboard, fingers and pointer.
+  settingsOfHands: "Keyboard and touch",
+  macKeys: "Keys of a Mac",
+  macKeysAuto: "On a Mac",
+  macKeysOn: "Always",
+  macKeysOff: "Never",
+  macKeysHint: "Command is Control, the right Command is Super, and Option writes characters.",
+  touchMode: "Fingers",
+  touchscreen: "Touch the desktop",
+  trackpad: "Move the pointer",
+  touchModeHint: "Fingers touch what they point at, or move the pointer as on a trackpad.",
+  lockPointer: "Lock the pointer",
+  unlockPointer: "Unlock the pointer",
+  lockHint: "The mouse moves without end, for games and the like. Ctrl Shift and a click do the same; Escape gives it back.",
+
+  // What this device shares, and takes with it.
+  settingsOfSharing: "Clipboard",
+  ownClipboard: "Share this device’s clipboard",
+  ownClipboardHint: "Where it is off, this page neither reads your clipboard nor writes into it.",
+  screenshot: "Screenshot",
+  screenshotHint: "Take a screenshot: saves the picture of the desktop in full size, without anything of this page.",
+  noPictureYet: "There is no picture of the desktop yet.",
+  screenshotFailed: "The browser could not make a file of the picture.",
+
   fullscreen: "Full screen",
   leaveFullscreen: "Leave full screen",
   soundOn: "Sound on",

@@ -5,6 +5,7 @@ export const share = {
   nothingShared: "Nothing is shared with you now: the operator has switched it off, or somebody else is in control.",
   clipboard: "Clipboard",
   clipboardWay: { both: "both ways", in: "to the desktop only", out: "from the desktop only" },
+  clipboardUnwanted: "switched off in the settings",
   clipboardAsks: "Ctrl V pastes what you copied elsewhere. For pasting with the mouse, this page has to read the clipboard.",
   allowClipboard: "Let it read",
   copyMarked: "Copy what is marked",

@@ -193,6 +193,30 @@ export const page: PageWords = {
   pixelForPixelHint: "Cada píxel del escritorio es uno de esta pantalla. Lo que no cabe aparece al llevar el puntero al borde.",
   keepsSize: (why) => `${why} Se ajusta a la ventana.`,
 
+  // Keyboard, fingers and pointer.
+  settingsOfHands: "Teclado y dedos",
+  macKeys: "Teclas de un Mac",
+  macKeysAuto: "En un Mac",
+  macKeysOn: "Siempre",
+  macKeysOff: "Nunca",
+  macKeysHint: "Comando es Control, el Comando derecho es Super y Opción escribe caracteres.",
+  touchMode: "Dedos",
+  touchscreen: "Tocan el escritorio",
+  trackpad: "Mueven el puntero",
+  touchModeHint: "Los dedos tocan lo que señalan, o mueven el puntero como en un panel táctil.",
+  lockPointer: "Capturar el puntero",
+  unlockPointer: "Soltar el puntero",
+  lockHint: "El ratón se mueve sin límite, para juegos y similares. Ctrl, Mayús y un clic hacen lo mismo; Escape lo devuelve.",
+
+  // What this device shares, and takes with it.
+  settingsOfSharing: "Portapapeles",
+  ownClipboard: "Compartir el de este equipo",
+  ownClipboardHint: "Si está desactivado, esta página no lee su portapapeles ni escribe en él.",
+  screenshot: "Captura de pantalla",
+  screenshotHint: "Hacer una captura: guarda la imagen del escritorio a tamaño completo, sin nada de esta página.",
+  noPictureYet: "Todavía no hay imagen del escritorio.",
+  screenshotFailed: "El navegador no pudo crear un archivo con la imagen.",
+
   fullscreen: "Pantalla completa",
   leaveFullscreen: "Salir de pantalla completa",
   soundOn: "Sonido activado",

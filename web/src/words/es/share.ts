@@ -6,6 +6,7 @@ export const share: ShareWords = {
   nothingShared: "Ahora no se comparte nada con usted: el operador lo ha desactivado o controla otra persona.",
   clipboard: "Portapapeles",
   clipboardWay: { both: "en ambos sentidos", in: "solo hacia el escritorio", out: "solo desde el escritorio" },
+  clipboardUnwanted: "desactivado en los ajustes",
   clipboardAsks: "Ctrl V pega lo que copió en otro lugar. Para pegar con el ratón, esta página tiene que leer el portapapeles.",
   allowClipboard: "Permitir la lectura",
   copyMarked: "Copiar lo seleccionado",

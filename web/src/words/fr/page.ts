@@ -193,6 +193,30 @@ export const page: PageWords = {
   pixelForPixelHint: "Chaque pixel du bureau est un pixel de cet écran. Ce qui dépasse apparaît quand le pointeur va au bord.",
   keepsSize: (why) => `${why} Il est ajusté à la fenêtre.`,
 
+  // Keyboard, fingers and pointer.
+  settingsOfHands: "Clavier et doigts",
+  macKeys: "Touches d’un Mac",
+  macKeysAuto: "Sur un Mac",
+  macKeysOn: "Toujours",
+  macKeysOff: "Jamais",
+  macKeysHint: "Commande vaut Ctrl, la Commande de droite Super, et Option écrit des caractères.",
+  touchMode: "Doigts",
+  touchscreen: "Touchent le bureau",
+  trackpad: "Déplacent le pointeur",
+  touchModeHint: "Les doigts touchent ce qu’ils désignent, ou déplacent le pointeur comme sur un pavé tactile.",
+  lockPointer: "Capturer le pointeur",
+  unlockPointer: "Libérer le pointeur",
+  lockHint: "La souris se déplace sans fin, pour les jeux par exemple. Ctrl, Maj et un clic font de même ; Échap la rend.",
+
+  // What this device shares, and takes with it.
+  settingsOfSharing: "Presse-papiers",
+  ownClipboard: "Partager celui de cet appareil",
+  ownClipboardHint: "Désactivé, cette page ne lit pas votre presse-papiers et n’y écrit rien.",
+  screenshot: "Capture d’écran",
+  screenshotHint: "Prendre une capture : enregistre l’image du bureau en taille réelle, sans rien de cette page.",
+  noPictureYet: "Il n’y a pas encore d’image du bureau.",
+  screenshotFailed: "Le navigateur n’a pas pu faire un fichier de l’image.",
+
   fullscreen: "Plein écran",
   leaveFullscreen: "Quitter le plein écran",
   soundOn: "Son activé",

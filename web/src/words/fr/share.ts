@@ -6,6 +6,7 @@ export const share: ShareWords = {
   nothingShared: "Rien n’est partagé avec vous : l’opérateur l’a désactivé, ou quelqu’un d’autre a le contrôle.",
   clipboard: "Presse-papiers",
   clipboardWay: { both: "dans les deux sens", in: "vers le bureau seulement", out: "depuis le bureau seulement" },
+  clipboardUnwanted: "désactivé dans les réglages",
   clipboardAsks: "Ctrl V colle ce que vous avez copié ailleurs. Pour coller avec la souris, cette page doit lire le presse-papiers.",
   allowClipboard: "Autoriser la lecture",
   copyMarked: "Copier la sélection",

@@ -192,6 +192,30 @@ export const page: PageWords = {
   pixelForPixelHint: "デスクトップの 1 ピクセルが画面の 1 ピクセルになります。収まらない部分は、ポインターを端に動かすと表示されます。",
   keepsSize: (why) => `${why} 代わりに拡大縮小して表示します。`,
 
+  // Keyboard, fingers and pointer.
+  settingsOfHands: "キーボードとタッチ",
+  macKeys: "Mac のキー",
+  macKeysAuto: "Mac のとき",
+  macKeysOn: "常に使う",
+  macKeysOff: "使わない",
+  macKeysHint: "Command が Ctrl、右の Command が Super になり、Option は文字を入力します。",
+  touchMode: "指の動き",
+  touchscreen: "画面に触れる",
+  trackpad: "ポインターを動かす",
+  touchModeHint: "指した場所に触れるか、トラックパッドのようにポインターを動かします。",
+  lockPointer: "ポインターをロック",
+  unlockPointer: "ロックを解除",
+  lockHint: "ゲームなどのために、マウスが画面の端で止まらなくなります。Ctrl と Shift を押しながらのクリックでも同じです。Esc で元に戻ります。",
+
+  // What this device shares, and takes with it.
+  settingsOfSharing: "クリップボード",
+  ownClipboard: "この端末のものを共有",
+  ownClipboardHint: "オフの間、このページはクリップボードを読み取らず、書き込みもしません。",
+  screenshot: "スクリーンショット",
+  screenshotHint: "スクリーンショットを撮る：デスクトップの画像を元の大きさで保存します。このページの部品は写りません。",
+  noPictureYet: "デスクトップの画像がまだありません。",
+  screenshotFailed: "ブラウザーが画像をファイルにできませんでした。",
+
   fullscreen: "全画面表示",
   leaveFullscreen: "全画面表示を終了",
   soundOn: "音声オン",

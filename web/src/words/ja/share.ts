@@ -6,6 +6,7 @@ export const share: ShareWords = {
   nothingShared: "現在共有されているものはありません。運用者が無効にしているか、ほかの人が操作しています。",
   clipboard: "クリップボード",
   clipboardWay: { both: "双方向", in: "デスクトップへのみ", out: "デスクトップからのみ" },
+  clipboardUnwanted: "設定でオフになっています",
   clipboardAsks: "Ctrl V でほかの場所でコピーした内容を貼り付けます。マウスで貼り付けるには、このページがクリップボードを読み取る必要があります。",
   allowClipboard: "読み取りを許可",
   copyMarked: "選択範囲をコピー",

@@ -192,6 +192,30 @@ export const page: PageWords = {
   pixelForPixelHint: "桌面的每个像素对应此屏幕的一个像素。放不下的部分在指针移到边缘时出现。",
   keepsSize: (why) => `${why} 改为缩放以适应窗口。`,
 
+  // Keyboard, fingers and pointer.
+  settingsOfHands: "键盘与触控",
+  macKeys: "Mac 按键",
+  macKeysAuto: "在 Mac 上",
+  macKeysOn: "始终",
+  macKeysOff: "从不",
+  macKeysHint: "Command 作为 Ctrl，右侧 Command 作为 Super，Option 用于输入字符。",
+  touchMode: "手指",
+  touchscreen: "触摸桌面",
+  trackpad: "移动指针",
+  touchModeHint: "手指触摸所指之处，或像触控板那样移动指针。",
+  lockPointer: "锁定指针",
+  unlockPointer: "解锁指针",
+  lockHint: "鼠标可以无限移动，适合游戏等。按住 Ctrl 和 Shift 单击效果相同；按 Esc 恢复。",
+
+  // What this device shares, and takes with it.
+  settingsOfSharing: "剪贴板",
+  ownClipboard: "共享此设备的剪贴板",
+  ownClipboardHint: "关闭后，此页面既不读取也不写入您的剪贴板。",
+  screenshot: "截图",
+  screenshotHint: "截取屏幕：以完整尺寸保存桌面画面，不含此页面的任何内容。",
+  noPictureYet: "还没有桌面画面。",
+  screenshotFailed: "浏览器无法将画面生成文件。",
+
   fullscreen: "全屏",
   leaveFullscreen: "退出全屏",
   soundOn: "声音已开启",

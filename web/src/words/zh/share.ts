@@ -6,6 +6,7 @@ export const share: ShareWords = {
   nothingShared: "现在没有与您共享任何内容:管理员已关闭共享,或由他人控制。",
   clipboard: "剪贴板",
   clipboardWay: { both: "双向", in: "仅到桌面", out: "仅从桌面" },
+  clipboardUnwanted: "已在设置中关闭",
   clipboardAsks: "Ctrl V 会粘贴您在别处复制的内容。要用鼠标粘贴,本页面需要读取剪贴板。",
   allowClipboard: "允许读取",
   copyMarked: "复制选中内容",
