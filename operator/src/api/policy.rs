@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 #[derive(KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
-    /// Whether the clipboard is shared, and which way. This version's launcher shares none, whatever stands here.
+    /// Whether the clipboard is shared, and which way.
     #[serde(default)]
     pub clipboard: ClipboardPolicy,
-    /// Whether files can be exchanged. This version's launcher exchanges none, whatever stands here.
+    /// Whether files can be exchanged.
     #[serde(default = "yes")]
     pub files: bool,
     /// Whether the browser's microphone reaches the desktop. This version's launcher takes none, whatever stands here.

@@ -93,12 +93,17 @@ fn bound(variables: &mut Variables, spec: &VDITemplateSpec) {
         }
     }
     let clipboard = match spec.policy.clipboard {
-        ClipboardPolicy::Both => return,
-        ClipboardPolicy::In => "in",
-        ClipboardPolicy::Out => "out",
-        ClipboardPolicy::None => "false",
+        ClipboardPolicy::Both => None,
+        ClipboardPolicy::In => Some("in"),
+        ClipboardPolicy::Out => Some("out"),
+        ClipboardPolicy::None => Some("false"),
     };
-    variables.set("SELKIES_ENABLE_CLIPBOARD", clipboard);
+    if let Some(clipboard) = clipboard {
+        variables.set("SELKIES_ENABLE_CLIPBOARD", clipboard);
+    }
+    if !spec.policy.files {
+        variables.set("SELKIES_ENABLE_FILE_TRANSFERS", false);
+    }
 }
 
 fn policy(policy: EncoderPolicy) -> &'static str {
@@ -136,6 +141,18 @@ mod tests {
         assert_eq!(value(spec, "SELKIES_FRAMERATE").as_deref(), Some("15"));
         assert_eq!(value("{policy: {limits: {pages: 2}}}", "SELKIES_MAX_CONSUMERS").as_deref(), Some("2"));
         assert_eq!(value("{}", "SELKIES_MAX_CONSUMERS"), None);
+    }
+
+    #[test]
+    fn policy_of_sharing_holds_over_the_variables_of_the_template() {
+        let (clipboard, files) = ("SELKIES_ENABLE_CLIPBOARD", "SELKIES_ENABLE_FILE_TRANSFERS");
+        assert_eq!((value("{}", clipboard), value("{}", files)), (None, None));
+        let spec = "{env: [{name: SELKIES_ENABLE_FILE_TRANSFERS, value: 'in'}, {name: SELKIES_CONTROL_POLICY, value: ask}]}";
+        assert_eq!(value(spec, files).as_deref(), Some("in"));
+        assert_eq!(value(spec, "SELKIES_CONTROL_POLICY").as_deref(), Some("ask"));
+        let spec = "{env: [{name: SELKIES_ENABLE_FILE_TRANSFERS, value: 'true'}, {name: SELKIES_ENABLE_CLIPBOARD, value: 'true'}], policy: {clipboard: none, files: false}}";
+        assert_eq!(value(spec, clipboard).as_deref(), Some("false"));
+        assert_eq!(value(spec, files).as_deref(), Some("false"));
     }
 
     #[test]
