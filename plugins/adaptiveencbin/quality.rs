@@ -27,6 +27,7 @@ fn source(info: &VideoInfo) -> Source {
 /// What the application was told last.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Told {
+    source: Size,
     shape: adapt::Shape,
     limitation: adapt::Limitation,
 }
@@ -122,13 +123,13 @@ impl AdaptiveEncBin {
         self.follow_rate(run);
         let unproven = self.follow_shape(run);
         // What is made may lag behind what is wanted, while a size is proven.
-        let made = match &lock(&self.state).phase {
-            Phase::Working(work) => work.shape,
+        let (source, made) = match &lock(&self.state).phase {
+            Phase::Working(work) => (input::full_size(&work.info), work.shape),
             _ => return unproven,
         };
         let Size { width, height } = made.size;
         let shape = adapt::Shape { width, height, max_fps: made.max_fps };
-        self.tell(run, &Target { shape, ..target });
+        self.tell(run, source, &Target { shape, ..target });
         unproven
     }
 
@@ -215,13 +216,15 @@ impl AdaptiveEncBin {
         }
     }
 
-    fn tell(&self, run: &Run, target: &Target) {
-        let now = Told { shape: target.shape, limitation: target.limitation };
+    fn tell(&self, run: &Run, source: Size, target: &Target) {
+        let now = Told { source, shape: target.shape, limitation: target.limitation };
         if lock(&run.told).replace(now) == Some(now) {
             return;
         }
         let message = gst::Structure::builder("vdi-quality")
             .field("reason", target.limitation.as_str())
+            .field("source-width", source.width)
+            .field("source-height", source.height)
             .field("width", target.shape.width)
             .field("height", target.shape.height)
             .field("max-framerate", f64::from(target.shape.max_fps.unwrap_or(0)))

@@ -209,6 +209,10 @@ pub struct Quality {
     pub hardware: bool,
     /// `H264`, `VP8`, … as in SDP.
     pub codec: String,
+    /// Columns of the desktop that the frame was made of; 0 while unknown.
+    pub source_width: u32,
+    /// Rows of the desktop that the frame was made of; 0 while unknown.
+    pub source_height: u32,
     /// Columns of the encoded frame; 0 while unknown.
     pub width: u32,
     /// Rows of the encoded frame; 0 while unknown.

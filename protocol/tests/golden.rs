@@ -280,6 +280,8 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 encoder: "x264enc".into(),
                 hardware: false,
                 codec: "H264".into(),
+                source_width: 1920,
+                source_height: 1080,
                 width: 1280,
                 height: 720,
                 max_framerate: 30.0,

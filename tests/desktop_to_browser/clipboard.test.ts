@@ -178,6 +178,8 @@ test("what is marked comes on request only", async () => {
   assert.equal(await copied(), "copied");
   await viewer.page.getByRole("button", { name: "Copy what is marked" }).click();
   await until("the browser to have it", 10_000, async () => (await copied()) === "marked");
+  // It is in the browser's clipboard now, and so it is what the desktop pastes as well.
+  await until("the desktop to have it", 10_000, async () => (await program.paste("UTF8_STRING"))?.toString() === "marked");
   await viewer.page.keyboard.press("Control+Shift+M");
 });
 

@@ -52,6 +52,8 @@ describe("a desktop on which nothing happens", () => {
   });
 
   test("is shown, and then falls silent but for signs of life", async () => {
+    // What is sent to learn how much the path carries comes once, until the whole rate is known to be had.
+    await launcher.statusWhere("the path to be known", ({ encoder }) => encoder?.targetBitrateBps === 8_000_000, 30_000);
     await silence();
     const [before, received] = [await framesEncoded(), (await viewer.inbound("video")).bytesReceived];
     await delay(6000);

@@ -362,12 +362,16 @@ impl Thread {
             fetch.end(x11)?;
         }
         let ours = desk.serve.own(x11, selection, content.clone(), time)?;
-        let (Some(id), Some(page)) = (id, self.audience.controller()) else { return Ok(()) };
+        let (Some(id), Some(page)) = (id, self.audience.controller().map(str::to_owned)) else { return Ok(()) };
         if ours {
-            self.say(page, &[ToPage::Taken { id }]);
+            // What is still on its way to the page is not what is there any more, either.
+            if selection == Selection::Clipboard && self.outgoing.take().is_some() {
+                self.audience.knows_all();
+            }
+            self.say(&page, &[ToPage::Taken { id }]);
             self.brought = Some((content, Instant::now()));
         } else {
-            self.refuse(page, id, Refusal::Failed);
+            self.refuse(&page, id, Refusal::Failed);
         }
         Ok(())
     }

@@ -50,6 +50,8 @@ impl Story {
             encoder: status.name.clone(),
             hardware: status.hardware,
             codec: status.codec.clone(),
+            source_width: status.source_width,
+            source_height: status.source_height,
             width: status.frame_width,
             height: status.frame_height,
             max_framerate: status.max_framerate.unwrap_or_default(),
@@ -94,6 +96,7 @@ impl Story {
             self.since = now;
         }
         status.quality_limitation_reason = change.reason;
+        (status.source_width, status.source_height) = (change.source_width, change.source_height);
         (status.frame_width, status.frame_height) = (change.width, change.height);
         status.max_framerate = Some(change.max_framerate).filter(|limit| *limit > 0.0);
         status.target_bitrate_bps = change.bitrate_bps;

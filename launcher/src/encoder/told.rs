@@ -30,6 +30,10 @@ pub struct Choice {
 pub struct Change {
     /// What holds quality back.
     pub reason: QualityLimitationReason,
+    /// Columns of the desktop that it is made of.
+    pub source_width: u32,
+    /// Rows of the desktop that it is made of.
+    pub source_height: u32,
     /// Columns of the encoded frame.
     pub width: u32,
     /// Rows of the encoded frame.
@@ -73,6 +77,8 @@ pub fn change(structure: &gst::StructureRef) -> Option<Change> {
     }
     Some(Change {
         reason: limitation(structure, "reason"),
+        source_width: structure.get("source-width").unwrap_or_default(),
+        source_height: structure.get("source-height").unwrap_or_default(),
         width: structure.get("width").unwrap_or_default(),
         height: structure.get("height").unwrap_or_default(),
         max_framerate: structure.get("max-framerate").unwrap_or_default(),

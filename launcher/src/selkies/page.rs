@@ -61,8 +61,8 @@ pub struct Page {
     locked: bool,
     way: Way,
     seq: u32,
-    desktop: Option<(u32, u32)>,
-    picture: Option<(u32, u32)>,
+    /// The size of the picture, and of the desktop that it was made of.
+    picture: Option<[(u32, u32); 2]>,
     encoder: String,
     /// When the ping went that has not been answered.
     pinged: Option<Duration>,
@@ -208,9 +208,9 @@ impl Page {
     /// A coordinate of the picture, which may be smaller than the desktop, on the desktop.
     fn scaled(&self, value: i64, side: impl Fn((u32, u32)) -> u32) -> u16 {
         let value = u64::try_from(value).unwrap_or(0).min(u64::from(u16::MAX));
-        let scaled = match (self.desktop.map(&side), self.picture.map(&side)) {
-            (Some(desktop), Some(picture)) if picture > 0 => value * u64::from(desktop) / u64::from(picture),
-            _ => value,
+        let scaled = match self.picture.map(|sizes| sizes.map(&side)) {
+            Some([picture, desktop]) => value * u64::from(desktop) / u64::from(picture),
+            None => value,
         };
         u16::try_from(scaled).unwrap_or(u16::MAX)
     }
@@ -223,12 +223,12 @@ impl Page {
     /// Our message in its lines.
     pub fn tell(&mut self, message: &ToPage) -> Vec<String> {
         match message {
-            ToPage::Display { width, height } => {
-                self.desktop = Some((*width, *height));
-                Vec::new()
-            }
-            ToPage::Quality(Quality { encoder, width, height, .. }) => {
-                self.picture = Some((*width, *height)).filter(|(width, height)| *width > 0 && *height > 0);
+            // Both sizes come together: the size of the desktop that is told by itself may be ahead of the picture's or
+            // behind it, and the pointer would jump meanwhile.
+            ToPage::Quality(Quality { encoder, source_width, source_height, width, height, .. }) => {
+                let sizes = [(*width, *height), (*source_width, *source_height)];
+                self.picture =
+                    Some(sizes).filter(|sizes| sizes.iter().all(|(width, height)| *width > 0 && *height > 0));
                 let changed = !encoder.is_empty() && *encoder != self.encoder;
                 self.encoder.clone_from(encoder);
                 changed.then(|| action(&format!("encoder,{encoder}"))).into_iter().collect()

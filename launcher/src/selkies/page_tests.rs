@@ -71,14 +71,36 @@ fn the_wheel_turns_while_a_button_is_held() {
 #[test]
 fn places_of_a_smaller_picture_are_those_of_the_desktop_and_none_is_outside_of_numbers() {
     let mut page = Page::default();
-    page.tell(&ToPage::Display { width: 1920, height: 1080 });
-    page.tell(&ToPage::Quality(Quality { width: 960, height: 540, ..Quality::default() }));
+    let half =
+        Quality { source_width: 1920, source_height: 1080, width: 960, height: 540, ..Quality::default() };
+    page.tell(&ToPage::Quality(half));
     assert_eq!(
         hear(&mut page, "m,480,270,0,0"),
         [Said::Pointer(Pointing::Motion { seq: 1, x: 960, y: 540 })]
     );
     assert_eq!(hear(&mut page, "m,-5,999999999999,0,0").len(), 1);
     assert_eq!(page.at.0, 0);
+}
+
+#[test]
+fn a_desktop_that_changes_its_size_does_not_move_the_pointer_before_its_picture_has_come() {
+    let mut page = Page::default();
+    let whole = |width, height| {
+        ToPage::Quality(Quality {
+            source_width: width,
+            source_height: height,
+            width,
+            height,
+            ..Quality::default()
+        })
+    };
+    page.tell(&ToPage::Display { width: 1000, height: 600 });
+    page.tell(&whole(1000, 600));
+    page.tell(&ToPage::Display { width: 1280, height: 720 });
+    let place = |seq, x, y| [Said::Pointer(Pointing::Motion { seq, x, y })];
+    assert_eq!(hear(&mut page, "m,10,20,0,0"), place(1, 10, 20));
+    page.tell(&whole(1280, 720));
+    assert_eq!(hear(&mut page, "m,11,20,0,0"), place(2, 11, 20));
 }
 
 #[test]

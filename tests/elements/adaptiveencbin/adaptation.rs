@@ -114,6 +114,12 @@ fn an_estimate_makes_the_picture_smaller_and_its_end_brings_it_back() {
     assert!(durations.get::<f64>("bandwidth").unwrap() > 1.0, "{durations}");
     assert_eq!(durations.get::<f64>("latency"), Ok(0.0));
     session.pipeline.set_state(gst::State::Null).unwrap();
+    let source = |s: &gst::StructureRef| (s.get("source-width").ok(), s.get("source-height").ok());
+    let said = session.said.lock().unwrap();
+    let mut sources =
+        said.iter().filter_map(|said| said.structure()).filter(|s| s.name() == "vdi-quality").map(source);
+    assert!(sources.all(|source| source == (Some(640_u32), Some(360_u32))));
+    drop(said);
     let told = told(&session);
     assert!(told.contains(&("bandwidth".into(), 426, 240, 0.0, 100_000)), "{told:?}");
     assert_eq!(told.last(), Some(&("none".into(), 640, 360, 0.0, 2_000_000)), "{told:?}");

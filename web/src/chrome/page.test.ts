@@ -118,6 +118,8 @@ describe("the panel", () => {
       encoder: "nvh264enc",
       hardware: true,
       codec: "H264",
+      sourceWidth: 1920,
+      sourceHeight: 1080,
       width: 1280,
       height: 720,
       maxFramerate: 30,

@@ -145,6 +145,28 @@ describe("what was copied elsewhere", () => {
     expect(textOf(browser.holds)).toBe("from here");
   });
 
+  it("is old when the desktop has copied something while it was being read", async () => {
+    browser.may = "granted";
+    browser.holds = text("old");
+    browser.read = async () => {
+      const read = browser.holds;
+      await copiedThere(4, "new");
+      return read;
+    };
+    await clipboard.focused();
+    expect(said().map(({ type }) => type)).not.toContain("offer");
+    expect(textOf(browser.holds)).toBe("new");
+  });
+
+  it("wins over what crosses it, so that both sides have the same", async () => {
+    await clipboard.pasted(Promise.resolve(text("pasted")));
+    await copiedThere(5, "crossing");
+    expect(textOf(browser.holds)).not.toBe("crossing");
+    channel.say({ type: "taken", id: 1 });
+    await copiedThere(6, "after");
+    expect(textOf(browser.holds)).toBe("after");
+  });
+
   it("is forgotten when the server refuses it, so that it can be tried again", async () => {
     await clipboard.pasted(Promise.resolve(text("no")));
     channel.say({ type: "refused", id: 1, reason: "failed" });

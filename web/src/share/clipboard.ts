@@ -67,6 +67,8 @@ export class Clipboard {
   /** The user asked for what comes. */
   #asked = false;
   #reading = false;
+  /** Counts what the desktop has given. */
+  #arrivals = 0;
 
   constructor(around: Surroundings, callback: (event: ClipboardEvents) => void) {
     this.#around = around;
@@ -205,8 +207,10 @@ export class Clipboard {
 
   async #read(): Promise<void> {
     this.#reading = true;
+    const before = this.#arrivals;
     try {
-      await this.#offer(await this.#around.browser.read(), false);
+      // What the desktop gives meanwhile is newer than what was there to be read.
+      await this.#offer(await this.#around.browser.read(), false, () => this.#arrivals === before);
     } catch {
       // Another window may have got the focus meanwhile; the next time is as good.
     } finally {
@@ -215,7 +219,7 @@ export class Clipboard {
   }
 
   /** Offers what the browser has, if it is another than what the desktop has. */
-  async #offer(content: Content, wanted: boolean): Promise<void> {
+  async #offer(content: Content, wanted: boolean, isFresh = (): boolean => true): Promise<void> {
     const policy = this.#policy;
     if (policy?.write !== true || bytesOf(content) === 0) return;
     const fits = fitting(content, policy.maxBytes);
@@ -226,10 +230,11 @@ export class Clipboard {
     const known = await this.#around.browser.known(fits);
     // It may have been forbidden meanwhile.
     if (this.#policy?.write !== true) return;
-    if (isSame(this.#known, known)) return;
+    if (isSame(this.#known, known) || !isFresh()) return;
     this.#known = known;
-    // What waits to be written is older than what the user has copied since.
+    // What waits to be written, or is still coming, is older than what the user has copied since.
     this.#pending = null;
+    if (this.#receiving?.selection === "clipboard") this.#receiving = null;
     this.#sending = new Sending(++this.#lastId, "clipboard", fits);
     for (const message of this.#sending.begin()) this.#send(message);
     this.#callback({ type: "changed" });
@@ -248,6 +253,9 @@ export class Clipboard {
     }
     switch (message.type) {
       case "offer":
+        // It has crossed what this page has copied, which the server is about to take: both sides shall have the same.
+        if (this.#sending && message.selection === "clipboard") return;
+        this.#arrivals++;
         this.#receiving = Receiving.begin(message, policy.maxBytes);
         break;
       case "piece":

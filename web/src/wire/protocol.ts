@@ -178,6 +178,8 @@ const quality = {
   encoder: byDefault(text, ""),
   hardware: byDefault(flag, false),
   codec: byDefault(text, ""),
+  sourceWidth: byDefault(u32, 0),
+  sourceHeight: byDefault(u32, 0),
   width: byDefault(u32, 0),
   height: byDefault(u32, 0),
   maxFramerate: byDefault(number, 0),
