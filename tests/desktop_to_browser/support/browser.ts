@@ -30,6 +30,8 @@ export interface Inbound {
   frameHeight: number;
   totalAudioEnergy: number;
   bytesReceived: number;
+  /** Among them, those of packets that were sent again. */
+  retransmittedBytesReceived: number;
   /** Seconds that all samples or frames spent in the jitter buffer, and how many came out of it. */
   jitterBufferDelay: number;
   jitterBufferEmittedCount: number;
@@ -282,7 +284,7 @@ export class Viewer {
     );
     if (!found) throw new Error(`the page receives no ${kind}`);
     const zero = { framesDecoded: 0, framesDropped: 0, keyFramesDecoded: 0, frameWidth: 0, frameHeight: 0, freezeCount: 0 };
-    return { ...zero, totalAudioEnergy: 0, bytesReceived: 0, jitterBufferDelay: 0, jitterBufferEmittedCount: 0, ...found } as unknown as Inbound;
+    return { ...zero, totalAudioEnergy: 0, bytesReceived: 0, retransmittedBytesReceived: 0, jitterBufferDelay: 0, jitterBufferEmittedCount: 0, ...found } as unknown as Inbound;
   }
 
   /** Looks at the pixels of the video, on a grid of `columns` by `rows`, each cell the pixel in its middle. */
