@@ -287,6 +287,7 @@ impl Hub {
                 )),
             },
             offered: None,
+            receives_audio: settings.receive_audio,
             channel: None,
         })
     }

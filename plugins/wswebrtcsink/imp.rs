@@ -136,6 +136,7 @@ impl ObjectImpl for WsWebRtcSink {
                 Signal::builder("consumer-failed").param_types([string, string, string]).build(),
                 Signal::builder("ice-candidate").param_types([string, string]).build(),
                 Signal::builder("data-message").param_types([string, string, string]).build(),
+                Signal::builder("received-audio").param_types([string, gst::Sample::static_type()]).build(),
                 Signal::builder("send-signalling").param_types([string, string]).build(),
                 Signal::builder("request-ice-servers")
                     .param_types([string, string, bool::static_type()])

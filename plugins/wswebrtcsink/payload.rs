@@ -176,6 +176,22 @@ pub fn offer_caps(row: &Payload, stream: &gst::Caps, extensions: &[HeaderExtensi
     gst::Caps::builder_full().structure(caps.build()).build()
 }
 
+/// RTP payload type of what consumers say: no codec of ours has it, so that a number tells what a packet is.
+const INCOMING_PAYLOAD_TYPE: i32 = 110;
+
+/// The caps of the section by which consumers may send sound: Opus, one voice, mended where packets are lost.
+pub fn incoming_caps() -> gst::Caps {
+    gst::Caps::builder("application/x-rtp")
+        .field("media", Kind::Audio.as_str())
+        .field("encoding-name", "OPUS")
+        .field("encoding-params", "2")
+        .field("clock-rate", 48_000)
+        .field("payload", INCOMING_PAYLOAD_TYPE)
+        .field("minptime", "10")
+        .field("useinbandfec", "1")
+        .build()
+}
+
 /// The caps of a section that answers one of the consumer's: its format with our SSRC.
 pub fn answer_caps(format: &gst::Caps, ssrc: u32) -> gst::Caps {
     let mut caps = format.clone();
@@ -192,6 +208,7 @@ mod tests {
     fn payload_types_differ_and_are_dynamic() {
         let types: HashSet<_> = PAYLOADS.iter().map(|row| row.payload_type).collect();
         assert_eq!(types.len(), PAYLOADS.len());
+        assert!(!types.contains(&INCOMING_PAYLOAD_TYPE));
         assert!(types.iter().all(|pt| (96..=127).contains(pt)));
     }
 

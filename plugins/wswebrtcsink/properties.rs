@@ -131,6 +131,10 @@ pub fn specs() -> Vec<glib::ParamSpec> {
             .maximum(1_000_000)
             .default_value(defaults.max_bitrate_kbps)
             .build(),
+        glib::ParamSpecBoolean::builder("receive-audio")
+            .nick("Receive audio")
+            .blurb("Offers consumers to send sound, which comes by the signal received-audio; for consumers to come")
+            .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb("Totals, and one structure per consumer")
@@ -172,6 +176,7 @@ pub fn set(hub: &Hub, value: &glib::Value, name: &str) -> bool {
         "bitrate-policy" => settings.bitrate_policy = value.get().unwrap_or_default(),
         "controller" => settings.controller = text(value),
         "max-bitrate" => settings.max_bitrate_kbps = value.get().unwrap_or(settings.max_bitrate_kbps),
+        "receive-audio" => settings.receive_audio = value.get().unwrap_or(false),
         _ => return false,
     }
     true
@@ -201,6 +206,7 @@ pub fn get(hub: &Hub, pspec: &glib::ParamSpec) -> glib::Value {
         "bitrate-policy" => settings.bitrate_policy.to_value(),
         "controller" => settings.controller.to_value(),
         "max-bitrate" => settings.max_bitrate_kbps.to_value(),
+        "receive-audio" => settings.receive_audio.to_value(),
         _ => pspec.default_value().clone(),
     }
 }

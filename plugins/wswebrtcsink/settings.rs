@@ -55,6 +55,8 @@ pub struct Settings {
     pub controller: Option<String>,
     /// What the pictures want at most, in kbit/s.
     pub max_bitrate_kbps: u32,
+    /// Whether consumers may send sound.
+    pub receive_audio: bool,
 }
 
 impl Default for Settings {
@@ -76,6 +78,7 @@ impl Default for Settings {
             bitrate_policy: BitratePolicy::default(),
             controller: None,
             max_bitrate_kbps: DEFAULT_MAX_BITRATE_KBPS,
+            receive_audio: false,
         }
     }
 }

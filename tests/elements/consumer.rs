@@ -99,7 +99,9 @@ impl Consumer {
         });
         let weak = Arc::downgrade(self);
         self.webrtcbin.connect_pad_added(move |_, pad| {
-            let Some(this) = weak.upgrade() else { return };
+            let Some(this) = weak.upgrade().filter(|_| pad.direction() == gst::PadDirection::Src) else {
+                return;
+            };
             this.receive_stream(pad);
         });
         let seen = self.seen.clone();
@@ -232,7 +234,12 @@ impl Consumer {
     fn answer(self: &Arc<Self>, offer: &str) {
         let sdp = gst_sdp::SDPMessage::parse_buffer(offer.as_bytes()).unwrap();
         // Left alone, webrtcbin answers no header extension and asks for nothing again, as no browser does.
-        for caps in sdp.medias().filter_map(format) {
+        for media in sdp.medias() {
+            let Some(caps) = format(media) else { continue };
+            if media.attribute_val("recvonly").is_some() {
+                self.speak(caps);
+                continue;
+            }
             let is_video = caps.structure(0).unwrap().get::<&str>("media") == Ok("video");
             let transceiver = self.webrtcbin.emit_by_name::<gst_webrtc::WebRTCRTPTransceiver>(
                 "add-transceiver",
@@ -250,6 +257,22 @@ impl Consumer {
             (this.send)(FromConsumer::Answer { sdp: answer.sdp().as_text().unwrap() });
         });
         self.webrtcbin.emit_by_name::<()>("create-answer", &[&None::<gst::Structure>, &promise]);
+    }
+
+    /// Sends a tone, where the sink offers to receive sound.
+    fn speak(&self, caps: gst::Caps) {
+        let payload_type = caps.structure(0).unwrap().get::<i32>("payload").unwrap();
+        let line = format!(
+            "audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=1 ! opusenc ! rtpopuspay pt={payload_type}"
+        );
+        let voice = gst::parse::bin_from_description(&line, true).unwrap();
+        self.pipeline.add(&voice).unwrap();
+        let pad = self.webrtcbin.request_pad_simple("sink_%u").unwrap();
+        let transceiver = pad.property::<gst_webrtc::WebRTCRTPTransceiver>("transceiver");
+        transceiver.set_property("direction", gst_webrtc::WebRTCRTPTransceiverDirection::Sendonly);
+        transceiver.set_property("codec-preferences", &caps);
+        voice.static_pad("src").unwrap().link(&pad).unwrap();
+        voice.sync_state_with_parent().unwrap();
     }
 
     /// Sends text on a data channel.

@@ -11,6 +11,7 @@ mod broker;
 mod consumer;
 mod continuity;
 mod ice;
+mod incoming;
 mod latency;
 mod latencystats;
 mod nvenc;

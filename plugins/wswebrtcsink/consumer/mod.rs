@@ -8,6 +8,7 @@ pub mod congestion;
 mod estimate;
 mod extensions;
 pub mod failure;
+mod incoming;
 mod lateness;
 pub mod negotiation;
 pub mod offered;

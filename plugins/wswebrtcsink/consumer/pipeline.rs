@@ -9,6 +9,7 @@ use super::{
     channels::{self, Channels},
     congestion::Congestion,
     extensions::Extensions,
+    incoming,
     negotiation::Input,
     offered::Offered,
     plan::Plan,
@@ -45,6 +46,8 @@ pub trait Reports: Send + Sync + 'static {
     fn text(&self, channel: &str, text: &str);
     /// Something of a data channel that is no message.
     fn malformed(&self, channel: &str);
+    /// An Opus frame of what the consumer says.
+    fn audio(&self, frame: &gst::Sample);
     /// The consumer wants a key frame. Whether it is asked for now; if not, that is seen to.
     fn wants_key_frame(&self) -> bool;
     /// What is known of the network has changed.
@@ -145,6 +148,9 @@ impl ConsumerPipeline {
             let (link, added) = stream.add()?;
             links.push((row.kind, link));
             extensions.push(added);
+        }
+        if plan.receives_audio {
+            incoming::offer(&webrtcbin, pipeline, reports);
         }
         let channels = match plan.offered {
             Some(_) => None,

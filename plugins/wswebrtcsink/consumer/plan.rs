@@ -35,6 +35,8 @@ pub struct Plan {
     pub congestion: congestion::Terms,
     /// The offer to answer, if the consumer has made one.
     pub offered: Option<Arc<Offered>>,
+    /// Whether the consumer may send sound.
+    pub receives_audio: bool,
     /// The one data channel that the consumer gets in place of ours.
     pub channel: Option<String>,
 }
@@ -43,7 +45,8 @@ impl Plan {
     /// Only this part of it.
     pub fn of(mut self, part: &Part) -> Self {
         self.streams.retain(|(_, row, _)| part.kind.is_none_or(|kind| kind == row.kind));
-        Self { channel: part.channel.clone(), ..self }
+        let receives_audio = self.receives_audio && *part == Part::default();
+        Self { channel: part.channel.clone(), receives_audio, ..self }
     }
 
     /// Answers this offer, if there is one, with the streams that it takes.
@@ -53,7 +56,7 @@ impl Plan {
                 offered.section(row.kind).is_some_and(|section| section.encoding_name == row.encoding_name)
             });
         }
-        Self { offered, ..self }
+        Self { receives_audio: self.receives_audio && offered.is_none(), offered, ..self }
     }
 
     /// The payload type of each stream.

@@ -3,6 +3,7 @@
 
 use super::{CAT, Consumer, VIEW, json, negotiation::Input, pipeline::Reports};
 use crate::wswebrtcsink::{frames::Beyond, hub::Hub, runtime::runtime};
+use gst::prelude::*;
 use std::sync::{Arc, PoisonError, atomic::Ordering};
 use vdi_protocol::{
     control::{FromPage, PageStats, ToPage},
@@ -64,6 +65,16 @@ impl Reports for Reporter {
 
     fn heard(&self) {
         self.consumer.note_heard();
+    }
+
+    fn audio(&self, frame: &gst::Sample) {
+        // The successor's sound is the consumer's then.
+        if self.consumer.replaced.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Some(element) = self.hub.element() {
+            element.emit_by_name::<()>("received-audio", &[&self.consumer.id, frame]);
+        }
     }
 
     fn wants_key_frame(&self) -> bool {

@@ -1,0 +1,55 @@
+//! Behaviour of `wswebrtcsink` where consumers may send sound.
+
+use crate::{
+    consumer::PATIENCE,
+    init,
+    sink::{Application, TestStream},
+};
+use gst::prelude::*;
+use std::sync::mpsc;
+
+/// Names of consumers and what each frame of their sound is, as it comes.
+fn heard(stream: &TestStream) -> mpsc::Receiver<(String, String)> {
+    let (sender, heard) = mpsc::channel();
+    stream.sink.connect("received-audio", false, move |values| {
+        let frame = values[2].get::<gst::Sample>().unwrap();
+        assert!(frame.buffer().is_some_and(|buffer| buffer.size() > 0));
+        let media = frame.caps().unwrap().structure(0).unwrap().name().to_string();
+        let _ = sender.send((values[1].get().unwrap(), media));
+        None
+    });
+    heard
+}
+
+#[test]
+fn what_a_consumer_says_comes_to_the_application_with_its_name_while_it_sees_and_hears() {
+    init();
+    let stream = TestStream::with_audio(|sink| sink.set_property("receive-audio", true));
+    let application = Application::new(&stream);
+    let heard = heard(&stream);
+    let consumer = application.connect("anna");
+    for _ in 0..20 {
+        let frame = heard.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(frame, ("anna".to_owned(), "audio/x-opus".to_owned()));
+    }
+    consumer.wait_for_frames(5);
+    consumer.wait_for("sound", |_| {
+        (consumer.audio_packets.load(std::sync::atomic::Ordering::Relaxed) > 5).then_some(())
+    });
+}
+
+#[test]
+fn sound_of_consumers_is_offered_to_be_received_only_where_that_is_wanted() {
+    init();
+    let sections = |stream: &TestStream, id: &str| {
+        let consumer = Application::new(stream).connect(id);
+        let offer = consumer.wait_for("the offer", |seen| seen.offer.clone());
+        (offer.matches("m=audio").count(), offer.matches("a=recvonly").count())
+    };
+    let stream = TestStream::with_audio(|_| {});
+    assert_eq!(sections(&stream, "anna"), (1, 0));
+    stream.sink.set_property("receive-audio", true);
+    assert_eq!(sections(&stream, "bert"), (2, 1));
+    let stream = TestStream::new(|sink| sink.set_property("receive-audio", true));
+    assert_eq!(sections(&stream, "carl"), (1, 1), "a stream without sound may hear as well");
+}
