@@ -178,7 +178,7 @@ async fn run(
 ///
 /// `pulsesrc` must not be the one to find out: whenever it cannot connect, it leaves a thread and two file descriptors
 /// behind (seen in GStreamer 1.22), and somebody may watch a machine without sound for days. `pulsesink` tidies up.
-fn reach(server: Option<&str>) -> Result<(), String> {
+pub fn reach(server: Option<&str>) -> Result<(), String> {
     let probe = gst::ElementFactory::make("pulsesink").property("client-name", "gst-vdi");
     let probe = match server {
         Some(server) => probe.property("server", server),

@@ -25,7 +25,7 @@ use vdi_protocol::{
     doctor::Report,
     phase::Phase,
     reason::FailureReason,
-    status::{AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, Status},
+    status::{AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, MicrophoneStatus, Status},
 };
 
 /// What the session's owner publishes.
@@ -57,6 +57,8 @@ pub struct Sources {
     pub snapshot: watch::Receiver<Snapshot>,
     /// The sound.
     pub audio: watch::Receiver<AudioStatus>,
+    /// The microphone.
+    pub microphone: watch::Receiver<MicrophoneStatus>,
     /// Keyboard and pointer.
     pub input: Input,
     /// The screen.
@@ -137,6 +139,7 @@ impl Board {
             encoder: snapshot.encoder,
             latency: sources.ways.borrow().worst.clone(),
             audio: sources.audio.borrow().clone(),
+            microphone: sources.microphone.borrow().clone(),
             gpu,
             ice_servers: sources.ice.status(),
             consumers: with_media(snapshot.consumers, &sources.ways.borrow()),

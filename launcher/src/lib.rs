@@ -4,11 +4,12 @@
 //! desktop (Xvfb + command) ──▶ media: xdamagesrc ─▶ adaptiveencbin ─▶ latencystats ─▶ wswebrtcsink ══▶ pages
 //!      ▲                       audio: pulsesrc ─▶ opusenc ─────────────────────────────▲               │
 //!      └── input (XTEST) ◀── roles (who may act) ◀── signals of the sink ◀═════════════════════════════┘
+//!      ◀── microphone (a source of PulseAudio) ◀── what the page in control says ◀══════════════════════┘
 //!                  session (one state machine) ─▶ http: page, /ws, /status, /metrics, /healthz, /readyz
 //! ```
 //!
 //! [`run`] owns all of it: it is the only place where parts meet. `session`, `limits`, `roles`, `encoder`,
-//! `desktop::restart`, `input::keyboard`, `input::pointer` and `http::limiter` decide and are pure; the rest does I/O or is configuration.
+//! `desktop::restart`, `input::keyboard`, `input::pointer`, `microphone::pace` and `http::limiter` decide and are pure; the rest does I/O or is configuration.
 
 mod access;
 pub mod audio;
@@ -29,6 +30,7 @@ pub mod input;
 pub mod latency;
 pub mod limits;
 pub mod media;
+pub mod microphone;
 pub mod options;
 pub mod options_table;
 pub mod pages;

@@ -23,6 +23,7 @@ use crate::{
     latency,
     limits::Limits,
     media::{self, Media},
+    microphone::Microphone,
     pages::{News, Pages},
     port::{self, Server, tls::Certificate},
     screen::{self, Screen},
@@ -31,7 +32,7 @@ use crate::{
     settings,
     termination::Ended,
     turn, watched_file,
-    wiring::{connect_input, deliver, play, proofs, share_clipboard},
+    wiring::{connect_input, deliver, play, proofs, share_clipboard, start_microphone},
 };
 use gstvdi::wswebrtcsink;
 use jiff::Timestamp;
@@ -108,6 +109,8 @@ struct Parts {
     /// The dialect of the Selkies client, if it is spoken.
     selkies: Option<Selkies>,
     audio: Audio,
+    /// What programs record from, unless it is switched off.
+    microphone: Option<Microphone>,
     input: Input,
     input_thread: InputThread,
     gamepads: Gamepads,
@@ -172,6 +175,7 @@ impl Parts {
         let deliver = deliver(input.clone(), clipboard.clone(), events.clone(), bad_messages.clone());
         media.connect(Selkies::interpret(selkies.clone(), deliver));
         let audio = Audio::start(config.audio.clone(), media.sound().clone(), media.pipeline().clone());
+        let (microphone, microphone_status) = start_microphone(config, display, &media);
         let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
         let (password, generated) = access::password(config.credentials.as_ref())?;
         let credentials = config.credentials.as_ref().zip(password.as_ref());
@@ -188,6 +192,7 @@ impl Parts {
             display: display.clone(),
             snapshot: watched,
             audio: audio.status.clone(),
+            microphone: microphone_status,
             input: input.clone(),
             screen: screen.state(),
             frames: media.frames(),
@@ -242,6 +247,7 @@ impl Parts {
             media,
             selkies,
             audio,
+            microphone,
             input,
             input_thread,
             gamepads,
@@ -373,6 +379,9 @@ impl Parts {
                 Err(error) => tracing::error!("files are not shared: {error}"),
             }
             self.media.set_controller(controller.as_deref());
+            if let Some(microphone) = &self.microphone {
+                microphone.set_controller(controller.as_deref());
+            }
             self.controller = controller;
         }
         // A page that has locked the pointer cannot draw it: the browser hides it, and knows no place for it.

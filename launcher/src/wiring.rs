@@ -9,6 +9,7 @@ use crate::{
     gamepads::Gamepads,
     input::{self, Input, InputThread},
     media::{self, Media},
+    microphone::Microphone,
     runtime_folder,
     selkies::Selkies,
     session,
@@ -21,8 +22,8 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::mpsc;
-use vdi_protocol::{clipboard::ToPage, limits::MAX_DATA_BYTES, parse};
+use tokio::sync::{mpsc, watch};
+use vdi_protocol::{clipboard::ToPage, limits::MAX_DATA_BYTES, parse, status::MicrophoneStatus};
 
 /// Time for an X server to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -94,6 +95,37 @@ pub fn share_clipboard(
     };
     clipboard::start(display, &config.sharing, send)
         .map_err(|err| Error::pipeline(format!("the clipboard's thread cannot be started: {err}")))
+}
+
+/// Gives the desktop a microphone, unless it is switched off. A session is worth having without one.
+pub fn start_microphone(
+    config: &Config,
+    display: &DisplayName,
+    media: &Media,
+) -> (Option<Microphone>, watch::Receiver<MicrophoneStatus>) {
+    let without = |message: String| {
+        (None, watch::channel(MicrophoneStatus { running: false, message: Some(message) }).1)
+    };
+    if !config.sharing.microphone {
+        return without("it is switched off".into());
+    }
+    // One for each display, as there is one launcher for each.
+    let display: String = display.get().chars().filter(char::is_ascii_alphanumeric).collect();
+    let started = runtime_folder::create(config.runtime_folder.as_deref())
+        .map_err(|err| Error::pipeline(format!("its pipe to PulseAudio has no folder: {err}")))
+        .map(|folder| folder.join(format!("microphone-{display}")))
+        .and_then(|pipe| Microphone::start(config.audio.server.clone(), pipe));
+    match started {
+        Ok(microphone) => {
+            media.listen(microphone.ear());
+            let status = microphone.status.clone();
+            (Some(microphone), status)
+        }
+        Err(err) => {
+            tracing::warn!("the desktop has no microphone: {err}");
+            without(err.to_string())
+        }
+    }
 }
 
 /// Starts the pipeline on a thread of its own, since proving encoders takes its time.

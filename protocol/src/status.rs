@@ -35,6 +35,8 @@ pub struct Status {
     pub latency: Option<LatencyStatus>,
     /// The sound.
     pub audio: AudioStatus,
+    /// The microphone.
+    pub microphone: MicrophoneStatus,
     /// NVIDIA devices seen by NVML.
     pub gpu: GpuStatus,
     /// The certificate of the port; `null` where something in front speaks TLS.
@@ -345,6 +347,16 @@ pub struct Rejection {
 #[serde(rename_all = "camelCase", default)]
 pub struct AudioStatus {
     /// Whether sound is being captured now.
+    pub running: bool,
+    /// Why not, if not.
+    pub message: Option<String>,
+}
+
+/// The microphone that programs on the desktop have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MicrophoneStatus {
+    /// Whether programs can record from it now, be it that somebody speaks or not.
     pub running: bool,
     /// Why not, if not.
     pub message: Option<String>,

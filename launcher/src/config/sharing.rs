@@ -43,6 +43,8 @@ pub struct Sharing {
     pub files_folder: PathBuf,
     /// Most bytes of one that is uploaded.
     pub files_max_bytes: u64,
+    /// Whether the desktop has a microphone.
+    pub microphone: bool,
 }
 
 pub(super) fn sharing(checks: &mut Checks, options: &Options) -> Sharing {
@@ -62,6 +64,7 @@ pub(super) fn sharing(checks: &mut Checks, options: &Options) -> Sharing {
         files,
         files_folder,
         files_max_bytes: checks.number("files-max-bytes", &options.files_max_bytes, (1, MAX_FILE_BYTES)),
+        microphone: checks.boolean("enable-microphone", &options.enable_microphone),
         clipboard: checks.one_of("enable-clipboard", &options.enable_clipboard, &Way::NAMES),
         clipboard_max_bytes: checks.number(
             "clipboard-max-bytes",

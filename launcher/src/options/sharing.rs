@@ -21,4 +21,7 @@ pub struct SharingOptions {
     /// Most bytes of one file that is uploaded.
     #[arg(long, env = "SELKIES_FILES_MAX_BYTES", default_value = "4294967296", value_name = "BYTES")]
     pub files_max_bytes: String,
+    /// Whether the page in control may switch its microphone on, from which programs on the desktop then record: `true` or `false`.
+    #[arg(long, env = "SELKIES_ENABLE_MICROPHONE", default_value = "true", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub enable_microphone: String,
 }

@@ -61,6 +61,9 @@ impl Parts {
             listener.abort();
         }
         self.audio.stop().await;
+        if let Some(microphone) = self.microphone {
+            microphone.stop().await;
+        }
         self.clipboard.stop();
         let thread = self.clipboard_thread;
         bounded("the clipboard", move || thread.join()).await;
