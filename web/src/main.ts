@@ -13,6 +13,7 @@ import "./input/keyrow.css";
 import "./sizes.css";
 import "./doctor/doctor.css";
 import "./share/share.css";
+import "./microphone/microphone.css";
 import { browserClock } from "./clock";
 import { ComingEnd } from "./chrome/coming";
 import { Connection } from "./connection/connection";
@@ -35,6 +36,7 @@ import { scaleOf } from "./picture/geometry";
 import { clientName } from "./connection/identity";
 import { Hands, isLocal, platform } from "./input/hands";
 import { Media } from "./picture/media";
+import { MicrophoneControl } from "./microphone/control";
 import { LanguageChoice } from "./panel/language";
 import { speak, words } from "./words/language";
 import { announce } from "./words/messages";
@@ -43,6 +45,7 @@ import { Notices } from "./chrome/notices";
 import { Overlay } from "./panel/overlay";
 import { PeopleList } from "./people/people";
 import { Share } from "./share/share";
+import { lazily } from "./storage";
 import { Tabs } from "./panel/tabs";
 import { signallingUrl } from "./connection/signalling";
 import { publish } from "./window";
@@ -59,16 +62,7 @@ const unmute = find<HTMLButtonElement>("unmute");
 const watching = find("watching");
 const touch = window.matchMedia("(pointer: coarse)").matches;
 
-const store = {
-  // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
-  getItem: (key: string) => localStorage.getItem(key),
-  setItem: (key: string, value: string) => {
-    localStorage.setItem(key, value);
-  },
-  removeItem: (key: string) => {
-    localStorage.removeItem(key);
-  },
-};
+const store = lazily(() => localStorage);
 
 const languages = new LanguageChoice(find<HTMLSelectElement>("language"), store, navigator.languages, () => {
   void speakChosen();
@@ -221,13 +215,15 @@ const resizing = new Resizing(clock, (viewport) => connection.sendControl({ type
 
 const cursor = new Cursor(stage);
 
-const notices = new Notices(find("notices"), clock, {
-  // Only asked for when it is needed: a browser that forbids storage throws at the mere name.
-  getItem: (key) => sessionStorage.getItem(key),
-  setItem: (key, value) => {
-    sessionStorage.setItem(key, value);
-  },
-});
+const notices = new Notices(
+  find("notices"),
+  clock,
+  lazily(() => sessionStorage),
+);
+
+// A page that was not fetched securely has no devices at all, whatever the types say.
+const devices = (navigator as { mediaDevices?: MediaDevices }).mediaDevices ?? null;
+const microphone = new MicrophoneControl(find<HTMLButtonElement>("microphone"), find<HTMLButtonElement>("speaking"), devices, notices, focusDesktop);
 
 const share = new Share({ clock, platform: platform(), stage, panel: find("share"), files: find("files"), target: find("dropTarget"), random: Math.random, pill: find("pasting"), notices, isLocal, focusDesktop, reveal }, (message) => {
   connection.sendInput(message);
@@ -399,6 +395,7 @@ function refresh(): void {
   countdown = waits ? clock.after(1000, refresh) : null;
 
   share.use(connection.channel("clipboard"));
+  microphone.use(connection.peer, mayAct && connection.role === "controller");
   hands.enabled = mayAct;
   if (mayAct && !acted) focusDesktop();
   acted = mayAct;

@@ -164,6 +164,7 @@ export class FakePeer extends EventTarget {
   closed = false;
   answerSdp = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n";
   report: [string, unknown][] = [];
+  transceivers: RTCRtpTransceiver[] = [];
 
   constructor(public config: RTCConfiguration) {
     super();
@@ -196,6 +197,10 @@ export class FakePeer extends EventTarget {
     if (!this.remoteDescription) return Promise.reject(new Error("no remote description"));
     this.candidates.push(candidate);
     return Promise.resolve();
+  }
+
+  getTransceivers(): RTCRtpTransceiver[] {
+    return this.transceivers;
   }
 
   getStats(): Promise<Map<string, unknown>> {

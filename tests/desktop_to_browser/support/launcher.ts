@@ -30,6 +30,7 @@ export interface Status {
   encoder: EncoderStatus | null;
   latency: LatencyStatus | null;
   audio: { running: boolean; message: string | null };
+  microphone: { running: boolean; message: string | null };
   gpu: { devices: unknown[]; message: string | null };
   tls: { source: string; fingerprint: string; notAfter: string; message: string | null } | null;
   consumers: { id: string; role: string; connected: boolean; media: ConsumerMedia | null }[];

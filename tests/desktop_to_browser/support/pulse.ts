@@ -1,6 +1,6 @@
 // Shell: a PulseAudio of this test's own, with a null sink, and tones played into it.
 
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -80,6 +80,24 @@ export class Pulse {
     player.stdin.on("error", () => undefined);
     for (let played = 0; played < 60; played++) player.stdin.write(second);
     return player;
+  }
+
+  /** What a program hears that records from this source for so long: the root mean square of its samples, 1 being full scale. */
+  async recorded(source: string, ms = 700): Promise<number> {
+    const env = { ...process.env, PULSE_SERVER: this.server, HOME: join(this.folder, "home"), XDG_RUNTIME_DIR: this.folder };
+    const args = [`${ms / 1000}`, "parec", `--device=${source}`, "--raw", "--format=s16le", "--rate=48000", "--channels=1", "--latency-msec=20"];
+    const bytes = await new Promise<Buffer>((resolve, reject) => {
+      execFile("timeout", args, { env, encoding: "buffer", maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
+        // 124: it was stopped when its time was over.
+        if (error && error.code !== 124) reject(new Error(stderr.toString() || error.message));
+        else resolve(stdout);
+      });
+    });
+    const samples = Math.floor(bytes.length / 2);
+    if (samples === 0) throw new Error(`nothing could be recorded from ${source}`);
+    let squares = 0;
+    for (let sample = 0; sample < samples; sample++) squares += (bytes.readInt16LE(2 * sample) / 32_768) ** 2;
+    return Math.sqrt(squares / samples);
   }
 
   async stop(): Promise<void> {

@@ -6,6 +6,23 @@ export function rtcServers({ iceServers, iceTransportPolicy }: IceServers): RTCC
   return { iceServers: iceServers.map((server) => ({ ...server })), iceTransportPolicy };
 }
 
+/**
+ * Lets the page speak where the server would listen, as soon as it has something to say: an answer that refuses it cannot be
+ * changed without another offer. Nothing is sent before there is a track.
+ */
+export function openVoice(peer: RTCPeerConnection, offer: string): void {
+  for (const section of offer.split(/^(?=m=)/m)) {
+    const mid = /^m=audio[^]*^a=recvonly\r?$/m.test(section) ? /^a=mid:(\S+)/m.exec(section)?.[1] : undefined;
+    const transceiver = mid === undefined ? undefined : peer.getTransceivers().find((one) => one.mid === mid);
+    if (transceiver) transceiver.direction = "sendonly";
+  }
+}
+
+/** Where what the page says goes out; `null` where the server does not listen. */
+export function voiceOf(peer: RTCPeerConnection | null): RTCRtpSender | null {
+  return peer?.getTransceivers().find((one) => one.currentDirection === "sendonly")?.sender ?? null;
+}
+
 /** The codec of the offered video if the answer refuses it (port 0), else `null`. */
 export function refusedVideo(offer: string, answer: string): string | null {
   if (!/^m=video 0 /m.test(answer)) return null;

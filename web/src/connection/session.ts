@@ -23,7 +23,7 @@ import {
 import { Pings } from "./pings";
 import { toPage, VERSION, type ConnectionFailure, type Continued, type FromPage, type IceServers, type Input, type Pointing, type ToConsumer, type ToPage, type Welcome } from "../wire/protocol";
 import { parse } from "../wire/schema";
-import { refusedVideo, renewSound, rtcServers } from "./sdp";
+import { openVoice, refusedVideo, renewSound, rtcServers } from "./sdp";
 import type { Greeting } from "./signalling";
 import { Stats, type StatsReport } from "./stats";
 import type { SessionEvent } from "./state";
@@ -296,6 +296,7 @@ export class Session {
     if (!peer || this.#over) return;
     try {
       await peer.setRemoteDescription({ type: "offer", sdp });
+      openVoice(peer, sdp);
       const answer = await peer.createAnswer();
       const refused = refusedVideo(sdp, answer.sdp ?? "");
       if (refused !== null) {

@@ -391,6 +391,7 @@ export const status = struct({
     null,
   ),
   audio: struct({ running: flag, message: nullable(text) }),
+  microphone: struct({ running: flag, message: nullable(text) }),
   gpu: struct({
     devices: list(
       struct({
