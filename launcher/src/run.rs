@@ -46,7 +46,7 @@ use tokio::{
     time::Instant,
 };
 use vdi_protocol::{
-    control::{Cursor, NoticeLevel},
+    control::{Cursor, NoticeLevel, ToPage},
     phase::Phase,
     settings::Settings,
 };
@@ -313,6 +313,7 @@ impl Parts {
         self.board.tick();
         self.files.tick();
         self.pages.tick(now);
+        self.tell_of_the_microphone();
         self.read_limits();
         let waits = self.session.phase() == Phase::Starting && self.session.lost_since().is_none();
         if waits && now >= self.starting_since + FIRST_FRAME_TIMEOUT {
@@ -365,6 +366,14 @@ impl Parts {
         } else if before == Phase::Starting && after != Phase::Failed && self.starting_since > Duration::ZERO
         {
             self.pages.notice(NoticeLevel::Info, "The desktop is back.".into());
+        }
+    }
+
+    /// Who speaks and is not heard is told so.
+    fn tell_of_the_microphone(&mut self) {
+        let unheard = self.microphone.as_mut().and_then(Microphone::unheard);
+        if let Some((text, page)) = unheard.zip(self.pages.controller()) {
+            self.say(page, &ToPage::Notice { level: NoticeLevel::Warning, text, once: None });
         }
     }
 

@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import type { Page } from "puppeteer-core";
 import { Firefox, screenshot, shown } from "./support/firefox.js";
 import { Launcher } from "./support/launcher.js";
+import { Pulse } from "./support/pulse.js";
 import { Program } from "./support/selections.js";
 import { until } from "./support/wait.js";
 import type { Display } from "./support/x11.js";
@@ -24,7 +25,12 @@ let firefox: Firefox;
 
 before(async () => {
   // Without TLS on an address that is not this machine's own in name, as 0.0.0.0 is, a page is not secure.
-  firefox = await Firefox.start({ "network.socket.ip_addr_any.disabled": false });
+  firefox = await Firefox.start({
+    "network.socket.ip_addr_any.disabled": false,
+    // Its microphone hums, and it asks nobody for it.
+    "media.navigator.streams.fake": true,
+    "media.navigator.permission.disabled": true,
+  });
 });
 
 after(async () => {
@@ -258,6 +264,29 @@ describe("without TLS", () => {
     await program.copy({ "image/png": PICTURE });
     await says(page, /Pictures need an address that begins with https/);
     await elsewhere.close();
+    await page.click("#handle");
+    await says(page, /Microphone needs https/);
     await page.close();
+  });
+});
+
+describe("its microphone", () => {
+  test("is heard on the desktop while it is on", async () => {
+    const pulse = await Pulse.start();
+    const launcher = await Launcher.start({ flags: [...FLAGS, "--codec", "vp8"], desktop: ["xclock", "-update", "1"], env: { PULSE_SERVER: pulse.server } });
+    await launcher.statusWhere("the desktop has a microphone", (status) => status.microphone.running);
+    const page = await firefox.open(launcher);
+    await controls(page);
+    const loudness = (): Promise<number> => pulse.recorded("vdi-microphone");
+    await page.click("#handle");
+    assert.ok((await loudness()) < 1e-4);
+    await page.click("#microphone");
+    await says(page, /Your microphone is on/);
+    await until("a program to hear it", 20_000, async () => (await loudness()) > 0.01);
+    await page.click("#speaking");
+    await until("silence", 10_000, async () => (await loudness()) < 1e-4);
+    await page.close();
+    await launcher.stop();
+    await pulse.stop();
   });
 });

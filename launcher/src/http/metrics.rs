@@ -69,6 +69,9 @@ pub fn render(status: &Status, figures: &Figures) -> Result<String, fmt::Error> 
     let audio: Gauge = Gauge::default();
     audio.set(i64::from(status.audio.running));
     registry.register("vdi_audio_running", "Whether sound is captured", audio);
+    let microphone: Gauge = Gauge::default();
+    microphone.set(i64::from(status.microphone.running));
+    registry.register("vdi_microphone_running", "Whether the desktop has a microphone", microphone);
     let input = Family::<Labels, Counter>::default();
     for (result, count) in &figures.input {
         input.get_or_create(&vec![("result", (*result).to_owned())]).inc_by(*count);

@@ -16,7 +16,10 @@ use gst::{glib, prelude::*};
 use pace::Pace;
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -34,6 +37,8 @@ type Shared = Arc<Mutex<Pace>>;
 #[derive(Debug, Clone)]
 pub struct Ear {
     controller: Arc<Mutex<Option<String>>>,
+    /// Something was said since this was looked at.
+    spoken: Arc<AtomicBool>,
     decoder: gst_app::AppSrc,
 }
 
@@ -46,6 +51,8 @@ pub struct Microphone {
     pipeline: gst::Pipeline,
     wanted: watch::Sender<bool>,
     task: JoinHandle<()>,
+    /// The page in control knows that no program can hear it.
+    told: bool,
 }
 
 impl Microphone {
@@ -60,8 +67,8 @@ impl Microphone {
         let (wanted, wants) = watch::channel(true);
         let (report, status) = watch::channel(MicrophoneStatus::default());
         let task = tokio::spawn(source::supervise(server, pipe, sound, wants, report));
-        let ear = Ear { controller: Arc::default(), decoder };
-        Ok(Self { ear, status, pipeline, wanted, task })
+        let ear = Ear { controller: Arc::default(), spoken: Arc::default(), decoder };
+        Ok(Self { ear, status, pipeline, wanted, task, told: false })
     }
 
     /// Where sound of pages goes in.
@@ -72,6 +79,20 @@ impl Microphone {
     /// Only this page's sound counts from now on.
     pub fn set_controller(&self, page: Option<&str>) {
         *lock(&self.ear.controller) = page.map(str::to_owned);
+    }
+
+    /// Why the page in control, which speaks, is not heard, if it is not; told once.
+    pub fn unheard(&mut self) -> Option<String> {
+        let spoken = self.ear.spoken.swap(false, Relaxed);
+        let status = self.status.borrow().clone();
+        let Some(reason) = status.message.filter(|_| !status.running) else {
+            self.told = false;
+            return None;
+        };
+        if !spoken || std::mem::replace(&mut self.told, true) {
+            return None;
+        }
+        Some(format!("The desktop has no microphone: {reason}."))
     }
 
     /// Takes the source from PulseAudio, within a bound.
@@ -90,6 +111,7 @@ impl Ear {
         if lock(&self.controller).as_deref() != Some(page) {
             return;
         }
+        self.spoken.store(true, Relaxed);
         let Some(mut buffer) = frame.buffer_owned() else { return };
         let told = buffer.make_mut();
         // Each connection counts time in its own way, and what counts here is only when the sound came.
@@ -135,7 +157,8 @@ fn decoder(sound: Shared) -> Result<(gst::Pipeline, gst_app::AppSrc), glib::Bool
         .build();
     let chain = [
         entry.clone().upcast(),
-        gst::ElementFactory::make("opusdec").build()?,
+        // A page's frame that is none is left out; one that does as if it were a page must not end everybody's microphone.
+        gst::ElementFactory::make("opusdec").property("max-errors", -1).build()?,
         gst::ElementFactory::make("audioconvert").build()?,
         gst::ElementFactory::make("audioresample").build()?,
         end.upcast(),
@@ -148,4 +171,63 @@ fn decoder(sound: Shared) -> Result<(gst::Pipeline, gst_app::AppSrc), glib::Bool
 /// A panic elsewhere leaves these values whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often it is looked whether there is sound: for 20 s.
+    const LOOKS: usize = 2000;
+
+    /// Opus frames of a tone.
+    fn frames(count: usize) -> Vec<gst::Sample> {
+        let line = format!(
+            "audiotestsrc num-buffers={count} samplesperbuffer=960 ! audio/x-raw,rate=48000,channels=1 ! opusenc \
+             ! appsink name=end sync=false"
+        );
+        let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
+        let end = pipeline.by_name("end").unwrap().downcast::<gst_app::AppSink>().unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let frames = std::iter::from_fn(|| end.pull_sample().ok()).collect();
+        pipeline.set_state(gst::State::Null).unwrap();
+        frames
+    }
+
+    fn becomes_sound(sound: &Shared) -> bool {
+        (0..LOOKS).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            lock(sound).take().iter().any(|byte| *byte != 0)
+        })
+    }
+
+    #[test]
+    fn only_the_controller_is_heard_and_noise_on_the_wire_does_not_end_it() {
+        gst::init().unwrap();
+        let sound = Shared::default();
+        let (pipeline, decoder) = decoder(sound.clone()).unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let ear = Ear { controller: Arc::default(), spoken: Arc::default(), decoder };
+        let frames = frames(20);
+        for frame in &frames {
+            ear.hear("anna", frame);
+        }
+        assert!(!ear.spoken.load(Relaxed), "nobody is in control");
+        *lock(&ear.controller) = Some("anna".into());
+        let noise = gst::Buffer::from_slice([0xff_u8; 7]);
+        let noise = gst::Sample::builder().buffer(&noise).caps(&frames[0].caps_owned().unwrap()).build();
+        for _ in 0..20 {
+            ear.hear("anna", &noise);
+        }
+        for frame in &frames {
+            ear.hear("bert", frame);
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        lock(&sound).forget();
+        for frame in &frames[..6] {
+            ear.hear("anna", frame);
+        }
+        assert!(becomes_sound(&sound));
+        pipeline.set_state(gst::State::Null).unwrap();
+    }
 }

@@ -15,7 +15,7 @@ pub struct Policy {
     /// Whether files can be exchanged.
     #[serde(default = "yes")]
     pub files: bool,
-    /// Whether the browser's microphone reaches the desktop. This version's launcher takes none, whatever stands here.
+    /// Whether the browser's microphone reaches the desktop.
     #[serde(default = "yes")]
     pub microphone: bool,
     /// Whether the session may be recorded. This version's launcher records nothing, whatever stands here.

@@ -104,6 +104,9 @@ fn bound(variables: &mut Variables, spec: &VDITemplateSpec) {
     if !spec.policy.files {
         variables.set("SELKIES_ENABLE_FILE_TRANSFERS", false);
     }
+    if !spec.policy.microphone {
+        variables.set("SELKIES_ENABLE_MICROPHONE", false);
+    }
 }
 
 fn policy(policy: EncoderPolicy) -> &'static str {
@@ -153,6 +156,9 @@ mod tests {
         let spec = "{env: [{name: SELKIES_ENABLE_FILE_TRANSFERS, value: 'true'}, {name: SELKIES_ENABLE_CLIPBOARD, value: 'true'}], policy: {clipboard: none, files: false}}";
         assert_eq!(value(spec, clipboard).as_deref(), Some("false"));
         assert_eq!(value(spec, files).as_deref(), Some("false"));
+        let spec = "{env: [{name: SELKIES_ENABLE_MICROPHONE, value: 'true'}], policy: {microphone: false}}";
+        assert_eq!(value(spec, "SELKIES_ENABLE_MICROPHONE").as_deref(), Some("false"));
+        assert_eq!(value("{}", "SELKIES_ENABLE_MICROPHONE"), None);
     }
 
     #[test]
