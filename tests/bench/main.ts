@@ -22,6 +22,7 @@ import { BUSY_CORES, machine } from "./machine.js";
 import { operator, operatorSeconds } from "./operator.js";
 import { Progress } from "./progress.js";
 import { relay, relaySeconds } from "./relay.js";
+import { resize, RESIZE_SECONDS } from "./resize.js";
 import { Stage, type Content } from "./stage.js";
 
 const SECONDS = Number(process.env["VDI_BENCH_SECONDS"] ?? 10);
@@ -129,6 +130,7 @@ const PARTS: Record<string, Part> = {
       tables.push(await input({ step, note }, chromium, SECONDS));
     },
   },
+  resize: { words: "another size", seconds: RESIZE_SECONDS, run: (chromium) => resize({ step, note }, chromium) },
   congestion: {
     words: null,
     get seconds() {
