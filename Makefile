@@ -10,7 +10,7 @@ TARGET := $(abspath $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target))
 NODE_TEST := node --import tsx --test --test-concurrency=1 --test-reporter=spec
 # Minutes that the viewers' test of `make soak` watches.
 SOAK_MINUTES ?= 10
-# Parts of `make bench` (latency congestion first-frame costs failover relay operator encoders), and cases of its latency or its
+# Parts of `make bench` (latency input resize congestion first-frame costs failover relay operator encoders), and cases of its latency or its
 # congestion part by what their names have in them, such as BENCH=latency CASES="1920x1080@60 text, typing"; all if empty.
 # VDI_BENCH_SECONDS is the window, VDI_BENCH_TRACES are files of Mahimahi traces for congestion, with commas between them.
 BENCH ?=
@@ -38,7 +38,7 @@ check: setup page ## The same checks as CI: formats, lints, licences, types, tid
 	scripts/cargo-deny.sh --log-level error check licenses bans sources
 	npm run --silent typecheck --workspaces --if-present
 	npm run --silent lint --workspaces --if-present
-	cargo test --quiet --package gst-plugin-vdi --test tidy
+	cargo test --quiet --workspace --test tidy
 
 .PHONY: bench
 bench: setup page ## Latency to the glass beside two naive senders, congestion control on played links, CPU, memory, encoders, fail-over, the operator: tables and plots in target/bench/
@@ -65,8 +65,9 @@ setup:
 page: web/dist/index.html
 web/dist/index.html: package-lock.json $(shell find web \( -name node_modules -o -name dist \) -prune -o -type f -print)
 	npm run --silent build --workspace web
+# With what the tests need, so that their dependencies are not built a second time with other features.
 build:
-	cargo build --workspace
+	cargo build --workspace --lib --bins --tests
 test-rust: build
 	cargo test --workspace
 test-web:

@@ -23,7 +23,7 @@ run_packages=(
 )
 test_packages=(
   chromium firefox-esr xdotool meson ninja-build python3 python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
-  gir1.2-gst-plugins-bad-1.0 coturn iproute2 nftables
+  gir1.2-gst-plugins-bad-1.0 coturn iproute2 nftables dbus-daemon pipewire pipewire-pulse wireplumber
   buildah containerd containernetworking-plugins mmdebstrap podman runc
 )
 

@@ -1,4 +1,4 @@
-// Shell: `make bench`: latency to the glass, what a viewer waits for, what the sender and each encoder cost, how long the
+// Shell: `make bench`: latency to the glass and from a key to its picture, what a viewer waits for, what the sender and each encoder cost, how long the
 // picture stands still when an encoder fails, beside a naive pipeline, and what the operator needs; in a release build.
 //
 // Each figure is measured while nothing else is; each ratio compares two runs of the same minutes on the same display.
@@ -16,11 +16,13 @@ import { encoders } from "./encoders.js";
 import { failover } from "./failover.js";
 import { FIRST_FRAME_SECONDS, firstFrame } from "./first-frame.js";
 import { figure, table, type Bound, type Figure } from "./figures.js";
+import { input, inputSeconds } from "./input/main.js";
 import { latency, plannedSeconds } from "./latency/main.js";
 import { BUSY_CORES, machine } from "./machine.js";
 import { operator, operatorSeconds } from "./operator.js";
 import { Progress } from "./progress.js";
 import { relay, relaySeconds } from "./relay.js";
+import { resize, RESIZE_SECONDS } from "./resize.js";
 import { Stage, type Content } from "./stage.js";
 
 const SECONDS = Number(process.env["VDI_BENCH_SECONDS"] ?? 10);
@@ -121,6 +123,14 @@ const PARTS: Record<string, Part> = {
       tables.push(told.table);
     },
   },
+  input: {
+    words: "a key to its picture",
+    seconds: inputSeconds(SECONDS),
+    run: async (chromium) => {
+      tables.push(await input({ step, note }, chromium, SECONDS));
+    },
+  },
+  resize: { words: "another size", seconds: RESIZE_SECONDS, run: (chromium) => resize({ step, note }, chromium) },
   congestion: {
     words: null,
     get seconds() {

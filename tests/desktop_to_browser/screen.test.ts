@@ -5,9 +5,10 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { after, afterEach, before, describe, test } from "node:test";
 import { Chromium, type Viewer } from "./support/browser.js";
-import { descendants } from "./support/child.js";
+import { Child, descendants } from "./support/child.js";
 import { Launcher } from "./support/launcher.js";
 import { until } from "./support/wait.js";
+import { Display } from "./support/x11.js";
 import { Xvfb } from "./support/xvfb.js";
 
 let chromium: Chromium;
@@ -62,6 +63,20 @@ async function shows(viewer: Viewer, wanted: string, colour: string): Promise<vo
     assert.ok(far.length === 0, `${far.length} places are not ${colour}: ${far[0]?.join() ?? ""}`);
     return true;
   });
+}
+
+/** What the browser has painted at these places of its window. */
+async function painted(viewer: Viewer, places: (readonly [number, number])[]): Promise<number[][]> {
+  const png = (await viewer.page.screenshot()).toString("base64");
+  return viewer.page.evaluate(
+    async ([png, places]) => {
+      const picture = await createImageBitmap(new Blob([Uint8Array.from(atob(png), (character) => character.charCodeAt(0))]));
+      const canvas = new OffscreenCanvas(picture.width, picture.height).getContext("2d");
+      canvas?.drawImage(picture, 0, 0);
+      return places.map(([x, y]) => [...(canvas?.getImageData(x, y, 1, 1).data ?? [])]);
+    },
+    [png, places] as const,
+  );
 }
 
 /** Where and how large the picture is drawn, in pixels of the screen. */
@@ -204,8 +219,8 @@ describe("a virtual display", () => {
 describe("an existing display", () => {
   let xvfb: Xvfb;
 
-  async function start(words: string[], resize: string | undefined): Promise<void> {
-    xvfb = await Xvfb.start("800x600", words);
+  async function start(words: string[], resize: string | undefined, size = "800x600"): Promise<void> {
+    xvfb = await Xvfb.start(size, words);
     env = xvfb.env;
     launcher = await Launcher.start({ desktop: [], env: { DISPLAY: xvfb.display, SELKIES_ENABLE_RESIZE: resize } });
   }
@@ -233,6 +248,46 @@ describe("an existing display", () => {
     await sized("800x450");
     await shows(viewer, "800x450", "#20a040");
     assert.deepEqual(await drawn(viewer), { left: 0, top: 0, width: 1600, height: 900 });
+  });
+
+  test("with several monitors shows one of them in a window, and the pointer is there", async () => {
+    await start([], undefined, "1600x600");
+    tell("xsetroot", "-solid", "#2040c0");
+    const terminal = Child.start("xterm", ["-geometry", "200x80+800+0", "-bw", "0", "-b", "0", "-bg", "#c02020", "-cr", "#c02020", "-e", "sleep 1000"], { env });
+    tell("xrandr", "--setmonitor", "left", "800/200x600/150+0+0", "screen");
+    tell("xrandr", "--setmonitor", "right", "800/200x600/150+800+0", "none");
+    const viewer = await open(1000, 600);
+    await viewer.becomes("controller");
+    await viewer.page.keyboard.press("Control+Shift+M");
+    await viewer.page.click("#tabSettings");
+    const monitor = viewer.page.locator("#partScreen select");
+    await until("both monitors to be a choice", 10_000, async () => {
+      assert.deepEqual(await monitor.locator("option").allTextContents(), ["All", "left (800 × 600)", "right (800 × 600)"]);
+      return true;
+    });
+    await monitor.selectOption("right");
+    await viewer.screenshot("screen-monitors");
+    await viewer.page.keyboard.press("Control+Shift+M");
+    assert.deepEqual(await drawn(viewer), { left: -700, top: 0, width: 1600, height: 600 });
+    // In the middle of the window, in the bar beside the monitor, and at the monitor's other edge.
+    await until("the right monitor and nothing else", 10_000, async () => {
+      const colours = await painted(viewer, [[500, 300], [50, 300], [897, 300]]);
+      assert.deepEqual(colours.map(([red = 0, , blue = 0]) => (red > 120 ? "red" : blue > 120 ? "blue" : "dark")), ["red", "dark", "red"]);
+      return true;
+    });
+    const display = await Display.open(env);
+    await viewer.page.mouse.move(500, 300);
+    await until("the pointer in the middle of the right monitor", 10_000, async () => {
+      const { x, y } = await display.pointer();
+      return x === 1200 && y === 300;
+    });
+    await viewer.page.mouse.move(10, 300);
+    await until("the pointer at its edge, not on the other", 10_000, async () => (await display.pointer()).x === 800);
+    display.close();
+    // One that is unplugged is no choice any more, and the whole desktop is shown.
+    tell("xrandr", "--delmonitor", "right");
+    await until("the whole desktop", 10_000, async () => (await drawn(viewer)).width === 1000);
+    await terminal.stop("SIGTERM");
   });
 
   test("whose server cannot resize is fitted, and the page says why", async () => {

@@ -195,6 +195,7 @@ const hands = new Hands({
   box: () => media.box,
   picture: () => media.size,
   desktop: () => connection.display ?? media.size,
+  part: () => view.part,
   pastes: (event) => share.pastes(event),
   sendInput: (message) => {
     share.input(message);
@@ -313,9 +314,10 @@ const people = new PeopleList(places, drawer.preferences.name, (event) => {
   connection.sendControl(event);
 });
 
-const screenChoice = new ScreenChoice(find("follow"), find("exact"), store, touch, ({ follow, scaling }) => {
+const screenChoice = new ScreenChoice(find("partScreen"), store, touch, ({ follow, scaling, part }) => {
   resizing.follow = follow;
   view.scaling = scaling;
+  view.part = part;
 });
 
 const history = new History();
@@ -409,6 +411,7 @@ function refresh(): void {
   const resizable = screenInfo?.resizable === true;
   resizing.update({ window: { width, height, scale: window.devicePixelRatio }, controls, resizable });
   screenChoice.mayFollow = !controls || resizable;
+  screenChoice.monitors = screenInfo?.monitors ?? [];
   view.show(display ?? media.size);
   cursor.show(connection.cursor, scaleOf(media.box, media.size, display ?? media.size), window.devicePixelRatio);
   people.show(connection.consumer, role);

@@ -362,7 +362,9 @@ impl Thread {
             fetch.end(x11)?;
         }
         let ours = desk.serve.own(x11, selection, content.clone(), time)?;
-        let (Some(id), Some(page)) = (id, self.audience.controller().map(str::to_owned)) else { return Ok(()) };
+        let (Some(id), Some(page)) = (id, self.audience.controller().map(str::to_owned)) else {
+            return Ok(());
+        };
         if ours {
             // What is still on its way to the page is not what is there any more, either.
             if selection == Selection::Clipboard && self.outgoing.take().is_some() {

@@ -30,10 +30,12 @@ use tokio::time::Instant;
 use vdi_protocol::input::{Input as Report, Pointing};
 use x11::{X11, X11Error};
 
-/// Reports that may wait. At a mouse's 1000 reports a second this is one second; X takes them far faster.
-const QUEUE: usize = 1024;
-/// Reports that may wait behind text that is being typed: a long stall of the network ends with a burst of this size.
-const MAX_LATER: usize = 4096;
+/// Reports that may wait for the thread: what a mouse with 1000 reports a second and a stall of eight seconds make. X takes
+/// them far faster, but a machine that is busy with something else may let the thread wait while a lost packet's burst comes.
+const QUEUE: usize = 8192;
+/// Reports that may wait behind text that is being typed, which takes its time where keycodes are lent: a long text comes
+/// at once.
+const MAX_LATER: usize = 16_384;
 /// Characters that are typed without a look at what else has come, so that the pointer never stands still for them.
 const STROKES_AT_ONCE: usize = 16;
 /// Silence after which the keys of a page go up: while it holds any it tells so four times a second, and the worst networks

@@ -227,7 +227,9 @@ fn happened(randr: &Randr, dots: &mut Dots) -> Result<bool, RandrError> {
     let mut has_changed = false;
     while let Some(event) = randr.connection.poll_for_event()? {
         match event {
-            Event::RandrScreenChangeNotify(_) | Event::RandrNotify(_) => has_changed = true,
+            Event::RandrScreenChangeNotify(_) | Event::RandrNotify(_) | Event::ConfigureNotify(_) => {
+                has_changed = true;
+            }
             Event::SelectionClear(_) => dots.replaced(randr)?,
             _ => {}
         }

@@ -9,7 +9,7 @@ use x11rb::{
     errors::{ConnectError, ConnectionError, ReplyError, ReplyOrIdError},
     protocol::{
         randr::{self, ConnectionExt as _, Crtc, Mode, Output, Rotation, SetConfig},
-        xproto::{ConnectionExt as _, Window},
+        xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask, Window},
     },
     rust_connection::RustConnection,
 };
@@ -109,6 +109,9 @@ impl Randr {
         if version.is_some() {
             let mask = randr::NotifyMask::SCREEN_CHANGE | randr::NotifyMask::OUTPUT_CHANGE;
             connection.randr_select_input(root, mask)?;
+            // Monitors that a person defines, or takes away, change neither size nor outputs: of them the root window tells.
+            let values = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
+            connection.change_window_attributes(root, &values)?;
         }
         connection.flush()?;
         Ok(Self { connection, root, number, version })

@@ -50,6 +50,15 @@ export class Desktop {
     return Number(number);
   }
 
+  /** The numbers of the first pictures after each key that it has had, once it has had so many. */
+  async answersToKeys(count: number): Promise<number[]> {
+    return until(`the client to have had ${count} keys`, ANSWER_MS, () => {
+      if (this.client.ending) throw new Hopeless(`the client has ended: ${this.client.stderr}`);
+      const answers = [...this.client.stdout.matchAll(/^key (\d+)$/gm)].map(([, number]) => Number(number));
+      return answers.length >= count ? answers : null;
+    });
+  }
+
   /** What the X server shows. */
   async picture(): Promise<Picture> {
     const display = await Display.open(this.env);

@@ -27,7 +27,7 @@ beforeEach(() => {
 
 describe("the pointer", () => {
   // A picture of 1600 × 900 in a box of 800 × 600: half size, with bars of 75 above and below.
-  const around = () => ({ clock, box: () => ({ left: 0, top: 0, width: 800, height: 600 }), picture: () => ({ width: 1600, height: 900 }), desktop: () => ({ width: 1600, height: 900 }) });
+  const around = () => ({ clock, box: () => ({ left: 0, top: 0, width: 800, height: 600 }), picture: () => ({ width: 1600, height: 900 }), desktop: () => ({ width: 1600, height: 900 }), part: () => null });
   const start = (): Pointer => {
     const pointer = new Pointer(element, around(), ({ message }) => sent.push(message));
     pointer.enabled = true;

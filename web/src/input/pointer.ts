@@ -16,6 +16,8 @@ export interface PointerSurroundings {
   picture(): Size;
   /** The desktop's size, in whose pixels places are told. */
   desktop(): Size;
+  /** What is shown of it; `null`: all. */
+  part(): Rect | null;
 }
 
 /** The eraser of a pen, which draws as its tip does: which of them it is, no X button can say. */
@@ -186,7 +188,7 @@ export class Pointer {
   }
 
   #placeOf(place: Place): ReturnType<typeof toDesktop> {
-    return toDesktop(place, this.#around.box(), this.#around.picture(), this.#around.desktop());
+    return toDesktop(place, this.#around.box(), this.#around.picture(), this.#around.desktop(), this.#around.part());
   }
 
   /** The points that a browser has gathered to one event: a line that is drawn goes through them. */

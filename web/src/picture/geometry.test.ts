@@ -19,6 +19,12 @@ it("the corners of the drawn picture are its first and last pixels", () => {
   expect(toDesktop({ x: 500, y: 500 }, box, wide, wide)).toEqual({ x: 960, y: 540, inside: true });
 });
 
+it("where one of several monitors is shown, the others are beside the picture", () => {
+  const right = { left: 960, top: 0, width: 960, height: 1080 };
+  expect(toDesktop({ x: 600, y: 500 }, box, wide, wide, right)).toEqual({ x: 1152, y: 540, inside: true });
+  expect(toDesktop({ x: 499, y: 500 }, box, wide, wide, right)).toEqual({ x: 960, y: 540, inside: false });
+});
+
 it("at scale one each pixel of the page is the same pixel of the picture", () => {
   const same = { left: 8, top: 16, width: 640, height: 480 };
   for (const x of [0, 1, 319, 639]) {

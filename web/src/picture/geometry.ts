@@ -25,16 +25,17 @@ export function contain(box: Rect, picture: Size): Rect {
 
 /**
  * The pixel of the desktop under a place on the page; the nearest one if the place is on a bar (`inside` tells). The
- * picture, drawn in `box`, shows the whole desktop, and may be smaller than it. `null` while there is no picture, or no
- * room for it.
+ * picture, drawn in `box`, has the whole desktop, of which only `part` is shown unless that is `null`, and may be smaller
+ * than it. `null` while there is no picture, or no room for it.
  */
-export function toDesktop(place: Place, box: Rect, picture: Size, desktop: Size): (Place & { readonly inside: boolean }) | null {
+export function toDesktop(place: Place, box: Rect, picture: Size, desktop: Size, part: Rect | null = null): (Place & { readonly inside: boolean }) | null {
   if ([picture, desktop, box].some(({ width, height }) => width <= 0 || height <= 0)) return null;
   const drawn = contain(box, picture);
   const x = Math.floor(((place.x - drawn.left) * desktop.width) / drawn.width);
   const y = Math.floor(((place.y - drawn.top) * desktop.height) / drawn.height);
-  const inX = Math.min(Math.max(x, 0), desktop.width - 1);
-  const inY = Math.min(Math.max(y, 0), desktop.height - 1);
+  const { left, top, width, height } = part ?? { ...desktop, left: 0, top: 0 };
+  const inX = Math.min(Math.max(x, left), left + width - 1);
+  const inY = Math.min(Math.max(y, top), top + height - 1);
   return { x: inX, y: inY, inside: x === inX && y === inY };
 }
 

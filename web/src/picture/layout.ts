@@ -14,11 +14,26 @@ export interface Room extends Size {
 /** A desktop has even sizes only; what a window has more than that is no reason to scale. */
 const ODD_PX = 2;
 
-/** Where the picture is drawn, in CSS pixels. `room` is in pixels of the screen, and so is `offset`: what is scrolled away. */
-export function place(room: Room, desktop: Size, scaling: Scaling, offset: Place): Rect {
+/** A picture on the page, in CSS pixels. */
+export interface Placed extends Rect {
+  /** What is cut off at its edges, where only a part of it is shown. */
+  readonly cut: { readonly top: number; readonly right: number; readonly bottom: number; readonly left: number } | null;
+}
+
+/**
+ * Where the picture is drawn. `room` is in pixels of the screen, and so is `offset`: what is scrolled away. Of a desktop of
+ * several monitors it may be only a `part` that is shown; the picture's other parts are cut off.
+ */
+export function place(room: Room, desktop: Size, scaling: Scaling, offset: Place, part: Rect | null = null): Placed {
   const { density } = room;
-  const px = scaling === "exact" || isNearly(room, desktop) ? exactly(room, desktop, offset) : contain({ left: 0, top: 0, ...room }, desktop);
-  return { left: px.left / density, top: px.top / density, width: px.width / density, height: px.height / density };
+  const shown = part ?? desktop;
+  const px = scaling === "exact" || isNearly(room, shown) ? exactly(room, shown, offset) : contain({ left: 0, top: 0, ...room }, shown);
+  const css = { left: px.left / density, top: px.top / density, width: px.width / density, height: px.height / density };
+  if (part === null) return { ...css, cut: null };
+  const [across, down] = [css.width / part.width, css.height / part.height];
+  const [width, height] = [desktop.width * across, desktop.height * down];
+  const [left, top] = [part.left * across, part.top * down];
+  return { left: css.left - left, top: css.top - top, width, height, cut: { top, right: width - left - css.width, bottom: height - top - css.height, left } };
 }
 
 function isNearly(room: Size, desktop: Size): boolean {
@@ -26,7 +41,8 @@ function isNearly(room: Size, desktop: Size): boolean {
   return x >= 0 && y >= 0 && (x < ODD_PX || y < ODD_PX);
 }
 
-function exactly(room: Size, desktop: Size, offset: Place): Rect {
+function exactly(room: Size, { width, height }: Size, offset: Place): Rect {
+  const desktop = { width, height };
   const most = overflow(room, desktop);
   const start = (room: number, length: number, most: number, offset: number): number =>
     most > 0 ? -Math.round(Math.min(Math.max(offset, 0), most)) : Math.floor((room - length) / 2);

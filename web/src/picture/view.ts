@@ -1,7 +1,7 @@
 // Shell: gives the picture its place on the stage, watches how much room there is, in pixels of the screen, and scrolls a
 // picture that is larger than the room when the pointer is at an edge.
 import type { Cancel, Clock } from "../clock";
-import type { Place, Size } from "./geometry";
+import type { Place, Rect, Size } from "./geometry";
 import { overflow, place, scrolled, type Room, type Scaling } from "./layout";
 
 export class View {
@@ -11,6 +11,7 @@ export class View {
   #scaling: Scaling = "fit";
   #room: Room = { width: 0, height: 0, density: 1 };
   #desktop: Size = { width: 0, height: 0 };
+  #part: Rect | null = null;
   /** What is scrolled away, in pixels of the screen. */
   #offset: Place = { x: 0, y: 0 };
   /** Where the pointer is on the stage, in CSS pixels. */
@@ -54,6 +55,17 @@ export class View {
     this.#lay();
   }
 
+  /** What is shown of the desktop: one of its monitors, or all of it. */
+  get part(): Rect | null {
+    return this.#part;
+  }
+
+  set part(part: Rect | null) {
+    this.#part = part;
+    this.#offset = { x: 0, y: 0 };
+    this.#lay();
+  }
+
   /** The picture shows a desktop of this size. */
   show(desktop: Size): void {
     if (desktop.width === this.#desktop.width && desktop.height === this.#desktop.height) return;
@@ -78,7 +90,10 @@ export class View {
   #lay(): void {
     const { style } = this.#stage;
     const shown = this.#room.width > 0 && this.#desktop.width > 0;
-    const rect = shown ? place(this.#room, this.#desktop, this.#scaling, this.#offset) : null;
+    const rect = shown ? place(this.#room, this.#desktop, this.#scaling, this.#offset, this.#part) : null;
+    const cut = rect?.cut;
+    if (cut) style.setProperty("--picture-clip", `inset(${cut.top}px ${cut.right}px ${cut.bottom}px ${cut.left}px)`);
+    else style.removeProperty("--picture-clip");
     for (const side of ["left", "top", "width", "height"] as const) {
       if (rect) style.setProperty(`--picture-${side}`, `${rect[side]}px`);
       else style.removeProperty(`--picture-${side}`);
@@ -94,7 +109,7 @@ export class View {
       const { width, height, density } = this.#room;
       if (!this.#pointer) return;
       const room = { width: width / density, height: height / density };
-      const next = scrolled(this.#offset, overflow(this.#room, this.#desktop), this.#pointer, room, density);
+      const next = scrolled(this.#offset, overflow(this.#room, this.#part ?? this.#desktop), this.#pointer, room, density);
       if (next.x === this.#offset.x && next.y === this.#offset.y) return;
       this.#offset = next;
       this.#lay();

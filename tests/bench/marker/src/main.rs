@@ -11,7 +11,11 @@
 //! | `once` | draws one frame | `at FRAMES`, when the display shows it |
 //!
 //! FRAMES is the number in the last frame's marker; the first has 1.
+//!
+//! A key that goes down is answered by `key FRAMES`, the number of the first frame drawn after it: at once while nothing
+//! else is drawn, as the next one of the rhythm otherwise.
 
+mod keys;
 mod marker;
 mod picture;
 mod schedule;
@@ -39,6 +43,16 @@ struct Options {
     seed: u64,
 }
 
+/// What the client waits for.
+enum Told {
+    /// A line of standard input.
+    Line(String),
+    /// Standard input has ended.
+    End,
+    /// A key went down.
+    Key,
+}
+
 /// CLOCK_MONOTONIC, which is also the browser's clock.
 fn now_ns() -> u64 {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| Duration::from(time).as_nanos() as u64)
@@ -48,8 +62,12 @@ fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let mut stage = Stage::set(options.content, options.seed)?;
     let mut rhythm = options.content.rhythm(options.seed);
     let (commands, told) = mpsc::channel();
+    let keys = keys::Keys::of(stage.window())?;
+    let pressed = commands.clone();
+    std::thread::spawn(move || keys.each(|| pressed.send(Told::Key).is_ok()));
     std::thread::spawn(move || {
-        stdin().lock().lines().map_while(Result::ok).try_for_each(|line| commands.send(line))
+        let lines = stdin().lock().lines().map_while(Result::ok).map(Told::Line);
+        lines.chain([Told::End]).try_for_each(|told| commands.send(told))
     });
 
     let (width, height) = stage.size();
@@ -64,23 +82,34 @@ fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
             None => told.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(due) => told.recv_timeout(Duration::from_nanos(due.saturating_sub(now_ns()))),
         };
-        match command.as_deref() {
-            Ok("go") => due = rhythm.after(now_ns(), now_ns()),
-            Ok("hold") => {
-                due = None;
-                stage.finish()?;
+        let line = match command {
+            Ok(Told::Line(line)) => line,
+            Ok(Told::Key) => {
+                let next = stage.number + 1;
+                if due.is_none() {
+                    stage.draw(|| now_ns() / 1000)?;
+                }
+                writeln!(out, "key {next}")?;
+                continue;
             }
-            Ok("once") => {
-                stage.draw(|| now_ns() / 1000)?;
-                stage.finish()?;
-            }
-            Ok(other) => return Err(format!("what is \"{other}\"? known are go, hold and once").into()),
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Ok(Told::End) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
             Err(RecvTimeoutError::Timeout) => {
                 stage.draw(|| now_ns() / 1000)?;
                 due = due.and_then(|due| rhythm.after(due, now_ns()));
                 continue;
             }
+        };
+        match line.as_str() {
+            "go" => due = rhythm.after(now_ns(), now_ns()),
+            "hold" => {
+                due = None;
+                stage.finish()?;
+            }
+            "once" => {
+                stage.draw(|| now_ns() / 1000)?;
+                stage.finish()?;
+            }
+            other => return Err(format!("what is \"{other}\"? known are go, hold and once").into()),
         }
         writeln!(out, "at {}", stage.number)?;
     }

@@ -106,6 +106,11 @@ impl Screen {
         Ok(Self { conn, window, gc, segment, memory, stored_bytes: 0, pending: 0, width, height })
     }
 
+    /// The window that covers the display.
+    pub fn window(&self) -> u32 {
+        self.window
+    }
+
     /// Adds a picture to the shared memory.
     pub fn store(&mut self, picture: &Picture) -> Result<Stored, Error> {
         let offset = self.stored_bytes;

@@ -93,6 +93,11 @@ impl Stage {
         (self.screen.width, self.screen.height)
     }
 
+    /// The window that covers the display.
+    pub fn window(&self) -> u32 {
+        self.screen.window()
+    }
+
     /// Draws the next picture with its marker, unless the server is behind. `now_us` is asked right before.
     pub fn draw(&mut self, now_us: impl Fn() -> u64) -> Result<(), Error> {
         if self.screen.pending()? > MAX_PENDING {

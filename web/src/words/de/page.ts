@@ -191,6 +191,9 @@ export const page: PageWords = {
   followWindowHint: "Der Desktop nimmt die Größe dieses Fensters an, damit alles scharf ist. Sonst wird er eingepasst.",
   pixelForPixel: "Pixel für Pixel",
   pixelForPixelHint: "Jedes Pixel des Desktops ist eines dieses Bildschirms. Was keinen Platz hat, kommt, wenn der Zeiger an den Rand geht.",
+  monitor: "Monitor",
+  monitorHint: "Von einem Desktop mit mehreren Monitoren zeigt dieses Fenster einen. Mehrere Fenster zeigen mehrere.",
+  allMonitors: "Alle",
   keepsSize: (why) => `${why} Er wird stattdessen eingepasst.`,
 
   // Keyboard, fingers and pointer.

@@ -198,6 +198,9 @@ export const page = {
   followWindowHint: "The desktop takes the size of this window, so that everything is sharp. Otherwise it is scaled to fit.",
   pixelForPixel: "Pixel for pixel",
   pixelForPixelHint: "Each pixel of the desktop is one of this screen. What has no room comes when the pointer goes to the edge.",
+  monitor: "Monitor",
+  monitorHint: "Of a desktop with several monitors this window shows one. Several windows show several.",
+  allMonitors: "All",
   keepsSize: (why: string) => `${why} It is scaled to fit instead.`,
 
   // Keyboard, fingers and pointer.

@@ -191,6 +191,9 @@ export const page: PageWords = {
   followWindowHint: "El escritorio toma el tamaño de esta ventana, para que todo se vea nítido. Si no, se ajusta a ella.",
   pixelForPixel: "Píxel a píxel",
   pixelForPixelHint: "Cada píxel del escritorio es uno de esta pantalla. Lo que no cabe aparece al llevar el puntero al borde.",
+  monitor: "Monitor",
+  monitorHint: "De un escritorio con varios monitores, esta ventana muestra uno. Varias ventanas muestran varios.",
+  allMonitors: "Todos",
   keepsSize: (why) => `${why} Se ajusta a la ventana.`,
 
   // Keyboard, fingers and pointer.

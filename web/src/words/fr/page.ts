@@ -191,6 +191,9 @@ export const page: PageWords = {
   followWindowHint: "Le bureau prend la taille de cette fenêtre, pour que tout soit net. Sinon, il est ajusté à la fenêtre.",
   pixelForPixel: "Pixel pour pixel",
   pixelForPixelHint: "Chaque pixel du bureau est un pixel de cet écran. Ce qui dépasse apparaît quand le pointeur va au bord.",
+  monitor: "Écran",
+  monitorHint: "D’un bureau à plusieurs écrans, cette fenêtre en montre un. Plusieurs fenêtres en montrent plusieurs.",
+  allMonitors: "Tous",
   keepsSize: (why) => `${why} Il est ajusté à la fenêtre.`,
 
   // Keyboard, fingers and pointer.

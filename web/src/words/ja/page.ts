@@ -190,6 +190,9 @@ export const page: PageWords = {
   followWindowHint: "デスクトップがこのウィンドウの大きさになり、すべてが鮮明に表示されます。オフの場合は拡大縮小されます。",
   pixelForPixel: "ピクセル等倍",
   pixelForPixelHint: "デスクトップの 1 ピクセルが画面の 1 ピクセルになります。収まらない部分は、ポインターを端に動かすと表示されます。",
+  monitor: "モニター",
+  monitorHint: "複数のモニターがあるデスクトップのうち、このウィンドウには 1 つを表示します。複数のウィンドウで複数を表示できます。",
+  allMonitors: "すべて",
   keepsSize: (why) => `${why} 代わりに拡大縮小して表示します。`,
 
   // Keyboard, fingers and pointer.

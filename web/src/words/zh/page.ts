@@ -190,6 +190,9 @@ export const page: PageWords = {
   followWindowHint: "桌面采用此窗口的大小，画面因此清晰；否则缩放以适应窗口。",
   pixelForPixel: "逐像素显示",
   pixelForPixelHint: "桌面的每个像素对应此屏幕的一个像素。放不下的部分在指针移到边缘时出现。",
+  monitor: "显示器",
+  monitorHint: "桌面有多个显示器时，此窗口显示其中一个。多个窗口可显示多个。",
+  allMonitors: "全部",
   keepsSize: (why) => `${why} 改为缩放以适应窗口。`,
 
   // Keyboard, fingers and pointer.
