@@ -95,6 +95,8 @@ mod tests {
     fn log_tells_limit_size_pace_and_rate() {
         let change = Change {
             reason: QualityLimitationReason::Bandwidth,
+            source_width: 1920,
+            source_height: 1080,
             width: 1280,
             height: 720,
             max_framerate: 30.0,
