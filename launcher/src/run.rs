@@ -4,6 +4,7 @@
 mod control;
 mod end;
 mod events;
+mod invitations;
 
 use crate::{
     access,
@@ -120,6 +121,8 @@ struct Parts {
     /// What the page in control may do with files.
     files_policy: vdi_protocol::files::Policy,
     server: Server,
+    /// Who may in, and who is invited.
+    guard: Arc<Mutex<auth::Guard>>,
     controller: Option<String>,
     /// The task of the TURN server's UDP listener.
     turn_listener: Option<tokio::task::AbortHandle>,
@@ -179,7 +182,14 @@ impl Parts {
         let guard = auth::Guard::new(
             credentials.map(|(credentials, password)| (credentials.user.as_str(), password.0.as_str())),
             &viewer_token.0,
-        );
+        )
+        .with_view_password(
+            config
+                .credentials
+                .as_ref()
+                .and_then(|credentials| Some(credentials.view_password.as_ref()?.0.as_str())),
+        )
+        .with_invitations(config.invitations);
         let guard = Arc::new(Mutex::new(guard));
         let connections = port::Counters::default();
         let (snapshot, watched) = watch::channel(Snapshot::default());
@@ -214,8 +224,9 @@ impl Parts {
             Some(port) => Some(http::exporter::start(config.address, port, board.clone()).await?),
             None => None,
         };
+        let name = access::session_name()?;
         let services = port::Services {
-            http: Service::new(routes, guard, certificate.clone()),
+            http: Service::new(routes, guard.clone(), certificate.clone(), &name, began),
             certificate: certificate.clone(),
             relay: relay.clone(),
             counters: connections,
@@ -229,7 +240,7 @@ impl Parts {
         play(media.clone(), failures);
         Ok(Self {
             began,
-            name: access::session_name()?,
+            name,
             session: Session::new(config.idle_after, config.display_timeout),
             pages: Pages::new(clipboard::policy(&config.sharing), config.control_policy),
             encoder: Story::default(),
@@ -252,6 +263,7 @@ impl Parts {
             files_policy: files.set_controller(None)?,
             files,
             server,
+            guard,
             controller: None,
             turn_listener,
             exporter,
@@ -307,6 +319,7 @@ impl Parts {
         self.board.tick();
         self.files.tick();
         self.pages.tick(now);
+        self.close_guests();
         self.read_limits();
         let waits = self.session.phase() == Phase::Starting && self.session.lost_since().is_none();
         if waits && now >= self.starting_since + FIRST_FRAME_TIMEOUT {
@@ -388,6 +401,7 @@ impl Parts {
             cursor: self.cursor.clone(),
             files: self.files_policy.clone(),
             settings: Some(self.settings),
+            invitations: self.invitations(),
             ending: self
                 .limits
                 .coming(self.activity(), now, Timestamp::now())
