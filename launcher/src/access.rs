@@ -3,7 +3,7 @@
 use crate::{
     config::{Credentials, Secret},
     error::Error,
-    http::auth,
+    http::{auth, invitations::TOKEN_BYTES},
     port::tls::Certificate,
 };
 use std::{
@@ -37,6 +37,13 @@ fn generate() -> Result<Secret, Error> {
     let mut random = [0; auth::PASSWORD_CHARS];
     getrandom::fill(&mut random).map_err(|err| no_random(&err))?;
     Ok(Secret(auth::password(random)))
+}
+
+/// Random bytes for an invitation.
+pub fn invitation() -> Result<[u8; TOKEN_BYTES], Error> {
+    let mut random = [0; TOKEN_BYTES];
+    getrandom::fill(&mut random).map_err(|err| no_random(&err))?;
+    Ok(random)
 }
 
 /// A name that tells this session from every other.

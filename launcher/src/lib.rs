@@ -8,8 +8,8 @@
 //!                  session (one state machine) ─▶ http: page, /ws, /status, /metrics, /healthz, /readyz
 //! ```
 //!
-//! [`run`] owns all of it: it is the only place where parts meet. `session`, `limits`, `roles`, `encoder`,
-//! `desktop::restart`, `input::keyboard`, `input::pointer`, `microphone::pace` and `http::limiter` decide and are pure; the rest does I/O or is configuration.
+//! [`run`] owns all of it: it is the only place where parts meet. `session`, `limits`, `roles`, `pass`, `encoder`,
+//! `desktop::restart`, `input::keyboard`, `input::pointer`, `microphone::pace`, `http::limiter` and `http::invitations` decide and are pure; the rest does I/O or is configuration.
 
 mod access;
 pub mod audio;
@@ -34,6 +34,7 @@ pub mod microphone;
 pub mod options;
 pub mod options_table;
 pub mod pages;
+pub mod pass;
 pub mod people;
 pub mod port;
 pub mod roles;

@@ -75,6 +75,9 @@ pub struct ServerOptions {
     /// Password of HTTP Basic authentication; generated and printed once if not given. Prefer the variable: flags are visible to every user of the machine.
     #[arg(long, env = "SELKIES_BASIC_AUTH_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
     pub basic_auth_password: Option<String>,
+    /// Second password, with whatever user: whoever comes with it only watches, and can never have control; none if not given. Prefer the variable here too.
+    #[arg(long, env = "SELKIES_BASIC_AUTH_VIEW_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    pub basic_auth_view_password: Option<String>,
     /// Whether TLS is all that is spoken to pages: those that come without are sent to https, probes are answered. TLS is always spoken beside HTTP, on the same port.
     #[arg(long, env = "SELKIES_ENABLE_HTTPS", default_value = "false", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub enable_https: String,
@@ -87,6 +90,9 @@ pub struct ServerOptions {
     /// Token with which standard players may watch at /whep (WHEP); generated and printed once if not given.
     #[arg(long, env = "SELKIES_VIEWER_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub viewer_token: Option<String>,
+    /// Whether the page in control may invite others by links that expire, to watch or to take control, without a password.
+    #[arg(long, env = "SELKIES_INVITATIONS", default_value = "true", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub invitations: String,
     /// How a page gets control from another person's: `take` gives it to whoever wants it, so that a page left open elsewhere locks nobody out; `ask` asks whoever has it, and silence is no consent.
     #[arg(long, env = "SELKIES_CONTROL_POLICY", default_value = "take", value_name = "POLICY")]
     pub control_policy: String,
@@ -325,8 +331,9 @@ impl AcceptedOptions {
 }
 
 /// Environment variables that hold secrets; the desktop's processes do not get them.
-pub const SECRET_VARIABLES: [&str; 5] = [
+pub const SECRET_VARIABLES: [&str; 6] = [
     "SELKIES_BASIC_AUTH_PASSWORD",
+    "SELKIES_BASIC_AUTH_VIEW_PASSWORD",
     "SELKIES_TURN_PASSWORD",
     "SELKIES_TURN_SHARED_SECRET",
     "SELKIES_TURN_REST_URI",

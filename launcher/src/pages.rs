@@ -2,6 +2,7 @@
 
 use crate::{
     limits::Coming,
+    pass::Pass,
     people::{ControlPolicy, People},
     roles::{Ousted, Roles},
 };
@@ -11,6 +12,7 @@ use vdi_protocol::{
     control::{Cursor, NoticeLevel, Quality, Role, ToPage},
     environment::{SOUND_PREFIX, WHEP_PREFIX},
     files,
+    invitations::{Invitation, Invitations},
     limits::MAX_BAD_MESSAGES,
     people,
     phase::Phase,
@@ -41,6 +43,8 @@ pub struct News {
     pub cursor: Option<Cursor>,
     /// What is set, and between which bounds.
     pub settings: Option<Settings>,
+    /// The invitations that hold; none where nobody may be invited.
+    pub invitations: Option<Vec<Invitation>>,
     /// The limit that will end the session, and how long from now that is.
     pub ending: Option<(Coming, Duration)>,
 }
@@ -65,6 +69,10 @@ impl Page {
         // For how long a limit holds the page counts by itself.
         let timeless = match message.clone() {
             ToPage::Quality(quality) => ToPage::Quality(Quality { seconds: 0.0, ..quality }),
+            ToPage::Invitations(mut told) => {
+                told.invitations.iter_mut().for_each(|one| one.seconds = 0.0);
+                ToPage::Invitations(told)
+            }
             message => message,
         };
         let kind = std::mem::discriminant(message);
@@ -124,8 +132,9 @@ impl Pages {
         page.told.clear();
         page.ending = None;
         // A standard player has no way to say anything, and its token lets nobody do more than watch; what only takes the
-        // sound belongs to a page of its own.
-        if [WHEP_PREFIX, SOUND_PREFIX].iter().any(|prefix| id.starts_with(prefix)) {
+        // sound belongs to a page of its own. Nor does who may only watch count among those who may have control.
+        let silent = [WHEP_PREFIX, SOUND_PREFIX].iter().any(|prefix| id.starts_with(prefix));
+        if silent || !Pass::of(id).may_control() {
             return;
         }
         let ousted = self.roles.connected(id, page.client.as_deref());
@@ -141,6 +150,10 @@ impl Pages {
 
     /// A page wants control: it gets it, or whoever has it is asked.
     pub fn take_control(&mut self, id: &str, now: Duration) {
+        if !Pass::of(id).may_control() {
+            self.refuse(id);
+            return;
+        }
         let client = |id: &str| self.pages.get(id).and_then(|page| page.client.as_ref());
         // Nobody asks himself, and nobody is asked where nobody is.
         let others = self
@@ -158,7 +171,7 @@ impl Pages {
 
     /// Whoever is in control gives it to another page.
     pub fn give_control(&mut self, by: &str, to: &str) {
-        if self.roles.controller() == Some(by) && by != to {
+        if self.roles.controller() == Some(by) && by != to && Pass::of(to).may_control() {
             self.give(to);
         }
     }
@@ -203,6 +216,7 @@ impl Pages {
                     consumer: id.clone(),
                     name: self.people.name(id).to_owned(),
                     role: self.roles.role(id),
+                    view_only: !Pass::of(id).may_control(),
                 })
                 .collect(),
             asks: self.policy == ControlPolicy::Ask,
@@ -222,6 +236,11 @@ impl Pages {
         if let Some(page) = self.pages.get_mut(&page) {
             page.notice(ToPage::ControlTaken { same_user });
         }
+    }
+
+    /// Whether a page may let others in.
+    pub fn may_invite(&self, id: &str) -> bool {
+        self.roles.controller() == Some(id) && Pass::of(id).may_invite()
     }
 
     /// A page has sent something that cannot be read. Returns whether that was once too often.
@@ -327,7 +346,17 @@ impl Pages {
             messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
             let people = Some(people.clone());
             let shared = [Some(session), people, Some(clipboard), Some(files)];
-            let state = [display, screen, quality, cursor, settings];
+            let invitations = news
+                .invitations
+                .clone()
+                .filter(|_| self.roles.role(id) == Role::Controller && Pass::of(id).may_invite());
+            let knew = page.told.iter().any(|told| matches!(told, ToPage::Invitations(_)));
+            let invitations = match invitations {
+                Some(invitations) => Some(Invitations { allowed: true, invitations }),
+                None => knew.then(Invitations::default),
+            };
+            let invitations = invitations.map(ToPage::Invitations);
+            let state = [display, screen, quality, cursor, settings, invitations];
             for message in shared.into_iter().chain(state).flatten() {
                 if page.is_news(&message) {
                     messages.push((id.clone(), message));

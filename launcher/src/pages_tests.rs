@@ -270,3 +270,78 @@ fn page_removed_before_it_connected_gets_no_role() {
     pages.connected("a");
     assert_eq!((pages.controller(), pages.count()), (None, (0, 0)));
 }
+
+const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A page in control, and guests who have come with these passes.
+fn with_guests(guests: &[&str]) -> Pages {
+    let mut pages = Pages::default();
+    for id in std::iter::once(&"a").chain(guests) {
+        pages.client(id, format!("browser of {id}"));
+        pages.added(id);
+        pages.connected(id);
+    }
+    pages
+}
+
+#[test]
+fn who_may_only_watch_gets_control_in_no_way_and_is_told_so() {
+    let guests = ["b@view", "c@viewer3", "d@nonsense"];
+    let mut pages = with_guests(&guests);
+    pages.tell(&News::default());
+    for id in guests {
+        pages.take_control(id, s(1));
+        let told = pages.tell(&News::default());
+        assert_eq!(told, [(id.into(), ToPage::ControlRefused)]);
+        pages.give_control("a", id);
+        assert_eq!(pages.controller(), Some("a"));
+    }
+    // Nor does one of them inherit it.
+    pages.removed("a", s(2));
+    pages.tick(s(2) + crate::roles::GRACE);
+    assert_eq!(pages.controller(), None);
+    pages.client("e", "another browser".into());
+    pages.added("e");
+    pages.connected("e");
+    assert!(pages.tell(&News::default()).iter().all(|(id, message)| match message {
+        ToPage::Session { role, .. } => (id == "e") == (*role == Role::Controller),
+        ToPage::People(told) => told.people.iter().all(|one| one.view_only == (one.consumer != "e")),
+        _ => true,
+    }));
+}
+
+#[test]
+fn nobody_is_asked_for_control_by_who_may_only_watch() {
+    let mut pages = Pages::new(Policy::default(), ControlPolicy::Ask);
+    for id in ["a", "b@view"] {
+        pages.client(id, format!("browser of {id}"));
+        pages.added(id);
+        pages.connected(id);
+    }
+    pages.take_control("b@view", s(1));
+    assert_eq!(pages.present().asking, None);
+}
+
+#[test]
+fn page_in_control_is_told_of_invitations_until_somebody_who_was_invited_has_it() {
+    let mut pages = with_guests(&["b@controller1"]);
+    let told = |pages: &mut Pages, seconds: &[f64]| -> Vec<(String, bool, usize)> {
+        let one = |seconds| Invitation { id: 1, role: Role::Controller, seconds };
+        let news = News { invitations: Some(seconds.iter().copied().map(one).collect()), ..News::default() };
+        let told = pages.tell(&news).into_iter();
+        told.filter_map(|(id, message)| match message {
+            ToPage::Invitations(told) => Some((id, told.allowed, told.invitations.len())),
+            _ => None,
+        })
+        .collect()
+    };
+    assert_eq!(told(&mut pages, &[9.0]), [("a".into(), true, 1)]);
+    assert!(told(&mut pages, &[8.0]).is_empty(), "time passes for the page as well");
+    assert_eq!(told(&mut pages, &[]), [("a".into(), true, 0)]);
+    pages.take_control("b@controller1", s(1));
+    assert_eq!(pages.controller(), Some("b@controller1"));
+    assert!(!pages.may_invite("b@controller1") && !pages.may_invite("a"));
+    assert_eq!(told(&mut pages, &[]), [("a".into(), false, 0)]);
+}

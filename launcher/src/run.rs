@@ -4,6 +4,7 @@
 mod control;
 mod end;
 mod events;
+mod invitations;
 
 use crate::{
     access,
@@ -123,6 +124,8 @@ struct Parts {
     /// What the page in control may do with files.
     files_policy: vdi_protocol::files::Policy,
     server: Server,
+    /// Who may in, and who is invited.
+    guard: Arc<Mutex<auth::Guard>>,
     controller: Option<String>,
     /// The task of the TURN server's UDP listener.
     turn_listener: Option<tokio::task::AbortHandle>,
@@ -183,7 +186,14 @@ impl Parts {
         let guard = auth::Guard::new(
             credentials.map(|(credentials, password)| (credentials.user.as_str(), password.0.as_str())),
             &viewer_token.0,
-        );
+        )
+        .with_view_password(
+            config
+                .credentials
+                .as_ref()
+                .and_then(|credentials| Some(credentials.view_password.as_ref()?.0.as_str())),
+        )
+        .with_invitations(config.invitations);
         let guard = Arc::new(Mutex::new(guard));
         let connections = port::Counters::default();
         let (snapshot, watched) = watch::channel(Snapshot::default());
@@ -219,8 +229,9 @@ impl Parts {
             Some(port) => Some(http::exporter::start(config.address, port, board.clone()).await?),
             None => None,
         };
+        let name = access::session_name()?;
         let services = port::Services {
-            http: Service::new(routes, guard, certificate.clone()),
+            http: Service::new(routes, guard.clone(), certificate.clone(), &name, began),
             certificate: certificate.clone(),
             relay: relay.clone(),
             counters: connections,
@@ -234,7 +245,7 @@ impl Parts {
         play(media.clone(), failures);
         Ok(Self {
             began,
-            name: access::session_name()?,
+            name,
             session: Session::new(config.idle_after, config.display_timeout),
             pages: Pages::new(clipboard::policy(&config.sharing), config.control_policy),
             encoder: Story::default(),
@@ -258,6 +269,7 @@ impl Parts {
             files_policy: files.set_controller(None)?,
             files,
             server,
+            guard,
             controller: None,
             turn_listener,
             exporter,
@@ -314,6 +326,7 @@ impl Parts {
         self.files.tick();
         self.pages.tick(now);
         self.tell_of_the_microphone();
+        self.close_guests();
         self.read_limits();
         let waits = self.session.phase() == Phase::Starting && self.session.lost_since().is_none();
         if waits && now >= self.starting_since + FIRST_FRAME_TIMEOUT {
@@ -406,6 +419,7 @@ impl Parts {
             cursor: self.cursor.clone(),
             files: self.files_policy.clone(),
             settings: Some(self.settings),
+            invitations: self.invitations(),
             ending: self
                 .limits
                 .coming(self.activity(), now, Timestamp::now())

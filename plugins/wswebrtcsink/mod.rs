@@ -89,6 +89,23 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     gst::Element::register(Some(plugin), "wswebrtcsink", gst::Rank::NONE, WsWebRtcSink::static_type())
 }
 
+/// What a server in front has found out about whoever asks. Put into the extensions of a request, it stands at the end of the
+/// names of all consumers that come with it, where no page can change it.
+#[derive(Debug, Clone)]
+pub struct Mark(std::sync::Arc<str>);
+
+impl Mark {
+    /// A mark of these characters.
+    pub fn new(mark: impl Into<std::sync::Arc<str>>) -> Self {
+        Self(mark.into())
+    }
+
+    /// The name with the mark, if there is one.
+    pub fn on(mark: Option<&Self>, name: &str) -> String {
+        format!("{name}{}", mark.map_or("", |mark| &mark.0))
+    }
+}
+
 /// Whether a WebSocket may be opened by whoever sends these headers: a program, or the page of this server (RFC 6455, 10.2).
 /// For servers with sockets of their own beside [`routes`].
 pub fn may_open_socket(origin: Option<&str>, host: Option<&str>, forwarded_host: Option<&str>) -> bool {

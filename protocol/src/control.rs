@@ -1,7 +1,7 @@
 //! The wire: the reliable channel `control` between page and server: pings, statistics, state.
 
 use crate::{
-    clipboard, files,
+    clipboard, files, invitations,
     latency::{FrameReports, Latency},
     people::People,
     phase::Phase,
@@ -45,6 +45,18 @@ pub enum FromPage {
     },
     /// Whoever is in control keeps it, though asked.
     KeepControl,
+    /// Whoever is in control would have a link by which others come. The answer is `invited` or `notInvited`.
+    Invite {
+        /// What they may become.
+        role: Role,
+        /// For how long it holds, at most [`crate::limits::MAX_INVITATION_SECONDS`].
+        seconds: u32,
+    },
+    /// Whoever is in control takes an invitation back, and whoever has come with it has to go.
+    Revoke {
+        /// Its number.
+        id: u32,
+    },
 }
 
 /// The browser's view of the stream over the last second.
@@ -155,6 +167,20 @@ pub enum ToPage {
     People(People),
     /// This page has asked for control, and does not get it.
     ControlRefused,
+    /// Which invitations hold, to a page that may invite; when it may, at every change, and when it may no more.
+    Invitations(invitations::Invitations),
+    /// The invitation that the page has asked for. Its token is told this once.
+    Invited {
+        /// Its number.
+        id: u32,
+        /// What the link has in its query [`invitations::QUERY`].
+        token: String,
+    },
+    /// There is no invitation.
+    NotInvited {
+        /// Why.
+        reason: invitations::Refusal,
+    },
     /// What the screen is, and whether its size follows the controller's window; on connect and at every change.
     Screen(Screen),
     /// What is set, and between which bounds; on connect, at every change, and to a page whose wish was not granted.

@@ -37,6 +37,7 @@ pub mod environment;
 pub mod files;
 pub mod gamepad;
 pub mod input;
+pub mod invitations;
 pub mod latency;
 pub mod limits;
 pub mod parse;

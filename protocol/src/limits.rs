@@ -33,6 +33,12 @@ pub const MAX_CLIENT_BYTES: usize = 64;
 /// Characters of what somebody wants to be called: first and last name, with room.
 pub const MAX_NAME_CHARS: usize = 40;
 
+/// Invitations that hold at once: more than that are a list that nobody oversees.
+pub const MAX_INVITATIONS: usize = 16;
+
+/// For how long an invitation holds at most: who is to come for longer gets a password.
+pub const MAX_INVITATION_SECONDS: u32 = 24 * 3600;
+
 /// Gamepads of one page: as many as consoles and Chromium have.
 pub const MAX_GAMEPADS: usize = 4;
 

@@ -14,6 +14,9 @@ pub struct Person {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// Whether it may never have control, by the password or the invitation that it came with.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub view_only: bool,
 }
 
 /// Everybody who is here.

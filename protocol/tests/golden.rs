@@ -8,6 +8,8 @@
 mod broker;
 #[path = "golden/doctor.rs"]
 mod doctor;
+#[path = "golden/people.rs"]
+mod people;
 #[path = "golden/share.rs"]
 mod share;
 
@@ -20,8 +22,9 @@ use vdi_protocol::{
     files,
     gamepad::Gamepad,
     input::{Input, Pointing, Way},
+    invitations::{Invitation, Invitations, Refusal},
     latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
-    people::{People, Person},
+    people::People,
     phase::Phase,
     reason::FailureReason,
     screen::{Monitor, Screen, Viewport},
@@ -227,6 +230,8 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             FromPage::Name { name: "Anna".into() },
             FromPage::GiveControl { consumer: "c2".into() },
             FromPage::KeepControl,
+            FromPage::Invite { role: Role::Viewer, seconds: 900 },
+            FromPage::Revoke { id: 3 },
             FromPage::Viewport(Viewport { width: 2560, height: 1440, scale: 1.5 }),
             FromPage::Settings(Wish { bitrate_bps: Some(4_000_000), ..Wish::default() }),
             FromPage::Settings(Wish {
@@ -319,16 +324,18 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 png: "iVBORw0KGgo=".into(),
             }),
             ToPage::Cursor(Cursor::default()),
-            ToPage::People(People {
-                people: vec![
-                    Person { consumer: "c1".into(), name: "Anna".into(), role: Role::Controller },
-                    Person { consumer: "c2".into(), name: String::new(), role: Role::Viewer },
-                ],
-                asks: true,
-                asking: Some("c2".into()),
-            }),
+            ToPage::People(people::people()),
             ToPage::People(People::default()),
             ToPage::ControlRefused,
+            ToPage::Invitations(Invitations {
+                allowed: true,
+                invitations: vec![Invitation { id: 3, role: Role::Controller, seconds: 3599.5 }],
+            }),
+            ToPage::Invitations(Invitations::default()),
+            ToPage::Invited { id: 3, token: "p7xRk0c2m9Zb1yQvN4tWf8sLh3uJd6gE5aXoI2eTnKw".into() },
+            ToPage::NotInvited { reason: Refusal::NotAllowed },
+            ToPage::NotInvited { reason: Refusal::TooMany },
+            ToPage::NotInvited { reason: Refusal::BadDuration },
             ToPage::Files(files::Policy {
                 token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
                 read: true,

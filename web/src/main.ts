@@ -160,7 +160,10 @@ const connection = new Connection(
         drawer.told(event);
         break;
       case "people":
-        people.told(event);
+      case "invitations":
+      case "invited":
+      case "notInvited":
+        people.hear(event);
         break;
       case "controlRefused":
         notices.add("info", words.controlRefused);
@@ -309,7 +312,7 @@ const drawer = new Drawer(find("partSettings"), store, (event) => {
 });
 
 const places = { root: find("partPeople"), asked: find("asked"), takeControl: find<HTMLButtonElement>("takeControl") };
-const people = new PeopleList(places, drawer.preferences.name, (event) => {
+const people = new PeopleList(places, drawer.preferences.name, clock, (event) => {
   if (event.type === "name") drawer.prefer({ name: event.name });
   connection.sendControl(event);
 });

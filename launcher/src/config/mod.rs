@@ -65,6 +65,8 @@ pub struct Credentials {
     pub user: String,
     /// The password; generated at the start if none.
     pub password: Option<Secret>,
+    /// The password of those who only watch, if there is one.
+    pub view_password: Option<Secret>,
 }
 
 /// What is streamed.
@@ -97,6 +99,8 @@ pub struct Config {
     pub credentials: Option<Credentials>,
     /// With which standard players may watch; generated at the start if none.
     pub viewer_token: Option<Secret>,
+    /// Whether people may be invited.
+    pub invitations: bool,
     /// Most pages at once.
     pub max_consumers: u32,
     /// Folder of another page.
@@ -162,6 +166,7 @@ impl Config {
             tls: tls::tls(&mut checks, &options),
             credentials: credentials(&mut checks, &options),
             viewer_token: options.server.viewer_token.clone().filter(|token| !token.is_empty()).map(Secret),
+            invitations: checks.boolean("invitations", &options.server.invitations),
             control_policy: checks.one_of(
                 "control-policy",
                 &options.server.control_policy,
@@ -243,18 +248,32 @@ fn metrics_port(checks: &mut Checks, options: &Options) -> Option<u16> {
     enabled.then_some(port)
 }
 
+/// Stands for a password in messages.
+const SECRET: &str = "(as given)";
+
 fn credentials(checks: &mut Checks, options: &Options) -> Option<Credentials> {
     let server = &options.server;
+    let given =
+        |password: &Option<String>| password.clone().filter(|password| !password.is_empty()).map(Secret);
+    let view_password = given(&server.basic_auth_view_password);
     if !checks.boolean("enable-basic-auth", &server.enable_basic_auth) {
+        if view_password.is_some() {
+            let accepted = "none while --enable-basic-auth is false, since everybody may have control then";
+            checks.refuse("basic-auth-view-password", SECRET, accepted);
+        }
         return None;
     }
-    let given = server.basic_auth_user.as_ref().or(options.system_user.as_ref());
-    let user = given.cloned().unwrap_or_else(|| "user".into());
+    let named = server.basic_auth_user.as_ref().or(options.system_user.as_ref());
+    let user = named.cloned().unwrap_or_else(|| "user".into());
     if user.contains(':') {
         checks.refuse("basic-auth-user", &user, "a name without a colon (RFC 7617)");
     }
-    let password = server.basic_auth_password.clone().filter(|password| !password.is_empty()).map(Secret);
-    Some(Credentials { user, password })
+    let password = given(&server.basic_auth_password);
+    if view_password.is_some() && password == view_password {
+        let accepted = "another one than --basic-auth-password: the same could not tell who only watches";
+        checks.refuse("basic-auth-view-password", SECRET, accepted);
+    }
+    Some(Credentials { user, password, view_password })
 }
 
 fn desktop(checks: &mut Checks, options: &Options) -> Desktop {
@@ -334,6 +353,19 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn password_for_watching_is_another_one_and_means_nothing_where_none_is_asked_for() {
+        let resolve = |words: &[&str]| resolve(words).map(|config| config.credentials.unwrap().view_password);
+        let view = "--basic-auth-view-password=look";
+        assert_eq!(resolve(&[view]).unwrap(), Some(Secret("look".into())));
+        assert_eq!(resolve(&["--basic-auth-view-password="]).unwrap(), None);
+        let same = resolve(&["--basic-auth-password=look", view]).unwrap_err();
+        assert!(same.message.contains("another one than --basic-auth-password"), "{same}");
+        let without = resolve(&["--enable-basic-auth=false", view]).unwrap_err();
+        assert!(without.message.contains("while --enable-basic-auth is false"), "{without}");
+        assert!(!format!("{same}{without}").contains("\"look"), "nor is it told");
+    }
+
+    #[test]
     fn virtual_display_follows_the_window_and_an_existing_one_only_when_told_to() {
         let resize = |words: &[&str]| resolve(words).unwrap().resize;
         assert!(resize(&["--", "xterm"]));
@@ -349,7 +381,10 @@ pub(crate) mod tests {
         let config = resolve(&["--basic-auth-user=me", "--", "xterm"]).unwrap();
         assert_eq!((config.port, config.video.framerate, config.video.bitrate_kbps), (8080, 60, 8000));
         assert_eq!(config.video.encoder, "auto");
-        assert_eq!(config.credentials, Some(Credentials { user: "me".into(), password: None }));
+        assert_eq!(
+            config.credentials,
+            Some(Credentials { user: "me".into(), password: None, view_password: None })
+        );
         assert_eq!(
             config.desktop,
             Desktop::Virtual {

@@ -2,11 +2,13 @@
 //! page and signalling the sink's own.
 //!
 //! `/healthz`, `/readyz` and `/health` are open to probes; everything else, `/status` and `/metrics` included, asks for the
-//! password if there is one.
+//! password if there is one, or for an invitation; guests read neither of the two.
 
 pub mod auth;
 pub mod exporter;
 pub mod histograms;
+pub mod invitations;
+mod invited;
 pub mod limiter;
 pub mod metrics;
 pub mod service;

@@ -1,14 +1,20 @@
 //! Shell: one request on its way to the routes: whether it has to come again through TLS, whether the guard lets it pass, and
 //! what every response says beside its route's own words.
 
-use super::auth::{Guard, OPEN_PATHS, Verdict, is_whep};
-use crate::port::tls::Certificate;
+use super::{
+    auth::{Asked, Guard, OPEN_PATHS, Verdict, is_whep},
+    invitations::Found,
+    invited,
+};
+use crate::{pass::Pass, port::tls::Certificate};
+use gstvdi::wswebrtcsink::Mark;
 use hyper_util::service::TowerToHyperService;
 use std::{
     convert::Infallible,
     fmt,
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 use tokio::time::Instant;
 use warp::{
@@ -46,6 +52,8 @@ pub struct Service {
     routes: BoxedFilter<(Response,)>,
     guard: Arc<Mutex<Guard>>,
     certificate: Certificate,
+    /// The cookie of invitations: another one in each session, since cookies are shared by all ports of a host.
+    cookie: Arc<str>,
     epoch: Instant,
 }
 
@@ -65,14 +73,21 @@ pub struct Way {
 }
 
 impl Service {
-    /// Watches over these routes.
-    pub fn new<F, R>(routes: F, guard: Arc<Mutex<Guard>>, certificate: Certificate) -> Self
+    /// Watches over these routes of the session of this name, whose time began at `epoch`.
+    pub fn new<F, R>(
+        routes: F,
+        guard: Arc<Mutex<Guard>>,
+        certificate: Certificate,
+        name: &str,
+        epoch: Instant,
+    ) -> Self
     where
         F: Filter<Extract = (R,), Error = Rejection> + Clone + Send + Sync + 'static,
         R: Reply + 'static,
     {
         let routes = routes.map(|reply: R| reply.into_response()).boxed();
-        Self { routes, guard, certificate, epoch: Instant::now() }
+        let cookie = format!("vdi-invitation-{name}").into();
+        Self { routes, guard, certificate, cookie, epoch }
     }
 
     /// Answers. `let_in` is asked once the guard lets a request pass that is no probe; false says that there is no room.
@@ -89,15 +104,21 @@ impl Service {
         prepare(&mut request, way.tls);
         let mut response = if self.certificate.only() && !way.tls && !probe {
             to_https(&request)
+        } else if let Some(response) = self.invite(&request, way.from) {
+            response
         } else {
-            let verdict = if preflight { Verdict::Pass } else { self.judge(&request, way.from) };
+            let verdict = if preflight { Verdict::Pass(Pass::Full) } else { self.judge(&request, way.from) };
             match verdict {
-                Verdict::Pass if probe || let_in() => {
+                Verdict::Pass(pass) if probe || let_in() => {
+                    // Consumers that come with this request bear it in their names.
+                    if let Some(mark) = pass.mark() {
+                        request.extensions_mut().insert(Mark::new(mark));
+                    }
                     let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
                     hyper::service::Service::call(&routes, request).await?
                 }
-                Verdict::Pass => full(),
-                refused => refusal(refused),
+                Verdict::Pass(_) => full(),
+                refused => self.refuse(refused),
             }
         };
         let headers = response.headers_mut();
@@ -120,9 +141,11 @@ impl Service {
         let authorization = request.headers().get(header::AUTHORIZATION);
         // A header that is no text is a wrong password, and not none.
         let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
+        let invitation = invited::kept(request.headers(), &self.cookie);
+        let asked = Asked { path: request.uri().path(), authorization, invitation, from };
         let mut guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
         let before = guard.failures();
-        let verdict = guard.judge(request.uri().path(), authorization, from, self.epoch.elapsed());
+        let verdict = guard.judge(asked, self.epoch.elapsed());
         // The limit on attempts is also the limit on these lines.
         match verdict {
             _ if guard.failures() == before => {}
@@ -132,6 +155,53 @@ impl Service {
             _ => tracing::warn!(%from, "a wrong password"),
         }
         verdict
+    }
+
+    /// Lets somebody in who follows a link, or says why not; none if this is no such link.
+    fn invite(&self, request: &Request<Incoming>, from: IpAddr) -> Option<Response> {
+        let token = invited::token(request)?;
+        let mut guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = guard.redeem(token, from, self.epoch.elapsed())?;
+        drop(guard);
+        Some(match found {
+            Ok(Found::Holds { left, .. }) => {
+                let scheme = request.headers().get(FORWARDED_PROTO).and_then(|scheme| scheme.to_str().ok());
+                let secure = scheme.is_some_and(|scheme| scheme.starts_with("https"));
+                invited::welcome(&self.cookie, token, left, secure)
+            }
+            Ok(Found::Ended(how)) => invited::ended(how),
+            Ok(Found::Unknown) => {
+                tracing::warn!(%from, "a link with a wrong invitation");
+                invited::unknown()
+            }
+            Err(wait) => too_many(wait),
+        })
+    }
+
+    fn refuse(&self, verdict: Verdict) -> Response {
+        match verdict {
+            Verdict::Wait(wait) => too_many(wait),
+            Verdict::Forbid => {
+                let words =
+                    "This is not for guests: those who were invited, or have the password for watching.\n";
+                warp::reply::with_status(words, StatusCode::FORBIDDEN).into_response()
+            }
+            Verdict::Ended(how) => {
+                let asks = self.guard.lock().unwrap_or_else(PoisonError::into_inner).asks();
+                // Where a password would let them in, the browser asks for it. Where none does, the browser keeps what it
+                // has, or the next request would have everything.
+                let mut response = invited::ended(how);
+                if asks {
+                    response = challenge(response);
+                    invited::forget(&self.cookie, &mut response);
+                }
+                response
+            }
+            Verdict::Ask | Verdict::Pass(_) => {
+                let words = "User and password are needed: those that the session was started with, or printed when it started.\n";
+                challenge(words.into_response())
+            }
+        }
     }
 }
 
@@ -183,23 +253,21 @@ fn full() -> Response {
     response
 }
 
-fn refusal(verdict: Verdict) -> Response {
-    match verdict {
-        Verdict::Wait(wait) => {
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            let words = format!("Too many wrong passwords from your address. Try again in {seconds} s.\n");
-            let mut response = warp::reply::with_status(words, StatusCode::TOO_MANY_REQUESTS).into_response();
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            response
-        }
-        _ => {
-            let words = "User and password are needed: those that the session was started with, or printed when it started.\n";
-            let mut response = warp::reply::with_status(words, StatusCode::UNAUTHORIZED).into_response();
-            let challenge = HeaderValue::from_static("Basic realm=\"gst-vdi\", charset=\"UTF-8\"");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-            response
-        }
-    }
+fn too_many(wait: Duration) -> Response {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let words =
+        format!("Too many wrong passwords or invitations from your address. Try again in {seconds} s.\n");
+    let mut response = warp::reply::with_status(words, StatusCode::TOO_MANY_REQUESTS).into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+/// Has the browser ask for user and password.
+fn challenge(mut response: Response) -> Response {
+    *response.status_mut() = StatusCode::UNAUTHORIZED;
+    let challenge = HeaderValue::from_static("Basic realm=\"gst-vdi\", charset=\"UTF-8\"");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    response
 }
 
 fn add_headers(headers: &mut HeaderMap) {

@@ -23,7 +23,7 @@ use crate::{
     media::{Event, Media},
 };
 use gst::prelude::*;
-use gstvdi::wswebrtcsink::WsWebRtcSink;
+use gstvdi::wswebrtcsink::{Mark, WsWebRtcSink};
 use page::{Greeting, Heard, Page, Said};
 use std::{
     collections::BTreeMap,
@@ -211,12 +211,13 @@ impl Selkies {
     }
 
     /// A name for a consumer of this socket, and where its messages come out.
-    fn enter(&self, peer: signalling::Peer) -> (String, mpsc::Receiver<ToConsumer>) {
+    fn enter(&self, peer: signalling::Peer, mark: Option<&Mark>) -> (String, mpsc::Receiver<ToConsumer>) {
         let number = self.0.next.fetch_add(1, Relaxed);
         let name = match peer {
             signalling::Peer::Video => format!("{PREFIX}{number}"),
             signalling::Peer::Audio => format!("{SOUND_PREFIX}{number}"),
         };
+        let name = Mark::on(mark, &name);
         let (outbox, messages) = mpsc::channel(socket::OUTBOX);
         lock(&self.0.outboxes).insert(name.clone(), outbox);
         if peer == signalling::Peer::Video {

@@ -6,6 +6,7 @@ use super::{
 };
 use futures_util::{SinkExt, StreamExt, stream::SplitSink};
 use gst::prelude::*;
+use gstvdi::wswebrtcsink::Mark;
 use std::time::Duration;
 use tokio::time::timeout;
 use vdi_protocol::{
@@ -79,21 +80,29 @@ pub fn route(
         .and(warp::header::optional::<String>("origin"))
         .and(warp::header::optional::<String>("host"))
         .and(warp::header::optional::<String>("x-forwarded-host"))
-        .map(move |ws: Ws, visit, origin: Option<String>, host: Option<String>, forwarded: Option<String>| {
-            let (origin, host, forwarded) = (origin.as_deref(), host.as_deref(), forwarded.as_deref());
-            if !gstvdi::wswebrtcsink::may_open_socket(origin, host, forwarded) {
-                let words = "this WebSocket may only be opened from the page of this server\n";
-                return warp::reply::with_status(words, StatusCode::FORBIDDEN).into_response();
-            }
-            let selkies = selkies.clone();
-            ws.max_message_size(MAX_MESSAGE_BYTES)
-                .max_frame_size(MAX_MESSAGE_BYTES)
-                .on_upgrade(move |socket| serve(socket, selkies, visit))
-                .into_response()
-        })
+        .and(warp::ext::optional::<Mark>())
+        .map(
+            move |ws: Ws,
+                  visit,
+                  origin: Option<String>,
+                  host: Option<String>,
+                  forwarded: Option<String>,
+                  mark| {
+                let (origin, host, forwarded) = (origin.as_deref(), host.as_deref(), forwarded.as_deref());
+                if !gstvdi::wswebrtcsink::may_open_socket(origin, host, forwarded) {
+                    let words = "this WebSocket may only be opened from the page of this server\n";
+                    return warp::reply::with_status(words, StatusCode::FORBIDDEN).into_response();
+                }
+                let selkies = selkies.clone();
+                ws.max_message_size(MAX_MESSAGE_BYTES)
+                    .max_frame_size(MAX_MESSAGE_BYTES)
+                    .on_upgrade(move |socket| serve(socket, selkies, visit, mark))
+                    .into_response()
+            },
+        )
 }
 
-async fn serve(mut socket: WebSocket, selkies: Selkies, visit: Visit) {
+async fn serve(mut socket: WebSocket, selkies: Selkies, visit: Visit, mark: Option<Mark>) {
     let hello = match timeout(HELLO_LIMIT, first_text(&mut socket)).await {
         Ok(Some(text)) => signalling::hello(&text),
         Ok(None) => return,
@@ -104,7 +113,7 @@ async fn serve(mut socket: WebSocket, selkies: Selkies, visit: Visit) {
         Ok(hello) => hello,
         Err(why) => return refuse(&mut to_client, &why).await,
     };
-    let (name, mut messages) = selkies.enter(hello.peer);
+    let (name, mut messages) = selkies.enter(hello.peer, mark.as_ref());
     let media = match hello.peer {
         Peer::Video => "video",
         Peer::Audio => "audio",

@@ -135,7 +135,9 @@ impl Reports for Reporter {
                     | FromPage::Viewport(_)
                     | FromPage::Name { .. }
                     | FromPage::GiveControl { .. }
-                    | FromPage::KeepControl,
+                    | FromPage::KeepControl
+                    | FromPage::Invite { .. }
+                    | FromPage::Revoke { .. },
                 )
                 | Err(_) => {}
             }

@@ -2,6 +2,7 @@
 
 use super::{Reach, origin};
 use crate::wswebrtcsink::{
+    Mark,
     consumer::{Carrier, Consumer, Part, Visit, failure::Failure, json, negotiation::Input},
     hub::{Hub, Refusal},
 };
@@ -58,13 +59,15 @@ pub fn route(
         .and(warp::header::optional::<String>("sec-websocket-protocol"))
         .and(warp::header::optional::<String>("x-forwarded-host"))
         .and(warp::header::optional::<String>("x-forwarded-proto"))
+        .and(warp::ext::optional::<Mark>())
         .map(
             move |ws: warp::ws::Ws,
                   origin: Option<String>,
                   host: Option<String>,
                   protocols: Option<String>,
                   forwarded_host: Option<String>,
-                  forwarded_proto: Option<String>| {
+                  forwarded_proto: Option<String>,
+                  mark: Option<Mark>| {
                 if reach == Reach::ThisMachine && !origin::names_this_machine(host.as_deref()) {
                     let text = "without a password this server answers only to localhost and 127.0.0.1; \
                         listen on another address to change that\n";
@@ -91,7 +94,7 @@ pub fn route(
                 let mut response = ws
                     .max_message_size(cut)
                     .max_frame_size(cut)
-                    .on_upgrade(move |socket| serve(socket, hub, visit))
+                    .on_upgrade(move |socket| serve(socket, hub, visit, mark))
                     .into_response();
                 let named =
                     protocols.is_some_and(|names| names.split(',').any(|name| name.trim() == SUBPROTOCOL));
@@ -111,7 +114,7 @@ fn first(list: Option<&str>) -> Option<&str> {
     list?.split(',').next().map(str::trim).filter(|first| !first.is_empty())
 }
 
-async fn serve(socket: WebSocket, hub: Arc<Hub>, visit: Visit) {
+async fn serve(socket: WebSocket, hub: Arc<Hub>, visit: Visit, mark: Option<Mark>) {
     let (mut to_browser, mut from_browser) = socket.split();
     // A socket that has not said what it wants takes no place among the consumers, and does not stay for long.
     let Ok(greeting) = hub.greeting.try_acquire() else {
@@ -138,7 +141,10 @@ async fn serve(socket: WebSocket, hub: Arc<Hub>, visit: Visit) {
     });
     let opened = match continued(&greeted, hub.max_message_size()) {
         Some(session) => hub.continue_consumer(&session, visit, outgoing),
-        None => hub.open_consumer(&hub.new_id(), visit, outgoing).map(|consumer| (consumer, 0)),
+        None => {
+            let name = Mark::on(mark.as_ref(), &hub.new_id());
+            hub.open_consumer(&name, visit, outgoing).map(|consumer| (consumer, 0))
+        }
     };
     let (consumer, carrier) = match opened {
         Ok(opened) => opened,

@@ -3,6 +3,7 @@
 
 use super::{Reach, origin};
 use crate::wswebrtcsink::{
+    Mark,
     consumer::{
         Consumer, Part, Visit,
         negotiation::Input,
@@ -42,7 +43,7 @@ const OUTBOX: usize = 256;
 
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
-/// What a player of another site may do and read. There are no cookies, so this gives nobody's credentials away.
+/// What a player of another site may do and read. No browser sends cookies with it, so this gives nobody's credentials away.
 const CORS: [(header::HeaderName, &str); 5] = [
     (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
     (header::ACCESS_CONTROL_ALLOW_METHODS, "POST, PATCH, DELETE, OPTIONS"),
@@ -71,8 +72,9 @@ pub fn route(
                 .or(warp::any().map(Bytes::new))
                 .unify(),
         )
-        .then(move |method, tail: warp::path::Tail, headers, body| {
-            let request = Request { hub: hub.clone(), sessions: sessions.clone(), headers, body };
+        .and(warp::ext::optional::<Mark>())
+        .then(move |method, tail: warp::path::Tail, headers, body, mark| {
+            let request = Request { hub: hub.clone(), sessions: sessions.clone(), headers, body, mark };
             async move {
                 if reach == Reach::ThisMachine && !request.is_from_here() {
                     let words =
@@ -95,6 +97,7 @@ struct Request {
     sessions: Sessions,
     headers: HeaderMap,
     body: Bytes,
+    mark: Option<Mark>,
 }
 
 impl Request {
@@ -221,7 +224,9 @@ impl Request {
         let taken = |name: &String| sessions.contains_key(name) || self.hub.consumer(name).is_some();
         let mut random = [0; 8];
         getrandom::fill(&mut random).ok()?;
-        let name = (1..=1024).map(|number| format!("{WHEP_PREFIX}{number}")).find(|name| !taken(name))?;
+        let name = (1..=1024)
+            .map(|number| Mark::on(self.mark.as_ref(), &format!("{WHEP_PREFIX}{number}")))
+            .find(|name| !taken(name))?;
         sessions.insert(name.clone(), random.iter().map(|byte| format!("{byte:02x}")).collect());
         Some(name)
     }

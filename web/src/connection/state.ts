@@ -49,7 +49,9 @@ export type ConnectionEvent =
   /** Who is here, and who asks for control. */
   | ({ type: "people" } & People)
   /** This page has asked for control, and does not get it. */
-  | { type: "controlRefused" };
+  | { type: "controlRefused" }
+  /** Which invitations hold, one that was made, or why there is none. */
+  | Extract<ToPage, { type: "invitations" | "invited" | "notInvited" }>;
 
 export type SessionEvent =
   | { type: "welcome"; consumer: string }

@@ -1,6 +1,7 @@
 // The wire: every message that the page shares with the server, mirrored from the crate `protocol`. The golden files of
 // that crate are read by its tests and by protocol.test.ts, so that the two ends cannot drift apart.
 import { byDefault, flag, integer, list, nullable, number, oneOf, optional, record, struct, tagged, text, type Read } from "./schema";
+import { invitations, invite, invited, notInvited, revoke } from "./invitations";
 import { screen, screenReader, viewport } from "./screen";
 import { clipboardPolicy, filesPolicy } from "./share";
 
@@ -231,7 +232,7 @@ export const settingsReader = struct(settings);
 /** What holds, and between which bounds it can be set. */
 export type Settings = Read<typeof settingsReader>;
 
-const person = struct({ consumer: text, name: byDefault(text, ""), role });
+const person = struct({ consumer: text, name: byDefault(text, ""), role, viewOnly: optional(flag) });
 /** A connected page. */
 export type Person = Read<typeof person>;
 
@@ -249,6 +250,8 @@ export const fromPage = tagged({
   takeControl: {},
   giveControl: { consumer: text },
   keepControl: {},
+  invite,
+  revoke,
   name: { name: text },
   viewport,
   settings: { bitrateBps: optional(count), framerate: optional(u32), contentHint: optional(contentHint) },
@@ -273,6 +276,9 @@ export const toPage = tagged({
   settings,
   people,
   controlRefused: {},
+  invitations,
+  invited,
+  notInvited,
 });
 export type ToPage = Read<typeof toPage>;
 export type SessionInfo = Extract<ToPage, { type: "session" }>;

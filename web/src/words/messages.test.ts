@@ -21,6 +21,13 @@ describe("words", () => {
     expect(at(5000)).toBe("Trying again now.");
   });
 
+  it("say in the user's language why a guest had to go, and offer nothing that would not let him in", () => {
+    const ended = (message: string) => announce({ name: "ended", message }, 0, true);
+    expect(ended("The invitation has expired")).toMatchObject({ title: "Your invitation has expired", quote: "", action: null });
+    expect(ended("The invitation was revoked")).toMatchObject({ title: "Your invitation was revoked", quote: "", action: null });
+    expect(ended("time is up")).toMatchObject({ title: "The session has ended", quote: "time is up" });
+  });
+
   it("speak of reconnecting only after there was a picture", () => {
     const state: State = { name: "reconnecting", cause: { kind: "unreachable" }, retryAtMs: null };
     expect(announce(state, 0, true)?.title).toBe("Reconnecting…");

@@ -1,5 +1,6 @@
 // Decision: which words the page says in which state. The words are in a table for each language, `en/` and its siblings.
 import type { Cause } from "../connection/cause";
+import { EXPIRED, REVOKED } from "../wire/invitations";
 import type { State } from "../connection/connection";
 import { words } from "./language";
 
@@ -28,6 +29,10 @@ export function announce(state: State, nowMs: number, seen: boolean): Announceme
     case "connecting":
       return { title: words.connecting, detail: words.stage[state.stage], when: "", quote: "", busy: true, action: null };
     case "ended":
+      if (state.message === EXPIRED || state.message === REVOKED) {
+        const title = state.message === EXPIRED ? words.invitationExpired : words.invitationRevoked;
+        return { title, detail: words.invitationOver, when: "", quote: "", busy: false, action: null };
+      }
       return { title: words.ended, detail: words.endedDetail, when: "", quote: state.message, busy: false, action: { label: words.connectAgain, does: "retry" } };
     case "reconnecting": {
       const waiting = state.cause.kind === "refused" && state.cause.code === "noMedia";
