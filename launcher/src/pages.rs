@@ -160,6 +160,11 @@ impl Pages {
             .roles
             .controller()
             .is_some_and(|has| has != id && (client(has).is_none() || client(has) != client(id)));
+        // Who reloads the page cannot be asked just now, and has not left.
+        if self.policy == ControlPolicy::Ask && self.roles.is_kept_from(id) {
+            self.refuse(id);
+            return;
+        }
         if self.policy == ControlPolicy::Ask && others {
             if !self.people.ask(id, now) {
                 self.refuse(id);

@@ -166,6 +166,19 @@ fn who_is_refused_is_told_by_word_by_silence_and_by_somebody_else_who_asked_firs
 }
 
 #[test]
+fn who_reloads_the_page_is_not_robbed_meanwhile_where_control_is_asked_for() {
+    let mut pages = three(ControlPolicy::Ask);
+    pages.removed("a", Duration::from_secs(10));
+    pages.take_control("b", Duration::from_secs(11));
+    assert_eq!(refused(&mut pages), (vec!["b".into()], None));
+    assert_eq!(pages.controller(), None);
+    pages.client("d", "anna".into());
+    pages.added("d");
+    pages.connected("d");
+    assert_eq!(pages.controller(), Some("d"));
+}
+
+#[test]
 fn nobody_asks_himself_and_nobody_is_asked_where_control_is_taken() {
     let mut pages = three(ControlPolicy::Ask);
     pages.client("a2", "anna".into());

@@ -97,6 +97,11 @@ impl Roles {
         }
     }
 
+    /// Whether the seat is kept for somebody who is known to be another than this page's user.
+    pub fn is_kept_from(&self, page: &str) -> bool {
+        self.inherits_at.is_some() && self.owner.is_some() && self.client(page) != self.owner
+    }
+
     /// The page in control.
     pub fn controller(&self) -> Option<&str> {
         self.controller.as_deref()

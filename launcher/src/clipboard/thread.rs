@@ -49,6 +49,8 @@ pub(super) struct Thread {
     last_id: u32,
     /// What a page has brought last, and when.
     brought: Option<(Arc<Content>, Instant)>,
+    /// What was copied last on either side: a display that comes back has it again.
+    latest: Option<Arc<Content>>,
 }
 
 /// What belongs to one connection to a display.
@@ -83,6 +85,7 @@ impl Thread {
             outgoing: None,
             last_id: 0,
             brought: None,
+            latest: None,
         }
     }
 
@@ -90,7 +93,10 @@ impl Thread {
     pub(super) fn live(mut self, display: &DisplayName) {
         let mut warned = false;
         loop {
-            match X11::connect(&display.get()).and_then(|x11| self.run(&x11)) {
+            let mut desk = Desk::default();
+            let ended = X11::connect(&display.get()).and_then(|x11| self.run(&x11, &mut desk));
+            self.refuse_all(&desk);
+            match ended {
                 Ok(()) => return,
                 Err(error @ X11Error::Extension(_)) if !warned => {
                     warned = true;
@@ -106,7 +112,7 @@ impl Thread {
 
     /// Lets time pass without a display; false if told to stop.
     fn wait_for_display(&mut self) -> bool {
-        (self.incoming, self.outgoing) = (None, None);
+        self.outgoing = None;
         let until = Instant::now() + RECONNECT_EVERY;
         loop {
             match self.commands.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -123,21 +129,37 @@ impl Thread {
         }
     }
 
-    fn run(&mut self, x11: &X11) -> Result<(), X11Error> {
-        let mut desk = Desk::default();
+    /// What a page waits for to be taken will not be.
+    fn refuse_all(&mut self, desk: &Desk) {
+        let coming = self.incoming.take().map(|incoming| incoming.id());
+        let ids: Vec<_> = coming.into_iter().chain(desk.claims.iter().filter_map(|claim| claim.id)).collect();
+        if let Some(page) = self.audience.controller() {
+            for id in ids {
+                self.refuse(page, id, Refusal::Failed);
+            }
+        }
+    }
+
+    fn run(&mut self, x11: &X11, desk: &mut Desk) -> Result<(), X11Error> {
+        let clipboard = x11.selection(Selection::Clipboard);
+        let is_free = x11.connection.get_selection_owner(clipboard)?.reply()?.owner == NONE;
+        if let Some(content) = self.latest.clone().filter(|_| is_free) {
+            desk.claims.push_back(Claim { selection: Selection::Clipboard, content, id: None });
+            x11.ask_time()?;
+        }
         loop {
             // Whatever sends may read as well, so all that was read is looked at after the last was sent.
             x11.connection.flush()?;
             let mut idle = true;
             while let Some(event) = x11.poll()? {
                 idle = false;
-                survive(self.event(x11, &mut desk, &event))?;
+                survive(self.event(x11, desk, &event))?;
             }
             match self.commands.try_recv() {
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return Ok(()),
                 Ok(command) => {
                     idle = false;
-                    survive(self.command(x11, &mut desk, command))?;
+                    survive(self.command(x11, desk, command))?;
                 }
                 Err(TryRecvError::Empty) => {}
             }
@@ -146,7 +168,7 @@ impl Thread {
             if let Some(fetch) = desk.fetch.as_mut().filter(|fetch| fetch.deadline() <= now) {
                 idle = false;
                 let outcome = fetch.expired();
-                survive(self.fetched(x11, &mut desk, outcome))?;
+                survive(self.fetched(x11, desk, outcome))?;
             }
             if idle {
                 let deadlines = [desk.serve.deadline(), desk.fetch.as_ref().map(Fetch::deadline)];
@@ -275,6 +297,9 @@ impl Thread {
         if event.owner == NONE {
             // A program that takes something back wants it gone; one that ends does not ask for that.
             let ended = event.subtype != xfixes::SelectionEvent::SET_SELECTION_OWNER;
+            if !ended {
+                self.latest = None;
+            }
             if let Some(content) = desk.kept.take().filter(|_| ended) {
                 desk.claims.push_back(Claim { selection: Selection::Clipboard, content, id: None });
                 x11.ask_time()?;
@@ -321,6 +346,7 @@ impl Thread {
                 let content = Arc::new(content);
                 if selection == Selection::Clipboard {
                     desk.kept = Some(content.clone());
+                    self.latest = Some(content.clone());
                 }
                 if desk.asked || !self.is_echo(&content) {
                     self.give(selection, content);
@@ -371,6 +397,9 @@ impl Thread {
                 self.audience.knows_all();
             }
             self.say(&page, &[ToPage::Taken { id }]);
+            if selection == Selection::Clipboard {
+                self.latest = Some(content.clone());
+            }
             self.brought = Some((content, Instant::now()));
         } else {
             self.refuse(&page, id, Refusal::Failed);

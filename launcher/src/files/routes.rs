@@ -220,6 +220,15 @@ where
     if !files.0.policy.write {
         return say(StatusCode::FORBIDDEN, "Files are not taken here.");
     }
+    if let Some(known) = files.0.uploads.finished(id).filter(|_| method == Method::HEAD) {
+        // The answer that told so was lost.
+        let mut response = say(StatusCode::OK, "");
+        for (name, value) in [("upload-offset", known.length), ("upload-length", known.length)] {
+            put(&mut response, name, &value.to_string());
+        }
+        put(&mut response, "upload-name", &headers::encoded(&known.name));
+        return response;
+    }
     let Some(upload) = files.0.uploads.find(id) else {
         return say(
             StatusCode::NOT_FOUND,
@@ -286,7 +295,14 @@ where
                 Ok(Err(NotWritten::TooLong)) => {
                     return say(StatusCode::BAD_REQUEST, "It is longer than Upload-Length.");
                 }
-                Ok(Err(NotWritten::Disk(err))) => return disk(&err),
+                Ok(Err(NotWritten::Disk(err))) => {
+                    // What is there of it would fill a disk that is full already, and nobody could remove it.
+                    if matches!(err.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+                        let (files, id) = (files.clone(), upload.id.clone());
+                        let _ = tokio::task::spawn_blocking(move || files.0.uploads.abandon(&id)).await;
+                    }
+                    return disk(&err);
+                }
                 Err(err) => return disk(&io::Error::other(err)),
             }
         }

@@ -14,6 +14,10 @@ use tokio::time::Instant;
 
 /// Uploads that are not whole at once: a folder full of files is sent one after the other.
 const MAX_UPLOADS: usize = 16;
+/// Where there are too many, the oldest that nobody has gone on with for so long makes room: its page is gone, or has given up.
+const IDLE: Duration = Duration::from_secs(300);
+/// How long it is known how an upload ended: its page may not have heard.
+const REMEMBERED: Duration = Duration::from_secs(600);
 /// How long one that nobody goes on with is kept: over a night with the lid closed.
 pub const KEPT: Duration = Duration::from_secs(24 * 3600);
 
@@ -82,6 +86,11 @@ impl Upload {
         Ok(())
     }
 
+    /// When somebody went on with it.
+    fn last(&self) -> Instant {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).at
+    }
+
     /// Whether all of it is there.
     pub fn is_whole(&self) -> bool {
         self.offset() == self.length
@@ -93,6 +102,17 @@ impl Upload {
 pub struct Uploads {
     folder: Folder,
     all: Arc<Mutex<BTreeMap<String, Arc<Upload>>>>,
+    finished: Arc<Mutex<BTreeMap<String, Finished>>>,
+}
+
+/// An upload that has got its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// The name, which may not be the one that was asked for.
+    pub name: String,
+    /// How long it is.
+    pub length: u64,
+    at: Instant,
 }
 
 /// Why an upload does not begin.
@@ -107,14 +127,14 @@ pub enum NotBegun {
 impl Uploads {
     /// Into this folder.
     pub fn new(folder: Folder) -> Self {
-        Self { folder, all: Arc::default() }
+        Self { folder, all: Arc::default(), finished: Arc::default() }
     }
 
     /// Begins one, of a good name.
     pub fn begin(&self, folder: Vec<String>, name: String, length: u64) -> Result<Arc<Upload>, NotBegun> {
         let id = id().map_err(NotBegun::Disk)?;
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MAX_UPLOADS {
+        if all.len() >= MAX_UPLOADS && !self.make_room(&mut all) {
             return Err(NotBegun::TooMany);
         }
         let file = self.folder.begin(&id).map_err(NotBegun::Disk)?;
@@ -122,6 +142,26 @@ impl Uploads {
         let upload = Arc::new(Upload { id: id.clone(), folder, name, length, file, progress });
         all.insert(id, upload.clone());
         Ok(upload)
+    }
+
+    fn make_room(&self, all: &mut BTreeMap<String, Arc<Upload>>) -> bool {
+        let oldest =
+            all.values().min_by_key(|upload| upload.last()).filter(|upload| upload.last().elapsed() >= IDLE);
+        let Some(id) = oldest.map(|upload| upload.id.clone()) else { return false };
+        if let Some(upload) = all.remove(&id) {
+            self.give_up(&upload);
+        }
+        true
+    }
+
+    fn give_up(&self, upload: &Upload) {
+        upload.progress.lock().unwrap_or_else(PoisonError::into_inner).turn += 1;
+        let _ = self.folder.abandon(&upload.id);
+    }
+
+    /// How one ended, for a while.
+    pub fn finished(&self, id: &str) -> Option<Finished> {
+        self.finished.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
     /// One of them.
@@ -133,8 +173,16 @@ impl Uploads {
     pub fn finish(&self, upload: &Upload) -> io::Result<String> {
         let finished = self.folder.finish(&upload.id, &upload.folder, &upload.name);
         self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&upload.id);
-        if finished.is_err() {
-            let _ = self.folder.abandon(&upload.id);
+        match &finished {
+            Ok(name) => {
+                let known = Finished { name: name.clone(), length: upload.length, at: Instant::now() };
+                let mut all = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+                all.retain(|_, one| one.at.elapsed() < REMEMBERED);
+                all.insert(upload.id.clone(), known);
+            }
+            Err(_) => {
+                let _ = self.folder.abandon(&upload.id);
+            }
         }
         finished
     }
@@ -143,8 +191,7 @@ impl Uploads {
     pub fn abandon(&self, id: &str) -> bool {
         let known = self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         if let Some(upload) = &known {
-            upload.progress.lock().unwrap_or_else(PoisonError::into_inner).turn += 1;
-            let _ = self.folder.abandon(id);
+            self.give_up(upload);
         }
         known.is_some()
     }
@@ -152,9 +199,7 @@ impl Uploads {
     /// Lets go of those that nobody goes on with, here and on the disk. `now_seconds` is the wall's clock.
     pub fn sweep(&self, now_seconds: i64) {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, upload| {
-            upload.progress.lock().unwrap_or_else(PoisonError::into_inner).at.elapsed() < KEPT
-        });
+        all.retain(|_, upload| upload.last().elapsed() < KEPT);
         drop(all);
         let kept = i64::try_from(KEPT.as_secs()).unwrap_or(i64::MAX);
         match self.folder.sweep(now_seconds.saturating_sub(kept)) {
@@ -196,6 +241,21 @@ mod tests {
         assert_eq!(uploads.finish(&upload).unwrap(), "a.txt");
         assert_eq!(std::fs::read_to_string(folder.path().join("a.txt")).unwrap(), "abcdef");
         assert!(uploads.find(&upload.id).is_none());
+        let known = uploads.finished(&upload.id).unwrap();
+        assert_eq!((known.name.as_str(), known.length), ("a.txt", 6), "its page may not have heard");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn uploads_whose_pages_are_gone_make_room_and_those_that_go_on_do_not() {
+        let (_folder, uploads) = uploads();
+        let all: Vec<_> = (0..MAX_UPLOADS).map(|_| uploads.begin(vec![], "a".into(), 1).unwrap()).collect();
+        tokio::time::advance(IDLE).await;
+        for upload in &all[1..] {
+            upload.take_turn(0).unwrap();
+        }
+        uploads.begin(vec![], "b".into(), 1).unwrap();
+        assert!(uploads.find(&all[0].id).is_none());
+        assert!(matches!(uploads.begin(vec![], "c".into(), 1), Err(NotBegun::TooMany)));
     }
 
     #[test]

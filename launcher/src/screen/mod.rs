@@ -155,7 +155,11 @@ impl Thread {
             };
             match self.commands.recv_timeout(wait) {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(Ended),
-                Ok(Command::Wish) => self.take_wish(),
+                Ok(Command::Wish) => {
+                    // What was refused is one size at one time; the next may be another.
+                    refusal = None;
+                    self.take_wish();
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
             dots.settle(randr, Instant::now())?;
@@ -186,9 +190,10 @@ impl Thread {
         };
         let now = randr.size()?;
         let most = *largest.as_ref().unwrap_or(&now);
+        let can = largest.is_ok();
         let message = refusal.cloned().or(largest.err());
         let state = wire::Screen {
-            resizable: self.resizable && message.is_none(),
+            resizable: self.resizable && can,
             // What the operator does not allow needs no other reason.
             message: message.filter(|_| self.resizable),
             max_width: most.width_px.into(),

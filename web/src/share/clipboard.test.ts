@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { FakeChannel, ManualClock, settle } from "../testing";
 import type { ClipboardFromPage, Input } from "../wire/protocol";
 import type { Readable, Written } from "./browser";
-import { Clipboard, PASTE_MS, STALL_MS, type ClipboardEvents } from "./clipboard";
+import { Clipboard, LOST_MS, PASTE_MS, STALL_MS, type ClipboardEvents } from "./clipboard";
 import { fitting, fingerprint, isSame, unixLines, type Bytes, type Content } from "./content";
 import { Gate } from "./gate";
 import { Receiving, Sending } from "./transfer";
@@ -165,6 +165,16 @@ describe("what was copied elsewhere", () => {
     channel.say({ type: "taken", id: 1 });
     await copiedThere(6, "after");
     expect(textOf(browser.holds)).toBe("after");
+  });
+
+  it("is given up when the server has lost it, so that both directions go on", async () => {
+    await clipboard.pasted(Promise.resolve(text("lost")));
+    said();
+    await clock.pass(LOST_MS);
+    await copiedThere(7, "from there");
+    expect(textOf(browser.holds)).toBe("from there");
+    await clipboard.pasted(Promise.resolve(text("lost")));
+    expect(said().map(({ type }) => type)).toContain("offer");
   });
 
   it("is forgotten when the server refuses it, so that it can be tried again", async () => {

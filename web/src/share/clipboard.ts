@@ -5,7 +5,7 @@
 // focus as well, so that a paste by mouse pastes the same.
 //
 // Desktop to browser: written as soon as it is there and the browser allows it, else with the next focus or gesture.
-import type { Clock } from "../clock";
+import type { Cancel, Clock } from "../clock";
 import type { Readable, Written } from "./browser";
 import { bytesOf, fitting, isSame, type Content, type Known } from "./content";
 import type { Gate } from "./gate";
@@ -17,6 +17,8 @@ import { parse } from "../wire/schema";
 export const PASTE_MS = 250;
 /** Time for the next sign of life of a transfer that keys wait for. */
 export const STALL_MS = 4000;
+/** Silence after which a transfer that no key waits for is given up: networks are patched up within this. */
+export const LOST_MS = 20_000;
 
 /** Of the browser, what this class needs; browser.ts has it. */
 export interface Surroundings {
@@ -67,6 +69,7 @@ export class Clipboard {
   /** The user asked for what comes. */
   #asked = false;
   #reading = false;
+  #silence: Cancel | null = null;
   /** Counts what the desktop has given. */
   #arrivals = 0;
 
@@ -191,6 +194,7 @@ export class Clipboard {
   /** What was under way is not any more. */
   #drop(): void {
     this.#receiving = null;
+    this.#silence?.();
     if (!this.#sending) return;
     this.#sending = null;
     this.#known = null;
@@ -237,6 +241,7 @@ export class Clipboard {
     if (this.#receiving?.selection === "clipboard") this.#receiving = null;
     this.#sending = new Sending(++this.#lastId, "clipboard", fits);
     for (const message of this.#sending.begin()) this.#send(message);
+    this.#wait();
     this.#callback({ type: "changed" });
   }
 
@@ -265,6 +270,7 @@ export class Clipboard {
         if (message.id !== this.#sending?.id) return;
         if (this.#around.gate.closed) this.#around.gate.close(STALL_MS);
         for (const next of this.#sending.received(message.bytes)) this.#send(next);
+        this.#wait();
         this.#callback({ type: "changed" });
         break;
       case "taken":
@@ -283,8 +289,17 @@ export class Clipboard {
     }
   }
 
+  /** A server that says nothing of what is sent any more has lost it. */
+  #wait(): void {
+    this.#silence?.();
+    this.#silence = this.#around.clock.after(LOST_MS, () => {
+      this.#drop();
+    });
+  }
+
   #settled(id: number): void {
     if (id !== this.#sending?.id) return;
+    this.#silence?.();
     this.#sending = null;
     this.#around.gate.open();
     this.#callback({ type: "changed" });

@@ -29,6 +29,8 @@ export class Files {
   #around: FilesSurroundings;
   #policy: FilesPolicy | null = null;
   #uploads: Upload[] = [];
+  /** Written anew, a button would lose the focus, and a click that has begun. */
+  #rows = new Map<Upload, Row>();
   #running = false;
   #folder: string[] = [];
 
@@ -177,42 +179,67 @@ export class Files {
     panel.dataset.token = policy?.token ?? "";
     this.#part("choose").hidden = this.#part("dropHint").hidden = policy?.write !== true;
     this.#part("folder").hidden = policy?.read !== true;
-    this.#part("uploads").replaceChildren(...this.#uploads.map((upload) => this.#row(upload)));
-  }
-
-  #row(upload: Upload): HTMLElement {
-    const { state, file } = upload;
-    const row = document.createElement("li");
-    row.dataset.state = state.name;
-    const name = document.createElement("span");
-    name.className = "name";
-    say(name, state.name === "done" ? state.as : file.name);
-    name.title = file.name;
-    const says = document.createElement("span");
-    says.className = "says";
-    say(says, stateWords(state, file.size));
-    row.append(name, says);
-    if (!upload.over) {
-      const bar = document.createElement("progress");
-      bar.max = Math.max(file.size, 1);
-      bar.value = state.name === "running" || state.name === "paused" ? state.bytes : 0;
-      bar.setAttribute("aria-label", file.name);
-      const cancel = document.createElement("button");
-      cancel.type = "button";
-      cancel.className = "quiet";
-      cancel.setAttribute("aria-label", words.cancelUpload(file.name));
-      cancel.textContent = "×";
-      cancel.addEventListener("click", () => {
-        upload.cancel();
-      });
-      row.append(cancel, bar);
+    for (const [upload, row] of this.#rows) {
+      if (this.#uploads.includes(upload)) continue;
+      row.item.remove();
+      this.#rows.delete(upload);
     }
-    return row;
+    for (const upload of this.#uploads) {
+      let row = this.#rows.get(upload);
+      if (!row) {
+        row = rowOf(upload);
+        this.#rows.set(upload, row);
+        this.#part("uploads").append(row.item);
+      }
+      fill(row, upload);
+    }
   }
 
   #part<E extends HTMLElement = HTMLElement>(name: string): E {
     return this.#around.panel.querySelector<E>(`[data-part="${name}"]`) ?? missing(name);
   }
+}
+
+/** What the panel shows of an upload. */
+interface Row {
+  readonly item: HTMLElement;
+  readonly name: HTMLElement;
+  readonly says: HTMLElement;
+  readonly cancel: HTMLButtonElement;
+  readonly bar: HTMLProgressElement;
+}
+
+function rowOf(upload: Upload): Row {
+  const { file } = upload;
+  const item = document.createElement("li");
+  const name = document.createElement("span");
+  name.className = "name";
+  name.title = file.name;
+  const says = document.createElement("span");
+  says.className = "says";
+  const cancel = document.createElement("button");
+  cancel.type = "button";
+  cancel.className = "quiet";
+  cancel.textContent = "×";
+  cancel.addEventListener("click", () => {
+    upload.cancel();
+  });
+  const bar = document.createElement("progress");
+  bar.max = Math.max(file.size, 1);
+  bar.setAttribute("aria-label", file.name);
+  item.append(name, says, cancel, bar);
+  return { item, name, says, cancel, bar };
+}
+
+function fill({ item, name, says, cancel, bar }: Row, { state, file, over }: Upload): void {
+  item.dataset.state = state.name;
+  say(name, state.name === "done" ? state.as : file.name);
+  say(says, stateWords(state, file.size));
+  cancel.setAttribute("aria-label", words.cancelUpload(file.name));
+  bar.value = state.name === "running" || state.name === "paused" ? state.bytes : 0;
+  if (!over) return;
+  cancel.remove();
+  bar.remove();
 }
 
 /** Files of a drop; folders, which browsers give as empty files, are left out. */

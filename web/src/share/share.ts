@@ -2,7 +2,7 @@
 import type { Notices } from "../chrome/notices";
 import { missing, say } from "../chrome/curtain";
 import type { Clock } from "../clock";
-import type { Platform } from "../input/keysyms";
+import { latinOf, type Platform } from "../input/keysyms";
 import type { ClipboardPolicy, FilesPolicy, Input } from "../wire/protocol";
 import { figure, words } from "../words/language";
 import { BrowserClipboard } from "./browser";
@@ -142,7 +142,9 @@ export class Share {
   pastes(event: KeyboardEvent): boolean {
     const command = this.#around.platform === "mac" ? event.metaKey : event.ctrlKey;
     const pastes =
-      (command && !event.altKey && (event.code === "KeyV" || event.key.toLowerCase() === "v")) ||
+      // What the key writes counts, not where it is: the key of another letter is there on Dvorak. A layout without Latin
+      // letters has them for shortcuts where they are elsewhere.
+      (command && !event.altKey && (latinOf(event, event) ?? event.key).toLowerCase() === "v") ||
       (event.key === "Insert" && event.shiftKey && !event.ctrlKey && !event.altKey);
     if (!pastes || this.#clipboard.facts.policy?.write !== true) return false;
     this.#clipboard.pastes();

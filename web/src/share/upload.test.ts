@@ -84,7 +84,7 @@ describe("an upload", () => {
   });
 
   it("ends with words where no other try helps", async () => {
-    for (const [status, why] of [[413, "tooLarge"], [507, "full"], [400, "refused"]] as const) {
+    for (const [status, why] of [[413, "tooLarge"], [507, "full"], [429, "tooMany"], [400, "refused"]] as const) {
       server.failures = [status];
       const upload = new Upload(file(), world, () => undefined);
       await through(upload);

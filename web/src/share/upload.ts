@@ -25,7 +25,7 @@ export type UploadState =
   | { readonly name: "failed"; readonly why: Why }
   | { readonly name: "cancelled" };
 
-export type Why = "tooLarge" | "refused" | "full" | "lost" | "unreadable";
+export type Why = "tooLarge" | "refused" | "full" | "tooMany" | "lost" | "unreadable";
 
 export class Upload {
   readonly file: File;
@@ -55,9 +55,18 @@ export class Upload {
     if (this.over) return;
     this.#become({ name: "cancelled" });
     this.#abort.abort();
+    this.#leave();
+  }
+
+  /** What is there of it needs no room any more. What is not told is swept by the server. */
+  #leave(): void {
     const path = this.#path();
-    // What is not told is swept by the server.
     if (path !== null) void this.#world.fetch(path, { method: "DELETE" }).catch(() => undefined);
+  }
+
+  #fail(why: Why): void {
+    this.#become({ name: "failed", why });
+    this.#leave();
   }
 
   /** Sends all of it. Never rejects; how it went is its state. */
@@ -69,7 +78,7 @@ export class Upload {
       } catch {
         if (this.#cancelled()) return;
         if (++this.#tries >= MAX_TRIES) {
-          this.#become({ name: "failed", why: "lost" });
+          this.#fail("lost");
           return;
         }
         this.#become({ name: "paused", bytes: this.#at });
@@ -132,7 +141,10 @@ export class Upload {
     if (path === null) return;
     try {
       const response = await this.#world.fetch(path, { method: "HEAD", headers: { "tus-resumable": "1.0.0" }, signal: this.#abort.signal });
-      if (response.ok) this.#at = offsetOf(response);
+      if (response.ok) {
+        this.#at = offsetOf(response);
+        this.#finish(response);
+      }
       // The server is another one, and knows nothing of it.
       else if (response.status === 404) {
         this.#id = null;
@@ -151,10 +163,10 @@ export class Upload {
   /** Whether the server takes it; what no other try helps against is the end. Throws for the rest. */
   #accepted(response: Response): boolean {
     if (response.ok) return true;
-    const why = { 400: "refused", 413: "tooLarge", 507: "full" } as const;
+    const why = { 400: "refused", 413: "tooLarge", 429: "tooMany", 507: "full" } as const;
     const end = why[response.status as keyof typeof why] as Why | undefined;
     if (end === undefined) throw new Error(`status ${response.status}`);
-    this.#become({ name: "failed", why: end });
+    this.#fail(end);
     return false;
   }
 
@@ -163,7 +175,7 @@ export class Upload {
     try {
       return await this.file.slice(from, to).arrayBuffer();
     } catch {
-      this.#become({ name: "failed", why: "unreadable" });
+      this.#fail("unreadable");
       return null;
     }
   }

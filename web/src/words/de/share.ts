@@ -36,7 +36,7 @@ export const share: ShareWords = {
   cancelUpload: (name) => `${name} abbrechen`,
   uploaded: (done, total) => `${done} von ${total}`,
   uploadState: { waiting: "wartet", paused: "geht weiter, sobald die Verbindung wieder da ist", done: "kopiert", cancelled: "abgebrochen" },
-  uploadFailed: { tooLarge: "zu groß", refused: "der Server nimmt sie nicht an", full: "kein Platz mehr auf dem Desktop", lost: "die Verbindung kam nicht wieder", unreadable: "die Datei ist nicht mehr lesbar" },
+  uploadFailed: { tooLarge: "zu groß", refused: "der Server nimmt sie nicht an", full: "kein Platz mehr auf dem Desktop", tooMany: "zu viele Dateien sind unterwegs; bitte noch einmal, wenn eine angekommen ist", lost: "die Verbindung kam nicht wieder", unreadable: "die Datei ist nicht mehr lesbar" },
   fileTooLarge: (name, limit) => `${name} ist zu groß: Dateien bis ${limit} werden kopiert.`,
   kilobytes: (count) => `${count}\u00a0kB`,
 };

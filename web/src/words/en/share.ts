@@ -35,7 +35,7 @@ export const share = {
   cancelUpload: (name: string) => `Cancel ${name}`,
   uploaded: (done: string, total: string) => `${done} of ${total}`,
   uploadState: { waiting: "waiting", paused: "continues when the connection is back", done: "copied", cancelled: "cancelled" },
-  uploadFailed: { tooLarge: "too large", refused: "the server does not take it", full: "no space left on the desktop", lost: "the connection did not come back", unreadable: "the file cannot be read any more" },
+  uploadFailed: { tooLarge: "too large", refused: "the server does not take it", full: "no space left on the desktop", tooMany: "too many files are on their way; try again when one has arrived", lost: "the connection did not come back", unreadable: "the file cannot be read any more" },
   fileTooLarge: (name: string, limit: string) => `${name} is too large: files of at most ${limit} are copied.`,
   kilobytes: (count: string) => `${count}\u00a0kB`,
 } as const;

@@ -36,7 +36,7 @@ export const share: ShareWords = {
   cancelUpload: (name) => `Cancelar ${name}`,
   uploaded: (done, total) => `${done} de ${total}`,
   uploadState: { waiting: "en espera", paused: "sigue cuando vuelva la conexión", done: "copiado", cancelled: "cancelado" },
-  uploadFailed: { tooLarge: "demasiado grande", refused: "el servidor no lo acepta", full: "no queda espacio en el escritorio", lost: "la conexión no volvió", unreadable: "el archivo ya no se puede leer" },
+  uploadFailed: { tooLarge: "demasiado grande", refused: "el servidor no lo acepta", full: "no queda espacio en el escritorio", tooMany: "hay demasiados archivos en camino; inténtelo cuando uno haya llegado", lost: "la conexión no volvió", unreadable: "el archivo ya no se puede leer" },
   fileTooLarge: (name, limit) => `${name} es demasiado grande: se copian archivos de ${limit} como máximo.`,
   kilobytes: (count) => `${count}\u00a0kB`,
 };

@@ -36,7 +36,7 @@ export const share: ShareWords = {
   cancelUpload: (name) => `Annuler ${name}`,
   uploaded: (done, total) => `${done} sur ${total}`,
   uploadState: { waiting: "en attente", paused: "reprend au retour de la connexion", done: "copié", cancelled: "annulé" },
-  uploadFailed: { tooLarge: "trop volumineux", refused: "le serveur ne l’accepte pas", full: "plus de place sur le bureau", lost: "la connexion n’est pas revenue", unreadable: "le fichier n’est plus lisible" },
+  uploadFailed: { tooLarge: "trop volumineux", refused: "le serveur ne l’accepte pas", full: "plus de place sur le bureau", tooMany: "trop de fichiers sont en route ; réessayez quand l’un sera arrivé", lost: "la connexion n’est pas revenue", unreadable: "le fichier n’est plus lisible" },
   fileTooLarge: (name, limit) => `${name} est trop volumineux : les fichiers de ${limit} au plus sont copiés.`,
   kilobytes: (count) => `${count}\u00a0ko`,
 };

@@ -36,7 +36,7 @@ export const share: ShareWords = {
   cancelUpload: (name) => `${name} を中止`,
   uploaded: (done, total) => `${done} / ${total}`,
   uploadState: { waiting: "待機中", paused: "接続が戻り次第、続行します", done: "コピー済み", cancelled: "中止しました" },
-  uploadFailed: { tooLarge: "大きすぎます", refused: "サーバーが受け付けません", full: "デスクトップに空きがありません", lost: "接続が戻りませんでした", unreadable: "ファイルを読み取れなくなりました" },
+  uploadFailed: { tooLarge: "大きすぎます", refused: "サーバーが受け付けません", full: "デスクトップに空きがありません", tooMany: "転送中のファイルが多すぎます。1 つ終わってからやり直してください", lost: "接続が戻りませんでした", unreadable: "ファイルを読み取れなくなりました" },
   fileTooLarge: (name, limit) => `${name} は大きすぎます。コピーできるのは ${limit} までです。`,
   kilobytes: (count) => `${count}\u00a0kB`,
 };

@@ -36,7 +36,7 @@ export const share: ShareWords = {
   cancelUpload: (name) => `取消 ${name}`,
   uploaded: (done, total) => `${done} / ${total}`,
   uploadState: { waiting: "等待中", paused: "连接恢复后继续", done: "已复制", cancelled: "已取消" },
-  uploadFailed: { tooLarge: "太大", refused: "服务器不接受", full: "桌面没有剩余空间", lost: "连接没有恢复", unreadable: "文件已无法读取" },
+  uploadFailed: { tooLarge: "太大", refused: "服务器不接受", full: "桌面没有剩余空间", tooMany: "正在传输的文件太多,请在其中一个完成后重试", lost: "连接没有恢复", unreadable: "文件已无法读取" },
   fileTooLarge: (name, limit) => `${name} 太大:最多可复制 ${limit} 的文件。`,
   kilobytes: (count) => `${count}\u00a0kB`,
 };
