@@ -2,7 +2,7 @@
 // may: they say on their channels what the page would not, and the X server tells what has come of it.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -92,7 +92,9 @@ describe("guests of a desktop with a password", { timeout: 240_000 }, () => {
 
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), "vdi-files-"));
-    writeFileSync(join(folder, "notes.txt"), "secret");
+    // More than what browser and server have room for on the way.
+    writeFileSync(join(folder, "large.bin"), "");
+    truncateSync(join(folder, "large.bin"), 2 ** 30);
     launcher = await Launcher.start({ flags: ["--display-size", "800x600", "--files-folder", folder], desktop: DESKTOP, env: VIEW_PASSWORD });
     display = await launcher.openDisplay();
     program = await Program.start(await launcher.desktopEnvironment());
@@ -156,10 +158,19 @@ describe("guests of a desktop with a password", { timeout: 240_000 }, () => {
   });
 
   test("an invitation to control lets take it, invite nobody, and ends on time", async () => {
-    const guest = await follow(chromium, launcher.url, await invitation(owner, launcher.url, "controller", 12));
+    const guest = await follow(chromium, launcher.url, await invitation(owner, launcher.url, "controller", 15));
     await guest.becomes("viewer");
+    const heard = await guest.speak([], "control");
     await guest.page.click("#takeControl");
     await guest.becomes("controller");
+    const token = await until("the token for files", 5_000, async () => ((await heard()) as Heard[]).findLast(({ type }) => type === "files")?.["token"]);
+    await guest.page.evaluate(async (path) => {
+      const response = await fetch(path);
+      const rest = response.body?.getReader();
+      if (!response.ok || !rest) throw new Error(`no download: ${response.status}`);
+      await rest.read();
+      Object.assign(globalThis, { rest });
+    }, `/files/${String(token)}/large.bin`);
     await owner.becomes("viewer");
     await guest.speak([{ type: "motion", seq: 1, x: 321, y: 234 }], "pointer");
     await until("the pointer to move", 5_000, async () => {
@@ -171,6 +182,11 @@ describe("guests of a desktop with a password", { timeout: 240_000 }, () => {
     assert.equal(await fetched(guest, "/status"), 403);
     await ended(guest, "Your invitation has expired");
     await owner.becomes("controller");
+    const download = guest.page.evaluate(async () => {
+      const { rest } = globalThis as unknown as { rest: ReadableStreamDefaultReader };
+      while (!(await rest.read()).done);
+    });
+    await assert.rejects(download, /network error/, "nor does a download go on");
     assert.equal(await fetched(guest, "/"), 401);
     await guest.close();
   });

@@ -8,6 +8,7 @@ use super::{
     uploads::{NotBegun, NotWritten, Upload},
 };
 use futures_util::{Stream, StreamExt, stream};
+use gstvdi::wswebrtcsink::Mark;
 use std::{
     fs::File,
     io,
@@ -26,6 +27,7 @@ use warp::{
 const CHUNK_BYTES: usize = 256 * 1024;
 /// Below it, what is on its way.
 const UPLOADS: &str = ".uploads/";
+const NOT_IN_CONTROL: &str = "Only the page in control shares files.";
 
 /// Everything below `files/{token}/`.
 pub fn routes(files: Files) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync {
@@ -35,22 +37,40 @@ pub fn routes(files: Files) -> impl Filter<Extract = (Response,), Error = Reject
         .and(warp::method())
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
-        .then(move |token: String, path: warp::path::Tail, method, headers, body| {
+        .and(warp::ext::optional::<Mark>())
+        .then(move |token: String, path: warp::path::Tail, method, headers, body, mark: Option<Mark>| {
             let files = files.clone();
+            let stay = Stay(mark.map(|_| (files.clone(), token.clone())));
             async move {
                 if !files.lets_in(&token) {
-                    return say(StatusCode::FORBIDDEN, "Only the page in control shares files.");
+                    return say(StatusCode::FORBIDDEN, NOT_IN_CONTROL);
                 }
                 match path.as_str().strip_prefix(UPLOADS) {
-                    Some(id) => uploaded(&files, id, &method, &headers, body).await,
-                    None => asked(&files, &token, path.as_str(), &method, headers).await,
+                    Some(id) => uploaded(&files, id, &method, &headers, body, &stay).await,
+                    None => asked(&files, &token, path.as_str(), &method, headers, stay).await,
                 }
             }
         })
 }
 
+/// For how long what is under way may go on: a guest's ends with his control, and so with his invitation.
+struct Stay(Option<(Files, String)>);
+
+impl Stay {
+    fn is_over(&self) -> bool {
+        self.0.as_ref().is_some_and(|(files, token)| !files.lets_in(token))
+    }
+}
+
 /// A list, a file, or the beginning of an upload.
-async fn asked(files: &Files, token: &str, path: &str, method: &Method, headers: HeaderMap) -> Response {
+async fn asked(
+    files: &Files,
+    token: &str,
+    path: &str,
+    method: &Method,
+    headers: HeaderMap,
+    stay: Stay,
+) -> Response {
     let Some(names) = name::path(path) else {
         return say(
             StatusCode::BAD_REQUEST,
@@ -61,7 +81,7 @@ async fn asked(files: &Files, token: &str, path: &str, method: &Method, headers:
     match *method {
         Method::GET | Method::HEAD if policy.read => {
             let (folder, head) = (files.0.folder.clone(), *method == Method::HEAD);
-            blocking(move || found(&folder, &names, &headers, head)).await
+            blocking(move || found(&folder, &names, &headers, head, stay)).await
         }
         Method::POST if policy.write => {
             let (files, token) = (files.clone(), token.to_owned());
@@ -73,7 +93,7 @@ async fn asked(files: &Files, token: &str, path: &str, method: &Method, headers:
     }
 }
 
-fn found(folder: &Folder, names: &[String], headers: &HeaderMap, head: bool) -> Response {
+fn found(folder: &Folder, names: &[String], headers: &HeaderMap, head: bool, stay: Stay) -> Response {
     let opened = match folder.open(names) {
         Ok(Found::Folder(opened)) => {
             return match Folder::list(opened) {
@@ -104,7 +124,7 @@ fn found(folder: &Folder, names: &[String], headers: &HeaderMap, head: bool) -> 
     let mut response = if empty {
         String::new().into_response()
     } else {
-        warp::reply::stream(chunks(file, from, length)).into_response()
+        warp::reply::stream(chunks(file, from, length, stay)).into_response()
     };
     *response.status_mut() = status;
     let name = names.last().map(String::as_str).unwrap_or_default();
@@ -135,13 +155,22 @@ fn found(folder: &Folder, names: &[String], headers: &HeaderMap, head: bool) -> 
 }
 
 /// The bytes of a file from a place on. One that is shortened meanwhile ends in an error, and not as if it were whole.
-fn chunks(file: File, from: u64, length: u64) -> impl Stream<Item = io::Result<Vec<u8>>> + Send + Sync {
+fn chunks(
+    file: File,
+    from: u64,
+    length: u64,
+    stay: Stay,
+) -> impl Stream<Item = io::Result<Vec<u8>>> + Send + Sync {
     let file = Arc::new(file);
     let chunks = stream::unfold((from, length), move |(at, left)| {
         let file = file.clone();
+        let over = stay.is_over();
         async move {
             if left == 0 {
                 return None;
+            }
+            if over {
+                return Some((Err(io::Error::from(io::ErrorKind::PermissionDenied)), (at, 0)));
             }
             let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_BYTES);
             let read = tokio::task::spawn_blocking(move || {
@@ -212,7 +241,14 @@ fn begun(files: &Files, token: &str, folder: Vec<String>, headers: &HeaderMap) -
 }
 
 /// How much of an upload is there, more of it, or no more of it.
-async fn uploaded<S, B>(files: &Files, id: &str, method: &Method, headers: &HeaderMap, body: S) -> Response
+async fn uploaded<S, B>(
+    files: &Files,
+    id: &str,
+    method: &Method,
+    headers: &HeaderMap,
+    body: S,
+    stay: &Stay,
+) -> Response
 where
     S: Stream<Item = Result<B, warp::Error>> + Send,
     B: Buf + Send,
@@ -258,13 +294,13 @@ where
                 put(&mut response, "upload-offset", &upload.offset().to_string());
                 return response;
             };
-            patched(files, upload, turn, body).await
+            patched(files, upload, turn, body, stay).await
         }
         _ => say(StatusCode::METHOD_NOT_ALLOWED, "Accepted are HEAD, PATCH and DELETE."),
     }
 }
 
-async fn patched<S, B>(files: &Files, upload: Arc<Upload>, turn: u64, body: S) -> Response
+async fn patched<S, B>(files: &Files, upload: Arc<Upload>, turn: u64, body: S, stay: &Stay) -> Response
 where
     S: Stream<Item = Result<B, warp::Error>> + Send,
     B: Buf + Send,
@@ -273,6 +309,9 @@ where
     let mut collected = Vec::with_capacity(CHUNK_BYTES);
     loop {
         let chunk = body.next().await;
+        if stay.is_over() {
+            return say(StatusCode::FORBIDDEN, NOT_IN_CONTROL);
+        }
         let (end, cut) = (chunk.is_none(), matches!(chunk, Some(Err(_))));
         if let Some(Ok(mut chunk)) = chunk {
             while chunk.has_remaining() {
