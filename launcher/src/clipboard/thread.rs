@@ -24,7 +24,10 @@ use x11rb::{
     CURRENT_TIME, NONE,
     connection::Connection,
     errors::ReplyError,
-    protocol::{Event, xfixes, xproto::Timestamp},
+    protocol::{
+        Event, xfixes,
+        xproto::{ConnectionExt as _, Timestamp},
+    },
 };
 
 /// Time between two tries to reach a display that is gone.
