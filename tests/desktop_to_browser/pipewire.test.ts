@@ -1,4 +1,5 @@
-// Behaviour: what the desktop plays is heard in the browser where PipeWire is the sound server, as on newer distributions.
+// Behaviour: what the desktop plays is heard in the browser where PipeWire is the sound server, as on newer distributions; of the
+// microphone, which is not for it, the page tells why.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -15,7 +16,7 @@ let viewer: Viewer;
 before(async () => {
   pipewire = await PipeWire.start();
   launcher = await Launcher.start({ flags: ["--display-size", "640x480"], desktop: ["sleep", "1000"], env: { PULSE_SERVER: pipewire.server } });
-  chromium = await Chromium.start();
+  chromium = await Chromium.start({ flags: ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"] });
   viewer = await chromium.open(launcher);
   await launcher.statusWhere("sound is captured", (status) => status.audio.running);
 });
@@ -52,4 +53,13 @@ test("the sound follows the default sink", async () => {
     await tone.stop("SIGKILL");
     await until("silence", 10_000, async () => (await heard()) < 1e-4);
   }
+});
+
+test("who switches the microphone on is told that there is none on the desktop", async () => {
+  await viewer.becomes("controller");
+  await viewer.page.keyboard.press("Control+Shift+M");
+  await viewer.page.click("#microphone");
+  await until("the page to say why", 15_000, async () => (await viewer.words()).includes("the sound server is PipeWire, and the microphone needs PulseAudio"));
+  assert.equal((await launcher.status()).microphone.running, false);
+  assert.ok(!pipewire.control("list", "short", "sources").includes("vdi-microphone"));
 });
