@@ -260,6 +260,8 @@ describe("the settings", { timeout: 180_000 }, () => {
 
     await openSettings(viewer);
     await viewer.page.check(part("clipboard"));
+    // Whoever shares the clipboard again shares what is in it, which wins over what is copied in that very instant.
+    await until("the desktop to have what the browser has", 10_000, async () => (await program.paste("UTF8_STRING"))?.toString() === "mine");
     await copy("after");
     await until("the browser to have it", 10_000, async () => (await copied()) === "after");
     program.end();
