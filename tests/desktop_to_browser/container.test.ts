@@ -8,7 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { Chromium, type Viewer } from "./support/browser.js";
 import { Container, MEMORY_BYTES, OPERATOR, SESSION, buildImages, noContainers, podman, podmanSays } from "./support/container.js";
 import { Network, noNetworks } from "./support/netns.js";
-import { delay, until, within } from "./support/wait.js";
+import { until, within } from "./support/wait.js";
 
 const skip = noContainers() || noNetworks();
 /** Debian's packages come from afar the first time; then this takes seconds. */
@@ -167,11 +167,7 @@ describe("a session's container", { skip, timeout: 300_000 }, () => {
 
   test("what a program of the desktop plays is heard in the page", async () => {
     await type("timeout 20 pacat /dev/urandom &");
-    await until("the noise", 20_000, async () => {
-      const from = (await viewer.inbound("audio")).totalAudioEnergy;
-      await delay(500);
-      return (await viewer.inbound("audio")).totalAudioEnergy - from > 0.01;
-    });
+    await until("the noise", 20_000, async () => (await viewer.heard()) > 0.01);
   });
 
   test("programs that lose their parents are reaped when they end", async () => {

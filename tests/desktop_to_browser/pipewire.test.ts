@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { Chromium, type Viewer } from "./support/browser.js";
 import { Launcher } from "./support/launcher.js";
 import { PipeWire } from "./support/pulse.js";
-import { delay, until } from "./support/wait.js";
+import { until } from "./support/wait.js";
 
 let pipewire: PipeWire;
 let launcher: Launcher;
@@ -27,21 +27,14 @@ after(async () => {
   await pipewire.stop();
 });
 
-/** Energy that the browser heard in half a second (W3C `totalAudioEnergy`: 1 is a second at full scale). */
-async function heard(): Promise<number> {
-  const from = (await viewer.inbound("audio")).totalAudioEnergy;
-  await delay(500);
-  return (await viewer.inbound("audio")).totalAudioEnergy - from;
-}
-
 test("a tone that is played on the desktop arrives, and silence is silent", async () => {
   assert.match(pipewire.control("info"), /on PipeWire/);
   await viewer.page.mouse.click(100, 100);
-  await until("silence", 10_000, async () => (await heard()) < 1e-4);
+  await until("silence", 10_000, async () => (await viewer.heard()) < 1e-4);
   const tone = pipewire.playTone();
-  await until("the tone", 10_000, async () => (await heard()) > 0.01);
+  await until("the tone", 10_000, async () => (await viewer.heard()) > 0.01);
   await tone.stop("SIGKILL");
-  await until("silence again", 10_000, async () => (await heard()) < 1e-4);
+  await until("silence again", 10_000, async () => (await viewer.heard()) < 1e-4);
 });
 
 test("the sound follows the default sink", async () => {
@@ -49,9 +42,9 @@ test("the sound follows the default sink", async () => {
   for (const sink of ["headset", "desktop"]) {
     const tone = pipewire.playTone(440, sink);
     pipewire.control("set-default-sink", sink);
-    await until(`the tone of ${sink}`, 15_000, async () => (await heard()) > 0.01);
+    await until(`the tone of ${sink}`, 15_000, async () => (await viewer.heard()) > 0.01);
     await tone.stop("SIGKILL");
-    await until("silence", 10_000, async () => (await heard()) < 1e-4);
+    await until("silence", 10_000, async () => (await viewer.heard()) < 1e-4);
   }
 });
 

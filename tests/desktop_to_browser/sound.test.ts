@@ -26,21 +26,14 @@ after(async () => {
   await launcher.stop();
 });
 
-/** Energy that the browser heard in half a second (W3C `totalAudioEnergy`: 1 is a second at full scale). */
-async function heard(): Promise<number> {
-  const from = (await viewer.inbound("audio")).totalAudioEnergy;
-  await delay(500);
-  return (await viewer.inbound("audio")).totalAudioEnergy - from;
-}
-
 test("a tone that is played on the desktop arrives, and silence is silent", async () => {
   await viewer.page.mouse.click(100, 100);
-  await until("silence", 10_000, async () => (await heard()) < 1e-4);
+  await until("silence", 10_000, async () => (await viewer.heard()) < 1e-4);
   const tone = pulse.playTone();
   // A sine at 12000 of 32768 has a mean square of 0.067: half a second of it is 0.033.
-  await until("the tone", 10_000, async () => (await heard()) > 0.01);
+  await until("the tone", 10_000, async () => (await viewer.heard()) > 0.01);
   await tone.stop("SIGKILL");
-  await until("silence again", 10_000, async () => (await heard()) < 1e-4);
+  await until("silence again", 10_000, async () => (await viewer.heard()) < 1e-4);
 });
 
 /**
@@ -60,7 +53,7 @@ function waited(): Promise<number> {
 
 test("sound is not late after the browser stood still for five seconds", async () => {
   const tone = pulse.playTone();
-  await until("the tone", 10_000, async () => (await heard()) > 0.01);
+  await until("the tone", 10_000, async () => (await viewer.heard()) > 0.01);
   const usualMs = await waited();
   const consumer = await viewer.consumer();
   await chromium.stopped(delay(5000));
@@ -68,7 +61,7 @@ test("sound is not late after the browser stood still for five seconds", async (
   const lateMs = await waited();
   // Without a receiver of its own for what comes after the gap it is half a second at first, and a fifth for minutes.
   assert.ok(lateMs <= usualMs + 100, `it waits for ${lateMs} ms, and waited for ${usualMs} ms before`);
-  await until("the tone again", 10_000, async () => (await heard()) > 0.01);
+  await until("the tone again", 10_000, async () => (await viewer.heard()) > 0.01);
   assert.equal(await viewer.consumer(), consumer);
   await tone.stop("SIGKILL");
 });
@@ -79,16 +72,16 @@ test("the sound follows the default sink, whatever the default source is", async
   pulse.control("load-module", "module-null-source", "source_name=microphone");
   pulse.control("set-default-source", "microphone");
   pulse.control("set-default-sink", "desktop");
-  await until("silence", 10_000, async () => (await heard()) < 1e-4);
+  await until("silence", 10_000, async () => (await viewer.heard()) < 1e-4);
   for (const sink of ["headset", "desktop", "headset"]) {
     const tone = pulse.playTone(440, sink);
     pulse.control("set-default-sink", sink);
-    await until(`the tone of ${sink}`, 15_000, async () => (await heard()) > 0.01);
+    await until(`the tone of ${sink}`, 15_000, async () => (await viewer.heard()) > 0.01);
     await tone.stop("SIGKILL");
-    await until("silence", 10_000, async () => (await heard()) < 1e-4);
+    await until("silence", 10_000, async () => (await viewer.heard()) < 1e-4);
   }
   const other = pulse.playTone(440, "desktop");
-  await until("what is played elsewhere to be silent", 10_000, async () => (await heard()) < 1e-4);
+  await until("what is played elsewhere to be silent", 10_000, async () => (await viewer.heard()) < 1e-4);
   await other.stop("SIGKILL");
 });
 
@@ -100,7 +93,7 @@ test("a microphone is never captured, not even when there is nothing else to rec
   pulse.control("load-module", "module-null-sink", "sink_name=desktop");
   await launcher.statusWhere("sound is captured again", (status) => status.audio.running, 30_000);
   const tone = pulse.playTone();
-  await until("the tone", 15_000, async () => (await heard()) > 0.01);
+  await until("the tone", 15_000, async () => (await viewer.heard()) > 0.01);
   await tone.stop("SIGKILL");
 });
 
@@ -113,7 +106,7 @@ test("a sound server that is killed and comes back is heard again, and the video
     await until("30 frames without sound", 15_000, async () => (await viewer.inbound("video")).framesDecoded >= framesDecoded + 30);
     await pulse.again();
     const tone = pulse.playTone();
-    await until("the tone", 30_000, async () => (await heard()) > 0.01);
+    await until("the tone", 30_000, async () => (await viewer.heard()) > 0.01);
     assert.equal((await launcher.status()).audio.running, true);
     await tone.stop("SIGKILL");
   }

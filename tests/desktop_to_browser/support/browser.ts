@@ -7,7 +7,7 @@ import { chromium, type Browser, type BrowserContext, type Page } from "playwrig
 import { children, descendants, isAlive } from "./child.js";
 import { targetFolder } from "./launcher.js";
 import type { Host } from "./netns.js";
-import { until, within } from "./wait.js";
+import { delay, until, within } from "./wait.js";
 
 const FLAGS = [
   "--no-sandbox",
@@ -285,6 +285,13 @@ export class Viewer {
     if (!found) throw new Error(`the page receives no ${kind}`);
     const zero = { framesDecoded: 0, framesDropped: 0, keyFramesDecoded: 0, frameWidth: 0, frameHeight: 0, freezeCount: 0 };
     return { ...zero, totalAudioEnergy: 0, bytesReceived: 0, retransmittedBytesReceived: 0, jitterBufferDelay: 0, jitterBufferEmittedCount: 0, ...found } as unknown as Inbound;
+  }
+
+  /** Energy that the browser heard in half a second (W3C `totalAudioEnergy`: 1 is a second at full scale). */
+  async heard(): Promise<number> {
+    const from = (await this.inbound("audio")).totalAudioEnergy;
+    await delay(500);
+    return (await this.inbound("audio")).totalAudioEnergy - from;
   }
 
   /** Looks at the pixels of the video, on a grid of `columns` by `rows`, each cell the pixel in its middle. */
