@@ -126,7 +126,7 @@ fn virtual_display_that_keeps_dying_is_a_failure_with_a_name() {
 
 #[test]
 fn existing_display_that_comes_back_is_streamed_again() {
-    let mut server = XServer::start();
+    let mut server = XServer::start_to_restart();
     let (program, access) = Program::ready(&[PORT], &[("DISPLAY", &server.display)]);
     let before = frames(&access);
     server.kill();

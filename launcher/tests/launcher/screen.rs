@@ -212,7 +212,7 @@ fn without_the_operators_word_nothing_is_resized_and_nothing_said() {
 
 #[test]
 fn display_that_comes_back_gets_the_size_that_was_wished_last() {
-    let mut server = XServer::start();
+    let mut server = XServer::start_to_restart();
     let screen = start(&server);
     resizable(&screen);
     screen.wish(viewport(900, 500, 1.0));

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 pub struct XServer {
@@ -21,6 +22,13 @@ impl XServer {
         Self::on(None, words)
     }
 
+    /// On a number to which those who take the first free one do not come while it is gone, for [`XServer::start_again`].
+    pub fn start_to_restart() -> Self {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = 40_000 + std::process::id() % 2_000 * 8 + STARTED.fetch_add(1, Ordering::Relaxed);
+        Self::on(Some(&format!(":{number}")), &[])
+    }
+
     /// On the display of one that is gone.
     pub fn start_again(&mut self) {
         *self = Self::on(Some(&self.display), &[]);
@@ -37,7 +45,8 @@ impl XServer {
             .expect("Xvfb starts");
         let mut number = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut number).unwrap();
-        Self { child, display: format!(":{}", number.trim()) }
+        let number: u32 = number.trim().parse().expect("Xvfb tells its number; it closes its end when it fails");
+        Self { child, display: format!(":{number}") }
     }
 
     pub fn kill(&mut self) {
