@@ -140,6 +140,37 @@ impl CodecChoice {
     }
 }
 
+/// How many pixels share a colour.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, glib::Enum)]
+#[enum_type(name = "GstVdiChromaFormat")]
+pub enum ChromaFormat {
+    /// Two by two.
+    #[default]
+    #[enum_value(name = "4:2:0, which every browser decodes", nick = "4:2:0")]
+    Half,
+    /// None does.
+    #[enum_value(
+        name = "4:4:4 where the encoder and all consumers can: coloured text as sharp as black; else 4:2:0",
+        nick = "4:4:4"
+    )]
+    Full,
+}
+
+impl ChromaFormat {
+    /// The one with fewer colours.
+    pub fn least(self, other: Self) -> Self {
+        if self == Self::Full { other } else { self }
+    }
+
+    /// As caps write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Half => "4:2:0",
+            Self::Full => "4:4:4",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@
 //! forgiven
 //! ```
 
-use super::table::Row;
+use super::{codec::ChromaFormat, table::Row};
 use std::{collections::HashMap, time::Duration};
 
 /// Failures in a row, with no healthy time between them, after which it is not the encoders' fault.
@@ -39,11 +39,18 @@ struct Record {
     hung: bool,
 }
 
+/// An encoder, and which of its kinds.
+type Kind = (&'static str, ChromaFormat);
+
+fn kind(row: &Row) -> Kind {
+    (row.factory, row.chroma_format)
+}
+
 /// Remembers failures. Times are durations since any fixed moment.
 #[derive(Debug)]
 pub struct Failover {
     cool_down: Duration,
-    records: HashMap<&'static str, Record>,
+    records: HashMap<Kind, Record>,
     in_a_row: u32,
     /// Since when the running encoder runs.
     since: Duration,
@@ -73,8 +80,8 @@ impl Failover {
     pub fn failed(&mut self, row: &Row, hung: bool, now: Duration) -> bool {
         let was_healthy = now.saturating_sub(self.since) >= HEALTHY;
         self.in_a_row = if was_healthy { 1 } else { self.in_a_row + 1 };
-        let forgiven = now.saturating_sub(self.since) >= self.cool_down_of(row.factory) * FORGIVEN_AFTER;
-        if let Some(record) = self.records.get_mut(row.factory).filter(|_| forgiven) {
+        let forgiven = now.saturating_sub(self.since) >= self.cool_down_of(row) * FORGIVEN_AFTER;
+        if let Some(record) = self.records.get_mut(&kind(row)).filter(|_| forgiven) {
             record.failures = 0;
         }
         self.rest(row, hung, now);
@@ -83,28 +90,28 @@ impl Failover {
 
     /// A candidate did not work for a reason that may pass.
     pub fn rest(&mut self, row: &Row, hung: bool, now: Duration) {
-        let record = self.records.entry(row.factory).or_default();
+        let record = self.records.entry(kind(row)).or_default();
         record.failures = record.failures.saturating_add(1);
         record.hangs += u32::from(hung);
         record.hung = hung;
-        let cool_down = self.cool_down_of(row.factory);
-        if let Some(record) = self.records.get_mut(row.factory) {
+        let cool_down = self.cool_down_of(row);
+        if let Some(record) = self.records.get_mut(&kind(row)) {
             record.cools_until = now + cool_down;
         }
     }
 
-    fn cool_down_of(&self, factory: &str) -> Duration {
-        let failures = self.records.get(factory).map_or(0, |record| record.failures);
+    fn cool_down_of(&self, row: &Row) -> Duration {
+        let failures = self.records.get(&kind(row)).map_or(0, |record| record.failures);
         let doubled = self.cool_down.saturating_mul(1 << failures.saturating_sub(1).min(16));
         doubled.min(LONGEST_COOL_DOWN.max(self.cool_down))
     }
 
     fn cools(&self, row: &Row, now: Duration) -> bool {
-        self.records.get(row.factory).is_some_and(|record| now < record.cools_until)
+        self.records.get(&kind(row)).is_some_and(|record| now < record.cools_until)
     }
 
     fn may_hang(&self, row: &Row) -> bool {
-        self.records.get(row.factory).is_some_and(|record| record.hung)
+        self.records.get(&kind(row)).is_some_and(|record| record.hung)
     }
 
     /// Who is tried in which order after a failure: those that have not failed, then those that cool, the one that has
@@ -119,7 +126,7 @@ impl Failover {
         fresh.sort_by_key(|row| stuck && row.hardware);
         let mut cooling: Vec<_> =
             candidates.iter().filter(|row| self.cools(row, now) && !self.may_hang(row)).collect();
-        cooling.sort_by_key(|row| self.records.get(row.factory).map(|record| record.cools_until));
+        cooling.sort_by_key(|row| self.records.get(&kind(row)).map(|record| record.cools_until));
         fresh.into_iter().chain(cooling).copied().collect()
     }
 
@@ -131,17 +138,23 @@ impl Failover {
         running: &Row,
         now: Duration,
     ) -> Option<&'static Row> {
-        let better = candidates.iter().take_while(|row| row.factory != running.factory);
+        let better = candidates.iter().take_while(|row| !row.is(running));
         better.copied().find(|row| {
             self.records
-                .get(row.factory)
+                .get(&kind(row))
                 .is_some_and(|record| now >= record.cools_until && record.hangs < MOST_HANGS)
         })
     }
 
+    /// Whether this one may be tried now.
+    pub fn may_try(&self, row: &Row, now: Duration) -> bool {
+        let hangs = self.records.get(&kind(row)).map_or(0, |record| record.hangs);
+        !self.cools(row, now) && hangs < MOST_HANGS
+    }
+
     /// An encoder has come back; what it does from now on counts again.
     pub fn returned(&mut self, row: &Row, now: Duration) {
-        if let Some(record) = self.records.get_mut(row.factory) {
+        if let Some(record) = self.records.get_mut(&kind(row)) {
             record.hung = false;
         }
         self.started(now);

@@ -23,7 +23,7 @@ use vdi_protocol::reason::FailureReason;
 
 use super::{
     CAT,
-    codec::Codec,
+    codec::{ChromaFormat, Codec},
     guard::lock,
     input::{ProvenSizes, Size},
     pacer::Pacer,
@@ -94,6 +94,8 @@ pub struct AdaptiveEncBin {
     pub src_pad: gst::GhostPad,
     pub settings: Mutex<Settings>,
     pub state: Mutex<State>,
+    /// The colours that all consumers take; they say so at any time, and once.
+    pub taken: Mutex<ChromaFormat>,
     /// The rate that the encoder runs at. Held while rates are written, so that writes come in order.
     pub written: Mutex<Option<Writer>>,
     /// Held while encoders are chosen, put in or taken out.
@@ -256,12 +258,37 @@ impl AdaptiveEncBin {
         }
     }
 
+    /// Whether every pixel keeps its colour, or will as far as is known.
+    fn encodes_full_chroma(&self) -> bool {
+        match &lock(&self.state).phase {
+            Phase::Working(work) => return work.worker.chain.row.chroma_format == ChromaFormat::Full,
+            Phase::Waiting => {}
+            Phase::Switching | Phase::Failed => return false,
+        }
+        lock(&self.settings).chroma_format == ChromaFormat::Full
+    }
+
+    /// Every kind of raw video, first what the encoder takes as it is.
+    fn wanted_input(&self, pad: &gst::GhostPad) -> gst::Caps {
+        let all = pad.pad_template_caps();
+        if !self.encodes_full_chroma() {
+            return all;
+        }
+        let mut caps = gst_video::VideoCapsBuilder::new().format(VideoFormat::Y444).build();
+        caps.merge(all);
+        caps
+    }
+
     fn sink_query(&self, pad: &gst::GhostPad, query: &mut gst::QueryRef) -> bool {
         match query.view_mut() {
             // Any raw video is welcome at any time: which encoder works for it is found out when it comes.
             gst::QueryViewMut::Caps(query) => {
-                let caps = pad.pad_template_caps();
+                let caps = self.wanted_input(pad);
                 let caps = match query.filter() {
+                    // Whoever asks lists what is cheapest first, and then there would be no more colours ever.
+                    Some(filter) if self.encodes_full_chroma() => {
+                        caps.intersect_with_mode(filter, gst::CapsIntersectMode::First)
+                    }
                     Some(filter) => filter.intersect_with_mode(&caps, gst::CapsIntersectMode::First),
                     None => caps,
                 };
@@ -320,6 +347,7 @@ impl ObjectSubclass for AdaptiveEncBin {
             src_pad: quality::src_pad(&src),
             settings: Mutex::default(),
             state: Mutex::default(),
+            taken: Mutex::new(ChromaFormat::Full),
             written: Mutex::default(),
             turn: Mutex::default(),
             generation: AtomicU64::new(0),

@@ -18,6 +18,10 @@
 //! `max-bitrate`, `max-framerate`, `max-latency` and `max-cpu`, which apply while frames flow. `stats` and the element message
 //! `vdi-quality` say which limit holds.
 //!
+//! With `chroma-format=4:4:4` every pixel keeps a colour of its own (H.264 High 4:4:4 Predictive, VP9 profile 1) where the
+//! encoder can, and as long as all consumers take that (the upstream event `application/x-vdi-chroma-format`); else it is
+//! 4:2:0, and the encoder changes while frames flow. `vdi-encoder-selected` and `stats` say which it is.
+//!
 //! The source is told what is wanted: a force-key-unit event goes on to it, so that one that only wakes on damage gives
 //! its present frame, and a limit of the frame rate goes to it as a QoS event of the type throttle.
 //!
@@ -66,12 +70,14 @@ mod supervisor;
 mod switch;
 #[doc(hidden)]
 pub mod table;
+#[doc(hidden)]
+pub mod taken;
 mod timeline;
 mod verdict;
 mod watchdog;
 mod worker;
 
-pub use codec::{Codec, CodecChoice};
+pub use codec::{ChromaFormat, Codec, CodecChoice};
 pub use select::EncoderPolicy;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -99,6 +105,7 @@ impl AdaptiveEncBin {
 /// Registers the element with a plugin.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     EncoderPolicy::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    ChromaFormat::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     CodecChoice::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(Some(plugin), "adaptiveencbin", gst::Rank::NONE, AdaptiveEncBin::static_type())
 }

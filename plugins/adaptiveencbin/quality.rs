@@ -16,6 +16,7 @@ use super::{
     input::{self, Size},
     rate::Bitrate,
     supervisor::Run,
+    taken,
     worker::Shape,
 };
 
@@ -86,6 +87,10 @@ impl AdaptiveEncBin {
     /// An event from downstream; true if it was for us alone.
     pub fn hear(&self, event: &gst::Event) -> bool {
         let gst::EventView::CustomUpstream(custom) = event.view() else { return false };
+        if let Some(taken) = custom.structure().and_then(taken::from_structure) {
+            *lock(&self.taken) = taken;
+            return true;
+        }
         let Some(feedback) = custom.structure().and_then(Feedback::from_structure) else { return false };
         let Some(run) = lock(&self.state).run.clone() else { return true };
         let now = run.flow.now();
@@ -252,6 +257,7 @@ impl AdaptiveEncBin {
                 .field("encoder", row.factory)
                 .field("hardware", row.hardware)
                 .field("codec", row.codec.name())
+                .field("chroma-format", row.chroma_format.as_str())
                 .field("source-width", source.width)
                 .field("source-height", source.height)
                 .field("frame-width", shape.size.width)

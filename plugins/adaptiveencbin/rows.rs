@@ -2,7 +2,7 @@
 //! nothing else. Refuses to look at the machine: whether a row works is for the proof to find out.
 
 use super::{
-    codec::Codec,
+    codec::{ChromaFormat, Codec},
     rate::WriteCost,
     table::{
         BROWSERS_MAX_SLICES, Driver, Helper, Input, Live, ON_REQUEST, RateProperty,
@@ -16,6 +16,7 @@ use super::{
 const SYSTEM: &str = "memory:SystemMemory";
 const NV12: Input = Input { memory: SYSTEM, formats: &["NV12"] };
 const I420: Input = Input { memory: SYSTEM, formats: &["I420"] };
+const Y444: Input = Input { memory: SYSTEM, formats: &["Y444"] };
 
 /// Encoders that send parameter sets only once get these behind them: whoever joins later needs them with the key frame.
 const REPEAT_H264: &[Helper] =
@@ -28,7 +29,9 @@ const PARSE_AV1: &[Helper] = &[Helper { factory: "av1parse", settings: &[] }];
 
 const CONSTRAINED_BASELINE: &[&str] = &["constrained-baseline"];
 const MAIN: &[&str] = &["main"];
+const HIGH_444: &[&str] = &["high-4:4:4"];
 const PROFILE_0: &[&str] = &["0"];
+const PROFILE_1: &[&str] = &["1"];
 
 const KBITRATE: RateProperty = RateProperty { name: "bitrate", unit: KbitPerSecond, cost: WriteCost::Soft };
 
@@ -41,6 +44,8 @@ const NVENC: Row = Row {
     driver: Some(Driver::Nvidia),
     isolated: false,
     input: NV12,
+    chroma_format: ChromaFormat::Half,
+    full_chroma: None,
     front: &[],
     behind: REPEAT_H264,
     // Its baseline has none of the tools that constrained baseline forbids; the name depends on the version.
@@ -70,7 +75,17 @@ const NVENC: Row = Row {
 const NVENC_H265: Row = Row { codec: Codec::H265, behind: REPEAT_H265, profiles: MAIN, ..NVENC };
 
 /// The legacy NVENC elements: every property that is written while they run resets them.
-const NVENC_LEGACY: Row = Row {
+const NVENC_LEGACY: Row = Row { full_chroma: Some(&NVENC_LEGACY_444), ..NVENC_LEGACY_420 };
+
+/// The rewritten elements of 1.22 take NV12 only.
+const NVENC_LEGACY_444: Row = Row {
+    input: Y444,
+    chroma_format: ChromaFormat::Full,
+    profiles: HIGH_444,
+    ..NVENC_LEGACY_420
+};
+
+const NVENC_LEGACY_420: Row = Row {
     factory: "nvh264enc",
     input: Input { memory: SYSTEM, formats: &["NV12", "I420"] },
     settings: &[
@@ -107,6 +122,8 @@ const VA: Row = Row {
     driver: Some(Driver::Va),
     isolated: false,
     input: NV12,
+    chroma_format: ChromaFormat::Half,
+    full_chroma: None,
     front: &[],
     behind: REPEAT_H264,
     profiles: CONSTRAINED_BASELINE,
@@ -124,13 +141,20 @@ const VA_VP8: Row =
 const VA_VP9: Row = Row { factory: "vavp9enc", codec: Codec::Vp9, ..VA_VP8 };
 const VA_AV1: Row = Row { factory: "vaav1enc", codec: Codec::Av1, behind: PARSE_AV1, ..VA_VP8 };
 
-const X264: Row = Row {
+const X264: Row = Row { full_chroma: Some(&X264_444), ..X264_420 };
+
+const X264_444: Row =
+    Row { input: Y444, chroma_format: ChromaFormat::Full, profiles: HIGH_444, ..X264_420 };
+
+const X264_420: Row = Row {
     factory: "x264enc",
     codec: Codec::H264,
     hardware: false,
     driver: None,
     isolated: false,
     input: Input { memory: SYSTEM, formats: &["I420", "NV12"] },
+    chroma_format: ChromaFormat::Half,
+    full_chroma: None,
     front: &[],
     behind: &[],
     profiles: CONSTRAINED_BASELINE,
@@ -184,7 +208,7 @@ const OPENH264: Row = Row {
     ],
     rate: RateProperty { name: "bitrate", unit: BitPerSecond, cost: WriteCost::Soft },
     vbv: None,
-    ..X264
+    ..X264_420
 };
 
 /// libvpx takes new rates and buffers with the next frame; the elements' property flags do not say so.
@@ -216,7 +240,12 @@ const VP8: Row = Row {
     ..OPENH264
 };
 
-const VP9: Row = Row {
+const VP9: Row = Row { full_chroma: Some(&VP9_444), ..VP9_420 };
+
+const VP9_444: Row =
+    Row { input: Y444, chroma_format: ChromaFormat::Full, profiles: PROFILE_1, ..VP9_420 };
+
+const VP9_420: Row = Row {
     factory: "vp9enc",
     codec: Codec::Vp9,
     settings: &[
@@ -260,7 +289,7 @@ const AV1: Row = Row {
         unit: VbvUnit::Milliseconds,
         live: Live::Yes,
     }),
-    ..VP9
+    ..VP9_420
 };
 
 const X265: Row = Row {
@@ -279,7 +308,7 @@ const X265: Row = Row {
         unit: VbvUnit::Options("vbv-maxrate={kbps}:vbv-bufsize={kbit}:open-gop=0:bframes=0:aud=0"),
         live: Live::AsFlagged,
     }),
-    ..X264
+    ..X264_420
 };
 
 /// The encoders of each codec, the most wanted first.
@@ -301,7 +330,7 @@ pub static ENCODERS: &[Row] = &[
     AV1,
     Row { factory: "nvautogpuh265enc", ..NVENC_H265 },
     Row { factory: "nvcudah265enc", ..NVENC_H265 },
-    Row { factory: "nvh265enc", codec: Codec::H265, behind: REPEAT_H265, profiles: MAIN, ..NVENC_LEGACY },
+    Row { factory: "nvh265enc", codec: Codec::H265, behind: REPEAT_H265, profiles: MAIN, ..NVENC_LEGACY_420 },
     Row { factory: "vah265lpenc", ..VA_H265 },
     Row { factory: "vah265enc", ..VA_H265 },
     X265,
@@ -343,6 +372,18 @@ mod tests {
         }
         let names: HashSet<_> = ENCODERS.iter().map(|row| row.factory).collect();
         assert_eq!(names.len(), ENCODERS.len());
+    }
+
+    #[test]
+    fn all_colours_are_another_input_and_profile_of_the_same_encoder() {
+        let full: Vec<_> = ENCODERS.iter().filter_map(|row| Some((row, row.full_chroma?))).collect();
+        assert_eq!(full.iter().map(|(row, _)| row.factory).collect::<Vec<_>>(), ["nvh264enc", "x264enc", "vp9enc"]);
+        for (row, full) in full {
+            assert_eq!((row.factory, row.codec, row.hardware), (full.factory, full.codec, full.hardware));
+            assert_eq!((row.chroma_format, full.chroma_format), (ChromaFormat::Half, ChromaFormat::Full));
+            assert_ne!((row.input.formats, row.profiles), (full.input.formats, full.profiles));
+            assert!(full.full_chroma.is_none());
+        }
     }
 
     #[test]

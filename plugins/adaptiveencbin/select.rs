@@ -2,7 +2,7 @@
 //! GStreamer: proving is the shell's.
 
 use super::{
-    codec::{Codec, CodecChoice},
+    codec::{ChromaFormat, Codec, CodecChoice},
     table::Row,
 };
 use gst::glib;
@@ -197,13 +197,14 @@ pub struct Selection {
 
 impl Selection {
     /// Lists the candidates, all of one codec: the one asked for, or that of the named encoder, or H.264. A named
-    /// hardware encoder is the only one of its kind, and under `prefer-hardware` software still stands behind it; a
+    /// hardware encoder is the only one, and under `prefer-hardware` software still stands behind it; a
     /// named software encoder stands alone.
     pub fn new(
         table: &'static [Row],
         encoder: &str,
         codec: CodecChoice,
         policy: EncoderPolicy,
+        chroma_format: ChromaFormat,
     ) -> Result<Self, SettingsError> {
         let named = if encoder == AUTO {
             None
@@ -241,10 +242,15 @@ impl Selection {
                 named.is_none_or(|named| row.factory == named.factory || (named.hardware && !row.hardware));
             row.codec == codec && allowed && named
         };
+        // A better encoder comes before more colours, and of one encoder the kind with all of them.
+        let kinds = |row: &'static Row| {
+            let full = row.full_chroma.filter(|_| chroma_format == ChromaFormat::Full);
+            full.into_iter().chain([row])
+        };
         Ok(Self {
             codec,
             policy,
-            candidates: table.iter().filter(|row| wanted(row)).collect(),
+            candidates: table.iter().filter(|row| wanted(row)).flat_map(kinds).collect(),
             rejections: Vec::new(),
         })
     }
@@ -282,16 +288,16 @@ impl Selection {
         let told = self.rejections.iter().filter(|(row, _)| row.hardware || !hardware_only);
         let told: Vec<_> = told
             .map(|(row, rejection)| match rejection.reason {
-                Reason::NoFactory => (row.factory, rejection.reason.as_str().to_owned()),
-                reason => (row.factory, format!("{}, {}", reason.as_str(), rejection.message)),
+                Reason::NoFactory => (row.name(), rejection.reason.as_str().to_owned()),
+                reason => (row.name(), format!("{}, {}", reason.as_str(), rejection.message)),
             })
             .collect();
         // Several elements over one driver have one thing to say.
         let groups = told.chunk_by(|(_, one), (_, other)| one == other);
         let texts: Vec<_> = groups
             .map(|group| {
-                let factories: Vec<_> = group.iter().map(|(factory, _)| *factory).collect();
-                format!("{}: {}", factories.join(", "), group[0].1)
+                let names: Vec<_> = group.iter().map(|(name, _)| name.as_ref()).collect();
+                format!("{}: {}", names.join(", "), group[0].1)
             })
             .collect();
         texts.join("; ")
@@ -300,11 +306,11 @@ impl Selection {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::table::ENCODERS, EncoderPolicy::*, *};
+    use super::{super::table::ENCODERS, ChromaFormat::*, EncoderPolicy::*, *};
 
     /// The names that are tried when nothing works, and how that ends.
     fn order(encoder: &str, policy: EncoderPolicy) -> (Vec<&'static str>, FailureReason) {
-        let selection = Selection::new(ENCODERS, encoder, CodecChoice::Auto, policy).unwrap();
+        let selection = Selection::new(ENCODERS, encoder, CodecChoice::Auto, policy, Half).unwrap();
         (selection.candidates().iter().map(|row| row.factory).collect(), policy.failure())
     }
 
@@ -331,15 +337,35 @@ mod tests {
 
     #[test]
     fn a_codec_leaves_only_its_own_rows_and_a_named_encoder_brings_its_codec() {
-        let selection = Selection::new(ENCODERS, "x264enc", CodecChoice::H264, PreferHardware).unwrap();
+        let selection = Selection::new(ENCODERS, "x264enc", CodecChoice::H264, PreferHardware, Half).unwrap();
         assert_eq!(selection.candidates().iter().map(|row| row.factory).collect::<Vec<_>>(), ["x264enc"]);
-        let error = Selection::new(ENCODERS, "x264enc", CodecChoice::Vp9, PreferHardware).unwrap_err();
+        let error = Selection::new(ENCODERS, "x264enc", CodecChoice::Vp9, PreferHardware, Half).unwrap_err();
         assert_eq!(error.to_string(), "encoder=x264enc makes H.264, which contradicts codec=vp9");
         for codec in [CodecChoice::Auto, CodecChoice::H264] {
-            let all = Selection::new(ENCODERS, AUTO, codec, PreferHardware).unwrap();
+            let all = Selection::new(ENCODERS, AUTO, codec, PreferHardware, Half).unwrap();
             assert!(all.candidates().iter().all(|row| row.codec == Codec::H264));
             assert_eq!(all.codec(), Codec::H264);
         }
+    }
+
+    #[test]
+    fn all_colours_are_tried_first_with_each_encoder_and_are_no_reason_to_take_a_worse_one() {
+        let selection = |policy, codec| Selection::new(ENCODERS, AUTO, codec, policy, Full).unwrap();
+        let names = |selection: Selection| -> Vec<_> {
+            selection.candidates().iter().map(|row| row.name().into_owned()).collect()
+        };
+        assert_eq!(
+            names(selection(Software, CodecChoice::H264)),
+            ["x264enc:4:4:4", "x264enc", "openh264enc"]
+        );
+        assert_eq!(names(selection(Software, CodecChoice::Vp9)), ["vp9enc:4:4:4", "vp9enc"]);
+        assert_eq!(names(selection(Software, CodecChoice::Vp8)), ["vp8enc"]);
+        assert_eq!(
+            names(selection(RequireHardware, CodecChoice::H264)),
+            [
+                "nvautogpuh264enc", "nvcudah264enc", "nvh264enc:4:4:4", "nvh264enc", "vah264lpenc", "vah264enc"
+            ]
+        );
     }
 
     #[test]
@@ -351,7 +377,7 @@ mod tests {
     #[test]
     fn an_unknown_name_lists_what_is_accepted() {
         const SHORT: &[Row] = ENCODERS.split_at(2).0;
-        let error = Selection::new(SHORT, "x265enc", CodecChoice::Auto, PreferHardware).unwrap_err();
+        let error = Selection::new(SHORT, "x265enc", CodecChoice::Auto, PreferHardware, Half).unwrap_err();
         assert_eq!(
             error.to_string(),
             "encoder=x265enc is not known; accepted are auto, nvautogpuh264enc, nvcudah264enc"
@@ -360,17 +386,17 @@ mod tests {
 
     #[test]
     fn a_name_that_the_policy_excludes_is_refused() {
-        let error = Selection::new(ENCODERS, "x264enc", CodecChoice::Auto, RequireHardware).unwrap_err();
+        let error = Selection::new(ENCODERS, "x264enc", CodecChoice::Auto, RequireHardware, Half).unwrap_err();
         assert_eq!(
             error.to_string(),
             "encoder=x264enc contradicts encoder-policy=require-hardware, which excludes software encoders"
         );
-        assert!(Selection::new(ENCODERS, "nvh264enc", CodecChoice::Auto, Software).is_err());
+        assert!(Selection::new(ENCODERS, "nvh264enc", CodecChoice::Auto, Software, Half).is_err());
     }
 
     #[test]
     fn encoders_that_fail_for_the_same_reason_are_told_together() {
-        let mut selection = Selection::new(ENCODERS, AUTO, CodecChoice::Auto, PreferHardware).unwrap();
+        let mut selection = Selection::new(ENCODERS, AUTO, CodecChoice::Auto, PreferHardware, Half).unwrap();
         for (n, message) in ["no GPU", "no GPU", "no render node"].into_iter().enumerate() {
             selection.reject(selection.candidates()[n], Rejection::new(Reason::NoDevice, message));
         }
@@ -382,7 +408,7 @@ mod tests {
 
     #[test]
     fn the_warning_names_every_hardware_encoder_and_why() {
-        let mut selection = Selection::new(ENCODERS, "nvh264enc", CodecChoice::Auto, PreferHardware).unwrap();
+        let mut selection = Selection::new(ENCODERS, "nvh264enc", CodecChoice::Auto, PreferHardware, Half).unwrap();
         let [nvh264enc, x264enc] = [0, 1].map(|n| selection.candidates()[n]);
         selection.reject(nvh264enc, Rejection::new(Reason::TimeOut, "no frame within 2 s"));
         assert_eq!(
@@ -391,9 +417,9 @@ mod tests {
                 "No hardware encoder works, x264enc takes over in software (nvh264enc: time-out, no frame within 2 s)."
             )
         );
-        let software = Selection::new(ENCODERS, AUTO, CodecChoice::Auto, Software).unwrap();
+        let software = Selection::new(ENCODERS, AUTO, CodecChoice::Auto, Software, Half).unwrap();
         assert_eq!(software.warning(x264enc), None);
-        let named = Selection::new(ENCODERS, "x264enc", CodecChoice::Auto, PreferHardware).unwrap();
+        let named = Selection::new(ENCODERS, "x264enc", CodecChoice::Auto, PreferHardware, Half).unwrap();
         assert_eq!(named.warning(x264enc), None);
     }
 }

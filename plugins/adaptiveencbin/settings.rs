@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{
     adapt::{ContentHint, Limits},
-    codec::CodecChoice,
+    codec::{ChromaFormat, CodecChoice},
     rate::{Bitrate, Request},
     select::{AUTO, EncoderPolicy},
     table::{ENCODERS, Row},
@@ -39,6 +39,8 @@ pub struct Settings {
     pub encoder: String,
     /// What it has to make.
     pub codec: CodecChoice,
+    /// How many colours of it are wanted.
+    pub chroma_format: ChromaFormat,
     /// What happens when no hardware encoder works.
     pub policy: EncoderPolicy,
     /// What bounds the adaptation: bit rates, latency, load.
@@ -60,6 +62,7 @@ impl Default for Settings {
         Self {
             encoder: AUTO.into(),
             codec: CodecChoice::default(),
+            chroma_format: ChromaFormat::default(),
             policy: EncoderPolicy::default(),
             limits: Limits {
                 rate: Request {
@@ -93,6 +96,7 @@ impl Settings {
                 self.encoder = encoder.filter(|name| !name.is_empty()).unwrap_or_else(|| AUTO.into());
             }
             "codec" => self.codec = value.get().unwrap_or_default(),
+            "chroma-format" => self.chroma_format = value.get().unwrap_or_default(),
             "proof-cache" => {
                 let path = value.get::<Option<String>>().ok().flatten();
                 self.proof_cache = path.filter(|path| !path.is_empty()).map(PathBuf::from);
@@ -117,6 +121,7 @@ impl Settings {
         match property {
             "encoder" => self.encoder.to_value(),
             "codec" => self.codec.to_value(),
+            "chroma-format" => self.chroma_format.to_value(),
             "proof-cache" => {
                 self.proof_cache.as_ref().map(|path| path.to_string_lossy().into_owned()).to_value()
             }
@@ -188,6 +193,11 @@ pub fn properties() -> Vec<glib::ParamSpec> {
             .nick("Codec")
             .blurb("What to make; a named encoder must make it")
             .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("chroma-format", ChromaFormat::default())
+            .nick("Chroma format")
+            .blurb("How many pixels share a colour, as far as encoder and consumers allow")
+            .mutable_playing()
             .build(),
         glib::ParamSpecEnum::builder_with_default("encoder-policy", EncoderPolicy::default())
             .nick("Encoder policy")

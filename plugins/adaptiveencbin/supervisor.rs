@@ -158,6 +158,7 @@ impl Supervisor {
                 Some(look) if is_busy || look.is_taking || look.in_flight > 0 => LOOK_EVERY,
                 _ => IDLE_LOOK_EVERY,
             };
+            self.consider_kind(&bin);
             self.consider_comeback(&bin);
             self.consider_standby(&bin);
             self.adapt(&bin);
@@ -206,6 +207,21 @@ impl Supervisor {
             imp.fail_over(&self.run, generation, &Rejection::new(Reason::TimeOut, text));
         }
         Some(look)
+    }
+
+    /// Proves the running encoder with other colours, if these are wanted now.
+    fn consider_kind(&mut self, bin: &AdaptiveEncBin) {
+        let imp = bin.imp();
+        if self.proving {
+            return;
+        }
+        let (running, caps) = match &lock(&imp.state).phase {
+            Phase::Working(work) => (work.worker.chain.row, work.caps.clone()),
+            _ => return,
+        };
+        if let Some(row) = imp.wanted_kind(&self.run, running) {
+            self.prove(bin, row, caps, move |outcome| News::ProvenAgain { row, outcome });
+        }
     }
 
     /// Proves a better encoder again, if one has cooled down.

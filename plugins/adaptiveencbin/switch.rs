@@ -8,7 +8,7 @@ use vdi_protocol::reason::FailureReason;
 
 use super::{
     CAT,
-    codec::{Codec, CodecChoice},
+    codec::{ChromaFormat, Codec, CodecChoice},
     failover::FAILURES_IN_A_ROW,
     guard::lock,
     imp::{AdaptiveEncBin, Phase, Work},
@@ -32,6 +32,8 @@ pub enum Cause<'a> {
     Failure(&'static Row, &'a Rejection),
     /// It had failed, was proven again and is better than the one before.
     Recovered(&'static Row),
+    /// Other colours are wanted of the same encoder.
+    ChromaFormat(&'static Row),
 }
 
 impl Cause<'_> {
@@ -41,13 +43,17 @@ impl Cause<'_> {
             Self::Renegotiation(_) => "renegotiation",
             Self::Failure(_, rejection) => rejection.reason.as_str(),
             Self::Recovered(_) => "recovered",
+            Self::ChromaFormat(_) => "chroma-format",
         }
     }
 
     fn previous(&self) -> Option<&'static Row> {
         match self {
             Self::Start => None,
-            Self::Renegotiation(row) | Self::Failure(row, _) | Self::Recovered(row) => Some(row),
+            Self::Renegotiation(row)
+            | Self::Failure(row, _)
+            | Self::Recovered(row)
+            | Self::ChromaFormat(row) => Some(row),
         }
     }
 
@@ -55,18 +61,22 @@ impl Cause<'_> {
         Some(match self {
             Self::Start => return None,
             Self::Renegotiation(before) => {
-                format!("{} does not take the new size; {} takes over.", before.factory, row.factory)
+                format!("{} does not take the new size; {} takes over.", before.name(), row.name())
             }
             Self::Failure(before, rejection) => format!(
                 "{} failed ({}: {}); {} takes over.",
-                before.factory,
+                before.name(),
                 rejection.reason.as_str(),
                 rejection.message,
-                row.factory
+                row.name()
             ),
             Self::Recovered(before) => {
-                format!("{} works again and takes over from {}.", row.factory, before.factory)
+                format!("{} works again and takes over from {}.", row.name(), before.name())
             }
+            Self::ChromaFormat(_) => match row.chroma_format {
+                ChromaFormat::Full => format!("{} makes 4:4:4, which all consumers take.", row.factory),
+                ChromaFormat::Half => format!("{} makes 4:2:0, since not all take 4:4:4.", row.factory),
+            },
         })
     }
 }
@@ -93,7 +103,8 @@ impl AdaptiveEncBin {
         let settings = lock(&self.settings);
         let is_free = settings.codec == CodecChoice::Auto && settings.encoder == AUTO;
         let codec = taken.filter(|_| is_free).map_or(settings.codec, CodecChoice::from);
-        Selection::new(settings.table, &settings.encoder, codec, settings.policy)
+        let chroma_format = settings.chroma_format.least(*lock(&self.taken));
+        Selection::new(settings.table, &settings.encoder, codec, settings.policy, chroma_format)
     }
 
     pub fn prove(&self, row: &'static Row, caps: &gst::Caps) -> Outcome {
@@ -136,6 +147,7 @@ impl AdaptiveEncBin {
                 if let Some(text) = selection.warning(row) {
                     self.warn(&text);
                 }
+                self.ask_for_format(row, info);
             }
             Err(Without::NeedOfOne) => {}
             Err(Without::AnyThatWorks) => {
@@ -168,7 +180,7 @@ impl AdaptiveEncBin {
         let goes_on = lock(&run.failover).failed(before, rejection.reason == Reason::TimeOut, now);
         let policy = lock(&self.settings).policy;
         let selection = self.new_selection();
-        let why = format!("{}: {}, {}", before.factory, rejection.reason.as_str(), rejection.message);
+        let why = format!("{}: {}, {}", before.name(), rejection.reason.as_str(), rejection.message);
         if !goes_on {
             let text = format!(
                 "{FAILURES_IN_A_ROW} encoders in a row failed while encoding, the last of them {why}."
@@ -179,7 +191,7 @@ impl AdaptiveEncBin {
         let order = lock(&run.failover).order(&candidates, now);
         let mut rejected = vec![why];
         let put_in = self.put_in_first(run, &order, &caps, &info, |row, rejection| {
-            rejected.push(format!("{}: {}", row.factory, rejection.reason.as_str()));
+            rejected.push(format!("{}: {}", row.name(), rejection.reason.as_str()));
         });
         match put_in {
             Ok(row) => {
@@ -198,7 +210,7 @@ impl AdaptiveEncBin {
         }
     }
 
-    /// A better encoder works again.
+    /// A better encoder works again, or another kind of the same one is wanted and works.
     pub fn come_back(&self, run: &Arc<Run>, row: &'static Row) {
         let _turn = lock(&self.turn);
         if self.cancel.is_cancelled() {
@@ -227,12 +239,15 @@ impl AdaptiveEncBin {
                     return;
                 }
                 if let Some(rejections) = &mut lock(&self.state).rejections {
-                    rejections.remove_field(row.factory);
+                    rejections.remove_field(row.name().as_ref());
                 }
                 lock(&run.failover).returned(row, run.flow.now());
                 self.switches.fetch_add(1, Relaxed);
-                self.announce(row, &Cause::Recovered(before));
+                let is_kind = row.factory == before.factory;
+                let cause = if is_kind { Cause::ChromaFormat } else { Cause::Recovered };
+                self.announce(row, &cause(before));
                 self.push_last(run);
+                self.ask_for_format(row, &info);
             }
             Err(rejection) => {
                 let hung = rejection.reason == Reason::TimeOut;
@@ -240,6 +255,25 @@ impl AdaptiveEncBin {
                 lock(&run.failover).rest(row, hung, run.flow.now());
             }
         }
+    }
+
+    /// Lets the source negotiate again if it could save a conversion: its frames have more colours than are encoded, or
+    /// fewer.
+    fn ask_for_format(&self, row: &Row, info: &VideoInfo) {
+        let is_full = info.format() == gst_video::VideoFormat::Y444;
+        if info.is_yuv() && is_full != (row.chroma_format == ChromaFormat::Full) {
+            self.sink_pad.push_event(gst::event::Reconfigure::new());
+            self.wake_source();
+        }
+    }
+
+    /// The kind of the running encoder that is wanted now, if that is another one and may be tried.
+    pub fn wanted_kind(&self, run: &Run, running: &'static Row) -> Option<&'static Row> {
+        let selection = self.new_selection().ok()?;
+        let mut kinds = selection.candidates().iter().filter(|row| row.factory == running.factory);
+        let wanted = kinds.next()?;
+        let may_try = lock(&run.failover).may_try(wanted, run.flow.now());
+        (!wanted.is(running) && may_try).then_some(wanted)
     }
 
     /// Proves the rows one after the other, and puts the first one in that works.
@@ -393,7 +427,7 @@ impl AdaptiveEncBin {
         let mut state = lock(&self.state);
         let rejections =
             state.rejections.get_or_insert_with(|| gst::Structure::new_empty("application/x-vdi-rejections"));
-        rejections.set(row.factory, structure_of(rejection));
+        rejections.set(row.name().as_ref(), structure_of(rejection));
     }
 
     /// Tells everyone who encodes from now on.
@@ -410,6 +444,7 @@ impl AdaptiveEncBin {
             .field("encoder", row.factory)
             .field("hardware", row.hardware)
             .field("codec", row.codec.name())
+            .field("chroma-format", row.chroma_format.as_str())
             .field("cause", cause.as_str())
             .field("rejections", rejections);
         if let (Some(previous), Some(sentence)) = (cause.previous(), cause.sentence(row)) {

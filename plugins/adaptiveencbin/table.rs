@@ -1,7 +1,9 @@
 //! Decision: what can be known about an encoder: the columns of the table whose rows are in `rows.rs`. Refuses to know
 //! any encoder by name.
 
-use super::{codec::Codec, rate::WriteCost};
+use super::{codec::{ChromaFormat, Codec}, rate::WriteCost};
+
+use std::borrow::Cow;
 
 pub use super::rows::ENCODERS;
 
@@ -20,6 +22,10 @@ pub struct Row {
     pub isolated: bool,
     /// What it is fed.
     pub input: Input,
+    /// Of what it makes.
+    pub chroma_format: ChromaFormat,
+    /// The same encoder with all its colours, where it can and browsers can.
+    pub full_chroma: Option<&'static Row>,
     /// Elements between the conversion and the encoder.
     pub front: &'static [Helper],
     /// Elements between the encoder and the source pad.
@@ -36,6 +42,21 @@ pub struct Row {
     pub rate: RateProperty,
     /// How the size of the rate control's buffer is written.
     pub vbv: Option<VbvProperty>,
+}
+
+impl Row {
+    /// What it is called where its kinds must be told apart.
+    pub fn name(&self) -> Cow<'static, str> {
+        match self.chroma_format {
+            ChromaFormat::Half => self.factory.into(),
+            ChromaFormat::Full => format!("{}:4:4:4", self.factory).into(),
+        }
+    }
+
+    /// Whether this is the other one, of the same kind.
+    pub fn is(&self, other: &Self) -> bool {
+        self.factory == other.factory && self.chroma_format == other.chroma_format
+    }
 }
 
 /// A driver that hardware encoders need.

@@ -80,13 +80,13 @@ fn caps_of(size: Option<(u32, u32)>) -> gst::Caps {
     let px = |px: u32| i32::try_from(px).unwrap_or(MAX_SIZE);
     // Writable, since it was made here.
     let Some(writable) = caps.get_mut() else { return caps };
-    for format in ["I420", "NV12", "BGRx"] {
+    for format in ["I420", "NV12", "Y444", "BGRx"] {
         let is_yuv = format != "BGRx";
         let structure = match size {
             None => raw(format)
                 .field("width", gst::IntRange::new(1, MAX_SIZE))
                 .field("height", gst::IntRange::new(1, MAX_SIZE)),
-            // 4:2:0 needs a colour for two by two pixels.
+            // 4:2:0 needs a colour for two by two pixels; 4:4:4 keeps to the same sizes, so that one can take over from the other.
             Some((width, height)) if is_yuv && (width < 2 || height < 2) => continue,
             Some((width, height)) if is_yuv => raw(format)
                 .field("width", px(width & !1))
@@ -333,7 +333,7 @@ impl BaseSrcImpl for XDamageSrc {
             let pad = self.obj().src_pad().clone();
             let taken = pad.peer_query_caps(None);
             let text = format!(
-                "There are frames of {width}x{height} pixels in I420, NV12 (of an even size) and BGRx, and whoever comes next takes \
+                "There are frames of {width}x{height} pixels in I420, NV12, Y444 (of an even size) and BGRx, and whoever comes next takes \
                  {taken}. Other sizes and formats are the business of videoconvertscale."
             );
             self.post_failure(FailureReason::PipelineError, &text);

@@ -4,7 +4,7 @@
 //!
 //! Captures an X screen, a region of it or a window, and wakes only when something changes there. The X server tells what
 //! has changed (DAMAGE), writes just that into shared memory (MIT-SHM), and only that is converted: into I420 or NV12 for
-//! encoders on the processor, or BGRx for those that convert themselves. A frame leaves as soon as the damage has settled
+//! encoders on the processor, Y444 for those that make 4:4:4, or BGRx for those that convert themselves. A frame leaves as soon as the damage has settled
 //! (`settle-time`), and not at a tick; the frame rate in the caps is an upper limit, 60 a second if they leave it open.
 //!
 //! While nothing changes, nothing leaves, except: a few repeats after a change has stopped, fewer after a small one, which

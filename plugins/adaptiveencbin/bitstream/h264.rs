@@ -3,12 +3,15 @@
 
 use super::{Contents, Stream, nal};
 use h264_reader::{
-    nal::sps::{PicOrderCntType, SeqParameterSet},
+    nal::sps::{ChromaFormat, PicOrderCntType, SeqParameterSet},
     rbsp::BitRead,
 };
 use std::num::NonZeroUsize;
 
 const HEADER_BYTES: NonZeroUsize = NonZeroUsize::MIN;
+
+/// `profile_idc` (A.2.11).
+const HIGH_444_PREDICTIVE: u8 = 244;
 
 const NAL_SLICE: u8 = 1;
 const NAL_IDR: u8 = 5;
@@ -58,7 +61,11 @@ fn stream(unit: &[u8]) -> Option<Stream> {
     let idc = u8::from(sps.profile_idc);
     let flags = sps.constraint_flags;
     let profile = format!("{idc} with constraints {:#04x}", u8::from(flags));
-    let profiles = profiles(idc, flags.flag0(), flags.flag1());
+    let mut profiles = profiles(idc, flags.flag0(), flags.flag1());
+    // Its decoders take the others too (A.2.11), but whoever asks for it asks for all colours.
+    if idc == HIGH_444_PREDICTIVE && sps.chroma_info.chroma_format == ChromaFormat::YUV444 {
+        profiles.push("high-4:4:4");
+    }
     Some(Stream { width, height, profiles, profile, max_reorder: max_reorder(&sps, idc) })
 }
 

@@ -11,13 +11,13 @@ use super::{PixelLayout, Rect, Region};
 /// Why pixels cannot be converted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Neither I420 nor NV12 nor BGRx.
-    #[error("cannot make frames of format {0}, only I420, NV12 and BGRx")]
+    /// None of I420, NV12, Y444 and BGRx.
+    #[error("cannot make frames of format {0}, only I420, NV12, Y444 and BGRx")]
     Format(String),
     /// Another matrix or range.
     #[error("cannot make frames of colorimetry {0}, only BT.709 and BT.601 of limited range")]
     Colorimetry(String),
-    /// 4:2:0 of an odd size, or nothing.
+    /// Luma and chroma of an odd size, or nothing.
     #[error("cannot make frames of {0}x{1} pixels in this format")]
     Size(u32, u32),
     /// Fewer bytes than the frame has.
@@ -51,6 +51,7 @@ pub struct Converter {
 enum Target {
     I420(ColorSpace),
     Nv12(ColorSpace),
+    Y444(ColorSpace),
     Bgrx,
 }
 
@@ -67,6 +68,7 @@ impl Converter {
         let target = match output.format() {
             VideoFormat::I420 => Target::I420(color_space(output)?),
             VideoFormat::Nv12 => Target::Nv12(color_space(output)?),
+            VideoFormat::Y444 => Target::Y444(color_space(output)?),
             VideoFormat::Bgrx => Target::Bgrx,
             other => return Err(Refused::Format(other.to_string())),
         };
@@ -101,7 +103,9 @@ impl Converter {
         for rect in region.rects() {
             let rect = match self.target {
                 Target::Bgrx => rect.intersection(&Rect::new(0, 0, self.width, self.height)),
-                Target::I420(_) | Target::Nv12(_) => rect.even_within(self.width, self.height),
+                Target::I420(_) | Target::Nv12(_) | Target::Y444(_) => {
+                    rect.even_within(self.width, self.height)
+                }
             };
             if rect.is_empty() {
                 continue;
@@ -194,6 +198,12 @@ impl Converter {
                 let uv = &mut second[y / 2 * strides[1] + x..];
                 let to = ImageFormat { pixel_format: PixelFormat::Nv12, color_space, num_planes: 2 };
                 convert(&to, &strides[..2], &mut [luma, uv])
+            }
+            Target::Y444(color_space) => {
+                let u = &mut second[y * strides[1] + x..];
+                let v = &mut third[y * strides[2] + x..];
+                let to = ImageFormat { pixel_format: PixelFormat::I444, color_space, num_planes: 3 };
+                convert(&to, &strides, &mut [luma, u, v])
             }
         };
         done.map_err(|error| Refused::Output(error.to_string()))

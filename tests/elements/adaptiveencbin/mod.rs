@@ -2,6 +2,7 @@
 
 mod adaptation;
 mod choice;
+mod chroma;
 mod codecs;
 mod failover;
 mod faults;
@@ -12,7 +13,7 @@ mod stream;
 
 use gst::prelude::*;
 use gstvdi::adaptiveencbin::{
-    AdaptiveEncBin, Codec,
+    AdaptiveEncBin, ChromaFormat, Codec,
     rate::WriteCost,
     table::{ENCODERS, Input, ON_REQUEST, RateProperty, RateUnit, Row},
 };
@@ -57,6 +58,8 @@ fn fake(factory: &'static str) -> Row {
         driver: None,
         isolated: false,
         input: Input { memory: "memory:SystemMemory", formats: &["I420"] },
+        chroma_format: ChromaFormat::Half,
+        full_chroma: None,
         front: &[],
         behind: &[],
         profiles: &["constrained-baseline"],

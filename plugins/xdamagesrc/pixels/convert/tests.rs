@@ -91,7 +91,11 @@ fn belongs(info: &VideoInfo, region: &Region) -> Vec<bool> {
             for (dx, dy) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
                 belongs[(y + dy) * info.stride()[0] as usize + x + dx] = true;
             }
-            if info.format() == VideoFormat::Nv12 {
+            if info.format() == VideoFormat::Y444 {
+                for (plane, (dx, dy)) in [(1, 0), (1, 1), (2, 0), (2, 1)].into_iter().flat_map(|(plane, dy)| [(plane, (0, dy)), (plane, (1, dy))]) {
+                    belongs[info.offset()[plane] + (y + dy) * info.stride()[plane] as usize + x + dx] = true;
+                }
+            } else if info.format() == VideoFormat::Nv12 {
                 let at = info.offset()[1] + y / 2 * info.stride()[1] as usize + x;
                 belongs[at..at + 2].fill(true);
             } else {
@@ -114,7 +118,7 @@ fn layouts() -> impl Strategy<Value = PixelLayout> {
 }
 
 fn formats() -> impl Strategy<Value = VideoFormat> {
-    prop::sample::select(vec![VideoFormat::I420, VideoFormat::Nv12, VideoFormat::Bgrx])
+    prop::sample::select(vec![VideoFormat::I420, VideoFormat::Nv12, VideoFormat::Y444, VideoFormat::Bgrx])
 }
 
 proptest! {
@@ -126,7 +130,7 @@ proptest! {
         seed in 1u64..,
     ) {
         let screen = Screen::noise(width, height, layout, seed);
-        // Frames of 4:2:0 leave an odd last line and column out.
+        // Frames of luma and chroma leave an odd last line and column out.
         let (even_width, even_height) = if format == VideoFormat::Bgrx { (width, height) } else { (width & !1, height & !1) };
         let info = info(format, even_width, even_height, colorimetry);
         let mut whole = filled(&info, 0x55);
@@ -183,11 +187,33 @@ proptest! {
 }
 
 #[test]
+fn every_pixel_of_4_4_4_has_colours_of_its_own() {
+    let screen = Screen::noise(64, 40, PixelLayout::Bgrx8, 7);
+    let info = info(VideoFormat::Y444, 64, 40, BT709);
+    let mut buffer = filled(&info, 0);
+    convert(&screen, &info, &Region::full(64, 40), &mut buffer);
+    let bytes = bytes(&buffer);
+    for (x, y) in (0..40).flat_map(|y| (0..64).map(move |x| (x, y))) {
+        let rgb = screen.rgb(x, y);
+        let luma = 0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2];
+        let chroma =
+            |colour: f64, weight: f64| 128. + (colour - luma) / (1. - weight) * 112. / 255.;
+        let should = [16. + luma * 219. / 255., chroma(rgb[2], 0.0722), chroma(rgb[0], 0.2126)];
+        for (plane, should) in should.into_iter().enumerate() {
+            let at = info.offset()[plane] + y as usize * info.stride()[plane] as usize + x as usize;
+            let is = f64::from(bytes[at]);
+            assert!((is - should).abs() <= 1., "plane {plane} at {x}, {y} is {is}, should be {should}");
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_done_is_refused_before_the_first_frame() {
     let layout = PixelLayout::Bgrx8;
     let refused = |info: &VideoInfo| Converter::new(layout, info).unwrap_err();
     assert_eq!(refused(&info(VideoFormat::I420, 65, 40, BT709)), Refused::Size(65, 40));
-    assert_eq!(refused(&info(VideoFormat::Y444, 64, 40, BT709)), Refused::Format("Y444".into()));
+    assert_eq!(refused(&info(VideoFormat::Y444, 65, 40, BT709)), Refused::Size(65, 40));
+    assert_eq!(refused(&info(VideoFormat::Y42b, 64, 40, BT709)), Refused::Format("Y42B".into()));
     assert!(matches!(refused(&info(VideoFormat::Nv12, 64, 40, "bt2020")), Refused::Colorimetry(_)));
     assert!(matches!(refused(&info(VideoFormat::Nv12, 64, 40, "1:3:5:1")), Refused::Colorimetry(_)));
     assert!(Converter::new(layout, &info(VideoFormat::Bgrx, 65, 41, BT709)).is_ok());
