@@ -397,6 +397,7 @@ pub fn encoder(video: &config::Video, proofs: Option<&Path>) -> Result<gst::Elem
         .property("max-bitrate", video.max_bitrate_kbps)
         .property("bitrate", video.bitrate_kbps)
         .property_from_str("codec", video.codec.nick())
+        .property_from_str("chroma-format", video.chroma_format.nick())
         .property_from_str("content-hint", video.content_hint.nick())
         .property("max-latency", video.max_latency_ms)
         .property("max-cpu", video.max_cpu_percent)

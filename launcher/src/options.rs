@@ -115,6 +115,9 @@ pub struct MediaOptions {
     /// Video codec: `auto`, `h264`, `vp8`, `vp9`, `av1` or `h265`. `auto` is the codec of a named encoder, else H.264. Few browsers show H.265, and Chromium on Linux is none of them.
     #[arg(long, env = "SELKIES_CODEC", default_value = "auto", value_name = "CODEC")]
     pub codec: String,
+    /// How many pixels share a colour: `4:2:0`, or `4:4:4` where the encoder (x264enc, nvh264enc, vp9enc) and every page that watches can (Chromium): text in colours is as sharp as black then, for more work and a higher bit rate.
+    #[arg(long, env = "SELKIES_CHROMA_FORMAT", default_value = "4:2:0", value_name = "FORMAT")]
+    pub chroma_format: String,
     /// What happens when no hardware encoder works: `prefer-hardware` warns and uses software, `require-hardware` fails, `software` does not look for one.
     #[arg(long, env = "SELKIES_ENCODER_POLICY", default_value = "prefer-hardware", value_name = "POLICY")]
     pub encoder_policy: String,

@@ -268,27 +268,22 @@ impl AdaptiveEncBin {
         lock(&self.settings).chroma_format == ChromaFormat::Full
     }
 
-    /// Every kind of raw video, first what the encoder takes as it is.
-    fn wanted_input(&self, pad: &gst::GhostPad) -> gst::Caps {
-        let all = pad.pad_template_caps();
-        if !self.encodes_full_chroma() {
-            return all;
+    /// Every kind of raw video; of a source that has all colours only these, where they are encoded: whoever asks lists
+    /// what is cheapest first, and that would be taken.
+    fn wanted_input(&self, pad: &gst::GhostPad, offered: Option<&gst::CapsRef>) -> gst::Caps {
+        let full = gst_video::VideoCapsBuilder::new().format(VideoFormat::Y444).build();
+        match offered {
+            Some(offered) if self.encodes_full_chroma() && full.can_intersect(offered) => full,
+            _ => pad.pad_template_caps(),
         }
-        let mut caps = gst_video::VideoCapsBuilder::new().format(VideoFormat::Y444).build();
-        caps.merge(all);
-        caps
     }
 
     fn sink_query(&self, pad: &gst::GhostPad, query: &mut gst::QueryRef) -> bool {
         match query.view_mut() {
             // Any raw video is welcome at any time: which encoder works for it is found out when it comes.
             gst::QueryViewMut::Caps(query) => {
-                let caps = self.wanted_input(pad);
+                let caps = self.wanted_input(pad, query.filter());
                 let caps = match query.filter() {
-                    // Whoever asks lists what is cheapest first, and then there would be no more colours ever.
-                    Some(filter) if self.encodes_full_chroma() => {
-                        caps.intersect_with_mode(filter, gst::CapsIntersectMode::First)
-                    }
                     Some(filter) => filter.intersect_with_mode(&caps, gst::CapsIntersectMode::First),
                     None => caps,
                 };

@@ -78,12 +78,8 @@ const NVENC_H265: Row = Row { codec: Codec::H265, behind: REPEAT_H265, profiles:
 const NVENC_LEGACY: Row = Row { full_chroma: Some(&NVENC_LEGACY_444), ..NVENC_LEGACY_420 };
 
 /// The rewritten elements of 1.22 take NV12 only.
-const NVENC_LEGACY_444: Row = Row {
-    input: Y444,
-    chroma_format: ChromaFormat::Full,
-    profiles: HIGH_444,
-    ..NVENC_LEGACY_420
-};
+const NVENC_LEGACY_444: Row =
+    Row { input: Y444, chroma_format: ChromaFormat::Full, profiles: HIGH_444, ..NVENC_LEGACY_420 };
 
 const NVENC_LEGACY_420: Row = Row {
     factory: "nvh264enc",
@@ -143,8 +139,7 @@ const VA_AV1: Row = Row { factory: "vaav1enc", codec: Codec::Av1, behind: PARSE_
 
 const X264: Row = Row { full_chroma: Some(&X264_444), ..X264_420 };
 
-const X264_444: Row =
-    Row { input: Y444, chroma_format: ChromaFormat::Full, profiles: HIGH_444, ..X264_420 };
+const X264_444: Row = Row { input: Y444, chroma_format: ChromaFormat::Full, profiles: HIGH_444, ..X264_420 };
 
 const X264_420: Row = Row {
     factory: "x264enc",
@@ -242,8 +237,7 @@ const VP8: Row = Row {
 
 const VP9: Row = Row { full_chroma: Some(&VP9_444), ..VP9_420 };
 
-const VP9_444: Row =
-    Row { input: Y444, chroma_format: ChromaFormat::Full, profiles: PROFILE_1, ..VP9_420 };
+const VP9_444: Row = Row { input: Y444, chroma_format: ChromaFormat::Full, profiles: PROFILE_1, ..VP9_420 };
 
 const VP9_420: Row = Row {
     factory: "vp9enc",
@@ -377,7 +371,10 @@ mod tests {
     #[test]
     fn all_colours_are_another_input_and_profile_of_the_same_encoder() {
         let full: Vec<_> = ENCODERS.iter().filter_map(|row| Some((row, row.full_chroma?))).collect();
-        assert_eq!(full.iter().map(|(row, _)| row.factory).collect::<Vec<_>>(), ["nvh264enc", "x264enc", "vp9enc"]);
+        assert_eq!(
+            full.iter().map(|(row, _)| row.factory).collect::<Vec<_>>(),
+            ["nvh264enc", "x264enc", "vp9enc"]
+        );
         for (row, full) in full {
             assert_eq!((row.factory, row.codec, row.hardware), (full.factory, full.codec, full.hardware));
             assert_eq!((row.chroma_format, full.chroma_format), (ChromaFormat::Half, ChromaFormat::Full));

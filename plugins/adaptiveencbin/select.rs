@@ -362,9 +362,7 @@ mod tests {
         assert_eq!(names(selection(Software, CodecChoice::Vp8)), ["vp8enc"]);
         assert_eq!(
             names(selection(RequireHardware, CodecChoice::H264)),
-            [
-                "nvautogpuh264enc", "nvcudah264enc", "nvh264enc:4:4:4", "nvh264enc", "vah264lpenc", "vah264enc"
-            ]
+            ["nvautogpuh264enc", "nvcudah264enc", "nvh264enc:4:4:4", "nvh264enc", "vah264lpenc", "vah264enc"]
         );
     }
 
@@ -386,7 +384,8 @@ mod tests {
 
     #[test]
     fn a_name_that_the_policy_excludes_is_refused() {
-        let error = Selection::new(ENCODERS, "x264enc", CodecChoice::Auto, RequireHardware, Half).unwrap_err();
+        let error =
+            Selection::new(ENCODERS, "x264enc", CodecChoice::Auto, RequireHardware, Half).unwrap_err();
         assert_eq!(
             error.to_string(),
             "encoder=x264enc contradicts encoder-policy=require-hardware, which excludes software encoders"
@@ -408,7 +407,8 @@ mod tests {
 
     #[test]
     fn the_warning_names_every_hardware_encoder_and_why() {
-        let mut selection = Selection::new(ENCODERS, "nvh264enc", CodecChoice::Auto, PreferHardware, Half).unwrap();
+        let mut selection =
+            Selection::new(ENCODERS, "nvh264enc", CodecChoice::Auto, PreferHardware, Half).unwrap();
         let [nvh264enc, x264enc] = [0, 1].map(|n| selection.candidates()[n]);
         selection.reject(nvh264enc, Rejection::new(Reason::TimeOut, "no frame within 2 s"));
         assert_eq!(

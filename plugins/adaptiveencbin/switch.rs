@@ -242,8 +242,8 @@ impl AdaptiveEncBin {
                     rejections.remove_field(row.name().as_ref());
                 }
                 lock(&run.failover).returned(row, run.flow.now());
-                self.switches.fetch_add(1, Relaxed);
                 let is_kind = row.factory == before.factory;
+                self.switches.fetch_add(u32::from(!is_kind), Relaxed);
                 let cause = if is_kind { Cause::ChromaFormat } else { Cause::Recovered };
                 self.announce(row, &cause(before));
                 self.push_last(run);
@@ -453,7 +453,10 @@ impl AdaptiveEncBin {
                 .field("to", row.factory)
                 .field("cause", cause.as_str())
                 .field("message", &sentence);
-            lock(&self.state).last_switch = Some(switch.build());
+            // The same encoder with other colours is no switch.
+            if previous.factory != row.factory {
+                lock(&self.state).last_switch = Some(switch.build());
+            }
             message = message.field("previous", previous.factory).field("message", sentence);
         }
         let _ = obj.post_message(gst::message::Element::builder(message.build()).src(&*obj).build());

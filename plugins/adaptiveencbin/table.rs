@@ -1,7 +1,10 @@
 //! Decision: what can be known about an encoder: the columns of the table whose rows are in `rows.rs`. Refuses to know
 //! any encoder by name.
 
-use super::{codec::{ChromaFormat, Codec}, rate::WriteCost};
+use super::{
+    codec::{ChromaFormat, Codec},
+    rate::WriteCost,
+};
 
 use std::borrow::Cow;
 

@@ -9,7 +9,7 @@ use super::{
         token::{self, Token},
     },
     continuity::Refused,
-    hub::{Hub, Refusal, lock, servers},
+    hub::{Hub, Refusal, lock},
     settings::Settings,
 };
 use std::sync::{Arc, atomic::Ordering};
@@ -129,7 +129,7 @@ fn new_token() -> Option<Token> {
 fn terms(id: &str, settings: &Settings, token: Token, succeeds: bool) -> Terms {
     Terms {
         consumer: id.to_owned(),
-        servers: servers(settings),
+        servers: settings.servers(),
         negotiation_timeout: settings.negotiation_timeout,
         token,
         succeeds,

@@ -39,7 +39,7 @@ use tokio::sync::{Semaphore, watch};
 use vdi_protocol::{
     connection::ConnectionFailure,
     control::{Media, ToPage},
-    signalling::{ErrorCode, IceTransportPolicy, ToConsumer},
+    signalling::{ErrorCode, ToConsumer},
 };
 
 /// How long a new consumer waits for streams that have not begun. Less than the negotiation's limit, so that the
@@ -160,7 +160,7 @@ impl Hub {
     }
 
     /// Video first: browsers take the first section for the bundle's transport.
-    fn producers(&self) -> Vec<Producer> {
+    pub(super) fn producers(&self) -> Vec<Producer> {
         let mut producers: Vec<_> = lock(&self.producers).values().cloned().collect();
         producers.sort_by_key(|producer| producer.kind() == Kind::Audio);
         producers
@@ -219,6 +219,7 @@ impl Hub {
             let Some(s) = caps.structure(0) else { continue };
             let dimension = |name| u32::try_from(s.get::<i32>(name).unwrap_or(0)).unwrap_or(0);
             media.codec = row.encoding_name.to_owned();
+            media.chroma_format = if stream.is_full() { "4:4:4" } else { "4:2:0" }.to_owned();
             media.encoder = stream.encoder.clone().unwrap_or_default();
             media.width = dimension("width");
             media.height = dimension("height");
@@ -236,6 +237,7 @@ impl Hub {
     /// Caps or encoder have changed.
     pub fn media_changed(&self) {
         self.send_data("", "control", &json(&ToPage::Media(self.media())));
+        self.chroma_changed();
     }
 
     /// What a new consumer's pipeline is built from; waits for streams that have not begun.
@@ -289,6 +291,7 @@ impl Hub {
             offered: None,
             receives_audio: settings.receive_audio,
             channel: None,
+            full_chroma: Vec::new(),
         })
     }
 
@@ -373,7 +376,7 @@ impl Hub {
 
     /// The servers for a consumer: those that the application names, else the properties'.
     pub fn ice_servers(&self, consumer: &Consumer) -> Servers {
-        let mut servers = servers(&self.settings());
+        let mut servers = self.settings().servers();
         let Visit { authority, secure, .. } = &consumer.visit;
         let uris: Vec<String> = self
             .element()
@@ -438,6 +441,7 @@ impl Hub {
     /// unless another connection stands for it, or is about to.
     pub fn consumer_ended(&self, consumer: &Consumer, reason: &str) {
         let gone = lock(&self.consumers).places.ended(&consumer.id, consumer.serial);
+        self.chroma_changed();
         if gone {
             self.emit("consumer-removed", &[&consumer.id, &reason]);
         }
@@ -476,20 +480,6 @@ impl Hub {
         if let Some(element) = self.element() {
             element.emit_by_name::<()>(signal, values);
         }
-    }
-}
-
-/// The properties' servers.
-pub(super) fn servers(settings: &Settings) -> Servers {
-    // Both kinds were checked when the properties were set.
-    let stun = settings.stun_server.iter().filter_map(|uri| ice_servers::stun(uri).ok());
-    let turn = settings.turn_servers.iter().filter_map(|uri| ice_servers::turn(uri).ok());
-    Servers {
-        ice_servers: stun.chain(turn).collect(),
-        ice_transport_policy: match settings.ice_transport_policy {
-            WebRTCICETransportPolicy::Relay => IceTransportPolicy::Relay,
-            _ => IceTransportPolicy::All,
-        },
     }
 }
 

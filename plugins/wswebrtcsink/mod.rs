@@ -35,6 +35,7 @@
 mod admission;
 mod application;
 mod bystanders;
+mod chroma;
 mod consumer;
 mod continuity;
 mod dial;

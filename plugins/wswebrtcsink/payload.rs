@@ -1,6 +1,6 @@
 //! Decision: how each codec travels in RTP. One row per codec; a new codec is a new row.
 
-use super::HeaderExtension;
+use super::{HeaderExtension, chroma};
 
 /// What a stream carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +138,15 @@ pub fn profile_level_id(profile: Option<&str>) -> &'static str {
 ///
 /// No data flows before the offer, so everything that the SDP shall say must stand here; the SSRC too, since webrtcbin
 /// names the track's stream (msid) only beside it.
-pub fn offer_caps(row: &Payload, stream: &gst::Caps, extensions: &[HeaderExtension], ssrc: u32) -> gst::Caps {
+///
+/// `full` offers a stream that may be 4:4:4; else none is, whatever it is at the moment.
+pub fn offer_caps(
+    row: &Payload,
+    stream: &gst::Caps,
+    full: bool,
+    extensions: &[HeaderExtension],
+    ssrc: u32,
+) -> gst::Caps {
     let mut caps = gst::Structure::builder("application/x-rtp")
         .field("media", row.kind.as_str())
         .field("encoding-name", row.encoding_name)
@@ -150,9 +158,13 @@ pub fn offer_caps(row: &Payload, stream: &gst::Caps, extensions: &[HeaderExtensi
     }
     match row.kind {
         Kind::Video => {
-            if row.encoding_name == "H264" {
-                let profile = stream.structure(0).and_then(|s| s.get::<&str>("profile").ok());
-                caps = caps.field("profile-level-id", profile_level_id(profile));
+            let profile = stream.structure(0).and_then(|s| s.get::<&str>("profile").ok());
+            let profile = profile.filter(|_| full || !chroma::is_full(row, profile));
+            match row.encoding_name {
+                "H264" if full => caps = caps.field("profile-level-id", profile_level_id(Some("high-4:4:4"))),
+                "H264" => caps = caps.field("profile-level-id", profile_level_id(profile)),
+                "VP9" if full => caps = caps.field("profile-id", "1"),
+                _ => {}
             }
             caps = caps
                 .field("rtcp-fb-nack", true)
@@ -217,7 +229,7 @@ mod tests {
         gst::init().unwrap();
         let stream = gst::Caps::builder("video/x-h264").field("profile", "constrained-baseline").build();
         let extension = HeaderExtension { id: 5, uri: "urn:example" };
-        let caps = offer_caps(payload_for("video/x-h264").unwrap(), &stream, &[extension], 7);
+        let caps = offer_caps(payload_for("video/x-h264").unwrap(), &stream, false, &[extension], 7);
         let s = caps.structure(0).unwrap();
         assert_eq!(s.get::<&str>("profile-level-id"), Ok("42e01f"));
         assert_eq!(s.get::<&str>("packetization-mode"), Ok("1"));
@@ -232,7 +244,7 @@ mod tests {
             let row = payload_for(media_type).unwrap();
             let stream: gst::Caps = row.caps.parse().unwrap();
             let asks = |extensions: &[HeaderExtension]| {
-                offer_caps(row, &stream, extensions, 7)
+                offer_caps(row, &stream, false, extensions, 7)
                     .structure(0)
                     .unwrap()
                     .has_field("rtcp-fb-transport-cc")
@@ -246,7 +258,7 @@ mod tests {
     fn section(row: &Payload) -> String {
         gst::init().unwrap();
         let stream: gst::Caps = row.caps.parse().unwrap();
-        let caps = offer_caps(row, &stream, &[], 7);
+        let caps = offer_caps(row, &stream, false, &[], 7);
         let mut media = gst_sdp::SDPMedia::new();
         media.set_media("video");
         media.set_proto("UDP/TLS/RTP/SAVPF");
@@ -289,11 +301,31 @@ mod tests {
         gst::init().unwrap();
         for (channels, said) in [(1, "0"), (2, "1")] {
             let stream = gst::Caps::builder("audio/x-opus").field("channels", channels).build();
-            let caps = offer_caps(payload_for("audio/x-opus").unwrap(), &stream, &[], 7);
+            let caps = offer_caps(payload_for("audio/x-opus").unwrap(), &stream, false, &[], 7);
             let s = caps.structure(0).unwrap();
             assert_eq!(s.get::<&str>("sprop-stereo"), Ok(said), "{channels} channels");
             assert_eq!(s.get::<&str>("encoding-params"), Ok("2"));
         }
+    }
+
+    #[test]
+    fn all_colours_are_offered_to_those_who_take_them_whatever_the_stream_is_at_the_moment() {
+        gst::init().unwrap();
+        let offered = |media_type: &str, profile: &str, full: bool, field: &str| {
+            let stream = gst::Caps::builder(media_type).field("profile", profile).build();
+            let caps = offer_caps(payload_for(media_type).unwrap(), &stream, full, &[], 7);
+            caps.structure(0).unwrap().get::<String>(field).ok()
+        };
+        for (profile, full, level) in [
+            ("high-4:4:4", true, "f4001f"),
+            ("constrained-baseline", true, "f4001f"),
+            ("high-4:4:4", false, "42e01f"),
+            ("main", false, "4d001f"),
+        ] {
+            assert_eq!(offered("video/x-h264", profile, full, "profile-level-id").as_deref(), Some(level));
+        }
+        assert_eq!(offered("video/x-vp9", "0", true, "profile-id").as_deref(), Some("1"));
+        assert_eq!(offered("video/x-vp9", "1", false, "profile-id"), None);
     }
 
     #[test]

@@ -4,11 +4,12 @@
 //! only as many key-frame requests up to the encoder as [`Debounce`] allows. What consumers report goes up the same way.
 
 use super::{
+    chroma,
     keyframes::{Debounce, Verdict},
     payload::{Kind, Payload, payload_for},
     runtime::runtime,
 };
-use crate::adaptiveencbin::feedback::Feedback;
+use crate::adaptiveencbin::{ChromaFormat, feedback::Feedback};
 use gst::prelude::*;
 use gst_utils::{StreamProducer, streamproducer::ProducerSettings};
 use once_cell::sync::Lazy;
@@ -28,12 +29,20 @@ pub struct Stream {
     pub caps: Option<gst::Caps>,
     /// Encoder as the `encoder` tag names it.
     pub encoder: Option<String>,
+    /// Whether it has ever been 4:4:4, and may be so again.
+    pub may_be_full: bool,
 }
 
 impl Stream {
     /// The codec's row.
     pub fn payload(&self) -> Option<&'static Payload> {
         payload_for(self.caps.as_ref()?.structure(0)?.name())
+    }
+
+    /// Whether it is 4:4:4 now.
+    pub fn is_full(&self) -> bool {
+        let profile = self.caps.as_ref().and_then(|caps| caps.structure(0)?.get::<&str>("profile").ok());
+        self.payload().is_some_and(|row| chroma::is_full(row, profile))
     }
 }
 
@@ -47,6 +56,8 @@ pub struct Producer {
     bytes: Arc<AtomicU64>,
     /// Whether its frames tell when they were damaged.
     damage_is_told: Arc<AtomicBool>,
+    /// The colours that all consumers take, as the encoder was told.
+    taken: Arc<Mutex<ChromaFormat>>,
 }
 
 impl Producer {
@@ -76,7 +87,15 @@ impl Producer {
             debounce_key_frames(&pad, key_frame_interval);
             note_arrivals(&pad);
         }
-        Self { kind, appsink, fan_out, stream, bytes, damage_is_told: Arc::default() }
+        Self {
+            kind,
+            appsink,
+            fan_out,
+            stream,
+            bytes,
+            damage_is_told: Arc::default(),
+            taken: Arc::new(Mutex::new(ChromaFormat::Full)),
+        }
     }
 
     /// Video or audio.
@@ -114,18 +133,26 @@ impl Producer {
         self.damage_is_told.clone()
     }
 
+    /// The colours that all consumers take, as the encoder was told.
+    pub fn taken(&self) -> &Mutex<ChromaFormat> {
+        &self.taken
+    }
+
     /// Tells the encoder what a consumer sees.
     pub fn send_feedback(&self, feedback: &Feedback) {
+        self.send_upstream(gst::event::CustomUpstream::new(feedback.to_structure()));
+    }
+
+    /// Tells the encoder something.
+    pub fn send_upstream(&self, event: gst::Event) {
         if let Some(pad) = self.appsink.static_pad("sink") {
-            pad.push_event(gst::event::CustomUpstream::new(feedback.to_structure()));
+            pad.push_event(event);
         }
     }
 
     /// Asks the encoder for a key frame, within the limits of the debounce.
     pub fn request_key_frame(&self) {
-        if let Some(pad) = self.appsink.static_pad("sink") {
-            pad.push_event(key_frame_event());
-        }
+        self.send_upstream(key_frame_event());
     }
 }
 
@@ -141,6 +168,7 @@ fn watch_stream(pad: &gst::Pad, sender: watch::Sender<Stream>, changed: impl Fn(
                 sender.send_if_modified(|stream| {
                     let new = stream.caps.as_ref() != Some(&caps);
                     stream.caps = Some(caps);
+                    stream.may_be_full |= stream.is_full();
                     new
                 })
             }

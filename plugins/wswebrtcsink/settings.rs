@@ -1,11 +1,14 @@
 //! Setup: the sink's properties, as one value.
 
 use super::{
+    consumer::negotiation::Servers,
     direct::DirectPaths,
+    ice_servers,
     policy::{BitratePolicy, CongestionControl},
 };
 use gst_webrtc::WebRTCICETransportPolicy;
 use std::time::Duration;
+use vdi_protocol::signalling::IceTransportPolicy;
 
 /// Where a bare launch line serves its page: this machine only, since there is no password.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -79,6 +82,22 @@ impl Default for Settings {
             controller: None,
             max_bitrate_kbps: DEFAULT_MAX_BITRATE_KBPS,
             receive_audio: false,
+        }
+    }
+}
+
+impl Settings {
+    /// The servers for consumers, as the properties name them.
+    pub fn servers(&self) -> Servers {
+        // Both kinds were checked when the properties were set.
+        let stun = self.stun_server.iter().filter_map(|uri| ice_servers::stun(uri).ok());
+        let turn = self.turn_servers.iter().filter_map(|uri| ice_servers::turn(uri).ok());
+        Servers {
+            ice_servers: stun.chain(turn).collect(),
+            ice_transport_policy: match self.ice_transport_policy {
+                WebRTCICETransportPolicy::Relay => IceTransportPolicy::Relay,
+                _ => IceTransportPolicy::All,
+            },
         }
     }
 }

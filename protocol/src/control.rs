@@ -209,6 +209,8 @@ pub struct Cursor {
 pub struct Media {
     /// `H264`, `VP8`, … as in SDP; empty while unknown.
     pub codec: String,
+    /// `4:2:0` or `4:4:4`: how many pixels share a colour; empty while unknown.
+    pub chroma_format: String,
     /// GStreamer factory name of the encoder; empty while unknown.
     pub encoder: String,
     /// Columns of the frame; 0 while unknown.

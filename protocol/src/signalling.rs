@@ -19,6 +19,9 @@ pub enum FromConsumer {
         /// The session that goes on; without it a new one begins.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session: Option<Continued>,
+        /// Codecs that the consumer decodes in 4:4:4 too, as SDP names them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        full_chroma: Vec<String>,
     },
     /// The answer to the server's offer.
     Answer {

@@ -172,6 +172,8 @@ pub struct EncoderStatus {
     pub hardware: bool,
     /// `H264`, `VP8`, … as in SDP.
     pub codec: String,
+    /// `4:2:0` or `4:4:4`: how many pixels share a colour.
+    pub chroma_format: String,
     /// Columns of the desktop as it comes in; 0 while unknown.
     pub source_width: u32,
     /// Rows of the desktop as it comes in; 0 while unknown.

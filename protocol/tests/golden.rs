@@ -83,7 +83,7 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
     check(
         "signalling.fromConsumer",
         &[
-            FromConsumer::Hello { version: 1, client: None, session: None },
+            FromConsumer::Hello { version: 1, client: None, session: None, full_chroma: Vec::new() },
             FromConsumer::Hello {
                 version: 1,
                 client: Some("0b1e3c5d7f90a2b4c6d8e0f1a3b5c7d9".into()),
@@ -92,6 +92,7 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                     token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
                     media: MediaPath::Keep,
                 }),
+                full_chroma: vec!["H264".into(), "VP9".into()],
             },
             FromConsumer::Hello {
                 version: 1,
@@ -101,6 +102,7 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                     token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
                     media: MediaPath::Replace,
                 }),
+                full_chroma: Vec::new(),
             },
             FromConsumer::Answer { sdp: "v=0\r\n".into() },
             FromConsumer::Ice(IceCandidate { sdp_mid: Some("video0".into()), ..candidate() }),
@@ -248,6 +250,7 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             ToPage::Pong { id: 4, received_us: None, sent_us: None },
             ToPage::Media(Media {
                 codec: "H264".into(),
+                chroma_format: "4:4:4".into(),
                 encoder: "x264enc".into(),
                 width: 1920,
                 height: 1080,
@@ -377,6 +380,7 @@ fn status_stands_on_the_wire_as_in_the_golden_file() {
                 name: "x264enc".into(),
                 hardware: false,
                 codec: "H264".into(),
+                chroma_format: "4:2:0".into(),
                 source_width: 1920,
                 source_height: 1080,
                 frame_width: 1280,

@@ -72,6 +72,7 @@ def measure(seconds, description):
             stats = encoder.get_property("stats")
             result["encodeMs"] = nanoseconds(stats, "encode-time").get("encode-time")
             result["limitation"] = stats.get_value("quality-limitation-reason")
+            result["chromaFormat"] = stats.get_value("chroma-format")
         if latency is not None:
             result["latencyMs"] = nanoseconds(latency.get_property("stats"), "p50", "p95")
         return result

@@ -93,6 +93,18 @@ describe("the picture", () => {
     });
   }
 
+  test("is one that Firefox decodes where Chromium would get 4:4:4", async () => {
+    const launcher = await Launcher.start({ flags: [...FLAGS, "--codec", "vp9", "--chroma-format", "4:4:4"], desktop: ["xterm", "-bg", "#305070", "-fg", "#ffe080", "-geometry", "60x20+60+60", "-e", "sleep", "3600"] });
+    assert.equal((await launcher.status()).encoder?.chromaFormat, "4:4:4", "before anybody watches");
+    const display = await launcher.openDisplay();
+    const page = await firefox.open(launcher);
+    await alike(page, display);
+    assert.equal((await launcher.status()).encoder?.chromaFormat, "4:2:0");
+    await page.close();
+    display.close();
+    await launcher.stop();
+  });
+
   test("that Firefox cannot decode is not waited for: the page says which it is", async () => {
     const launcher = await Launcher.start({ flags: [...FLAGS, "--codec", "h264"], desktop: ["sleep", "3600"] });
     const page = await firefox.visit(launcher);

@@ -86,7 +86,12 @@ impl Consumer {
     }
 
     pub fn greet(&self, client: Option<String>, session: Option<Continued>) {
-        (self.send)(FromConsumer::Hello { version: vdi_protocol::VERSION, client, session });
+        (self.send)(FromConsumer::Hello {
+            version: vdi_protocol::VERSION,
+            client,
+            session,
+            full_chroma: Vec::new(),
+        });
     }
 
     fn watch(self: &Arc<Self>) {

@@ -56,6 +56,24 @@ impl Codec {
     }
 }
 
+/// How many pixels share a colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChromaFormat {
+    /// Two by two.
+    Half,
+    /// None, where it can be had.
+    Full,
+}
+
+impl ChromaFormat {
+    const NICKS: [(&str, Self); 2] = [("4:2:0", Self::Half), ("4:4:4", Self::Full)];
+
+    /// The nick of `adaptiveencbin`'s property.
+    pub fn nick(self) -> &'static str {
+        nick(&Self::NICKS, self)
+    }
+}
+
 /// What is given up first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentHint {
@@ -150,6 +168,8 @@ pub struct Video {
     pub encoder: String,
     /// Codec.
     pub codec: Codec,
+    /// How many colours it keeps.
+    pub chroma_format: ChromaFormat,
     /// What happens without hardware.
     pub policy: EncoderPolicy,
     /// Frames per second.
@@ -231,6 +251,7 @@ pub(super) fn video(checks: &mut Checks, options: &Options, encoders: &[&str]) -
     let video = Video {
         encoder,
         codec,
+        chroma_format: checks.one_of("chroma-format", &media.chroma_format, &ChromaFormat::NICKS),
         policy,
         framerate: checks.number("framerate", &media.framerate, (1, 240)),
         // The bounds are the last word; the target's default may well lie outside, and is no error then.

@@ -85,6 +85,7 @@ impl Story {
         status.rejections = choice.rejections;
         if !choice.codec.is_empty() {
             status.codec = choice.codec;
+            status.chroma_format = choice.chroma_format;
         }
         news
     }

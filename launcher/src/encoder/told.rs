@@ -15,7 +15,9 @@ pub struct Choice {
     pub hardware: bool,
     /// `H264`, `VP8`, …; empty if it was not told.
     pub codec: String,
-    /// `start`, `renegotiation`, `recovered`, or why the one before was given up.
+    /// `4:2:0` or `4:4:4`; empty if it was not told.
+    pub chroma_format: String,
+    /// `start`, `renegotiation`, `recovered`, `chroma-format`, or why the one before was given up.
     pub cause: String,
     /// The one before.
     pub previous: Option<String>,
@@ -54,6 +56,7 @@ pub fn choice(structure: &gst::StructureRef) -> Option<Choice> {
         encoder: structure.get("encoder").ok()?,
         hardware: structure.get("hardware").unwrap_or(false),
         codec: structure.get("codec").unwrap_or_default(),
+        chroma_format: structure.get("chroma-format").unwrap_or_default(),
         cause: structure.get("cause").unwrap_or_else(|_| "start".into()),
         previous: structure.get("previous").ok(),
         message: structure.get("message").ok(),
@@ -104,6 +107,7 @@ pub fn figures(stats: &gst::StructureRef) -> Option<EncoderStatus> {
         name,
         hardware: stats.get("hardware").unwrap_or(false),
         codec: stats.get("codec").unwrap_or_default(),
+        chroma_format: stats.get("chroma-format").unwrap_or_default(),
         source_width: size("source-width"),
         source_height: size("source-height"),
         frame_width: size("frame-width"),
@@ -152,6 +156,7 @@ mod tests {
             .field("encoder", "x264enc")
             .field("hardware", false)
             .field("codec", "H264")
+            .field("chroma-format", "4:4:4")
             .field("cause", "encode-error")
             .field("previous", "nvh264enc")
             .field("message", "nvh264enc failed")
@@ -164,6 +169,7 @@ mod tests {
                 encoder: "x264enc".into(),
                 hardware: false,
                 codec: "H264".into(),
+                chroma_format: "4:4:4".into(),
                 cause: "encode-error".into(),
                 previous: Some("nvh264enc".into()),
                 message: Some("nvh264enc failed".into()),

@@ -45,7 +45,8 @@ impl XServer {
             .expect("Xvfb starts");
         let mut number = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut number).unwrap();
-        let number: u32 = number.trim().parse().expect("Xvfb tells its number; it closes its end when it fails");
+        let number: u32 =
+            number.trim().parse().expect("Xvfb tells its number; it closes its end when it fails");
         Self { child, display: format!(":{number}") }
     }
 

@@ -31,6 +31,7 @@ use channels::Channels;
 use estimate::Estimates;
 use negotiation::{Action, Input, Negotiation, State, Terms};
 use pipeline::{ConsumerPipeline, Reports};
+use plan::Plan;
 use report::PageReports;
 use reporter::Reporter;
 use std::{
@@ -81,6 +82,8 @@ pub struct Consumer {
     succeeds: bool,
     /// How it came.
     pub visit: Visit,
+    /// Codecs that it decodes in 4:4:4, from its hello on.
+    pub full_chroma: OnceLock<Vec<String>>,
     mailbox: mpsc::Sender<Input>,
     outgoing: Mutex<(Carrier, Outgoing)>,
     /// Emptied at the end: the channels' handlers hold this consumer, which holds the channels.
@@ -121,6 +124,7 @@ impl Consumer {
             token: terms.token.clone(),
             succeeds: terms.succeeds,
             visit,
+            full_chroma: OnceLock::new(),
             mailbox,
             outgoing: Mutex::new((0, outgoing)),
             channels: Mutex::new(None),
@@ -298,7 +302,11 @@ impl Task {
     fn handle(&mut self, input: Input) -> Option<String> {
         let now = self.consumer.opened.elapsed();
         let mut actions = Vec::new();
-        if matches!(input, Input::Message(FromConsumer::Hello { .. })) {
+        if let Input::Message(FromConsumer::Hello { full_chroma, .. }) = &input {
+            // Only the first hello begins something.
+            if self.consumer.full_chroma.set(full_chroma.clone()).is_ok() {
+                self.hub.chroma_changed();
+            }
             let servers = self.hub.ice_servers(&self.consumer);
             actions = self.negotiation.handle(Input::IceServers(servers), now);
         }
@@ -349,9 +357,10 @@ impl Task {
     fn build(&mut self) {
         let (hub, id, reports) = (self.hub.clone(), self.consumer.id.clone(), self.reporter());
         let Visit { offered, part, .. } = self.consumer.visit.clone();
+        let full_chroma = self.consumer.full_chroma.get().cloned().unwrap_or_default();
         self.building = Some(tokio::spawn(async move {
-            let plan =
-                hub.plan(id).await.map_err(|why| (ErrorCode::NoMedia, why))?.of(&part).answering(offered);
+            let plan = hub.plan(id).await.map_err(|why| (ErrorCode::NoMedia, why))?;
+            let plan = Plan { full_chroma, ..plan }.of(&part).answering(offered);
             tokio::task::spawn_blocking(move || ConsumerPipeline::build(&plan, reports))
                 .await
                 .map_err(|err| (ErrorCode::Internal, err.to_string()))?

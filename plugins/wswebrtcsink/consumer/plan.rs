@@ -39,6 +39,8 @@ pub struct Plan {
     pub receives_audio: bool,
     /// The one data channel that the consumer gets in place of ours.
     pub channel: Option<String>,
+    /// Codecs that the consumer decodes in 4:4:4.
+    pub full_chroma: Vec<String>,
 }
 
 impl Plan {

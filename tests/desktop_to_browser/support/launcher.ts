@@ -76,6 +76,7 @@ export interface EncoderStatus {
   name: string;
   hardware: boolean;
   codec: string;
+  chromaFormat: string;
   sourceWidth: number;
   sourceHeight: number;
   frameWidth: number;

@@ -6,7 +6,8 @@ use gstvdi::adaptiveencbin::{ChromaFormat, taken};
 use std::time::{Duration, Instant};
 
 /// A live source that can make every format.
-const SOURCE: &str = "videotestsrc is-live=true ! capsfilter caps=video/x-raw,width=320,height=240,framerate=30/1";
+const SOURCE: &str =
+    "videotestsrc is-live=true ! capsfilter caps=video/x-raw,width=320,height=240,framerate=30/1";
 
 fn playing(factories: &[&'static str], encoder: &str) -> Session {
     let bin = bin(factories);

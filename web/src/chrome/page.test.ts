@@ -59,7 +59,7 @@ describe("the page's HTML", () => {
 describe("the panel", () => {
   const facts: Facts = {
     state: "streaming",
-    media: { codec: "H264", encoder: "x264enc", width: 1920, height: 1080, framerate: 60, audio: true },
+    media: { codec: "H264", chromaFormat: "4:2:0", encoder: "x264enc", width: 1920, height: 1080, framerate: 60, audio: true },
     size: { width: 1920, height: 1080 },
     display: { width: 1920, height: 1080 },
     quality: null,

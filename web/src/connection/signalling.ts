@@ -1,5 +1,6 @@
 // Shell: the signalling WebSocket of one session. Says hello, reads and writes messages, and keeps candidates that come
 // before the offer until after it. It knows no RTCPeerConnection and is not used twice.
+import { ownFullChroma } from "./chroma";
 import { parse, SchemaError } from "../wire/schema";
 import { SUBPROTOCOL, toConsumer, VERSION, type Continued, type FromConsumer, type ToConsumer } from "../wire/protocol";
 
@@ -43,7 +44,8 @@ export class Signalling {
     this.#socket = openSocket(url, SUBPROTOCOL);
     this.#socket.addEventListener("open", () => {
       this.#opened = true;
-      this.send({ type: "hello", version: VERSION, ...greeting });
+      const chroma = ownFullChroma();
+      this.send({ type: "hello", version: VERSION, ...greeting, ...(chroma.length > 0 && { fullChroma: chroma }) });
     });
     this.#socket.addEventListener("message", (event) => {
       this.#receive(event.data);

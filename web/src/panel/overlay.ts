@@ -101,7 +101,8 @@ export class Overlay {
     const encoder = told ? quality.encoder : (media?.encoder ?? "");
     const kind = told ? (quality.hardware ? "hardware" : "software") : encoderKind(encoder);
     const codec = told ? quality.codec : (media?.codec ?? "");
-    this.#say("encoder", [codec, encoder, kind && words[kind]].filter(Boolean).join(" · ") || words.unknown);
+    const colours = media?.chromaFormat === "4:4:4" ? media.chromaFormat : "";
+    this.#say("encoder", [[codec, colours].join(" ").trim(), encoder, kind && words[kind]].filter(Boolean).join(" · ") || words.unknown);
     this.#say("picture", this.#picture(size, facts.display));
     const rate = stats ? words.fps(figure(stats.framesPerSecond)) : words.unknown;
     this.#say("frameRate", stats && quality && quality.maxFramerate > 0 ? words.atMost(rate, Math.round(quality.maxFramerate)) : rate);

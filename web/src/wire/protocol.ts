@@ -112,7 +112,7 @@ export type ConnectionFailure = Read<typeof connectionFailure>;
 
 /** Signalling, page to server. */
 export const fromConsumer = tagged({
-  hello: { version: u32, client: optional(text), session: optional(continued) },
+  hello: { version: u32, client: optional(text), session: optional(continued), fullChroma: optional(list(text, 8)) },
   answer: { sdp: text },
   ice: iceCandidate,
   failure: { reason: connectionFailure, message: byDefault(text, "") },
@@ -163,6 +163,7 @@ export type PageStats = Read<typeof pageStatsReader>;
 
 const media = {
   codec: byDefault(text, ""),
+  chromaFormat: byDefault(text, ""),
   encoder: byDefault(text, ""),
   width: byDefault(u32, 0),
   height: byDefault(u32, 0),
@@ -359,6 +360,7 @@ export const status = struct({
         name: text,
         hardware: flag,
         codec: text,
+        chromaFormat: byDefault(text, ""),
         sourceWidth: u32,
         sourceHeight: u32,
         frameWidth: u32,

@@ -92,7 +92,10 @@ fn belongs(info: &VideoInfo, region: &Region) -> Vec<bool> {
                 belongs[(y + dy) * info.stride()[0] as usize + x + dx] = true;
             }
             if info.format() == VideoFormat::Y444 {
-                for (plane, (dx, dy)) in [(1, 0), (1, 1), (2, 0), (2, 1)].into_iter().flat_map(|(plane, dy)| [(plane, (0, dy)), (plane, (1, dy))]) {
+                for (plane, (dx, dy)) in [(1, 0), (1, 1), (2, 0), (2, 1)]
+                    .into_iter()
+                    .flat_map(|(plane, dy)| [(plane, (0, dy)), (plane, (1, dy))])
+                {
                     belongs[info.offset()[plane] + (y + dy) * info.stride()[plane] as usize + x + dx] = true;
                 }
             } else if info.format() == VideoFormat::Nv12 {
@@ -196,8 +199,7 @@ fn every_pixel_of_4_4_4_has_colours_of_its_own() {
     for (x, y) in (0..40).flat_map(|y| (0..64).map(move |x| (x, y))) {
         let rgb = screen.rgb(x, y);
         let luma = 0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2];
-        let chroma =
-            |colour: f64, weight: f64| 128. + (colour - luma) / (1. - weight) * 112. / 255.;
+        let chroma = |colour: f64, weight: f64| 128. + (colour - luma) / (1. - weight) * 112. / 255.;
         let should = [16. + luma * 219. / 255., chroma(rgb[2], 0.0722), chroma(rgb[0], 0.2126)];
         for (plane, should) in should.into_iter().enumerate() {
             let at = info.offset()[plane] + y as usize * info.stride()[plane] as usize + x as usize;
