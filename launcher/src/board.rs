@@ -2,6 +2,7 @@
 //! nothing.
 
 use crate::{
+    delivery,
     desktop::DisplayName,
     doctor::Doctor,
     gpu::Gpu,
@@ -71,8 +72,8 @@ pub struct Sources {
     pub ways: watch::Receiver<Ways>,
     /// The keeper of the door.
     pub guard: Arc<Mutex<Guard>>,
-    /// Messages that could not be read.
-    pub bad_messages: Arc<AtomicU64>,
+    /// What became of pages' messages.
+    pub messages: Arc<delivery::Counters>,
     /// Who looks at everything when asked.
     pub doctor: Doctor,
     /// STUN and TURN servers.
@@ -175,7 +176,8 @@ impl Board {
                 ("overflowed", counters.overflowed.load(Relaxed)),
                 ("late_motion", counters.late_motions.load(Relaxed)),
             ],
-            bad_messages: sources.bad_messages.load(Relaxed),
+            bad_messages: sources.messages.bad.load(Relaxed),
+            dropped_messages: sources.messages.dropped.load(Relaxed),
             connections_closed: sources.connections.get(),
             tls_not_after: sources.certificate.not_after(),
             auth_failures: sources.guard.lock().unwrap_or_else(PoisonError::into_inner).failures(),

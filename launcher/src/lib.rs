@@ -8,15 +8,17 @@
 //!                  session (one state machine) ─▶ http: page, /ws, /status, /metrics, /healthz, /readyz
 //! ```
 //!
-//! [`run`] owns all of it: it is the only place where parts meet. `session`, `limits`, `roles`, `pass`, `encoder`,
+//! [`run`] owns all of it: it is the only place where parts meet. `session`, `limits`, `budget`, `roles`, `pass`, `encoder`,
 //! `desktop::restart`, `input::keyboard`, `input::pointer`, `microphone::pace`, `http::limiter` and `http::invitations` decide and are pure; the rest does I/O or is configuration.
 
 mod access;
 pub mod audio;
 pub mod board;
+pub mod budget;
 pub mod clipboard;
 pub mod config;
 mod cursor;
+pub mod delivery;
 pub mod desktop;
 pub mod doctor;
 pub mod encoder;

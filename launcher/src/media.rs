@@ -79,6 +79,8 @@ pub enum Event {
         /// What is wrong with it.
         error: String,
     },
+    /// A page says far more than is heard.
+    Flood(String),
 }
 
 /// Registers the plugin's elements in this process.

@@ -12,6 +12,7 @@ use crate::{
     board::{Board, Snapshot, Sources},
     clipboard::{self, Clipboard, ClipboardThread},
     config::Config,
+    delivery::{self, Delivery},
     desktop::{Desktop, DisplayName, cookie::Cookie},
     doctor,
     encoder::Story,
@@ -33,13 +34,13 @@ use crate::{
     settings,
     termination::Ended,
     turn, watched_file,
-    wiring::{connect_input, deliver, play, proofs, share_clipboard, start_microphone},
+    wiring::{connect_input, play, proofs, share_clipboard, start_microphone},
 };
 use gstvdi::wswebrtcsink;
 use jiff::Timestamp;
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, atomic::AtomicU64},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::{
@@ -53,8 +54,8 @@ use vdi_protocol::{
 };
 use warp::Filter;
 
-/// Events that may wait for the session; input does not go this way.
-const QUEUE: usize = 1024;
+/// What the desktop's programs and its display tell, which is little.
+const DESKTOP_QUEUE: usize = 64;
 /// Time from the start until the first encoded frame; proving every encoder of the table takes half of it at worst.
 const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -74,8 +75,8 @@ pub async fn run(
     let listener = port::bind(config.address, config.port).await?;
     let certificate = Certificate::start(&config.tls)?;
     media::register()?;
-    let (events, mut inbox) = mpsc::channel(QUEUE);
-    let (desktop_events, mut from_desktop) = mpsc::channel(QUEUE);
+    let (events, mut inbox) = delivery::queue();
+    let (desktop_events, mut from_desktop) = mpsc::channel(DESKTOP_QUEUE);
     let pulse_server = config.audio.server.clone();
     let desktop =
         Desktop::start(&config.desktop, cookie.as_ref(), pulse_server, desktop_events.clone()).await?;
@@ -160,7 +161,7 @@ impl Parts {
         let screen = screen::start(display, config.resize)
             .map_err(|err| Error::display(format!("the screen thread cannot be started: {err}")))?;
         let media = Arc::new(Media::new(config, display, proofs(config).as_deref())?);
-        let bad_messages = Arc::new(AtomicU64::new(0));
+        let messages = Arc::new(delivery::Counters::default());
         if let Some((bus, encoder)) = media.bus() {
             tokio::spawn(Media::watch_bus(bus, encoder, events.clone()));
         }
@@ -175,8 +176,8 @@ impl Parts {
         ice.connect(media.sink());
         let selkies = Selkies::start(config, &media, &ice);
         let (clipboard, clipboard_thread) = share_clipboard(display, config, media.clone(), selkies.clone())?;
-        let deliver = deliver(input.clone(), clipboard.clone(), events.clone(), bad_messages.clone());
-        media.connect(Selkies::interpret(selkies.clone(), deliver));
+        let delivery = Delivery::new(input.clone(), clipboard.clone(), events.clone(), messages.clone());
+        media.connect(Selkies::interpret(selkies.clone(), move |event| delivery.take(event)));
         let audio = Audio::start(config.audio.clone(), media.sound().clone(), media.pipeline().clone());
         let (microphone, microphone_status) = start_microphone(config, display, &media);
         let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
@@ -209,7 +210,7 @@ impl Parts {
             latency: media.latency(),
             ways: latency::watch(media.sink()),
             guard: guard.clone(),
-            bad_messages,
+            messages,
             doctor: doctor::Doctor::new(doctor::Subject::follow(config, ice.clone(), address)),
             ice,
             certificate: certificate.clone(),

@@ -90,6 +90,11 @@ impl Parts {
                 self.bad_message(&page);
                 return None;
             }
+            media::Event::Flood(page) => {
+                tracing::warn!(page, "a page says far more than is heard; it is closed");
+                self.media.close_page(&page, "too many messages");
+                return None;
+            }
         }
         let (present, connected) = self.pages.count();
         Some(session::Event::Pages { present, connected })
