@@ -17,11 +17,14 @@ function flood(viewer: Viewer, label: string, message: object): Promise<number> 
   return viewer.page.evaluate(
     async ([name, text, count]) => {
       const { channels } = globalThis as unknown as { channels: Record<string, RTCDataChannel | undefined> };
+      const channel = channels[name];
+      if (!channel) throw new Error(`no channel ${name}`);
+      const open = (): boolean => channel.readyState === "open";
       let said = 0;
-      while (said < count && channels[name]?.readyState === "open") {
-        for (let at = 0; at < 1000; at++, said++) channels[name].send(text);
+      while (said < count && open()) {
+        for (let at = 0; at < 1000; at++, said++) channel.send(text);
         // What is left in a channel that was closed stays there.
-        while (channels[name].bufferedAmount > 1_000_000 && channels[name].readyState === "open") await new Promise((resolve) => setTimeout(resolve));
+        while (channel.bufferedAmount > 1_000_000 && open()) await new Promise((resolve) => setTimeout(resolve));
       }
       return said;
     },
