@@ -54,6 +54,8 @@ struct Page {
     connected: bool,
     /// The browser's name for itself.
     client: Option<String>,
+    /// It came back as one that watches.
+    watches: bool,
     bad_messages: u32,
     /// The end that it was told of.
     ending: Option<Coming>,
@@ -116,6 +118,11 @@ impl Pages {
         self.pages.entry(id.to_owned()).or_default().client = Some(client);
     }
 
+    /// A page that will be added only watched before, and is not its user's newest wish.
+    pub fn watches(&mut self, id: &str) {
+        self.pages.entry(id.to_owned()).or_default().watches = true;
+    }
+
     /// A page has said hello.
     pub fn added(&mut self, id: &str) {
         let page = self.pages.entry(id.to_owned()).or_default();
@@ -137,7 +144,7 @@ impl Pages {
         if silent || !Pass::of(id).may_control() {
             return;
         }
-        let ousted = self.roles.connected(id, page.client.as_deref());
+        let ousted = self.roles.connected(id, page.client.as_deref(), page.watches);
         self.tell_ousted(ousted);
     }
 

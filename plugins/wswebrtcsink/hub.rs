@@ -421,6 +421,11 @@ impl Hub {
         self.emit("consumer-client", &[&id, &client]);
     }
 
+    /// A consumer only watched before, and comes back as one that watches.
+    pub fn consumer_watches(&self, id: &str) {
+        self.emit("consumer-watches", &[&id]);
+    }
+
     /// A connection can be talked to: it stands for its consumer from now on.
     pub fn consumer_connected(&self, consumer: &Consumer) {
         let arrival = lock(&self.consumers).places.connected(&consumer.id, consumer.serial);

@@ -83,10 +83,17 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
     check(
         "signalling.fromConsumer",
         &[
-            FromConsumer::Hello { version: 1, client: None, session: None },
+            FromConsumer::Hello { version: 1, client: None, watches: false, session: None },
             FromConsumer::Hello {
                 version: 1,
                 client: Some("0b1e3c5d7f90a2b4c6d8e0f1a3b5c7d9".into()),
+                watches: true,
+                session: None,
+            },
+            FromConsumer::Hello {
+                version: 1,
+                client: Some("0b1e3c5d7f90a2b4c6d8e0f1a3b5c7d9".into()),
+                watches: false,
                 session: Some(Continued {
                     consumer: "c3".into(),
                     token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
@@ -96,6 +103,7 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
             FromConsumer::Hello {
                 version: 1,
                 client: None,
+                watches: false,
                 session: Some(Continued {
                     consumer: "c3".into(),
                     token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),

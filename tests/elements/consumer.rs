@@ -86,7 +86,7 @@ impl Consumer {
     }
 
     pub fn greet(&self, client: Option<String>, session: Option<Continued>) {
-        (self.send)(FromConsumer::Hello { version: vdi_protocol::VERSION, client, session });
+        (self.send)(FromConsumer::Hello { version: vdi_protocol::VERSION, client, watches: false, session });
     }
 
     fn watch(self: &Arc<Self>) {

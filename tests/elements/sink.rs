@@ -227,7 +227,8 @@ impl Hosted {
         let (sender, replies) = mpsc::channel();
         RUNTIME.spawn(async move {
             let Greeting { client, session } = greeting;
-            let hello = FromConsumer::Hello { version: vdi_protocol::VERSION, client, session };
+            let hello =
+                FromConsumer::Hello { version: vdi_protocol::VERSION, client, watches: false, session };
             let _ = socket.send(Message::text(serde_json::to_string(&hello).unwrap())).await;
             while let Some(Ok(message)) = socket.next().await {
                 let Message::Text(text) = message else { continue };

@@ -133,7 +133,8 @@ fn offered(subject: &Subject) -> Result<Vec<String>, String> {
     pipeline.0.set_state(gst::State::Playing).map_err(|err| err.to_string())?;
     // What is in the buffer nobody looks at: it is what brings the caps.
     source.push_buffer(gst::Buffer::from_slice([0_u8])).map_err(|err| err.to_string())?;
-    let hello = FromConsumer::Hello { version: vdi_protocol::VERSION, client: None, session: None };
+    let hello =
+        FromConsumer::Hello { version: vdi_protocol::VERSION, client: None, watches: false, session: None };
     let hello = serde_json::to_string(&hello).map_err(|err| err.to_string())?;
     if !sink.emit_by_name::<bool>("open-consumer", &[&CONSUMER])
         || !sink.emit_by_name::<bool>("receive-signalling", &[&CONSUMER, &hello])

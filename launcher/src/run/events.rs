@@ -58,6 +58,10 @@ impl Parts {
                 self.pages.client(&page, client);
                 return None;
             }
+            media::Event::PageWatches(page) => {
+                self.pages.watches(&page);
+                return None;
+            }
             media::Event::PageAdded(page) => {
                 tracing::info!(page, "a page has come");
                 self.pages.added(&page);

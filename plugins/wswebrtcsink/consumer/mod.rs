@@ -312,6 +312,7 @@ impl Task {
                         self.hub.consumer_added(&self.consumer.id);
                     }
                 }
+                Action::AnnounceWatching => self.hub.consumer_watches(&self.consumer.id),
                 Action::AnnounceClient(client) => self.hub.consumer_client(&self.consumer.id, &client),
                 Action::Build => self.build(),
                 Action::ApplyAnswer(sdp) => {

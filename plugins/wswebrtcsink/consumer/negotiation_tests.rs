@@ -22,7 +22,7 @@ fn new() -> Negotiation {
 }
 
 fn hello() -> Input {
-    Input::Message(FromConsumer::Hello { version: VERSION, client: None, session: None })
+    Input::Message(FromConsumer::Hello { version: VERSION, client: None, watches: false, session: None })
 }
 
 fn answer() -> Input {
@@ -209,8 +209,10 @@ fn what_a_page_told_before_it_connected_all_the_same_is_no_failure() {
 #[test]
 fn another_version_is_refused_with_the_version_spoken_here() {
     let mut n = new();
-    let actions =
-        n.handle(Input::Message(FromConsumer::Hello { version: 99, client: None, session: None }), s(0));
+    let actions = n.handle(
+        Input::Message(FromConsumer::Hello { version: 99, client: None, watches: false, session: None }),
+        s(0),
+    );
     assert_eq!(codes(&actions), [ErrorCode::UnsupportedVersion]);
     assert_eq!(n.state(), State::Closed);
 }
@@ -318,7 +320,12 @@ fn nothing_follows_the_end() {
 
 fn go_on(media: MediaPath, token: &Token) -> Input {
     let session = Continued { consumer: "c1".into(), token: token.text().into(), media };
-    Input::Message(FromConsumer::Hello { version: VERSION, client: Some("b".into()), session: Some(session) })
+    Input::Message(FromConsumer::Hello {
+        version: VERSION,
+        client: Some("b".into()),
+        watches: false,
+        session: Some(session),
+    })
 }
 
 fn successor() -> Negotiation {
@@ -385,7 +392,12 @@ fn a_connection_that_was_replaced_ends_without_a_word_to_the_page() {
 #[test]
 fn the_browsers_name_is_told_if_it_is_one() {
     let named = |client: &str| {
-        let hello = FromConsumer::Hello { version: VERSION, client: Some(client.into()), session: None };
+        let hello = FromConsumer::Hello {
+            version: VERSION,
+            client: Some(client.into()),
+            watches: false,
+            session: None,
+        };
         new().handle(Input::Message(hello), s(0)).into_iter().find_map(|action| match action {
             Action::AnnounceClient(client) => Some(client),
             _ => None,

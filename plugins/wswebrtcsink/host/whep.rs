@@ -208,7 +208,12 @@ impl Request {
             Ok(consumer) => consumer,
             Err(refusal) => return busy(&refusal.message),
         };
-        consumer.input(Input::Message(FromConsumer::Hello { version: VERSION, client: None, session: None }));
+        consumer.input(Input::Message(FromConsumer::Hello {
+            version: VERSION,
+            client: None,
+            watches: false,
+            session: None,
+        }));
         match negotiate(messages).await {
             Ok(answer) => self.created(name, answer),
             Err(why) => {

@@ -26,7 +26,7 @@ fn broker_messages_stand_on_the_wire_as_in_the_golden_files() {
             FromBroker::ConsumerAdded { consumer: "alice".into() },
             FromBroker::Consumer {
                 consumer: "alice".into(),
-                message: FromConsumer::Hello { version: 1, client: None, session: None },
+                message: FromConsumer::Hello { version: 1, client: None, watches: false, session: None },
             },
             FromBroker::ConsumerRemoved { consumer: "alice".into() },
             FromBroker::Refused { reason: "unknown token".into() },

@@ -112,7 +112,7 @@ export type ConnectionFailure = Read<typeof connectionFailure>;
 
 /** Signalling, page to server. */
 export const fromConsumer = tagged({
-  hello: { version: u32, client: optional(text), session: optional(continued) },
+  hello: { version: u32, client: optional(text), watches: optional(flag), session: optional(continued) },
   answer: { sdp: text },
   ice: iceCandidate,
   failure: { reason: connectionFailure, message: byDefault(text, "") },
