@@ -23,7 +23,7 @@ import { ScreenChoice } from "./settings/screen";
 import { Cursor } from "./picture/cursor";
 import { Curtain, missing } from "./chrome/curtain";
 import { History } from "./statistics/history";
-import type { Statistics } from "./statistics/statistics";
+import { StatisticsPart } from "./statistics/part";
 import { Doctor } from "./doctor/doctor";
 import { BrowserDoctor } from "./doctor/browser";
 import { failureOf } from "./doctor/findings";
@@ -324,18 +324,7 @@ const screenChoice = new ScreenChoice(find("partScreen"), store, touch, ({ follo
 });
 
 const history = new History();
-let statistics: Statistics | null = null;
-
-/** Draws the graphs, which are loaded when somebody looks at them for the first time. */
-async function showStatistics(): Promise<void> {
-  try {
-    const loaded = await import("./statistics/statistics");
-    statistics ??= new loaded.Statistics(find("partStatistics"));
-    statistics.show(history.samples);
-  } catch (error) {
-    console.warn("gst-vdi: the statistics cannot be loaded:", error);
-  }
-}
+const statistics = new StatisticsPart(find("partStatistics"), history);
 
 /** Brings the page in line with what somebody prefers of it. */
 function prefer(): void {
@@ -420,7 +409,7 @@ function refresh(): void {
   people.show(connection.consumer, role);
   if (tabs.shown === "tabSettings") drawer.show(mayAct);
   history.add(stats, latency, quality);
-  if (tabs.shown === "tabStatistics") void showStatistics();
+  if (tabs.shown === "tabStatistics") void statistics.show();
   overlay.show({
     state: state.name,
     media: info,
