@@ -1,5 +1,5 @@
-//! Shell: where the pipeline's events go. Input goes straight to its thread, what is copied to the clipboard's, all else to the
-//! session, in the order in which it happened. Nothing here waits, and no page can keep the others' events out: what it says
+//! Shell: where the pipeline's events go. Input goes straight to its thread, what is copied to the clipboard's, where people point
+//! to those who show it, all else to the session, in the order in which it happened. Nothing here waits, and no page can keep the others' events out: what it says
 //! is held to its budget, and finds only a part of the queue open.
 
 use crate::{
@@ -7,6 +7,7 @@ use crate::{
     clipboard::Clipboard,
     input::Input,
     media::Event,
+    pointers::Pointers,
 };
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -16,7 +17,7 @@ use tokio::{
     sync::mpsc::{self, Receiver, Sender},
     time::Instant,
 };
-use vdi_protocol::{limits::MAX_DATA_BYTES, parse, parse::ParseError};
+use vdi_protocol::{input::Pointing, limits::MAX_DATA_BYTES, parse, parse::ParseError};
 
 /// Events that may wait for the session.
 const QUEUE: usize = 4096;
@@ -46,16 +47,23 @@ struct Inner {
     began: Instant,
     input: Input,
     clipboard: Clipboard,
+    pointers: Pointers,
     events: Sender<Event>,
     budgets: Mutex<Budgets>,
     counters: Arc<Counters>,
 }
 
 impl Delivery {
-    /// Input and clipboard get what is theirs, and `events` the rest.
-    pub fn new(input: Input, clipboard: Clipboard, events: Sender<Event>, counters: Arc<Counters>) -> Self {
+    /// Input, clipboard and pointers get what is theirs, and `events` the rest.
+    pub fn new(
+        input: Input,
+        clipboard: Clipboard,
+        pointers: Pointers,
+        events: Sender<Event>,
+        counters: Arc<Counters>,
+    ) -> Self {
         let (began, budgets) = (Instant::now(), Mutex::default());
-        Self(Arc::new(Inner { began, input, clipboard, events, budgets, counters }))
+        Self(Arc::new(Inner { began, input, clipboard, pointers, events, budgets, counters }))
     }
 
     /// Something has happened.
@@ -84,13 +92,17 @@ impl Delivery {
     }
 
     fn message(&self, page: &str, channel: &str, text: &str) -> Result<(), ParseError> {
-        let Inner { input, clipboard, .. } = &*self.0;
+        let Inner { input, clipboard, pointers, .. } = &*self.0;
         match channel {
             "input" => drop(input.report(page, parse::message(text, MAX_DATA_BYTES)?)),
             // What comes from others than the controller is nobody's work but that of refusing it.
             "clipboard" if !clipboard.is_for(page) && !self.may_say(page) => {}
             "clipboard" => clipboard.message(page, parse::message(text, MAX_DATA_BYTES)?),
-            _ => drop(input.motion(page, parse::message(text, MAX_DATA_BYTES)?)),
+            _ => match parse::message(text, MAX_DATA_BYTES)? {
+                Pointing::Shown { seq, x, y } => pointers.point(page, seq, Some((x, y))),
+                Pointing::Hidden { seq } => pointers.point(page, seq, None),
+                motion => drop(input.motion(page, motion)),
+            },
         }
         Ok(())
     }

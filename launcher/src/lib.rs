@@ -8,7 +8,7 @@
 //!                  session (one state machine) ─▶ http: page, /ws, /status, /metrics, /healthz, /readyz
 //! ```
 //!
-//! [`run`] owns all of it: it is the only place where parts meet. `session`, `limits`, `budget`, `roles`, `pass`, `encoder`,
+//! [`run`] owns all of it: it is the only place where parts meet. `session`, `limits`, `budget`, `pointers::shown`, `roles`, `pass`, `encoder`,
 //! `desktop::restart`, `input::keyboard`, `input::pointer`, `microphone::pace`, `http::limiter` and `http::invitations` decide and are pure; the rest does I/O or is configuration.
 
 mod access;
@@ -38,6 +38,7 @@ pub mod options_table;
 pub mod pages;
 pub mod pass;
 pub mod people;
+pub mod pointers;
 pub mod port;
 pub mod roles;
 mod run;

@@ -140,8 +140,7 @@ impl Pages {
         page.ending = None;
         // A standard player has no way to say anything, and its token lets nobody do more than watch; what only takes the
         // sound belongs to a page of its own. Nor does who may only watch count among those who may have control.
-        let silent = [WHEP_PREFIX, SOUND_PREFIX].iter().any(|prefix| id.starts_with(prefix));
-        if silent || !Pass::of(id).may_control() {
+        if is_silent(id) || !Pass::of(id).may_control() {
             return;
         }
         let ousted = self.roles.connected(id, page.client.as_deref(), page.watches);
@@ -310,6 +309,11 @@ impl Pages {
         self.pages.iter().filter(|(id, page)| page.connected && !id.starts_with(SOUND_PREFIX)).count()
     }
 
+    /// Connected ones behind which somebody sits who sees the picture and may say something.
+    pub fn speaking(&self) -> impl Iterator<Item = &String> {
+        self.pages.iter().filter(|(id, page)| page.connected && !is_silent(id)).map(|(id, _)| id)
+    }
+
     /// As `/status` shows them.
     pub fn status(&self) -> Vec<ConsumerStatus> {
         let status = |(id, page): (&String, &Page)| ConsumerStatus {
@@ -380,6 +384,11 @@ impl Pages {
 }
 
 /// Notices that wait for a page to connect; it takes seconds, and who is late for more has missed nothing that stays.
+/// A standard player, or what only takes the sound.
+fn is_silent(id: &str) -> bool {
+    [WHEP_PREFIX, SOUND_PREFIX].iter().any(|prefix| id.starts_with(prefix))
+}
+
 const MAX_NOTICES: usize = 8;
 
 #[cfg(test)]

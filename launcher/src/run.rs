@@ -27,6 +27,7 @@ use crate::{
     media::{self, Media},
     microphone::Microphone,
     pages::{News, Pages},
+    pointers::Pointers,
     port::{self, Server, tls::Certificate},
     screen::{self, Screen},
     selkies::Selkies,
@@ -34,7 +35,7 @@ use crate::{
     settings,
     termination::Ended,
     turn, watched_file,
-    wiring::{connect_input, play, proofs, share_clipboard, start_microphone},
+    wiring::{connect_input, play, proofs, share_clipboard, show_pointers, start_microphone},
 };
 use gstvdi::wswebrtcsink;
 use jiff::Timestamp;
@@ -121,6 +122,7 @@ struct Parts {
     screen_state: watch::Receiver<vdi_protocol::screen::Screen>,
     clipboard: Clipboard,
     clipboard_thread: ClipboardThread,
+    pointers: Pointers,
     files: Files,
     /// What the page in control may do with files.
     files_policy: vdi_protocol::files::Policy,
@@ -176,7 +178,9 @@ impl Parts {
         ice.connect(media.sink());
         let selkies = Selkies::start(config, &media, &ice);
         let (clipboard, clipboard_thread) = share_clipboard(display, config, media.clone(), selkies.clone())?;
-        let delivery = Delivery::new(input.clone(), clipboard.clone(), events.clone(), messages.clone());
+        let pointers = show_pointers(media.clone());
+        let (events, counters) = (events.clone(), messages.clone());
+        let delivery = Delivery::new(input.clone(), clipboard.clone(), pointers.clone(), events, counters);
         media.connect(Selkies::interpret(selkies.clone(), move |event| delivery.take(event)));
         let audio = Audio::start(config.audio.clone(), media.sound().clone(), media.pipeline().clone());
         let (microphone, microphone_status) = start_microphone(config, display, &media);
@@ -267,6 +271,7 @@ impl Parts {
             screen,
             clipboard,
             clipboard_thread,
+            pointers,
             files_policy: files.set_controller(None)?,
             files,
             server,
@@ -391,6 +396,12 @@ impl Parts {
         }
     }
 
+    /// The pages that see where the others point, and may show it: a client of another dialect knows nothing of that.
+    fn audience(&self) -> Vec<String> {
+        let ours = |page: &String| !self.selkies.as_ref().is_some_and(|selkies| selkies.knows(page));
+        self.pages.speaking().filter(|page| ours(page)).cloned().collect()
+    }
+
     /// Brings watchers, pages and the input thread up to date.
     fn publish(&mut self) {
         let controller = self.pages.controller().map(str::to_owned);
@@ -407,6 +418,7 @@ impl Parts {
             }
             self.controller = controller;
         }
+        self.pointers.set_audience(self.audience(), self.controller.as_deref());
         // A page that has locked the pointer cannot draw it: the browser hides it, and knows no place for it.
         self.media.draw_pointer(!self.enable_cursors || self.pages.watching() > 1 || self.input.locked());
         let now = self.now();

@@ -10,6 +10,7 @@ use crate::{
     input::{self, Input, InputThread},
     media::Media,
     microphone::Microphone,
+    pointers::Pointers,
     runtime_folder,
     selkies::Selkies,
     session,
@@ -88,6 +89,14 @@ pub fn share_clipboard(
     };
     clipboard::start(display, &config.sharing, send)
         .map_err(|err| Error::pipeline(format!("the clipboard's thread cannot be started: {err}")))
+}
+
+/// Shows the people at the desktop where the others point. A client of another dialect is never among them.
+pub fn show_pointers(media: Arc<Media>) -> Pointers {
+    Pointers::start(move |page, message| match serde_json::to_string(message) {
+        Ok(text) => media.send(page, "pointer", &text),
+        Err(err) => tracing::error!("a message to a page cannot be written: {err}"),
+    })
 }
 
 /// Gives the desktop a microphone, unless it is switched off. A session is worth having without one.

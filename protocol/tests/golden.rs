@@ -24,7 +24,7 @@ use vdi_protocol::{
     input::{Input, Pointing, Way},
     invitations::{Invitation, Invitations, Refusal},
     latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
-    people::People,
+    people::{People, Pointer, ToPointer},
     phase::Phase,
     reason::FailureReason,
     screen::{Monitor, Screen, Viewport},
@@ -197,7 +197,13 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
         &[
             Pointing::Motion { seq: 7, x: 1919, y: 1079 },
             Pointing::Travel { seq: 8, way: Way { lock: 1, x: -40, y: 1200 } },
+            Pointing::Shown { seq: 1, x: 640, y: 0 },
+            Pointing::Hidden { seq: 2 },
         ],
+    );
+    check(
+        "pointer.toPage",
+        &[ToPointer::Pointers { seq: 5, pointers: vec![Pointer { consumer: "c2".into(), x: 640, y: 360 }] }],
     );
     check(
         "control.fromPage",

@@ -8,6 +8,7 @@ import "./panel/panel.css";
 import "./panel/waterfall.css";
 import "./settings/settings.css";
 import "./people/people.css";
+import "./people/pointers.css";
 import "./chrome/notices.css";
 import "./input/keyrow.css";
 import "./sizes.css";
@@ -44,6 +45,7 @@ import { writeWords } from "./words/page";
 import { Notices } from "./chrome/notices";
 import { Overlay } from "./panel/overlay";
 import { PeopleList } from "./people/people";
+import { Pointers } from "./people/pointers";
 import { Share } from "./share/share";
 import { lazily } from "./storage";
 import { Tabs } from "./panel/tabs";
@@ -218,6 +220,7 @@ const view = new View(stage, clock, () => {
 const resizing = new Resizing(clock, (viewport) => connection.sendControl({ type: "viewport", ...viewport }));
 
 const cursor = new Cursor(stage);
+const pointers = new Pointers(stage, clock, () => ({ box: media.box, picture: media.size, desktop: connection.display ?? media.size, part: view.part }));
 
 const notices = new Notices(
   find("notices"),
@@ -334,6 +337,7 @@ function prefer(): void {
 }
 
 const doctor = new Doctor(
+  refresh();
   find<HTMLDialogElement>("doctor"),
   browserDoctor,
   {
@@ -410,6 +414,8 @@ function refresh(): void {
   if (tabs.shown === "tabSettings") drawer.show(mayAct);
   history.add(stats, latency, quality);
   if (tabs.shown === "tabStatistics") void statistics.show();
+  pointers.use(connection.channel("pointer"));
+  pointers.show(people.present, state.name === "streaming" && role === "viewer" && drawer.preferences.pointer);
   overlay.show({
     state: state.name,
     media: info,

@@ -2,11 +2,13 @@
 // that crate are read by its tests and by protocol.test.ts, so that the two ends cannot drift apart.
 import { byDefault, flag, integer, list, nullable, number, oneOf, optional, record, struct, tagged, text, type Read } from "./schema";
 import { invitations, invite, invited, notInvited, revoke } from "./invitations";
+import { way } from "./pointer";
 import { screen, screenReader, viewport } from "./screen";
 import { clipboardPolicy, filesPolicy } from "./share";
 
 export type { ScreenInfo, Viewport } from "./screen";
 export * from "./share";
+export * from "./pointer";
 
 /** Version of the signalling protocol. */
 export const VERSION = 1;
@@ -286,8 +288,6 @@ export type SessionInfo = Extract<ToPage, { type: "session" }>;
 export type Wish = Omit<Extract<FromPage, { type: "settings" }>, "type">;
 export type Pong = Extract<ToPage, { type: "pong" }>;
 
-const way = { lock: u32, x: i32, y: i32 };
-
 const gamepadIndex = integer(0, MAX_GAMEPADS - 1);
 const gamepadState = { axes: list(integer(-32_767, 32_767), MAX_GAMEPAD_AXES), buttons: list(u8, MAX_GAMEPAD_BUTTONS) };
 
@@ -305,13 +305,6 @@ export const input = tagged({
   gamepadDisconnected: { index: gamepadIndex },
 });
 export type Input = Read<typeof input>;
-
-/** Data channel `pointer`, page to server. */
-export const pointing = tagged({
-  motion: { seq: u32, x: u16, y: u16 },
-  travel: { seq: u32, ...way },
-});
-export type Pointing = Read<typeof pointing>;
 
 /** Broker, sink to broker; no page speaks it, but programs in TypeScript that relay do. */
 export const toBroker = tagged({

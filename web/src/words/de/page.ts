@@ -240,6 +240,8 @@ export const page: PageWords = {
   settingsOfSharing: "Zwischenablage",
   ownClipboard: "Die dieses Geräts teilen",
   ownClipboardHint: "Ist es aus, liest diese Seite Ihre Zwischenablage nicht und schreibt nichts hinein.",
+  showPointer: "Den anderen meinen Zeiger zeigen",
+  showPointerHint: "Solange Sie zusehen, sehen alle an diesem Desktop, wohin Sie zeigen, mit Ihrem Namen.",
   screenshot: "Bildschirmfoto",
   screenshotHint: "Bildschirmfoto aufnehmen: speichert das Bild des Desktops in voller Größe, ohne etwas von dieser Seite.",
   noPictureYet: "Es gibt noch kein Bild vom Desktop.",

@@ -247,6 +247,8 @@ export const page = {
   settingsOfSharing: "Clipboard",
   ownClipboard: "Share this device’s clipboard",
   ownClipboardHint: "Where it is off, this page neither reads your clipboard nor writes into it.",
+  showPointer: "Show my pointer to the others",
+  showPointerHint: "While you watch, everybody at this desktop sees where you point, with your name.",
   screenshot: "Screenshot",
   screenshotHint: "Take a screenshot: saves the picture of the desktop in full size, without anything of this page.",
   noPictureYet: "There is no picture of the desktop yet.",

@@ -240,6 +240,8 @@ export const page: PageWords = {
   settingsOfSharing: "Portapapeles",
   ownClipboard: "Compartir el de este equipo",
   ownClipboardHint: "Si está desactivado, esta página no lee su portapapeles ni escribe en él.",
+  showPointer: "Mostrar mi puntero a los demás",
+  showPointerHint: "Mientras mira, todas las personas de este escritorio ven adónde apunta, con su nombre.",
   screenshot: "Captura de pantalla",
   screenshotHint: "Hacer una captura: guarda la imagen del escritorio a tamaño completo, sin nada de esta página.",
   noPictureYet: "Todavía no hay imagen del escritorio.",

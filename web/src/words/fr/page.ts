@@ -240,6 +240,8 @@ export const page: PageWords = {
   settingsOfSharing: "Presse-papiers",
   ownClipboard: "Partager celui de cet appareil",
   ownClipboardHint: "Désactivé, cette page ne lit pas votre presse-papiers et n’y écrit rien.",
+  showPointer: "Montrer mon pointeur aux autres",
+  showPointerHint: "Tant que vous regardez, toutes les personnes présentes sur ce bureau voient ce que vous pointez, avec votre nom.",
   screenshot: "Capture d’écran",
   screenshotHint: "Prendre une capture : enregistre l’image du bureau en taille réelle, sans rien de cette page.",
   noPictureYet: "Il n’y a pas encore d’image du bureau.",

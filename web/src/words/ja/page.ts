@@ -239,6 +239,8 @@ export const page: PageWords = {
   settingsOfSharing: "クリップボード",
   ownClipboard: "この端末のものを共有",
   ownClipboardHint: "オフの間、このページはクリップボードを読み取らず、書き込みもしません。",
+  showPointer: "自分のポインターをほかの人に表示する",
+  showPointerHint: "閲覧中、このデスクトップにいる全員に、あなたが指している場所が名前とともに表示されます。",
   screenshot: "スクリーンショット",
   screenshotHint: "スクリーンショットを撮る：デスクトップの画像を元の大きさで保存します。このページの部品は写りません。",
   noPictureYet: "デスクトップの画像がまだありません。",

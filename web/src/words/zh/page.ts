@@ -239,6 +239,8 @@ export const page: PageWords = {
   settingsOfSharing: "剪贴板",
   ownClipboard: "共享此设备的剪贴板",
   ownClipboardHint: "关闭后，此页面既不读取也不写入您的剪贴板。",
+  showPointer: "向其他人显示我的指针",
+  showPointerHint: "您观看时，此桌面上的所有人都能看到您所指的位置和您的名字。",
   screenshot: "截图",
   screenshotHint: "截取屏幕：以完整尺寸保存桌面画面，不含此页面的任何内容。",
   noPictureYet: "还没有桌面画面。",
