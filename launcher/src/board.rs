@@ -26,7 +26,9 @@ use vdi_protocol::{
     doctor::Report,
     phase::Phase,
     reason::FailureReason,
-    status::{AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, MicrophoneStatus, Status},
+    status::{
+        AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, LimitsStatus, MicrophoneStatus, Status,
+    },
 };
 
 /// What the session's owner publishes.
@@ -46,6 +48,8 @@ pub struct Snapshot {
     pub consumers: Vec<ConsumerStatus>,
     /// Since when none of them is connected; `None` while one is.
     pub alone_since: Option<Instant>,
+    /// How long it may live.
+    pub limits: LimitsStatus,
 }
 
 /// Where the figures come from.
@@ -135,6 +139,7 @@ impl Board {
             uptime_seconds: sources.began.elapsed().as_secs_f64(),
             last_input_seconds_ago: last_input,
             seconds_without_page: snapshot.alone_since.map(|since| since.elapsed().as_secs_f64()),
+            limits: snapshot.limits,
             display: Some(sources.display.get()),
             screen: sources.screen.borrow().clone(),
             encoder: snapshot.encoder,

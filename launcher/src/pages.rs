@@ -357,7 +357,8 @@ impl Pages {
                 page.ending = coming;
                 let limit = coming.map(|coming| coming.limit);
                 let seconds = news.ending.map_or(0.0, |(_, left)| left.as_secs_f64());
-                messages.push((id.clone(), ToPage::Ending { limit, seconds }));
+                let extension_seconds = coming.and_then(|coming| coming.extension).map(|by| by.as_secs());
+                messages.push((id.clone(), ToPage::Ending { limit, seconds, extension_seconds }));
             }
             messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
             let people = Some(people.clone());
@@ -383,12 +384,12 @@ impl Pages {
     }
 }
 
-/// Notices that wait for a page to connect; it takes seconds, and who is late for more has missed nothing that stays.
 /// A standard player, or what only takes the sound.
 fn is_silent(id: &str) -> bool {
     [WHEP_PREFIX, SOUND_PREFIX].iter().any(|prefix| id.starts_with(prefix))
 }
 
+/// Notices that wait for a page to connect; it takes seconds, and who is late for more has missed nothing that stays.
 const MAX_NOTICES: usize = 8;
 
 #[cfg(test)]

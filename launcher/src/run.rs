@@ -282,7 +282,7 @@ impl Parts {
             settings: settings::beginning(&config.video),
             seen_input: None,
             alone_since: Some(began),
-            limits: Limits::default(),
+            limits: Limits::new(config.extensions),
             limits_file: config.session_limits.clone().map(|path| {
                 let mut file = watched_file::follow(path);
                 file.mark_changed();
@@ -453,6 +453,7 @@ impl Parts {
             switches: self.encoder.switches().clone(),
             consumers: self.pages.status(),
             alone_since: self.alone_since,
+            limits: self.limits.status(),
         };
         self.snapshot.send_if_modified(|old| {
             let changed = *old != snapshot;

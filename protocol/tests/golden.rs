@@ -35,7 +35,7 @@ use vdi_protocol::{
     },
     status::{
         ConnectionStatus, ConsumerMedia, ConsumerNetwork, ConsumerStatus, EncoderStatus, EncoderSwitch,
-        IceServersStatus, IceSource, LatencyFigures, LatencyStatus, QualityLimitationDurations,
+        IceServersStatus, IceSource, LatencyFigures, LatencyStatus, LimitsStatus, QualityLimitationDurations,
         QualityLimitationReason, Rejection, StageLatencyStatus, Status, TlsSource, TlsStatus, TurnStatus,
         TurnTraffic,
     },
@@ -244,6 +244,7 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             FromPage::Name { name: "Anna".into() },
             FromPage::GiveControl { consumer: "c2".into() },
             FromPage::KeepControl,
+            FromPage::Extend,
             FromPage::Invite { role: Role::Viewer, seconds: 900 },
             FromPage::Revoke { id: 3 },
             FromPage::Viewport(Viewport { width: 2560, height: 1440, scale: 1.5 }),
@@ -364,8 +365,13 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 max_bitrate_bps: 20_000_000,
                 max_framerate: 60,
             }),
-            ToPage::Ending { limit: Some(SessionLimit::Idle), seconds: 59.5 },
-            ToPage::Ending { limit: None, seconds: 0.0 },
+            ToPage::Ending { limit: Some(SessionLimit::Idle), seconds: 59.5, extension_seconds: None },
+            ToPage::Ending {
+                limit: Some(SessionLimit::Timeout),
+                seconds: 299.0,
+                extension_seconds: Some(1800),
+            },
+            ToPage::Ending { limit: None, seconds: 0.0, extension_seconds: None },
             ToPage::Screen(screen()),
             ToPage::Screen(Screen {
                 message: Some("The X server has no RANDR extension.".into()),
@@ -385,6 +391,14 @@ fn status_stands_on_the_wire_as_in_the_golden_file() {
             uptime_seconds: 12.5,
             last_input_seconds_ago: Some(0.25),
             seconds_without_page: None,
+            limits: LimitsStatus {
+                expires_at: Some("2026-03-01T17:30:00Z".into()),
+                idle_timeout_seconds: Some(3600),
+                disconnected_timeout_seconds: None,
+                extended_seconds: 1800,
+                extension_seconds: 1800,
+                extensions_left: 1,
+            },
             display: Some(":99".into()),
             screen: screen(),
             encoder: Some(EncoderStatus {

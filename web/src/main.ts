@@ -247,7 +247,10 @@ const curtain = new Curtain(find("curtain"), (action) => {
   else connection.start();
 });
 
-const comingEnd = new ComingEnd(find("coming"), clock);
+const comingEnd = new ComingEnd(find("coming"), clock, () => {
+  connection.sendControl({ type: "extend" });
+  focusDesktop();
+});
 
 const fullscreen = new Fullscreen(root, () => {
   refresh();
@@ -334,10 +337,10 @@ function prefer(): void {
   root.dataset.theme = drawer.preferences.theme;
   media.volume = drawer.preferences.volume;
   share.clipboardWanted = drawer.preferences.clipboard;
+  refresh();
 }
 
 const doctor = new Doctor(
-  refresh();
   find<HTMLDialogElement>("doctor"),
   browserDoctor,
   {
@@ -411,11 +414,11 @@ function refresh(): void {
   view.show(display ?? media.size);
   cursor.show(connection.cursor, scaleOf(media.box, media.size, display ?? media.size), window.devicePixelRatio);
   people.show(connection.consumer, role);
+  pointers.use(connection.channel("pointer"));
+  pointers.show(people.present, state.name === "streaming" && role === "viewer" && drawer.preferences.pointer);
   if (tabs.shown === "tabSettings") drawer.show(mayAct);
   history.add(stats, latency, quality);
   if (tabs.shown === "tabStatistics") void statistics.show();
-  pointers.use(connection.channel("pointer"));
-  pointers.show(people.present, state.name === "streaming" && role === "viewer" && drawer.preferences.pointer);
   overlay.show({
     state: state.name,
     media: info,

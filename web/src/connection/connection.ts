@@ -417,7 +417,7 @@ export class Connection {
         this.display = { width: message.width, height: message.height };
         break;
       case "ending":
-        this.coming = message.limit ? { limit: message.limit, atMs: this.#world.clock.nowMs() + message.seconds * 1000 } : null;
+        this.coming = message.limit ? { limit: message.limit, atMs: this.#world.clock.nowMs() + message.seconds * 1000, extensionSeconds: message.extensionSeconds ?? null } : null;
         break;
       case "session":
         this.#sessionChanged(message);

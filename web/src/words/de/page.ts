@@ -294,6 +294,8 @@ export const page: PageWords = {
   endsByTimeout: "Diese Sitzung erreicht ihre längste Dauer. Speichern Sie Ihre Arbeit.",
   endsIn: (time) => `Sie endet in ${time}.`,
   endsNow: "Sie endet jetzt.",
+  extendByMinutes: (minutes) => `Um ${minutes} ${minutes === 1 ? "Minute" : "Minuten"} verlängern`,
+  extendByHours: (hours) => `Um ${hours} ${hours === 1 ? "Stunde" : "Stunden"} verlängern`,
   watching: "Sie schauen zu.",
   takeControl: "Steuerung übernehmen",
   dismiss: "Schließen",

@@ -301,6 +301,8 @@ export const page = {
   endsByTimeout: "This session reaches its longest time. Save your work.",
   endsIn: (time: string) => `It ends in ${time}.`,
   endsNow: "It ends now.",
+  extendByMinutes: (minutes: number) => `Extend by ${minutes} minute${minutes === 1 ? "" : "s"}`,
+  extendByHours: (hours: number) => `Extend by ${hours} hour${hours === 1 ? "" : "s"}`,
   watching: "You are watching.",
   takeControl: "Take control",
   dismiss: "Dismiss",

@@ -294,6 +294,8 @@ export const page: PageWords = {
   endsByTimeout: "Esta sesión llega a su duración máxima. Guarde su trabajo.",
   endsIn: (time) => `Termina en ${time}.`,
   endsNow: "Termina ahora.",
+  extendByMinutes: (minutes) => `Prolongar ${minutes} ${minutes === 1 ? "minuto" : "minutos"}`,
+  extendByHours: (hours) => `Prolongar ${hours} ${hours === 1 ? "hora" : "horas"}`,
   watching: "Está mirando.",
   takeControl: "Tomar el control",
   dismiss: "Cerrar",

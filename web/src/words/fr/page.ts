@@ -294,6 +294,8 @@ export const page: PageWords = {
   endsByTimeout: "Cette session atteint sa durée maximale. Enregistrez votre travail.",
   endsIn: (time) => `Elle se termine dans ${time}.`,
   endsNow: "Elle se termine maintenant.",
+  extendByMinutes: (minutes) => `Prolonger de ${minutes} minute${minutes === 1 ? "" : "s"}`,
+  extendByHours: (hours) => `Prolonger de ${hours} heure${hours === 1 ? "" : "s"}`,
   watching: "Vous regardez.",
   takeControl: "Prendre les commandes",
   dismiss: "Fermer",

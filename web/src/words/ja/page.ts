@@ -293,6 +293,8 @@ export const page: PageWords = {
   endsByTimeout: "このセッションは最長時間に達します。作業を保存してください。",
   endsIn: (time) => `あと ${time} で終了します。`,
   endsNow: "まもなく終了します。",
+  extendByMinutes: (minutes) => `${minutes} 分延長する`,
+  extendByHours: (hours) => `${hours} 時間延長する`,
   watching: "閲覧中です。",
   takeControl: "操作を引き継ぐ",
   dismiss: "閉じる",

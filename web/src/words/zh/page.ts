@@ -293,6 +293,8 @@ export const page: PageWords = {
   endsByTimeout: "此会话即将达到最长时间。请保存您的工作。",
   endsIn: (time) => `将在 ${time} 后结束。`,
   endsNow: "现在结束。",
+  extendByMinutes: (minutes) => `延长 ${minutes} 分钟`,
+  extendByHours: (hours) => `延长 ${hours} 小时`,
   watching: "您正在观看。",
   takeControl: "接管控制",
   dismiss: "关闭",
