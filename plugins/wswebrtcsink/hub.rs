@@ -411,19 +411,14 @@ impl Hub {
 
     // Signals.
 
-    /// A consumer's offer is out.
-    pub fn consumer_added(&self, id: &str) {
-        self.emit("consumer-added", &[&id]);
+    /// Something of which no more is to be said than which consumer it is: a signal's name tells what.
+    pub fn tell_of(&self, id: &str, signal: &str) {
+        self.emit(signal, &[&id]);
     }
 
     /// Which browser a consumer is, if it told.
     pub fn consumer_client(&self, id: &str, client: &str) {
         self.emit("consumer-client", &[&id, &client]);
-    }
-
-    /// A consumer only watched before, and comes back as one that watches.
-    pub fn consumer_watches(&self, id: &str) {
-        self.emit("consumer-watches", &[&id]);
     }
 
     /// A connection can be talked to: it stands for its consumer from now on.

@@ -8,6 +8,8 @@
 mod broker;
 #[path = "golden/doctor.rs"]
 mod doctor;
+#[path = "golden/limits.rs"]
+mod limits;
 #[path = "golden/people.rs"]
 mod people;
 #[path = "golden/share.rs"]
@@ -24,7 +26,7 @@ use vdi_protocol::{
     input::{Input, Pointing, Way},
     invitations::{Invitation, Invitations, Refusal},
     latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
-    people::{People, Pointer, ToPointer},
+    people::People,
     phase::Phase,
     reason::FailureReason,
     screen::{Monitor, Screen, Viewport},
@@ -35,7 +37,7 @@ use vdi_protocol::{
     },
     status::{
         ConnectionStatus, ConsumerMedia, ConsumerNetwork, ConsumerStatus, EncoderStatus, EncoderSwitch,
-        IceServersStatus, IceSource, LatencyFigures, LatencyStatus, LimitsStatus, QualityLimitationDurations,
+        IceServersStatus, IceSource, LatencyFigures, LatencyStatus, QualityLimitationDurations,
         QualityLimitationReason, Rejection, StageLatencyStatus, Status, TlsSource, TlsStatus, TurnStatus,
         TurnTraffic,
     },
@@ -201,10 +203,7 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             Pointing::Hidden { seq: 2 },
         ],
     );
-    check(
-        "pointer.toPage",
-        &[ToPointer::Pointers { seq: 5, pointers: vec![Pointer { consumer: "c2".into(), x: 640, y: 360 }] }],
-    );
+    check("pointer.toPage", &[people::pointers()]);
     check(
         "control.fromPage",
         &[
@@ -366,11 +365,7 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 max_framerate: 60,
             }),
             ToPage::Ending { limit: Some(SessionLimit::Idle), seconds: 59.5, extension_seconds: None },
-            ToPage::Ending {
-                limit: Some(SessionLimit::Timeout),
-                seconds: 299.0,
-                extension_seconds: Some(1800),
-            },
+            limits::ending(),
             ToPage::Ending { limit: None, seconds: 0.0, extension_seconds: None },
             ToPage::Screen(screen()),
             ToPage::Screen(Screen {
@@ -391,14 +386,7 @@ fn status_stands_on_the_wire_as_in_the_golden_file() {
             uptime_seconds: 12.5,
             last_input_seconds_ago: Some(0.25),
             seconds_without_page: None,
-            limits: LimitsStatus {
-                expires_at: Some("2026-03-01T17:30:00Z".into()),
-                idle_timeout_seconds: Some(3600),
-                disconnected_timeout_seconds: None,
-                extended_seconds: 1800,
-                extension_seconds: 1800,
-                extensions_left: 1,
-            },
+            limits: limits::limits(),
             display: Some(":99".into()),
             screen: screen(),
             encoder: Some(EncoderStatus {

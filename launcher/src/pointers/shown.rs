@@ -97,14 +97,14 @@ mod tests {
         shown
     }
 
-    /// Who is told, and of which places.
-    fn told(shown: &mut Shown) -> Vec<(String, Vec<(String, u16, u16)>)> {
-        let of = |pointer: Pointer| (pointer.consumer, pointer.x, pointer.y);
+    /// Who is told, and of which pointers.
+    fn told(shown: &mut Shown) -> Vec<(String, Vec<Pointer>)> {
         let news = shown.news().into_iter();
-        news.map(|(page, ToPointer::Pointers { pointers, .. })| {
-            (page, pointers.into_iter().map(of).collect())
-        })
-        .collect()
+        news.map(|(page, ToPointer::Pointers { pointers, .. })| (page, pointers)).collect()
+    }
+
+    fn of_b(x: u16, y: u16) -> Vec<Pointer> {
+        vec![Pointer { consumer: "b".to_owned(), x, y }]
     }
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
         let mut shown = three();
         assert!(told(&mut shown).is_empty());
         shown.point("b", 1, Some((10, 20)));
-        let expected = ["a", "c"].map(|page| (page.to_owned(), vec![("b".to_owned(), 10, 20)]));
+        let expected = ["a", "c"].map(|page| (page.to_owned(), of_b(10, 20)));
         for _ in 0..TIMES {
             assert_eq!(told(&mut shown), expected);
         }
@@ -125,7 +125,7 @@ mod tests {
         for seq in [1, 3, 2] {
             shown.point("b", seq, Some((u16::try_from(seq).unwrap(), 0)));
         }
-        assert_eq!(told(&mut shown)[0].1, [("b".to_owned(), 3, 0)]);
+        assert_eq!(told(&mut shown)[0].1, of_b(3, 0));
     }
 
     #[test]
@@ -159,6 +159,6 @@ mod tests {
         shown.point("b", 1, Some((10, 20)));
         (0..TIMES).for_each(|_| drop(shown.news()));
         shown.set_audience(here(&["a", "b", "c", "d"]), Some("a"));
-        assert_eq!(told(&mut shown), [("d".to_owned(), vec![("b".to_owned(), 10, 20)])]);
+        assert_eq!(told(&mut shown), [("d".to_owned(), of_b(10, 20))]);
     }
 }
