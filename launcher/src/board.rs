@@ -2,6 +2,7 @@
 //! nothing.
 
 use crate::{
+    delivery,
     desktop::DisplayName,
     doctor::Doctor,
     gpu::Gpu,
@@ -25,7 +26,9 @@ use vdi_protocol::{
     doctor::Report,
     phase::Phase,
     reason::FailureReason,
-    status::{AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, MicrophoneStatus, Status},
+    status::{
+        AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, LimitsStatus, MicrophoneStatus, Status,
+    },
 };
 
 /// What the session's owner publishes.
@@ -45,6 +48,8 @@ pub struct Snapshot {
     pub consumers: Vec<ConsumerStatus>,
     /// Since when none of them is connected; `None` while one is.
     pub alone_since: Option<Instant>,
+    /// How long it may live.
+    pub limits: LimitsStatus,
 }
 
 /// Where the figures come from.
@@ -71,8 +76,8 @@ pub struct Sources {
     pub ways: watch::Receiver<Ways>,
     /// The keeper of the door.
     pub guard: Arc<Mutex<Guard>>,
-    /// Messages that could not be read.
-    pub bad_messages: Arc<AtomicU64>,
+    /// What became of pages' messages.
+    pub messages: Arc<delivery::Counters>,
     /// Who looks at everything when asked.
     pub doctor: Doctor,
     /// STUN and TURN servers.
@@ -134,6 +139,7 @@ impl Board {
             uptime_seconds: sources.began.elapsed().as_secs_f64(),
             last_input_seconds_ago: last_input,
             seconds_without_page: snapshot.alone_since.map(|since| since.elapsed().as_secs_f64()),
+            limits: snapshot.limits,
             display: Some(sources.display.get()),
             screen: sources.screen.borrow().clone(),
             encoder: snapshot.encoder,
@@ -175,7 +181,8 @@ impl Board {
                 ("overflowed", counters.overflowed.load(Relaxed)),
                 ("late_motion", counters.late_motions.load(Relaxed)),
             ],
-            bad_messages: sources.bad_messages.load(Relaxed),
+            bad_messages: sources.messages.bad.load(Relaxed),
+            dropped_messages: sources.messages.dropped.load(Relaxed),
             connections_closed: sources.connections.get(),
             tls_not_after: sources.certificate.not_after(),
             auth_failures: sources.guard.lock().unwrap_or_else(PoisonError::into_inner).failures(),

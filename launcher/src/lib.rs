@@ -8,15 +8,17 @@
 //!                  session (one state machine) ─▶ http: page, /ws, /status, /metrics, /healthz, /readyz
 //! ```
 //!
-//! [`run`] owns all of it: it is the only place where parts meet. `session`, `limits`, `roles`, `pass`, `encoder`,
+//! [`run`] owns all of it: it is the only place where parts meet. `session`, `limits`, `budget`, `pointers::shown`, `roles`, `pass`, `encoder`,
 //! `desktop::restart`, `input::keyboard`, `input::pointer`, `microphone::pace`, `http::limiter` and `http::invitations` decide and are pure; the rest does I/O or is configuration.
 
 mod access;
 pub mod audio;
 pub mod board;
+pub mod budget;
 pub mod clipboard;
 pub mod config;
 mod cursor;
+pub mod delivery;
 pub mod desktop;
 pub mod doctor;
 pub mod encoder;
@@ -36,6 +38,7 @@ pub mod options_table;
 pub mod pages;
 pub mod pass;
 pub mod people;
+pub mod pointers;
 pub mod port;
 pub mod roles;
 mod run;

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use std::time::Duration;
-use vdi_protocol::{control::SessionLimit, session_limits::SessionLimits};
+use vdi_protocol::{control::SessionLimit, session_limits::SessionLimits, status::LimitsStatus};
 
 /// How long before its end a session is warned.
 const LEAD: Duration = Duration::from_secs(300);
@@ -30,6 +30,17 @@ pub struct Coming {
     pub limit: SessionLimit,
     /// When, on the clock of the process.
     pub due: Duration,
+    /// By how much whoever is in control may put it off.
+    pub extension: Option<Duration>,
+}
+
+/// By how much whoever is in control may extend the longest time, and how often.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extensions {
+    /// What one of them adds.
+    pub by: Duration,
+    /// How many there are.
+    pub count: u32,
 }
 
 /// The limits as they were told last.
@@ -39,9 +50,17 @@ pub struct Limits {
     expires_at: Option<Timestamp>,
     /// From when on input and pages count: a desktop may have waited long for its user.
     since: Duration,
+    extensions: Extensions,
+    /// How many were taken.
+    taken: u32,
 }
 
 impl Limits {
+    /// No limits yet; what comes may be extended so.
+    pub fn new(extensions: Extensions) -> Self {
+        Self { extensions, ..Self::default() }
+    }
+
     /// Takes what the operator says now. What cannot be read leaves the limits as they were.
     pub fn tell(&mut self, json: &[u8], now: Duration) -> Result<(), String> {
         let told: SessionLimits = match json.trim_ascii() {
@@ -56,28 +75,70 @@ impl Limits {
             self.since = now;
         }
         (self.told, self.expires_at) = (told, expires_at);
+        // What an earlier process of this session has granted is not to be had again.
+        let granted =
+            self.told.extended_seconds.checked_div(self.extensions.by.as_secs()).unwrap_or_default();
+        self.taken = self.taken.max(u32::try_from(granted).unwrap_or(u32::MAX));
         Ok(())
+    }
+
+    /// The page in control would have the longest time extended. Granted only while its end is near and one is left, so that two
+    /// clicks are not two extensions.
+    pub fn extend(&mut self, now: Duration, wall: Timestamp) -> bool {
+        let [expires, ..] = self.dues(Activity::default(), now, wall);
+        let near =
+            expires.is_some_and(|(coming, lead)| coming.extension.is_some() && now + lead >= coming.due);
+        self.taken += u32::from(near);
+        near
+    }
+
+    /// As `/status` shows them.
+    pub fn status(&self) -> LimitsStatus {
+        LimitsStatus {
+            expires_at: self.expires_at().map(|at| at.to_string()),
+            idle_timeout_seconds: self.told.idle_timeout_seconds,
+            disconnected_timeout_seconds: self.told.disconnected_timeout_seconds,
+            extended_seconds: self.extended().as_secs(),
+            extension_seconds: self.extensions.by.as_secs(),
+            extensions_left: self.left(),
+        }
+    }
+
+    fn left(&self) -> u32 {
+        self.extensions.count.saturating_sub(self.taken)
+    }
+
+    fn extended(&self) -> Duration {
+        self.extensions.by.saturating_mul(self.taken)
+    }
+
+    /// When the longest time is over, with what was added to it.
+    fn expires_at(&self) -> Option<Timestamp> {
+        let added = self.extended().saturating_sub(Duration::from_secs(self.told.extended_seconds));
+        self.expires_at.map(|at| at.checked_add(added).unwrap_or(Timestamp::MAX))
     }
 
     /// When each limit comes due, with the time for which it warns.
     fn dues(&self, activity: Activity, now: Duration, wall: Timestamp) -> [Option<(Coming, Duration)>; 3] {
         let span = |seconds: Option<u64>| seconds.map(Duration::from_secs);
         let lead = |limit: Duration| if limit > SHORT { LEAD } else { SHORT_LEAD.min(limit / 2) };
-        let expires = self.expires_at.map(|at| {
+        let extension = (self.left() > 0).then_some(self.extensions.by);
+        let expires = self.expires_at().map(|at| {
             let left = at.duration_since(wall);
             let due = match Duration::try_from(left) {
                 Ok(left) => now + left,
                 Err(_) => now.saturating_sub(left.unsigned_abs()),
             };
-            (Coming { limit: SessionLimit::Timeout, due }, LEAD)
+            (Coming { limit: SessionLimit::Timeout, due, extension }, LEAD)
         });
         let idle = span(self.told.idle_timeout_seconds).map(|limit| {
             let from = activity.last_input.unwrap_or_default().max(self.since);
-            (Coming { limit: SessionLimit::Idle, due: from + limit }, lead(limit))
+            (Coming { limit: SessionLimit::Idle, due: from + limit, extension: None }, lead(limit))
         });
         let disconnected = span(self.told.disconnected_timeout_seconds).zip(activity.alone_since);
         let disconnected = disconnected.map(|(limit, since)| {
-            (Coming { limit: SessionLimit::Disconnected, due: since.max(self.since) + limit }, lead(limit))
+            let due = since.max(self.since) + limit;
+            (Coming { limit: SessionLimit::Disconnected, due, extension: None }, lead(limit))
         });
         [expires, idle, disconnected]
     }
@@ -157,7 +218,7 @@ mod tests {
     fn idle_is_announced_a_minute_or_five_before_and_taken_back_by_a_key() {
         let short = limits(r#"{"idleTimeoutSeconds": 600}"#);
         assert_eq!(short.coming(input(100), s(639), wall()), None);
-        let coming = Some(Coming { limit: SessionLimit::Idle, due: s(700) });
+        let coming = Some(Coming { limit: SessionLimit::Idle, due: s(700), extension: None });
         assert_eq!(short.coming(input(100), s(640), wall()), coming);
         assert_eq!(short.coming(input(641), s(642), wall()), None);
         let long = limits(r#"{"idleTimeoutSeconds": 3600}"#);
@@ -169,11 +230,59 @@ mod tests {
     #[test]
     fn longest_time_is_announced_by_the_wall_clock_and_the_nearer_limit_first() {
         let both = limits(r#"{"expiresAt": "2026-03-01T09:04:00Z", "idleTimeoutSeconds": 3600}"#);
-        let coming = Some(Coming { limit: SessionLimit::Timeout, due: s(340) });
+        let coming = Some(Coming { limit: SessionLimit::Timeout, due: s(340), extension: None });
         assert_eq!(both.coming(input(0), s(100), wall()), coming);
         assert_eq!(both.coming(input(0), s(3500), wall()).unwrap().limit, SessionLimit::Idle);
         let far = limits(r#"{"expiresAt": "2026-03-01T09:05:01Z"}"#);
         assert_eq!(far.coming(input(0), s(100), wall()), None);
+    }
+
+    fn extensible(json: &str) -> Limits {
+        let mut limits = Limits::new(Extensions { by: s(1800), count: 2 });
+        limits.tell(json.as_bytes(), s(0)).unwrap();
+        limits
+    }
+
+    #[test]
+    fn longest_time_is_extended_when_its_end_is_near_and_as_often_as_the_operator_allows() {
+        let mut limits = extensible(r#"{"expiresAt": "2026-03-01T09:04:00Z"}"#);
+        let coming = Some(Coming { limit: SessionLimit::Timeout, due: s(340), extension: Some(s(1800)) });
+        assert_eq!(limits.coming(input(0), s(100), wall()), coming);
+        assert!(limits.extend(s(100), wall()));
+        assert_eq!(limits.coming(input(0), s(100), wall()), None);
+        assert!(!limits.extend(s(100), wall()), "the second of two clicks finds the end far away");
+        let status = limits.status();
+        assert_eq!(status.expires_at.as_deref(), Some("2026-03-01T09:34:00Z"));
+        assert_eq!(
+            (status.extended_seconds, status.extension_seconds, status.extensions_left),
+            (1800, 1800, 1)
+        );
+        let later: Timestamp = "2026-03-01T09:30:00Z".parse().unwrap();
+        assert!(limits.extend(s(1660), later));
+        let last: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
+        assert_eq!(limits.coming(input(0), s(3460), last).unwrap().extension, None);
+        assert!(!limits.extend(s(3460), last));
+        assert_eq!(limits.status().extended_seconds, 3600);
+    }
+
+    #[test]
+    fn nothing_is_extended_unless_the_operator_allows_it_nor_another_limit() {
+        assert!(!limits(r#"{"expiresAt": "2026-03-01T09:04:00Z"}"#).extend(s(100), wall()));
+        let mut idle = extensible(r#"{"idleTimeoutSeconds": 600}"#);
+        assert_eq!(idle.coming(input(0), s(590), wall()).unwrap().extension, None);
+        assert!(!idle.extend(s(590), wall()));
+    }
+
+    #[test]
+    fn extension_that_the_operator_has_taken_into_account_does_not_count_twice() {
+        let mut limits = extensible(r#"{"expiresAt": "2026-03-01T09:04:00Z"}"#);
+        assert!(limits.extend(s(0), wall()));
+        let moved = br#"{"expiresAt": "2026-03-01T09:34:00Z", "extendedSeconds": 1800}"#;
+        limits.tell(moved, s(1)).unwrap();
+        assert_eq!(limits.status().expires_at.as_deref(), Some("2026-03-01T09:34:00Z"));
+        // Nor does a launcher that was started anew grant it again.
+        let anew = extensible(r#"{"expiresAt": "2026-03-01T09:34:00Z", "extendedSeconds": 1800}"#);
+        assert_eq!(anew.status(), limits.status());
     }
 
     #[test]

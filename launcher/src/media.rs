@@ -48,6 +48,8 @@ pub enum Event {
     Failed(Error),
     /// A page that is about to be added says which browser it is.
     PageClient(String, String),
+    /// A page that is about to be added only watched before.
+    PageWatches(String),
     /// A page has said hello.
     PageAdded(String),
     /// A page's media path is up.
@@ -79,6 +81,8 @@ pub enum Event {
         /// What is wrong with it.
         error: String,
     },
+    /// A page says far more than is heard.
+    Flood(String),
 }
 
 /// Registers the plugin's elements in this process.
@@ -231,6 +235,7 @@ impl Media {
             named(Event::PageClient(text(values, 1), text(values, 2)));
             None
         });
+        self.sink.connect("consumer-watches", false, one(Event::PageWatches));
         self.sink.connect("consumer-added", false, one(Event::PageAdded));
         self.sink.connect("consumer-connected", false, one(Event::PageConnected));
         let failed = tell.clone();

@@ -3,9 +3,11 @@
 //! Values stay text here. [`crate::config`] reads them, so that it can report every bad one and not only the first.
 //! Nothing else in the launcher reads the environment.
 
+mod limits;
 mod sharing;
 
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, parser::ValueSource};
+pub use limits::LimitsOptions;
 pub use sharing::SharingOptions;
 use std::ffi::OsString;
 
@@ -29,6 +31,9 @@ pub struct Options {
     /// What is shared between desktop and page.
     #[command(flatten)]
     pub sharing: SharingOptions,
+    /// How its longest time may be extended.
+    #[command(flatten)]
+    pub limits: LimitsOptions,
     /// The desktop and the process.
     #[command(flatten)]
     pub desktop: DesktopOptions,
@@ -272,7 +277,7 @@ pub struct DesktopOptions {
     /// Seconds for which an existing X display that has died is waited for; 0 ends the session at once. A virtual display is started again, up to three times within a minute.
     #[arg(long, env = "SELKIES_DISPLAY_TIMEOUT", default_value = "30", value_name = "SECONDS")]
     pub display_timeout: String,
-    /// JSON file with the limits of the session's life: `expiresAt`, `idleTimeoutSeconds`, `disconnectedTimeoutSeconds`. Pages are warned before one strikes, and told why when the session is ended; whoever wrote the file ends it. It is read again when it changes.
+    /// JSON file with the limits of the session's life: `expiresAt`, `idleTimeoutSeconds`, `disconnectedTimeoutSeconds`, `extendedSeconds`. Pages are warned before one strikes, and told why when the session is ended; whoever wrote the file ends it. It is read again when it changes.
     #[arg(long, env = "SELKIES_SESSION_LIMITS", value_name = "FILE")]
     pub session_limits: Option<String>,
     /// Whether `/metrics` has a port of its own as well, which asks for no password.

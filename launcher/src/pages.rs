@@ -54,6 +54,8 @@ struct Page {
     connected: bool,
     /// The browser's name for itself.
     client: Option<String>,
+    /// It came back as one that watches.
+    watches: bool,
     bad_messages: u32,
     /// The end that it was told of.
     ending: Option<Coming>,
@@ -116,6 +118,11 @@ impl Pages {
         self.pages.entry(id.to_owned()).or_default().client = Some(client);
     }
 
+    /// A page that will be added only watched before, and is not its user's newest wish.
+    pub fn watches(&mut self, id: &str) {
+        self.pages.entry(id.to_owned()).or_default().watches = true;
+    }
+
     /// A page has said hello.
     pub fn added(&mut self, id: &str) {
         let page = self.pages.entry(id.to_owned()).or_default();
@@ -133,11 +140,10 @@ impl Pages {
         page.ending = None;
         // A standard player has no way to say anything, and its token lets nobody do more than watch; what only takes the
         // sound belongs to a page of its own. Nor does who may only watch count among those who may have control.
-        let silent = [WHEP_PREFIX, SOUND_PREFIX].iter().any(|prefix| id.starts_with(prefix));
-        if silent || !Pass::of(id).may_control() {
+        if is_silent(id) || !Pass::of(id).may_control() {
             return;
         }
-        let ousted = self.roles.connected(id, page.client.as_deref());
+        let ousted = self.roles.connected(id, page.client.as_deref(), page.watches);
         self.tell_ousted(ousted);
     }
 
@@ -303,6 +309,11 @@ impl Pages {
         self.pages.iter().filter(|(id, page)| page.connected && !id.starts_with(SOUND_PREFIX)).count()
     }
 
+    /// Connected ones behind which somebody sits who sees the picture and may say something.
+    pub fn speaking(&self) -> impl Iterator<Item = &String> {
+        self.pages.iter().filter(|(id, page)| page.connected && !is_silent(id)).map(|(id, _)| id)
+    }
+
     /// As `/status` shows them.
     pub fn status(&self) -> Vec<ConsumerStatus> {
         let status = |(id, page): (&String, &Page)| ConsumerStatus {
@@ -346,7 +357,8 @@ impl Pages {
                 page.ending = coming;
                 let limit = coming.map(|coming| coming.limit);
                 let seconds = news.ending.map_or(0.0, |(_, left)| left.as_secs_f64());
-                messages.push((id.clone(), ToPage::Ending { limit, seconds }));
+                let extension_seconds = coming.and_then(|coming| coming.extension).map(|by| by.as_secs());
+                messages.push((id.clone(), ToPage::Ending { limit, seconds, extension_seconds }));
             }
             messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
             let people = Some(people.clone());
@@ -370,6 +382,11 @@ impl Pages {
         }
         messages
     }
+}
+
+/// A standard player, or what only takes the sound.
+fn is_silent(id: &str) -> bool {
+    [WHEP_PREFIX, SOUND_PREFIX].iter().any(|prefix| id.starts_with(prefix))
 }
 
 /// Notices that wait for a page to connect; it takes seconds, and who is late for more has missed nothing that stays.

@@ -215,12 +215,12 @@ fn settings_are_told_to_everybody_at_a_change_and_to_one_who_asked_in_vain() {
 fn coming_end_is_told_once_and_again_when_it_moves_or_goes() {
     let mut pages = Pages::default();
     let end = |due: u64, left: u64| {
-        let coming = Coming { limit: SessionLimit::Idle, due: Duration::from_secs(due) };
+        let coming = Coming { limit: SessionLimit::Idle, due: Duration::from_secs(due), extension: None };
         News { ending: Some((coming, Duration::from_secs(left))), ..News::default() }
     };
     let told = |pages: &mut Pages, news: &News| -> Vec<_> {
         let told = pages.tell(news).into_iter().filter_map(|(_, message)| match message {
-            ToPage::Ending { limit, seconds } => Some((limit, seconds)),
+            ToPage::Ending { limit, seconds, .. } => Some((limit, seconds)),
             _ => None,
         });
         told.collect()

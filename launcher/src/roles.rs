@@ -46,8 +46,9 @@ pub struct Ousted {
 }
 
 impl Roles {
-    /// A page of this browser is connected, or connected anew.
-    pub fn connected(&mut self, page: &str, client: Option<&str>) -> Option<Ousted> {
+    /// A page of this browser is connected, or connected anew. One that `watches` only did before its connection was cut: it
+    /// takes a seat that nobody wants, and no other.
+    pub fn connected(&mut self, page: &str, client: Option<&str>, watches: bool) -> Option<Ousted> {
         if self.pages.iter().any(|known| known.id == page) {
             return None;
         }
@@ -55,11 +56,12 @@ impl Roles {
         let controls = self.controller.as_deref().and_then(|controller| self.client(controller));
         let owns = client.is_some() && (client == self.owner.as_deref() || client == controls.as_deref());
         // A seat that is kept is not for somebody who is known to be another one.
-        let kept = self.inherits_at.is_some() && self.owner.is_some() && client.is_some();
-        if owns || (self.controller.is_none() && client.is_some() && !kept) {
+        let other = client.is_some() && client != self.owner.as_deref();
+        let kept = self.inherits_at.is_some() && self.owner.is_some() && other;
+        if !watches && (owns || (self.controller.is_none() && client.is_some() && !kept)) {
             return self.give_control(page);
         }
-        // A page without a name sits in for whoever had the seat.
+        // A page without a name, or without a wish, sits in for whoever had the seat.
         if self.controller.is_none() && !kept {
             self.controller = Some(page.to_owned());
             self.inherits_at = None;
@@ -142,7 +144,7 @@ mod tests {
     fn three() -> Roles {
         let mut roles = Roles::default();
         for page in ["a", "b", "c"] {
-            roles.connected(page, None);
+            roles.connected(page, None, false);
         }
         roles
     }
@@ -170,7 +172,7 @@ mod tests {
     fn page_that_reloads_within_the_grace_gets_control_back() {
         let mut roles = three();
         roles.left("a", s(10));
-        roles.connected("a2", None);
+        roles.connected("a2", None, false);
         assert_eq!(roles.controller(), Some("a2"));
         roles.tick(s(20));
         assert_eq!(roles.controller(), Some("a2"));
@@ -196,19 +198,19 @@ mod tests {
         roles.left("a", s(1));
         roles.tick(s(60));
         assert_eq!(roles.controller(), None);
-        roles.connected("d", None);
+        roles.connected("d", None, false);
         assert_eq!(roles.controller(), Some("d"));
     }
 
     #[test]
     fn second_tab_of_the_controllers_browser_takes_over_and_the_first_goes_on_watching() {
         let mut roles = Roles::default();
-        roles.connected("a", Some("anna"));
-        roles.connected("b", Some("bert"));
+        roles.connected("a", Some("anna"), false);
+        roles.connected("b", Some("bert"), false);
         let ousted = Ousted { page: "a".into(), same_user: true };
-        assert_eq!(roles.connected("a2", Some("anna")), Some(ousted));
+        assert_eq!(roles.connected("a2", Some("anna"), false), Some(ousted));
         assert_eq!((roles.role("a"), roles.role("a2")), (Role::Viewer, Role::Controller));
-        assert_eq!(roles.connected("b2", Some("bert")), None, "a viewer's second tab takes nothing");
+        assert_eq!(roles.connected("b2", Some("bert"), false), None, "a viewer's second tab takes nothing");
         let back = Ousted { page: "a2".into(), same_user: true };
         assert_eq!(roles.take_control("a"), Some(back));
     }
@@ -216,94 +218,130 @@ mod tests {
     #[test]
     fn page_whose_connection_is_replaced_keeps_its_role() {
         let mut roles = Roles::default();
-        roles.connected("a", Some("anna"));
-        roles.connected("b", Some("anna"));
-        assert_eq!(roles.connected("a", Some("anna")), None);
+        roles.connected("a", Some("anna"), false);
+        roles.connected("b", Some("anna"), false);
+        assert_eq!(roles.connected("a", Some("anna"), false), None);
         assert_eq!(roles.controller(), Some("b"));
     }
 
     #[test]
     fn seat_is_kept_for_the_one_who_left_it_and_not_for_somebody_known_to_be_another() {
         let mut roles = Roles::default();
-        roles.connected("a", Some("anna"));
+        roles.connected("a", Some("anna"), false);
         roles.left("a", s(10));
-        roles.connected("b", Some("bert"));
+        roles.connected("b", Some("bert"), false);
         assert_eq!(roles.controller(), None);
-        roles.connected("a2", Some("anna"));
+        roles.connected("a2", Some("anna"), false);
         assert_eq!(roles.controller(), Some("a2"));
     }
 
     #[test]
     fn control_that_was_inherited_goes_back_to_the_one_who_wakes() {
         let mut roles = Roles::default();
-        roles.connected("a", Some("anna"));
-        roles.connected("b", Some("bert"));
+        roles.connected("a", Some("anna"), false);
+        roles.connected("b", Some("bert"), false);
         roles.left("a", s(10));
         roles.tick(s(13));
         assert_eq!(roles.controller(), Some("b"));
         let ousted = Ousted { page: "b".into(), same_user: false };
-        assert_eq!(roles.connected("a2", Some("anna")), Some(ousted));
+        assert_eq!(roles.connected("a2", Some("anna"), false), Some(ousted));
     }
 
     #[test]
     fn page_that_does_not_say_who_it_is_sits_in_for_the_one_who_had_control() {
         let mut roles = Roles::default();
-        roles.connected("a", Some("anna"));
+        roles.connected("a", Some("anna"), false);
         roles.left("a", s(10));
         roles.tick(s(13));
-        roles.connected("b", None);
+        roles.connected("b", None, false);
         assert_eq!(roles.controller(), Some("b"));
-        assert!(roles.connected("a2", Some("anna")).is_some());
+        assert!(roles.connected("a2", Some("anna"), false).is_some());
         assert_eq!(roles.controller(), Some("a2"));
     }
 
     #[test]
     fn heir_who_wakes_gets_back_what_he_had_inherited() {
         let mut roles = Roles::default();
-        roles.connected("a", Some("anna"));
+        roles.connected("a", Some("anna"), false);
         roles.left("a", s(10));
-        roles.connected("b", Some("bert"));
+        roles.connected("b", Some("bert"), false);
         roles.tick(s(13));
-        roles.connected("c", Some("carl"));
+        roles.connected("c", Some("carl"), false);
         roles.left("b", s(20));
         roles.tick(s(23));
         assert_eq!(roles.controller(), Some("c"));
-        assert!(roles.connected("b2", Some("bert")).is_some());
+        assert!(roles.connected("b2", Some("bert"), false).is_some());
         assert_eq!(roles.controller(), Some("b2"));
     }
 
     #[test]
     fn control_that_was_inherited_long_ago_stays() {
         let mut roles = Roles::default();
-        roles.connected("a", Some("anna"));
-        roles.connected("b", Some("bert"));
+        roles.connected("a", Some("anna"), false);
+        roles.connected("b", Some("bert"), false);
         roles.left("a", s(10));
         roles.tick(s(13));
         roles.tick(s(10) + KEPT);
-        assert_eq!(roles.connected("a2", Some("anna")), None);
+        assert_eq!(roles.connected("a2", Some("anna"), false), None);
         assert_eq!(roles.controller(), Some("b"));
     }
 
     #[test]
     fn second_tab_of_an_heir_takes_over_as_well() {
         let mut roles = Roles::default();
-        roles.connected("a", Some("anna"));
+        roles.connected("a", Some("anna"), false);
         roles.left("a", s(10));
-        roles.connected("b", Some("bert"));
+        roles.connected("b", Some("bert"), false);
         roles.tick(s(13));
         assert_eq!(roles.controller(), Some("b"));
         let ousted = Ousted { page: "b".into(), same_user: true };
-        assert_eq!(roles.connected("b2", Some("bert")), Some(ousted));
+        assert_eq!(roles.connected("b2", Some("bert"), false), Some(ousted));
     }
 
     #[test]
     fn control_that_was_taken_stays_when_the_one_before_wakes() {
         let mut roles = Roles::default();
-        roles.connected("a", Some("anna"));
-        roles.connected("b", Some("bert"));
+        roles.connected("a", Some("anna"), false);
+        roles.connected("b", Some("bert"), false);
         roles.left("a", s(10));
         roles.take_control("b");
-        assert_eq!(roles.connected("a2", Some("anna")), None);
+        assert_eq!(roles.connected("a2", Some("anna"), false), None);
+        assert_eq!(roles.controller(), Some("b"));
+    }
+
+    #[test]
+    fn page_that_watched_and_comes_back_takes_control_from_nobody_not_even_its_own_user() {
+        let mut roles = Roles::default();
+        roles.connected("a", Some("anna"), false);
+        assert_eq!(roles.connected("a2", Some("anna"), true), None);
+        assert_eq!(roles.connected("b", Some("bert"), true), None);
+        assert_eq!(roles.controller(), Some("a"));
+        roles.left("a", s(10));
+        roles.connected("c", Some("carl"), true);
+        assert_eq!(roles.controller(), None, "the seat is kept for anna");
+        roles.connected("a3", Some("anna"), true);
+        assert_eq!(roles.controller(), Some("a3"), "who sits in for herself");
+        assert!(roles.connected("a4", Some("anna"), false).is_some());
+        assert_eq!(roles.controller(), Some("a4"));
+    }
+
+    #[test]
+    fn who_came_back_watching_and_took_control_gets_it_back_after_the_next_cut() {
+        let mut roles = Roles::default();
+        roles.connected("a", Some("anna"), false);
+        roles.connected("b", Some("bert"), true);
+        roles.take_control("b");
+        roles.left("b", s(10));
+        roles.tick(s(13));
+        assert_eq!(roles.controller(), Some("a"));
+        assert!(roles.connected("b2", Some("bert"), false).is_some());
+        assert_eq!(roles.controller(), Some("b2"));
+    }
+
+    #[test]
+    fn whoever_watched_sits_in_where_nobody_is_until_somebody_comes_who_wants_it() {
+        let mut roles = Roles::default();
+        roles.connected("b", Some("bert"), true);
         assert_eq!(roles.controller(), Some("b"));
     }
 }

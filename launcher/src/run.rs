@@ -12,6 +12,7 @@ use crate::{
     board::{Board, Snapshot, Sources},
     clipboard::{self, Clipboard, ClipboardThread},
     config::Config,
+    delivery::{self, Delivery},
     desktop::{Desktop, DisplayName, cookie::Cookie},
     doctor,
     encoder::Story,
@@ -26,6 +27,7 @@ use crate::{
     media::{self, Media},
     microphone::Microphone,
     pages::{News, Pages},
+    pointers::Pointers,
     port::{self, Server, tls::Certificate},
     screen::{self, Screen},
     selkies::Selkies,
@@ -33,13 +35,13 @@ use crate::{
     settings,
     termination::Ended,
     turn, watched_file,
-    wiring::{connect_input, deliver, play, proofs, share_clipboard, start_microphone},
+    wiring::{connect_input, play, proofs, share_clipboard, show_pointers, start_microphone},
 };
 use gstvdi::wswebrtcsink;
 use jiff::Timestamp;
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, atomic::AtomicU64},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::{
@@ -53,8 +55,8 @@ use vdi_protocol::{
 };
 use warp::Filter;
 
-/// Events that may wait for the session; input does not go this way.
-const QUEUE: usize = 1024;
+/// What the desktop's programs and its display tell, which is little.
+const DESKTOP_QUEUE: usize = 64;
 /// Time from the start until the first encoded frame; proving every encoder of the table takes half of it at worst.
 const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -74,8 +76,8 @@ pub async fn run(
     let listener = port::bind(config.address, config.port).await?;
     let certificate = Certificate::start(&config.tls)?;
     media::register()?;
-    let (events, mut inbox) = mpsc::channel(QUEUE);
-    let (desktop_events, mut from_desktop) = mpsc::channel(QUEUE);
+    let (events, mut inbox) = delivery::queue();
+    let (desktop_events, mut from_desktop) = mpsc::channel(DESKTOP_QUEUE);
     let pulse_server = config.audio.server.clone();
     let desktop =
         Desktop::start(&config.desktop, cookie.as_ref(), pulse_server, desktop_events.clone()).await?;
@@ -120,6 +122,7 @@ struct Parts {
     screen_state: watch::Receiver<vdi_protocol::screen::Screen>,
     clipboard: Clipboard,
     clipboard_thread: ClipboardThread,
+    pointers: Pointers,
     files: Files,
     /// What the page in control may do with files.
     files_policy: vdi_protocol::files::Policy,
@@ -160,7 +163,7 @@ impl Parts {
         let screen = screen::start(display, config.resize)
             .map_err(|err| Error::display(format!("the screen thread cannot be started: {err}")))?;
         let media = Arc::new(Media::new(config, display, proofs(config).as_deref())?);
-        let bad_messages = Arc::new(AtomicU64::new(0));
+        let messages = Arc::new(delivery::Counters::default());
         if let Some((bus, encoder)) = media.bus() {
             tokio::spawn(Media::watch_bus(bus, encoder, events.clone()));
         }
@@ -175,8 +178,10 @@ impl Parts {
         ice.connect(media.sink());
         let selkies = Selkies::start(config, &media, &ice);
         let (clipboard, clipboard_thread) = share_clipboard(display, config, media.clone(), selkies.clone())?;
-        let deliver = deliver(input.clone(), clipboard.clone(), events.clone(), bad_messages.clone());
-        media.connect(Selkies::interpret(selkies.clone(), deliver));
+        let pointers = show_pointers(media.clone());
+        let (events, counters) = (events.clone(), messages.clone());
+        let delivery = Delivery::new(input.clone(), clipboard.clone(), pointers.clone(), events, counters);
+        media.connect(Selkies::interpret(selkies.clone(), move |event| delivery.take(event)));
         let audio = Audio::start(config.audio.clone(), media.sound().clone(), media.pipeline().clone());
         let (microphone, microphone_status) = start_microphone(config, display, &media);
         let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
@@ -209,7 +214,7 @@ impl Parts {
             latency: media.latency(),
             ways: latency::watch(media.sink()),
             guard: guard.clone(),
-            bad_messages,
+            messages,
             doctor: doctor::Doctor::new(doctor::Subject::follow(config, ice.clone(), address)),
             ice,
             certificate: certificate.clone(),
@@ -266,6 +271,7 @@ impl Parts {
             screen,
             clipboard,
             clipboard_thread,
+            pointers,
             files_policy: files.set_controller(None)?,
             files,
             server,
@@ -276,7 +282,7 @@ impl Parts {
             settings: settings::beginning(&config.video),
             seen_input: None,
             alone_since: Some(began),
-            limits: Limits::default(),
+            limits: Limits::new(config.extensions),
             limits_file: config.session_limits.clone().map(|path| {
                 let mut file = watched_file::follow(path);
                 file.mark_changed();
@@ -390,6 +396,12 @@ impl Parts {
         }
     }
 
+    /// The pages that see where the others point, and may show it: a client of another dialect knows nothing of that.
+    fn audience(&self) -> Vec<String> {
+        let ours = |page: &String| !self.selkies.as_ref().is_some_and(|selkies| selkies.knows(page));
+        self.pages.speaking().filter(|page| ours(page)).cloned().collect()
+    }
+
     /// Brings watchers, pages and the input thread up to date.
     fn publish(&mut self) {
         let controller = self.pages.controller().map(str::to_owned);
@@ -406,6 +418,7 @@ impl Parts {
             }
             self.controller = controller;
         }
+        self.pointers.set_audience(self.audience(), self.controller.as_deref());
         // A page that has locked the pointer cannot draw it: the browser hides it, and knows no place for it.
         self.media.draw_pointer(!self.enable_cursors || self.pages.watching() > 1 || self.input.locked());
         let now = self.now();
@@ -440,6 +453,7 @@ impl Parts {
             switches: self.encoder.switches().clone(),
             consumers: self.pages.status(),
             alone_since: self.alone_since,
+            limits: self.limits.status(),
         };
         self.snapshot.send_if_modified(|old| {
             let changed = *old != snapshot;

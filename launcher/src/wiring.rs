@@ -1,5 +1,5 @@
-//! Shell: how the parts of a session are joined at its start: the display to the input thread, the pipeline's events to
-//! whoever they are for. It decides nothing and keeps nothing.
+//! Shell: how the parts of a session are joined at its start: the display to the input thread, the clipboard to its pages. It
+//! decides nothing and keeps nothing.
 
 use crate::{
     clipboard::{self, Clipboard, ClipboardThread},
@@ -8,22 +8,16 @@ use crate::{
     error::Error,
     gamepads::Gamepads,
     input::{self, Input, InputThread},
-    media::{self, Media},
+    media::Media,
     microphone::Microphone,
+    pointers::Pointers,
     runtime_folder,
     selkies::Selkies,
     session,
 };
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, watch};
-use vdi_protocol::{clipboard::ToPage, limits::MAX_DATA_BYTES, parse, status::MicrophoneStatus};
+use vdi_protocol::{clipboard::ToPage, status::MicrophoneStatus};
 
 /// Time for an X server to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -97,6 +91,14 @@ pub fn share_clipboard(
         .map_err(|err| Error::pipeline(format!("the clipboard's thread cannot be started: {err}")))
 }
 
+/// Shows the people at the desktop where the others point. A client of another dialect is never among them.
+pub fn show_pointers(media: Arc<Media>) -> Pointers {
+    Pointers::start(move |page, message| match serde_json::to_string(message) {
+        Ok(text) => media.send(page, "pointer", &text),
+        Err(err) => tracing::error!("a message to a page cannot be written: {err}"),
+    })
+}
+
 /// Gives the desktop a microphone, unless it is switched off. A session is worth having without one.
 pub fn start_microphone(
     config: &Config,
@@ -139,36 +141,4 @@ pub fn play(media: Arc<Media>, failures: mpsc::Sender<session::Event>) {
             let _ = failures.send(session::Event::Failed(error)).await;
         }
     });
-}
-
-/// Where the pipeline's events go. Input goes straight to its thread; nothing here waits.
-pub fn deliver(
-    input: Input,
-    clipboard: Clipboard,
-    events: mpsc::Sender<media::Event>,
-    bad_messages: Arc<AtomicU64>,
-) -> impl Fn(media::Event) + Clone + Send + Sync + 'static {
-    move |event| {
-        let event = match event {
-            media::Event::Message { page, channel, text } if channel != "control" => {
-                let read = match channel.as_str() {
-                    "input" => {
-                        parse::message(&text, MAX_DATA_BYTES).map(|report| input.report(&page, report))
-                    }
-                    "clipboard" => parse::message(&text, MAX_DATA_BYTES).map(|message| {
-                        clipboard.message(&page, message);
-                        true
-                    }),
-                    _ => parse::message(&text, MAX_DATA_BYTES).map(|motion| input.motion(&page, motion)),
-                };
-                let Err(error) = read else { return };
-                bad_messages.fetch_add(1, Relaxed);
-                media::Event::BadMessage { page, error: error.to_string() }
-            }
-            event => event,
-        };
-        if events.try_send(event).is_err() {
-            tracing::warn!("an event is lost: the session is busy or ending");
-        }
-    }
 }

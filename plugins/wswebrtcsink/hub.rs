@@ -414,9 +414,9 @@ impl Hub {
 
     // Signals.
 
-    /// A consumer's offer is out.
-    pub fn consumer_added(&self, id: &str) {
-        self.emit("consumer-added", &[&id]);
+    /// Something of which no more is to be said than which consumer it is: a signal's name tells what.
+    pub fn tell_of(&self, id: &str, signal: &str) {
+        self.emit(signal, &[&id]);
     }
 
     /// Which browser a consumer is, if it told.

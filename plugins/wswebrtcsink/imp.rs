@@ -130,6 +130,7 @@ impl ObjectImpl for WsWebRtcSink {
             let string = String::static_type();
             vec![
                 Signal::builder("consumer-client").param_types([string, string]).build(),
+                Signal::builder("consumer-watches").param_types([string]).build(),
                 Signal::builder("consumer-added").param_types([string]).build(),
                 Signal::builder("consumer-connected").param_types([string]).build(),
                 Signal::builder("consumer-removed").param_types([string, string]).build(),

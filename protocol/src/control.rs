@@ -45,6 +45,8 @@ pub enum FromPage {
     },
     /// Whoever is in control keeps it, though asked.
     KeepControl,
+    /// Whoever is in control would have the session's longest time extended, as `ending` has offered.
+    Extend,
     /// Whoever is in control would have a link by which others come. The answer is `invited` or `notInvited`.
     Invite {
         /// What they may become.
@@ -141,6 +143,9 @@ pub enum ToPage {
         limit: Option<SessionLimit>,
         /// Seconds until then, when this was sent.
         seconds: f64,
+        /// By how many seconds whoever is in control may extend it, by `extend`; absent where nobody may.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        extension_seconds: Option<u64>,
     },
     /// This page had control, and another one has it now. It goes on watching.
     ControlTaken {

@@ -103,7 +103,7 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
 }
 
 /// Messages of the unreliable, unordered channel `pointer`: where the pointer is, and not how it got there, so a lost one is
-/// mended by the next. Both kinds, and [`Input::LockedButton`], are counted together by `seq`, which wraps around: an older
+/// mended by the next. `motion`, `travel` and [`Input::LockedButton`] are counted together by `seq`, which wraps around: an older
 /// one than the last seen is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -124,6 +124,21 @@ pub enum Pointing {
         /// How far it has gone, and since when.
         #[serde(flatten)]
         way: Way,
+    },
+    /// The user of a page that only watches points at a place, which the others are to see. This and the next have a count of
+    /// their own, which does not wrap.
+    Shown {
+        /// Counts up.
+        seq: u32,
+        /// Column of the desktop.
+        x: u16,
+        /// Row of the desktop.
+        y: u16,
+    },
+    /// That user points at no place any more.
+    Hidden {
+        /// Counts up.
+        seq: u32,
     },
 }
 

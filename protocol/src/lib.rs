@@ -18,7 +18,7 @@
 //!    │ ◀═══ SRTP video, audio ═══════════════════════ │
 //!    │ ◀═══ data channel "control" (reliable) ══════▶ │   [`control`]
 //!    │ ════ data channel "input" (reliable) ════════▶ │   [`input::Input`]
-//!    │ ════ data channel "pointer" (unreliable) ════▶ │   [`input::Pointing`]
+//!    │ ◀═══ data channel "pointer" (unreliable) ═══▶ │   [`input::Pointing`], [`people::ToPointer`]
 //!    │ ◀═══ data channel "clipboard" (reliable) ════▶ │   [`clipboard`]
 //! ```
 //!

@@ -19,4 +19,12 @@ pub struct SessionLimits {
     /// How long it may be without a connected page, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disconnected_timeout_seconds: Option<u64>,
+    /// How much of what the session was extended by (`limits.extendedSeconds` at `/status`) is in `expires_at` already.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub extended_seconds: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+fn is_zero(seconds: &u64) -> bool {
+    *seconds == 0
 }

@@ -16,6 +16,9 @@ pub enum FromConsumer {
         /// [`crate::limits::MAX_CLIENT_BYTES`] letters, digits, `-` and `_`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         client: Option<String>,
+        /// It only watched before, and comes back by itself as one that watches: it takes control from nobody.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        watches: bool,
         /// The session that goes on; without it a new one begins.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session: Option<Continued>,

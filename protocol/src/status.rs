@@ -25,6 +25,8 @@ pub struct Status {
     pub last_input_seconds_ago: Option<f64>,
     /// Seconds since no page is connected; `null` while one is.
     pub seconds_without_page: Option<f64>,
+    /// How long the session may live.
+    pub limits: LimitsStatus,
     /// The X display that is streamed.
     pub display: Option<String>,
     /// What the screen is, and whether its size follows the controller's window.
@@ -49,6 +51,24 @@ pub struct Status {
     pub connection: ConnectionStatus,
     /// The built-in TURN server; `null` where it is switched off.
     pub turn: Option<TurnStatus>,
+}
+
+/// How long the session may live, as it was told, and by how much it was extended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LimitsStatus {
+    /// When its longest time is over (RFC 3339), extensions included; `null` without such a limit.
+    pub expires_at: Option<String>,
+    /// How long it may be without input, in seconds.
+    pub idle_timeout_seconds: Option<u64>,
+    /// How long it may be without a connected page, in seconds.
+    pub disconnected_timeout_seconds: Option<u64>,
+    /// By how much whoever was in control has extended the longest time so far.
+    pub extended_seconds: u64,
+    /// By how much one extension does.
+    pub extension_seconds: u64,
+    /// How many are left.
+    pub extensions_left: u32,
 }
 
 /// STUN and TURN servers that are configured, without user names and passwords.

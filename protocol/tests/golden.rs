@@ -8,6 +8,8 @@
 mod broker;
 #[path = "golden/doctor.rs"]
 mod doctor;
+#[path = "golden/limits.rs"]
+mod limits;
 #[path = "golden/people.rs"]
 mod people;
 #[path = "golden/share.rs"]
@@ -83,10 +85,24 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
     check(
         "signalling.fromConsumer",
         &[
-            FromConsumer::Hello { version: 1, client: None, session: None, full_chroma: Vec::new() },
+            FromConsumer::Hello {
+                version: 1,
+                client: None,
+                watches: false,
+                session: None,
+                full_chroma: Vec::new(),
+            },
             FromConsumer::Hello {
                 version: 1,
                 client: Some("0b1e3c5d7f90a2b4c6d8e0f1a3b5c7d9".into()),
+                watches: true,
+                session: None,
+                full_chroma: Vec::new(),
+            },
+            FromConsumer::Hello {
+                version: 1,
+                client: Some("0b1e3c5d7f90a2b4c6d8e0f1a3b5c7d9".into()),
+                watches: false,
                 session: Some(Continued {
                     consumer: "c3".into(),
                     token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
@@ -97,6 +113,7 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
             FromConsumer::Hello {
                 version: 1,
                 client: None,
+                watches: false,
                 session: Some(Continued {
                     consumer: "c3".into(),
                     token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
@@ -191,8 +208,11 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
         &[
             Pointing::Motion { seq: 7, x: 1919, y: 1079 },
             Pointing::Travel { seq: 8, way: Way { lock: 1, x: -40, y: 1200 } },
+            Pointing::Shown { seq: 1, x: 640, y: 0 },
+            Pointing::Hidden { seq: 2 },
         ],
     );
+    check("pointer.toPage", &[people::pointers()]);
     check(
         "control.fromPage",
         &[
@@ -232,6 +252,7 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             FromPage::Name { name: "Anna".into() },
             FromPage::GiveControl { consumer: "c2".into() },
             FromPage::KeepControl,
+            FromPage::Extend,
             FromPage::Invite { role: Role::Viewer, seconds: 900 },
             FromPage::Revoke { id: 3 },
             FromPage::Viewport(Viewport { width: 2560, height: 1440, scale: 1.5 }),
@@ -353,8 +374,9 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 max_bitrate_bps: 20_000_000,
                 max_framerate: 60,
             }),
-            ToPage::Ending { limit: Some(SessionLimit::Idle), seconds: 59.5 },
-            ToPage::Ending { limit: None, seconds: 0.0 },
+            ToPage::Ending { limit: Some(SessionLimit::Idle), seconds: 59.5, extension_seconds: None },
+            limits::ending(),
+            ToPage::Ending { limit: None, seconds: 0.0, extension_seconds: None },
             ToPage::Screen(screen()),
             ToPage::Screen(Screen {
                 message: Some("The X server has no RANDR extension.".into()),
@@ -374,6 +396,7 @@ fn status_stands_on_the_wire_as_in_the_golden_file() {
             uptime_seconds: 12.5,
             last_input_seconds_ago: Some(0.25),
             seconds_without_page: None,
+            limits: limits::limits(),
             display: Some(":99".into()),
             screen: screen(),
             encoder: Some(EncoderStatus {

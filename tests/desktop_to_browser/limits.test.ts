@@ -14,6 +14,7 @@ interface Limits {
   expiresAt?: string;
   idleTimeoutSeconds?: number;
   disconnectedTimeoutSeconds?: number;
+  extendedSeconds?: number;
 }
 
 let chromium: Chromium;
@@ -52,7 +53,10 @@ before(async () => {
   await tell({});
   await writeFile(join(folder, "termination"), "");
   launcher = await Launcher.start({
-    flags: ["--display-size", "640x480", "--session-limits", join(folder, "limits"), "--termination-log", join(folder, "termination")],
+    flags: [
+      ...["--display-size", "640x480", "--session-limits", join(folder, "limits"), "--termination-log", join(folder, "termination")],
+      ...["--session-extensions", "2", "--session-extension", "600"],
+    ],
     desktop: ["xclock", "-update", "1"],
   });
 });
@@ -73,6 +77,46 @@ test("the longest time is announced with a countdown, and taken back when it mov
   await viewer.screenshot("limit");
   await tell({ expiresAt: inSeconds(7200) });
   await warns(viewer, /^$/);
+  await viewer.close();
+});
+
+test("whoever is in control extends the longest time by a click, as often as the operator allows", async () => {
+  const viewer = await chromium.open(launcher);
+  await viewer.becomes("controller");
+  const watcher = await chromium.open(launcher);
+  await watcher.becomes("viewer");
+  const button = '#coming [data-part="extend"]';
+  const expiresAt = inSeconds(120);
+  await tell({ expiresAt });
+  await warns(viewer, /Extend by 10 minutes/);
+  const said = await warns(watcher, /Save your work/);
+  assert.doesNotMatch(said.replace(/ It ends in.*/, ""), /Extend/);
+  assert.equal(await watcher.page.isHidden(button), true);
+  await viewer.screenshot("limit-extend");
+
+  // Who only watches extends nothing, whatever it says.
+  await watcher.speak([{ type: "extend" }], "control");
+  await viewer.page.click(button);
+  // Two clicks are not two extensions: the end is far away then.
+  await viewer.speak([{ type: "extend" }], "control");
+  await warns(viewer, /^$/);
+  await warns(watcher, /^$/);
+  const { limits } = await launcher.status();
+  assert.equal(Date.parse(limits.expiresAt ?? "") - Date.parse(expiresAt), 600_000);
+  assert.deepEqual([limits.extendedSeconds, limits.extensionSeconds, limits.extensionsLeft], [600, 600, 1]);
+
+  // Whoever ends the session moves its end, and says how much of that is the extension.
+  await tell({ expiresAt: inSeconds(100), extendedSeconds: 600 });
+  await warns(viewer, /Extend by 10 minutes/);
+  await viewer.page.click(button);
+  await warns(viewer, /^$/);
+  await tell({ expiresAt: inSeconds(100), extendedSeconds: 1200 });
+  await warns(viewer, /Save your work/);
+  assert.equal(await viewer.page.isHidden(button), true, "there are none left");
+  assert.equal((await launcher.status()).limits.extensionsLeft, 0);
+  await tell({});
+  await warns(viewer, /^$/);
+  await watcher.close();
   await viewer.close();
 });
 
@@ -103,7 +147,8 @@ test("who comes back late is told how long a desktop waits", async () => {
 
 test("a session that is ended when its time is over says why, on the page and to Kubernetes", async () => {
   const viewer = await chromium.open(launcher);
-  await tell({ expiresAt: inSeconds(1) });
+  // What was extended before is in that.
+  await tell({ expiresAt: inSeconds(1), extendedSeconds: 1200 });
   await warns(viewer, /ends now/);
   await launcher.stop();
   await until("the page to notice", 10_000, async () => (await viewer.state()) === "ended");

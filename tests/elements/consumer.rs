@@ -89,6 +89,7 @@ impl Consumer {
         (self.send)(FromConsumer::Hello {
             version: vdi_protocol::VERSION,
             client,
+            watches: false,
             session,
             full_chroma: Vec::new(),
         });

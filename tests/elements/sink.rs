@@ -230,6 +230,7 @@ impl Hosted {
             let hello = FromConsumer::Hello {
                 version: vdi_protocol::VERSION,
                 client,
+                watches: false,
                 session,
                 full_chroma: Vec::new(),
             };

@@ -8,6 +8,7 @@ import "./panel/panel.css";
 import "./panel/waterfall.css";
 import "./settings/settings.css";
 import "./people/people.css";
+import "./people/pointers.css";
 import "./chrome/notices.css";
 import "./input/keyrow.css";
 import "./sizes.css";
@@ -23,7 +24,7 @@ import { ScreenChoice } from "./settings/screen";
 import { Cursor } from "./picture/cursor";
 import { Curtain, missing } from "./chrome/curtain";
 import { History } from "./statistics/history";
-import type { Statistics } from "./statistics/statistics";
+import { StatisticsPart } from "./statistics/part";
 import { Doctor } from "./doctor/doctor";
 import { BrowserDoctor } from "./doctor/browser";
 import { failureOf } from "./doctor/findings";
@@ -44,6 +45,7 @@ import { writeWords } from "./words/page";
 import { Notices } from "./chrome/notices";
 import { Overlay } from "./panel/overlay";
 import { PeopleList } from "./people/people";
+import { Pointers } from "./people/pointers";
 import { Share } from "./share/share";
 import { lazily } from "./storage";
 import { Tabs } from "./panel/tabs";
@@ -218,6 +220,7 @@ const view = new View(stage, clock, () => {
 const resizing = new Resizing(clock, (viewport) => connection.sendControl({ type: "viewport", ...viewport }));
 
 const cursor = new Cursor(stage);
+const pointers = new Pointers(stage, clock, () => ({ box: media.box, picture: media.size, desktop: connection.display ?? media.size, part: view.part }));
 
 const notices = new Notices(
   find("notices"),
@@ -244,7 +247,10 @@ const curtain = new Curtain(find("curtain"), (action) => {
   else connection.start();
 });
 
-const comingEnd = new ComingEnd(find("coming"), clock);
+const comingEnd = new ComingEnd(find("coming"), clock, () => {
+  connection.sendControl({ type: "extend" });
+  focusDesktop();
+});
 
 const fullscreen = new Fullscreen(root, () => {
   refresh();
@@ -324,24 +330,14 @@ const screenChoice = new ScreenChoice(find("partScreen"), store, touch, ({ follo
 });
 
 const history = new History();
-let statistics: Statistics | null = null;
-
-/** Draws the graphs, which are loaded when somebody looks at them for the first time. */
-async function showStatistics(): Promise<void> {
-  try {
-    const loaded = await import("./statistics/statistics");
-    statistics ??= new loaded.Statistics(find("partStatistics"));
-    statistics.show(history.samples);
-  } catch (error) {
-    console.warn("gst-vdi: the statistics cannot be loaded:", error);
-  }
-}
+const statistics = new StatisticsPart(find("partStatistics"), history);
 
 /** Brings the page in line with what somebody prefers of it. */
 function prefer(): void {
   root.dataset.theme = drawer.preferences.theme;
   media.volume = drawer.preferences.volume;
   share.clipboardWanted = drawer.preferences.clipboard;
+  refresh();
 }
 
 const doctor = new Doctor(
@@ -418,9 +414,11 @@ function refresh(): void {
   view.show(display ?? media.size);
   cursor.show(connection.cursor, scaleOf(media.box, media.size, display ?? media.size), window.devicePixelRatio);
   people.show(connection.consumer, role);
+  pointers.use(connection.channel("pointer"));
+  pointers.show(people.present, state.name === "streaming" && role === "viewer" && drawer.preferences.pointer);
   if (tabs.shown === "tabSettings") drawer.show(mayAct);
   history.add(stats, latency, quality);
-  if (tabs.shown === "tabStatistics") void showStatistics();
+  if (tabs.shown === "tabStatistics") void statistics.show();
   overlay.show({
     state: state.name,
     media: info,

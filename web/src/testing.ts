@@ -128,6 +128,7 @@ export class FakeSocket extends EventTarget {
 /** A data channel whose other end is the test. */
 export class FakeChannel extends EventTarget {
   readyState: RTCDataChannelState = "connecting";
+  bufferedAmount = 0;
   sent: unknown[] = [];
 
   constructor(readonly label: string) {

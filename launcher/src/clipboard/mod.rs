@@ -3,8 +3,8 @@
 //! nor writes, whatever it sends.
 //!
 //! ```text
-//! data channel "clipboard" ──▶ Clipboard ──▶ queue ──▶ thread ──▶ serve (owns selections)    ──▶ programs
-//!                          ◀── transfer ◀── audience ◀──┘    ◀── fetch (reads selections)   ◀──
+//! data channel "clipboard" ──▶ Clipboard (checks role) ──▶ queue ──▶ thread ──▶ serve (owns selections)    ──▶ programs
+//!                          ◀── transfer ◀── audience ◀─────────────────┘    ◀── fetch (reads selections)   ◀──
 //! ```
 
 mod audience;
@@ -19,12 +19,12 @@ use crate::{config::Sharing, desktop::DisplayName};
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         mpsc::{SyncSender, sync_channel},
     },
     thread::JoinHandle,
 };
-use vdi_protocol::clipboard::{FromPage, Policy, ToPage};
+use vdi_protocol::clipboard::{FromPage, Policy, Refusal, ToPage};
 
 /// Messages that may wait: more than the window lets a page send before it is answered.
 const QUEUE: usize = 64;
@@ -37,13 +37,15 @@ enum Command {
 }
 
 /// The way to the clipboard thread; cheap to clone. Where the clipboard is not shared there is no thread.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Clipboard(Option<Arc<Way>>);
 
-#[derive(Debug)]
 struct Way {
     queue: SyncSender<Command>,
     bell: Arc<x11::Bell>,
+    /// Whose messages get into the queue.
+    controller: Mutex<Option<String>>,
+    send: thread::Tell,
 }
 
 /// The thread, to be joined at the end.
@@ -69,25 +71,44 @@ pub fn policy(sharing: &Sharing) -> Policy {
 pub fn start(
     display: &DisplayName,
     sharing: &Sharing,
-    send: impl Fn(&str, &ToPage) + Send + 'static,
+    send: impl Fn(&str, &ToPage) + Send + Sync + 'static,
 ) -> io::Result<(Clipboard, ClipboardThread)> {
     let policy = policy(sharing);
     if !policy.read && !policy.write {
         return Ok((Clipboard(None), ClipboardThread(None)));
     }
+    let send: thread::Tell = Arc::new(send);
     let (queue, commands) = sync_channel(QUEUE);
     let bell = Arc::new(x11::Bell::new()?);
-    let thread = thread::Thread::new(policy, commands, bell.clone(), Box::new(send));
+    let thread = thread::Thread::new(policy, commands, bell.clone(), send.clone());
     let display = display.clone();
     let thread = std::thread::Builder::new().name("clipboard".into()).spawn(move || thread.live(&display))?;
-    Ok((Clipboard(Some(Arc::new(Way { queue, bell }))), ClipboardThread(Some(thread))))
+    let way = Way { queue, bell, controller: Mutex::default(), send };
+    Ok((Clipboard(Some(Arc::new(way))), ClipboardThread(Some(thread))))
 }
 
 impl Clipboard {
+    /// Whether what this page sends is worth more than a refusal.
+    pub fn is_for(&self, page: &str) -> bool {
+        self.0.as_ref().is_some_and(|way| way.controller().as_deref() == Some(page))
+    }
+
     /// A page has sent something. What finds the queue full is lost, and its sender waits for an answer in vain: only one
-    /// that keeps to no window fills it.
+    /// that keeps to no window fills it, and only the one in control gets there.
     pub fn message(&self, page: &str, message: FromPage) {
         let Some(way) = &self.0 else { return };
+        if !self.is_for(page) {
+            match message {
+                FromPage::Offer(offer) => {
+                    (way.send)(page, &ToPage::Refused { id: offer.id, reason: Refusal::NotAllowed });
+                }
+                FromPage::Fetch { selection } => {
+                    (way.send)(page, &ToPage::Missed { selection, reason: Refusal::NotAllowed });
+                }
+                FromPage::Ready | FromPage::Piece { .. } | FromPage::Received { .. } => {}
+            }
+            return;
+        }
         if way.queue.try_send(Command::Message(page.to_owned(), message)).is_err() {
             tracing::debug!(page, "a message for the clipboard is lost");
         }
@@ -96,6 +117,9 @@ impl Clipboard {
 
     /// This page, or nobody, reads and writes from now on.
     pub fn set_controller(&self, page: Option<&str>) {
+        if let Some(way) = &self.0 {
+            *way.controller() = page.map(str::to_owned);
+        }
         self.command(Command::Controller(page.map(str::to_owned)));
     }
 
@@ -107,8 +131,14 @@ impl Clipboard {
     fn command(&self, command: Command) {
         let Some(way) = &self.0 else { return };
         way.bell.ring();
-        // A full queue is being worked off; waiting for the thread is right, and short.
+        // A full queue belongs to the old controller, who is cut off; waiting for the thread is right, and short.
         let _ = way.queue.send(command);
         way.bell.ring();
+    }
+}
+
+impl Way {
+    fn controller(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.controller.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -38,7 +38,7 @@ const LOOK_AROUND: Duration = Duration::from_secs(60);
 const ECHO: Duration = Duration::from_secs(2);
 
 /// Sends a message to a page.
-pub(super) type Tell = Box<dyn Fn(&str, &ToPage) + Send>;
+pub(super) type Tell = Arc<dyn Fn(&str, &ToPage) + Send + Sync>;
 
 /// The thread's state that outlives a display.
 pub(super) struct Thread {

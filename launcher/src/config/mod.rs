@@ -1,6 +1,7 @@
 //! Setup: the options validated once into a resolved type. Every bad value is reported, each with what is accepted.
 
 mod checks;
+mod limits;
 mod media;
 mod network;
 mod sharing;
@@ -8,6 +9,7 @@ mod tls;
 
 use crate::{
     error::Error,
+    limits::Extensions,
     options::{Options, Parsed},
     people::ControlPolicy,
 };
@@ -133,6 +135,8 @@ pub struct Config {
     pub display_timeout: Duration,
     /// File with the limits of the session's life.
     pub session_limits: Option<PathBuf>,
+    /// By how much its longest time may be extended, and how often.
+    pub extensions: Extensions,
     /// The metrics' own port, if they have one; 0 takes a free one.
     pub metrics_port: Option<u16>,
     /// Form of the log.
@@ -197,6 +201,7 @@ impl Config {
                 &options.desktop.display_timeout,
                 (0, 86_400),
             )),
+            extensions: limits::extensions(&mut checks, &options.limits),
             session_limits: options.desktop.session_limits.filter(|path| !path.is_empty()).map(PathBuf::from),
             metrics_port,
             log_format: checks.one_of(

@@ -136,6 +136,7 @@ fn offered(subject: &Subject) -> Result<Vec<String>, String> {
     let hello = FromConsumer::Hello {
         version: vdi_protocol::VERSION,
         client: None,
+        watches: false,
         session: None,
         full_chroma: Vec::new(),
     };

@@ -36,6 +36,8 @@ pub struct Figures {
     pub input: Vec<(&'static str, u64)>,
     /// Messages that could not be read.
     pub bad_messages: u64,
+    /// Messages beyond what a page may say.
+    pub dropped_messages: u64,
     /// Wrong passwords.
     pub auth_failures: u64,
     /// Connections that were closed before they were let in, by reason.
@@ -78,6 +80,8 @@ pub fn render(status: &Status, figures: &Figures) -> Result<String, fmt::Error> 
     }
     registry.register("vdi_input_reports", "Input reports by what became of them", input);
     counter(&mut registry, "vdi_bad_messages", "Messages that could not be read", figures.bad_messages);
+    let dropped = figures.dropped_messages;
+    counter(&mut registry, "vdi_dropped_messages", "Messages beyond what a page may say", dropped);
     counter(&mut registry, "vdi_auth_failures", "Wrong passwords", figures.auth_failures);
     counter(
         &mut registry,

@@ -47,6 +47,8 @@ impl Pointer {
                 Some(Move::To(x, y))
             }
             Pointing::Travel { seq, way } => self.travel(seq, way),
+            // That is for people's eyes, and moves nothing.
+            Pointing::Shown { .. } | Pointing::Hidden { .. } => None,
         }
     }
 

@@ -33,6 +33,7 @@ impl Parts {
             Ok(FromPage::Invite { role, seconds }) => self.invite(page, role, seconds),
             Ok(FromPage::Revoke { id }) => self.revoke(page, id),
             Ok(FromPage::KeepControl) => self.pages.keep_control(page),
+            Ok(FromPage::Extend) => self.extend(page),
             Ok(FromPage::Name { name }) => self.pages.call(page, &name),
             // A viewer's window is nobody's business but its own.
             Ok(FromPage::Viewport(viewport)) if self.pages.controller() == Some(page) => {

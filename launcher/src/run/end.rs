@@ -2,9 +2,10 @@
 
 use super::Parts;
 use crate::{error::Error, limits::Activity, media, session, termination::Ended};
+use jiff::Timestamp;
 use std::time::Duration;
 use tokio::{sync::mpsc, time::Instant};
-use vdi_protocol::phase::Phase;
+use vdi_protocol::{phase::Phase, status::LimitsStatus};
 
 /// Time for the reason of a failure to reach the pages: it goes by the data channel, and the farewell by another way.
 const LAST_WORDS: Duration = Duration::from_millis(300);
@@ -19,6 +20,17 @@ impl Parts {
         Activity {
             last_input: self.input.last_input().map(since_began),
             alone_since: self.alone_since.map(since_began),
+        }
+    }
+
+    /// A page would have the session live longer.
+    pub(super) fn extend(&mut self, page: &str) {
+        let now = self.now();
+        if self.pages.controller() == Some(page) && self.limits.extend(now, Timestamp::now()) {
+            let LimitsStatus { extensions_left, expires_at, .. } = self.limits.status();
+            tracing::info!(page, expires_at, extensions_left, "the session is extended");
+        } else {
+            tracing::debug!(page, "the session is not extended");
         }
     }
 

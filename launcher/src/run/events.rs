@@ -58,6 +58,10 @@ impl Parts {
                 self.pages.client(&page, client);
                 return None;
             }
+            media::Event::PageWatches(page) => {
+                self.pages.watches(&page);
+                return None;
+            }
             media::Event::PageAdded(page) => {
                 tracing::info!(page, "a page has come");
                 self.pages.added(&page);
@@ -88,6 +92,11 @@ impl Parts {
             media::Event::BadMessage { page, error } => {
                 tracing::debug!(page, "{error}");
                 self.bad_message(&page);
+                return None;
+            }
+            media::Event::Flood(page) => {
+                tracing::warn!(page, "a page says far more than is heard; it is closed");
+                self.media.close_page(&page, "too many messages");
                 return None;
             }
         }

@@ -201,7 +201,8 @@ impl Selkies {
         messages.iter().map(|message| said(page, message)).collect()
     }
 
-    fn knows(&self, page: &str) -> bool {
+    /// Whether this page speaks the dialect.
+    pub fn knows(&self, page: &str) -> bool {
         lock(&self.0.clients).contains_key(page)
     }
 

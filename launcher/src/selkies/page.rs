@@ -249,7 +249,7 @@ impl Page {
                     "Another page has control of keyboard and mouse now; reload this one to take it back.",
                 )]
             }
-            ToPage::Ending { limit: Some(limit), seconds } => {
+            ToPage::Ending { limit: Some(limit), seconds, .. } => {
                 let why = match limit {
                     SessionLimit::Timeout => "its longest time is over",
                     SessionLimit::Idle => "nobody uses it",

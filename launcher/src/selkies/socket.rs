@@ -137,7 +137,13 @@ async fn serve(mut socket: WebSocket, selkies: Selkies, visit: Visit, mark: Opti
         return refuse(&mut to_client, words).await;
     }
     if send(&mut to_client, Message::text("HELLO")).await {
-        say(&FromConsumer::Hello { version: VERSION, client: None, session: None, full_chroma: Vec::new() });
+        say(&FromConsumer::Hello {
+            version: VERSION,
+            client: None,
+            watches: false,
+            session: None,
+            full_chroma: Vec::new(),
+        });
         let mut ping = tokio::time::interval(PING_EVERY);
         loop {
             let sent = tokio::select! {

@@ -210,6 +210,7 @@ pub fn limits_annotation(desktop: &Desktop, status: &VDISessionStatus) -> String
         expires_at: status.expires_at.as_ref().map(|time| time.0.to_string()),
         idle_timeout_seconds: desktop.limits.idle.map(|span| span.as_secs()),
         disconnected_timeout_seconds: desktop.limits.disconnected.map(|span| span.as_secs()),
+        extended_seconds: 0,
     };
     serde_json::to_string(&limits).unwrap_or_default()
 }

@@ -6,6 +6,9 @@ use gst_webrtc::{WebRTCDataChannel, WebRTCDataChannelState};
 /// Bytes that may wait in a channel. A consumer that takes nothing any more gets nothing any more.
 const MAX_BUFFERED_BYTES: u64 = 1024 * 1024;
 
+/// The same for a channel that loses messages: what waits there is old, and the next mends it.
+const MAX_BUFFERED_MOTION_BYTES: u64 = 4 * 1024;
+
 /// The channels, in the order in which they are made: label, ordered, retransmissions (`None`: until delivered).
 ///
 /// Keys and buttons must arrive, in order. Motion must arrive soon or not at all. `max-retransmits` alone makes a
@@ -62,11 +65,12 @@ impl Channels {
 
     /// Sends text on a channel; false when there is no such channel, or it is not open, or it is full.
     pub fn send(&self, label: &str, text: &str) -> bool {
+        let limit = if label == "pointer" { MAX_BUFFERED_MOTION_BYTES } else { MAX_BUFFERED_BYTES };
         self.0
             .iter()
             .find(|channel| channel.label().is_some_and(|own| own == label))
             .filter(|channel| channel.ready_state() == WebRTCDataChannelState::Open)
-            .filter(|channel| channel.buffered_amount() < MAX_BUFFERED_BYTES)
+            .filter(|channel| channel.buffered_amount() < limit)
             .is_some_and(|channel| channel.send_string_full(Some(text)).is_ok())
     }
 }

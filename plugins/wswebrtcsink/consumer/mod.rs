@@ -317,9 +317,10 @@ impl Task {
                     let offered = matches!(message, ToConsumer::Offer { .. });
                     self.consumer.send(message);
                     if offered && !self.consumer.succeeds {
-                        self.hub.consumer_added(&self.consumer.id);
+                        self.hub.tell_of(&self.consumer.id, "consumer-added");
                     }
                 }
+                Action::AnnounceWatching => self.hub.tell_of(&self.consumer.id, "consumer-watches"),
                 Action::AnnounceClient(client) => self.hub.consumer_client(&self.consumer.id, &client),
                 Action::Build => self.build(),
                 Action::ApplyAnswer(sdp) => {

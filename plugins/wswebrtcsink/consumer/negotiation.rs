@@ -90,6 +90,8 @@ pub enum Action {
     Send(ToConsumer),
     /// Tell the application which browser it is.
     AnnounceClient(String),
+    /// Tell the application that the consumer comes back as one that only watched.
+    AnnounceWatching,
     /// Build the consumer's pipeline and make an offer.
     Build,
     /// Hand the answer to webrtcbin.
@@ -265,8 +267,8 @@ impl Negotiation {
                 ErrorCode::UnsupportedVersion,
                 format!("version {version} is not spoken here; this server speaks version {VERSION}"),
             ),
-            (State::AwaitingHello, FromConsumer::Hello { client, session, .. }) => {
-                self.hello(client, session.as_ref())
+            (State::AwaitingHello, FromConsumer::Hello { client, watches, session, .. }) => {
+                self.hello(client, watches, session.as_ref())
             }
             (State::Connected, FromConsumer::Hello { session: Some(session), .. }) => {
                 if self.is_own(&session, MediaPath::Keep) {
@@ -309,7 +311,7 @@ impl Negotiation {
         }
     }
 
-    fn hello(&mut self, client: Option<String>, session: Option<&Continued>) -> Vec<Action> {
+    fn hello(&mut self, client: Option<String>, watches: bool, session: Option<&Continued>) -> Vec<Action> {
         let succeeds = self.terms.succeeds;
         if let Some(other) = session.filter(|it| !(succeeds && self.is_own(it, MediaPath::Replace))) {
             let (code, message) = unknown(other);
@@ -321,6 +323,7 @@ impl Negotiation {
         // Who the successor is, the application knows already. A name that is none is no reason to turn a page away.
         let client = client.filter(|client| !succeeds && is_client(client));
         actions.extend(client.map(Action::AnnounceClient));
+        actions.extend((watches && !succeeds).then_some(Action::AnnounceWatching));
         actions.push(Action::Build);
         actions
     }

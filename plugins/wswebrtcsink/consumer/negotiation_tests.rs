@@ -25,6 +25,7 @@ fn hello() -> Input {
     Input::Message(FromConsumer::Hello {
         version: VERSION,
         client: None,
+        watches: false,
         session: None,
         full_chroma: Vec::new(),
     })
@@ -218,6 +219,7 @@ fn another_version_is_refused_with_the_version_spoken_here() {
         Input::Message(FromConsumer::Hello {
             version: 99,
             client: None,
+            watches: false,
             session: None,
             full_chroma: Vec::new(),
         }),
@@ -333,6 +335,7 @@ fn go_on(media: MediaPath, token: &Token) -> Input {
     Input::Message(FromConsumer::Hello {
         version: VERSION,
         client: Some("b".into()),
+        watches: false,
         session: Some(session),
         full_chroma: Vec::new(),
     })
@@ -405,6 +408,7 @@ fn the_browsers_name_is_told_if_it_is_one() {
         let hello = FromConsumer::Hello {
             version: VERSION,
             client: Some(client.into()),
+            watches: false,
             session: None,
             full_chroma: Vec::new(),
         };

@@ -136,6 +136,7 @@ impl Reports for Reporter {
                     | FromPage::Name { .. }
                     | FromPage::GiveControl { .. }
                     | FromPage::KeepControl
+                    | FromPage::Extend
                     | FromPage::Invite { .. }
                     | FromPage::Revoke { .. },
                 )

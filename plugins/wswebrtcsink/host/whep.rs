@@ -211,6 +211,7 @@ impl Request {
         consumer.input(Input::Message(FromConsumer::Hello {
             version: VERSION,
             client: None,
+            watches: false,
             session: None,
             full_chroma: Vec::new(),
         }));

@@ -29,6 +29,7 @@ fn broker_messages_stand_on_the_wire_as_in_the_golden_files() {
                 message: FromConsumer::Hello {
                     version: 1,
                     client: None,
+                    watches: false,
                     session: None,
                     full_chroma: Vec::new(),
                 },

@@ -1,8 +1,8 @@
-//! Examples of who is here.
+//! Examples of who is here, and where they point.
 
 use vdi_protocol::{
     control::Role,
-    people::{People, Person},
+    people::{People, Person, Pointer, ToPointer},
 };
 
 /// The one in control, one who may take it, and one who may only watch.
@@ -22,4 +22,9 @@ pub fn people() -> People {
         asks: true,
         asking: Some("c2".into()),
     }
+}
+
+/// One who watches points at a place.
+pub fn pointers() -> ToPointer {
+    ToPointer::Pointers { seq: 5, pointers: vec![Pointer { consumer: "c2".into(), x: 640, y: 360 }] }
 }

@@ -25,6 +25,7 @@ export interface Status {
   message: string | null;
   lastInputSecondsAgo: number | null;
   secondsWithoutPage: number | null;
+  limits: { expiresAt: string | null; extendedSeconds: number; extensionSeconds: number; extensionsLeft: number };
   display: string | null;
   screen: ScreenStatus;
   encoder: EncoderStatus | null;

@@ -13,18 +13,29 @@ export function comingWords(coming: Coming, nowMs: number, role: Role | null): {
   return { what: role === "viewer" ? words.endsByIdleWatched : words.endsByIdle, when };
 }
 
+/** What the button says that puts the end off; `null`: there is none for this page. */
+export function extensionWords({ extensionSeconds }: Coming, role: Role | null): string | null {
+  if (extensionSeconds === null || role !== "controller") return null;
+  const minutes = Math.round(extensionSeconds / 60);
+  return minutes % 60 === 0 ? words.extendByHours(minutes / 60) : words.extendByMinutes(minutes);
+}
+
 export class ComingEnd {
   #root: HTMLElement;
   #what: HTMLElement;
   #when: HTMLElement;
   #clock: Clock;
+  #extend: HTMLElement;
   #next: Cancel | null = null;
 
-  constructor(root: HTMLElement, clock: Clock) {
+  /** `extend`: whoever is in control would put the end off. */
+  constructor(root: HTMLElement, clock: Clock, extend: () => void) {
     const find = (name: string): HTMLElement => root.querySelector<HTMLElement>(`[data-part="${name}"]`) ?? missing(name);
     this.#root = root;
     this.#what = find("what");
     this.#when = find("when");
+    this.#extend = find("extend");
+    this.#extend.addEventListener("click", extend);
     this.#clock = clock;
   }
 
@@ -38,6 +49,9 @@ export class ComingEnd {
     const { what, when } = comingWords(coming, nowMs, role);
     say(this.#what, what);
     say(this.#when, when);
+    const extension = extensionWords(coming, role);
+    this.#extend.hidden = extension === null;
+    if (extension !== null) say(this.#extend, extension);
     this.#root.dataset.limit = coming.limit;
     if (coming.atMs > nowMs) {
       // At the next full second of the countdown.

@@ -207,7 +207,7 @@ export class Connection {
     this.cursor = this.coming = null;
     if (this.#state.name === "reconnecting") this.#become({ ...this.#state, retryAtMs: null });
     this.#callback({ type: "begun" });
-    const greeting = this.#client === null || watched ? {} : { client: this.#client };
+    const greeting = { ...(this.#client !== null && { client: this.#client }), ...(watched && { watches: true }) };
     const session: Session = new Session(this.#url, greeting, this.#world, (event) => {
       if (session === this.#session) this.#happened(event);
     });
@@ -417,7 +417,7 @@ export class Connection {
         this.display = { width: message.width, height: message.height };
         break;
       case "ending":
-        this.coming = message.limit ? { limit: message.limit, atMs: this.#world.clock.nowMs() + message.seconds * 1000 } : null;
+        this.coming = message.limit ? { limit: message.limit, atMs: this.#world.clock.nowMs() + message.seconds * 1000, extensionSeconds: message.extensionSeconds ?? null } : null;
         break;
       case "session":
         this.#sessionChanged(message);

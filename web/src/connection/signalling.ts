@@ -12,6 +12,8 @@ const MAX_EARLY_CANDIDATES = 100;
 /** What hello says beside the version: which browser this is, and the session that goes on. */
 export interface Greeting {
   readonly client?: string;
+  /** It only watched before. */
+  readonly watches?: boolean;
   readonly session?: Continued;
 }
 

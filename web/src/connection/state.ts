@@ -18,6 +18,8 @@ export type State =
 export interface Coming {
   readonly limit: SessionLimit;
   readonly atMs: number;
+  /** By how much whoever is in control may put it off; `null` if nobody may. */
+  readonly extensionSeconds: number | null;
 }
 
 export type ConnectionEvent =

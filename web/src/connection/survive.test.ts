@@ -239,7 +239,7 @@ describe("a path that is lost", () => {
     forget();
     await clock.pass(0);
     page.socket.open();
-    expect(hello(page.socket)).toEqual({ type: "hello", version: 1 });
+    expect(hello(page.socket)).toEqual({ type: "hello", version: 1, client: CLIENT, watches: true });
   });
 
   it("of a server that offers no way to go on is begun anew", async () => {

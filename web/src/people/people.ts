@@ -46,6 +46,11 @@ export class PeopleList {
     });
   }
 
+  /** Everybody who is here, as far as the server has told. */
+  get present(): readonly Person[] {
+    return this.#told?.people ?? [];
+  }
+
   /** The server tells who is here; `null` as long as it does not. */
   told(people: People | null): void {
     // To the server each session begins without a name.

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { contain, cursorSize, scaleOf, toDesktop } from "./geometry";
+import { contain, cursorSize, scaleOf, toDesktop, toPage } from "./geometry";
 
 const box = { left: 0, top: 0, width: 1000, height: 1000 };
 const wide = { width: 1920, height: 1080 };
@@ -23,6 +23,20 @@ it("where one of several monitors is shown, the others are beside the picture", 
   const right = { left: 960, top: 0, width: 960, height: 1080 };
   expect(toDesktop({ x: 600, y: 500 }, box, wide, wide, right)).toEqual({ x: 1152, y: 540, inside: true });
   expect(toDesktop({ x: 499, y: 500 }, box, wide, wide, right)).toEqual({ x: 960, y: 540, inside: false });
+});
+
+it("a pixel of the desktop is drawn where a hand finds it again, and nowhere on a monitor that is not shown", () => {
+  const right = { left: 960, top: 0, width: 960, height: 1080 };
+  const small = { width: 854, height: 480 };
+  for (const picture of [wide, small]) {
+    for (const pixel of [{ x: 960, y: 0 }, { x: 1234, y: 567 }, { x: 1919, y: 1079 }]) {
+      const place = toPage(pixel, box, picture, wide, right);
+      expect(place && toDesktop(place, box, picture, wide, right)).toEqual({ ...pixel, inside: true });
+    }
+  }
+  expect(toPage({ x: 959, y: 540 }, box, wide, wide, right)).toBeNull();
+  expect(toPage({ x: 1920, y: 0 }, box, wide, wide)).toBeNull();
+  expect(toPage({ x: 0, y: 0 }, box, { width: 0, height: 0 }, wide)).toBeNull();
 });
 
 it("at scale one each pixel of the page is the same pixel of the picture", () => {

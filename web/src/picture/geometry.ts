@@ -1,4 +1,4 @@
-// Decision: from a place on the page to a pixel of the desktop and how large a pixel of the desktop is on the page, for a
+// Decision: from a place on the page to a pixel of the desktop and back, and how large a pixel of the desktop is on the page, for a
 // video drawn with `object-fit: contain`.
 
 export interface Size {
@@ -37,6 +37,18 @@ export function toDesktop(place: Place, box: Rect, picture: Size, desktop: Size,
   const inX = Math.min(Math.max(x, left), left + width - 1);
   const inY = Math.min(Math.max(y, top), top + height - 1);
   return { x: inX, y: inY, inside: x === inX && y === inY };
+}
+
+/**
+ * The place on the page at which the middle of a pixel of the desktop is drawn: the way back from `toDesktop`. `null` where it
+ * is not shown, or as long as nothing is.
+ */
+export function toPage(pixel: Place, box: Rect, picture: Size, desktop: Size, part: Rect | null = null): Place | null {
+  if ([picture, desktop, box].some(({ width, height }) => width <= 0 || height <= 0)) return null;
+  const { left, top, width, height } = part ?? { ...desktop, left: 0, top: 0 };
+  if (pixel.x < left || pixel.y < top || pixel.x >= left + width || pixel.y >= top + height) return null;
+  const drawn = contain(box, picture);
+  return { x: drawn.left + ((pixel.x + 0.5) * drawn.width) / desktop.width, y: drawn.top + ((pixel.y + 0.5) * drawn.height) / desktop.height };
 }
 
 /** How large a pixel of the desktop is drawn, in CSS pixels; 1 while there is no picture, or no room for it. */

@@ -38,6 +38,7 @@ export class Drawer {
     const volume = this.#part<HTMLInputElement>("volume");
     const theme = this.#part<HTMLSelectElement>("theme");
     const clipboard = this.#part<HTMLInputElement>("clipboard");
+    const pointer = this.#part<HTMLInputElement>("pointer");
     rate.addEventListener("input", () => {
       this.#held = true;
       this.#sayRate(this.#chosenRate());
@@ -60,6 +61,9 @@ export class Drawer {
     });
     clipboard.addEventListener("change", () => {
       this.prefer({ clipboard: clipboard.checked });
+    });
+    pointer.addEventListener("change", () => {
+      this.prefer({ pointer: pointer.checked });
     });
     this.#part("toDefaults").addEventListener("click", () => {
       if (this.#settings) this.#wish(this.#settings.defaults);
@@ -135,8 +139,9 @@ export class Drawer {
   }
 
   #showPreferences(): void {
-    const { theme, volume, clipboard } = this.#preferences;
+    const { theme, volume, clipboard, pointer } = this.#preferences;
     this.#part<HTMLInputElement>("clipboard").checked = clipboard;
+    this.#part<HTMLInputElement>("pointer").checked = pointer;
     this.#part<HTMLSelectElement>("theme").value = theme;
     this.#part<HTMLInputElement>("volume").value = String(Math.round(volume * 100));
     const text = words.percent(figure(volume * 100));

@@ -103,8 +103,8 @@ describe("the drawer", () => {
     act("volume", "40", "input");
     act("theme", "dark", "change");
     part("clipboard").click();
-    expect(JSON.parse(memory.get(PREFERENCES_KEY) ?? "")).toEqual({ theme: "dark", volume: 0.4, clipboard: false, name: "" });
-    expect(open().preferences).toEqual({ theme: "dark", volume: 0.4, clipboard: false, name: "" });
+    expect(JSON.parse(memory.get(PREFERENCES_KEY) ?? "")).toEqual({ theme: "dark", volume: 0.4, clipboard: false, pointer: true, name: "" });
+    expect(open().preferences).toEqual({ theme: "dark", volume: 0.4, clipboard: false, pointer: true, name: "" });
     events = [];
     part("toDefaults").click();
     expect(events).toContainEqual({ type: "wish", wish: settings.defaults });

@@ -15,6 +15,7 @@ const readers: Record<string, Reader<unknown>> = {
   "files.json": protocol.fileList,
   "input.json": protocol.input,
   "pointer.json": protocol.pointing,
+  "pointer.toPage.json": protocol.toPointer,
   "signalling.fromConsumer.json": protocol.fromConsumer,
   "signalling.toConsumer.json": protocol.toConsumer,
   "status.json": protocol.status,

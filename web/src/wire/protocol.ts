@@ -2,11 +2,13 @@
 // that crate are read by its tests and by protocol.test.ts, so that the two ends cannot drift apart.
 import { byDefault, flag, integer, list, nullable, number, oneOf, optional, record, struct, tagged, text, type Read } from "./schema";
 import { invitations, invite, invited, notInvited, revoke } from "./invitations";
+import { way } from "./pointer";
 import { screen, screenReader, viewport } from "./screen";
 import { clipboardPolicy, filesPolicy } from "./share";
 
 export type { ScreenInfo, Viewport } from "./screen";
 export * from "./share";
+export * from "./pointer";
 
 /** Version of the signalling protocol. */
 export const VERSION = 1;
@@ -112,7 +114,7 @@ export type ConnectionFailure = Read<typeof connectionFailure>;
 
 /** Signalling, page to server. */
 export const fromConsumer = tagged({
-  hello: { version: u32, client: optional(text), session: optional(continued), fullChroma: optional(list(text, 8)) },
+  hello: { version: u32, client: optional(text), watches: optional(flag), session: optional(continued), fullChroma: optional(list(text, 8)) },
   answer: { sdp: text },
   ice: iceCandidate,
   failure: { reason: connectionFailure, message: byDefault(text, "") },
@@ -251,6 +253,7 @@ export const fromPage = tagged({
   takeControl: {},
   giveControl: { consumer: text },
   keepControl: {},
+  extend: {},
   invite,
   revoke,
   name: { name: text },
@@ -268,7 +271,7 @@ export const toPage = tagged({
   media,
   session: { phase, reason: optional(failureReason), message: optional(text), role, consumers: u32 },
   controlTaken: { sameUser: flag },
-  ending: { limit: optional(sessionLimit), seconds: number },
+  ending: { limit: optional(sessionLimit), seconds: number, extensionSeconds: optional(count) },
   notice: { level: noticeLevel, text, once: optional(text) },
   quality,
   display: { width: u32, height: u32 },
@@ -287,8 +290,6 @@ export type SessionInfo = Extract<ToPage, { type: "session" }>;
 export type Wish = Omit<Extract<FromPage, { type: "settings" }>, "type">;
 export type Pong = Extract<ToPage, { type: "pong" }>;
 
-const way = { lock: u32, x: i32, y: i32 };
-
 const gamepadIndex = integer(0, MAX_GAMEPADS - 1);
 const gamepadState = { axes: list(integer(-32_767, 32_767), MAX_GAMEPAD_AXES), buttons: list(u8, MAX_GAMEPAD_BUTTONS) };
 
@@ -306,13 +307,6 @@ export const input = tagged({
   gamepadDisconnected: { index: gamepadIndex },
 });
 export type Input = Read<typeof input>;
-
-/** Data channel `pointer`, page to server. */
-export const pointing = tagged({
-  motion: { seq: u32, x: u16, y: u16 },
-  travel: { seq: u32, ...way },
-});
-export type Pointing = Read<typeof pointing>;
 
 /** Broker, sink to broker; no page speaks it, but programs in TypeScript that relay do. */
 export const toBroker = tagged({
@@ -352,6 +346,17 @@ export const status = struct({
   uptimeSeconds: byDefault(number, 0),
   lastInputSecondsAgo: byDefault(nullable(number), null),
   secondsWithoutPage: byDefault(nullable(number), null),
+  limits: byDefault(
+    struct({
+      expiresAt: nullable(text),
+      idleTimeoutSeconds: nullable(count),
+      disconnectedTimeoutSeconds: nullable(count),
+      extendedSeconds: count,
+      extensionSeconds: count,
+      extensionsLeft: u32,
+    }),
+    { expiresAt: null, idleTimeoutSeconds: null, disconnectedTimeoutSeconds: null, extendedSeconds: 0, extensionSeconds: 0, extensionsLeft: 0 },
+  ),
   display: byDefault(nullable(text), null),
   screen: byDefault(screenReader, { resizable: false, maxWidth: 0, maxHeight: 0, dpi: 0, monitors: [] }),
   encoder: byDefault(
