@@ -1,19 +1,6 @@
 // Setup: wires the page together. It finds the elements, hands each class what it needs, and lets the connection's state
 // decide what is shown and what acts. Nothing is decided here that could be tested elsewhere.
-import "./style.css";
-import "./picture/stage.css";
-import "./chrome/curtain.css";
-import "./chrome/bar.css";
-import "./panel/panel.css";
-import "./panel/waterfall.css";
-import "./settings/settings.css";
-import "./people/people.css";
-import "./chrome/notices.css";
-import "./input/keyrow.css";
-import "./sizes.css";
-import "./doctor/doctor.css";
-import "./share/share.css";
-import "./microphone/microphone.css";
+import "./styles";
 import { browserClock } from "./clock";
 import { ComingEnd } from "./chrome/coming";
 import { Connection } from "./connection/connection";
