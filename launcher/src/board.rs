@@ -25,7 +25,10 @@ use vdi_protocol::{
     doctor::Report,
     phase::Phase,
     reason::FailureReason,
-    status::{AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, MicrophoneStatus, Status},
+    status::{
+        AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, MicrophoneStatus, RecordingStatus,
+        Status,
+    },
 };
 
 /// What the session's owner publishes.
@@ -59,6 +62,8 @@ pub struct Sources {
     pub audio: watch::Receiver<AudioStatus>,
     /// The microphone.
     pub microphone: watch::Receiver<MicrophoneStatus>,
+    /// The recording, if there may be one.
+    pub recording: Option<watch::Receiver<RecordingStatus>>,
     /// Keyboard and pointer.
     pub input: Input,
     /// The screen.
@@ -140,6 +145,7 @@ impl Board {
             latency: sources.ways.borrow().worst.clone(),
             audio: sources.audio.borrow().clone(),
             microphone: sources.microphone.borrow().clone(),
+            recording: sources.recording.as_ref().map(|recording| recording.borrow().clone()),
             gpu,
             ice_servers: sources.ice.status(),
             consumers: with_media(snapshot.consumers, &sources.ways.borrow()),

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! [`run`] owns all of it: it is the only place where parts meet. `session`, `limits`, `roles`, `pass`, `encoder`,
-//! `desktop::restart`, `input::keyboard`, `input::pointer`, `microphone::pace`, `http::limiter` and `http::invitations` decide and are pure; the rest does I/O or is configuration.
+//! `desktop::restart`, `input::keyboard`, `input::pointer`, `microphone::pace`,
+//! `recording::cutter`, `http::limiter` and `http::invitations` decide and are pure; the rest does I/O or is configuration.
 
 mod access;
 pub mod audio;
@@ -37,6 +38,7 @@ pub mod pages;
 pub mod pass;
 pub mod people;
 pub mod port;
+pub mod recording;
 pub mod roles;
 mod run;
 mod runtime_folder;

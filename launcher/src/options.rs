@@ -3,9 +3,11 @@
 //! Values stay text here. [`crate::config`] reads them, so that it can report every bad one and not only the first.
 //! Nothing else in the launcher reads the environment.
 
+mod recording;
 mod sharing;
 
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, parser::ValueSource};
+pub use recording::RecordingOptions;
 pub use sharing::SharingOptions;
 use std::ffi::OsString;
 
@@ -29,6 +31,9 @@ pub struct Options {
     /// What is shared between desktop and page.
     #[command(flatten)]
     pub sharing: SharingOptions,
+    /// Recordings on the server.
+    #[command(flatten)]
+    pub recording: RecordingOptions,
     /// The desktop and the process.
     #[command(flatten)]
     pub desktop: DesktopOptions,

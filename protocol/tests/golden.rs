@@ -10,6 +10,8 @@ mod broker;
 mod doctor;
 #[path = "golden/people.rs"]
 mod people;
+#[path = "golden/recording.rs"]
+mod recording;
 #[path = "golden/share.rs"]
 mod share;
 
@@ -27,6 +29,7 @@ use vdi_protocol::{
     people::People,
     phase::Phase,
     reason::FailureReason,
+    recording::{Recording, RecordingFailure},
     screen::{Monitor, Screen, Viewport},
     settings::{Choice, ContentHint, Settings, Wish},
     signalling::{
@@ -232,6 +235,7 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             FromPage::KeepControl,
             FromPage::Invite { role: Role::Viewer, seconds: 900 },
             FromPage::Revoke { id: 3 },
+            FromPage::Record { on: true },
             FromPage::Viewport(Viewport { width: 2560, height: 1440, scale: 1.5 }),
             FromPage::Settings(Wish { bitrate_bps: Some(4_000_000), ..Wish::default() }),
             FromPage::Settings(Wish {
@@ -357,6 +361,11 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 message: Some("The X server has no RANDR extension.".into()),
                 ..Screen::default()
             }),
+            ToPage::Recording(Recording { on_request: true, running: true }),
+            ToPage::RecordingFailed { reason: RecordingFailure::DiskFull },
+            ToPage::RecordingFailed { reason: RecordingFailure::TooLarge },
+            ToPage::RecordingFailed { reason: RecordingFailure::NotWritable },
+            ToPage::RecordingFailed { reason: RecordingFailure::Failed },
         ],
     );
 }
@@ -465,6 +474,7 @@ fn status_stands_on_the_wire_as_in_the_golden_file() {
                     (ConnectionFailure::SignallingLost, 1),
                 ]),
             },
+            recording: Some(recording::status()),
             turn: Some(TurnStatus {
                 udp_port: Some(3478),
                 allocations: 1,

@@ -31,6 +31,7 @@ import { writeWords } from "./words/page";
 import { Notices } from "./chrome/notices";
 import { Overlay } from "./panel/overlay";
 import { PeopleList } from "./people/people";
+import { RecordingControl } from "./recording/recording";
 import { Share } from "./share/share";
 import { lazily } from "./storage";
 import { Tabs } from "./panel/tabs";
@@ -101,6 +102,7 @@ const connection = new Connection(
         share.forget();
         drawer.told(null);
         people.told(null);
+        recording.forget();
         hands.forget();
         break;
       case "ending":
@@ -151,6 +153,10 @@ const connection = new Connection(
       case "invited":
       case "notInvited":
         people.hear(event);
+        break;
+      case "recording":
+      case "recordingFailed":
+        recording.hear(event);
         break;
       case "controlRefused":
         notices.add("info", words.controlRefused);
@@ -215,6 +221,11 @@ const notices = new Notices(
 // A page that was not fetched securely has no devices at all, whatever the types say.
 const devices = (navigator as { mediaDevices?: MediaDevices }).mediaDevices ?? null;
 const microphone = new MicrophoneControl(find<HTMLButtonElement>("microphone"), find<HTMLButtonElement>("speaking"), devices, notices, focusDesktop);
+
+const recording = new RecordingControl(find<HTMLButtonElement>("record"), find("recorded"), notices, (on) => {
+  connection.sendControl({ type: "record", on });
+  focusDesktop();
+});
 
 const share = new Share({ clock, platform: platform(), stage, panel: find("share"), files: find("files"), target: find("dropTarget"), random: Math.random, pill: find("pasting"), notices, isLocal, focusDesktop, reveal }, (message) => {
   connection.sendInput(message);
@@ -405,6 +416,7 @@ function refresh(): void {
   view.show(display ?? media.size);
   cursor.show(connection.cursor, scaleOf(media.box, media.size, display ?? media.size), window.devicePixelRatio);
   people.show(connection.consumer, role);
+  recording.show(controls);
   if (tabs.shown === "tabSettings") drawer.show(mayAct);
   history.add(stats, latency, quality);
   if (tabs.shown === "tabStatistics") void showStatistics();

@@ -13,3 +13,4 @@ import "./sizes.css";
 import "./doctor/doctor.css";
 import "./share/share.css";
 import "./microphone/microphone.css";
+import "./recording/recording.css";

@@ -137,7 +137,8 @@ impl Reports for Reporter {
                     | FromPage::GiveControl { .. }
                     | FromPage::KeepControl
                     | FromPage::Invite { .. }
-                    | FromPage::Revoke { .. },
+                    | FromPage::Revoke { .. }
+                    | FromPage::Record { .. },
                 )
                 | Err(_) => {}
             }

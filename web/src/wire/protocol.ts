@@ -2,6 +2,7 @@
 // that crate are read by its tests and by protocol.test.ts, so that the two ends cannot drift apart.
 import { byDefault, flag, integer, list, nullable, number, oneOf, optional, record, struct, tagged, text, type Read } from "./schema";
 import { invitations, invite, invited, notInvited, revoke } from "./invitations";
+import { recordWish, recording, recordingFailed, recordingStatus } from "./recording";
 import { screen, screenReader, viewport } from "./screen";
 import { clipboardPolicy, filesPolicy } from "./share";
 
@@ -252,6 +253,7 @@ export const fromPage = tagged({
   keepControl: {},
   invite,
   revoke,
+  record: recordWish,
   name: { name: text },
   viewport,
   settings: { bitrateBps: optional(count), framerate: optional(u32), contentHint: optional(contentHint) },
@@ -279,6 +281,8 @@ export const toPage = tagged({
   invitations,
   invited,
   notInvited,
+  recording,
+  recordingFailed,
 });
 export type ToPage = Read<typeof toPage>;
 export type SessionInfo = Extract<ToPage, { type: "session" }>;
@@ -398,6 +402,7 @@ export const status = struct({
   ),
   audio: struct({ running: flag, message: nullable(text) }),
   microphone: struct({ running: flag, message: nullable(text) }),
+  recording: byDefault(nullable(recordingStatus), null),
   gpu: struct({
     devices: list(
       struct({
