@@ -2,8 +2,8 @@
 //! cut off. It encodes nothing and decides nothing; whoever writes to it never waits.
 //!
 //! ```text
-//! appsrc (picture) ─▶ h264parse, h265parse, vp9parse, av1parse or none ─▶ matroskamux ─▶ filesink
-//! appsrc (sound) ─────────────────────────────────────────────────────────────▲
+//! appsrc (picture) ─▶ h264parse, h265parse or none ─▶ matroskamux ─▶ filesink
+//! appsrc (sound) ─────────────────────────────────────────▲
 //! ```
 
 use super::name::UNFINISHED;
@@ -227,13 +227,11 @@ impl Drop for File {
     }
 }
 
-/// What gives pictures of these caps the form that the file has them in, and that form.
+/// What gives pictures of these caps the form that the file has them in, and that form. Those of VP8, VP9 and AV1 have it.
 fn parser(caps: &gst::Caps) -> Option<(&'static str, &'static str)> {
     match caps.structure(0)?.name().as_str() {
         "video/x-h264" => Some(("h264parse", "video/x-h264,stream-format=avc,alignment=au")),
         "video/x-h265" => Some(("h265parse", "video/x-h265,stream-format=hvc1,alignment=au")),
-        "video/x-vp9" => Some(("vp9parse", "video/x-vp9")),
-        "video/x-av1" => Some(("av1parse", "video/x-av1,stream-format=obu-stream,alignment=tu")),
         _ => None,
     }
 }
@@ -245,8 +243,9 @@ fn watch(pad: &gst::Pad, changed: &Arc<AtomicBool>, newest: &Arc<Mutex<(gst::Clo
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::BUFFER, move |_, info| {
         if let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view()) {
             let caps = caps.caps_owned();
-            if *header.get_or_init(|| caps.clone()) != caps {
-                changed.store(true, Relaxed);
+            let header = header.get_or_init(|| caps.clone());
+            if *header != caps {
+                changed.fetch_or(codec_data(header) != codec_data(&caps), Relaxed);
                 return gst::PadProbeReturn::Drop;
             }
         }
@@ -261,6 +260,12 @@ fn watch(pad: &gst::Pad, changed: &Arc<AtomicBool>, newest: &Arc<Mutex<(gst::Clo
         }
         gst::PadProbeReturn::Ok
     });
+}
+
+/// What decoders have to know before the first picture.
+fn codec_data(caps: &gst::Caps) -> Option<Vec<u8>> {
+    let data = caps.structure(0)?.get::<gst::Buffer>("codec_data").ok()?;
+    Some(data.map_readable().ok()?.to_vec())
 }
 
 fn clock(time: Duration) -> gst::ClockTime {
