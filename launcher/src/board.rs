@@ -27,7 +27,8 @@ use vdi_protocol::{
     phase::Phase,
     reason::FailureReason,
     status::{
-        AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, LimitsStatus, MicrophoneStatus, Status,
+        AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, LimitsStatus, MicrophoneStatus,
+        RecordingStatus, Status,
     },
 };
 
@@ -64,6 +65,8 @@ pub struct Sources {
     pub audio: watch::Receiver<AudioStatus>,
     /// The microphone.
     pub microphone: watch::Receiver<MicrophoneStatus>,
+    /// The recording, if there may be one.
+    pub recording: Option<watch::Receiver<RecordingStatus>>,
     /// Keyboard and pointer.
     pub input: Input,
     /// The screen.
@@ -146,6 +149,7 @@ impl Board {
             latency: sources.ways.borrow().worst.clone(),
             audio: sources.audio.borrow().clone(),
             microphone: sources.microphone.borrow().clone(),
+            recording: sources.recording.as_ref().map(|recording| recording.borrow().clone()),
             gpu,
             ice_servers: sources.ice.status(),
             consumers: with_media(snapshot.consumers, &sources.ways.borrow()),

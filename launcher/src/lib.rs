@@ -8,8 +8,9 @@
 //!                  session (one state machine) ─▶ http: page, /ws, /status, /metrics, /healthz, /readyz
 //! ```
 //!
-//! [`run`] owns all of it: it is the only place where parts meet. `session`, `limits`, `budget`, `pointers::shown`, `roles`, `pass`, `encoder`,
-//! `desktop::restart`, `input::keyboard`, `input::pointer`, `microphone::pace`, `http::limiter` and `http::invitations` decide and are pure; the rest does I/O or is configuration.
+//! [`run`] owns all of it: it is the only place where parts meet. `session`, `limits`, `budget`, `pointers::shown`, `roles`,
+//! `pass`, `encoder`, `desktop::restart`, `input::keyboard`, `input::pointer`, `microphone::pace`,
+//! `recording::cutter`, `http::limiter` and `http::invitations` decide and are pure; the rest does I/O or is configuration.
 
 mod access;
 pub mod audio;
@@ -40,6 +41,7 @@ pub mod pass;
 pub mod people;
 pub mod pointers;
 pub mod port;
+pub mod recording;
 pub mod roles;
 mod run;
 mod runtime_folder;

@@ -4,10 +4,12 @@
 //! Nothing else in the launcher reads the environment.
 
 mod limits;
+mod recording;
 mod sharing;
 
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, parser::ValueSource};
 pub use limits::LimitsOptions;
+pub use recording::RecordingOptions;
 pub use sharing::SharingOptions;
 use std::ffi::OsString;
 
@@ -34,6 +36,9 @@ pub struct Options {
     /// How its longest time may be extended.
     #[command(flatten)]
     pub limits: LimitsOptions,
+    /// Recordings on the server.
+    #[command(flatten)]
+    pub recording: RecordingOptions,
     /// The desktop and the process.
     #[command(flatten)]
     pub desktop: DesktopOptions,

@@ -17,6 +17,7 @@ use vdi_protocol::{
     people,
     phase::Phase,
     reason::FailureReason,
+    recording::{Recording, RecordingFailure},
     screen::Screen,
     settings::Settings,
     status::ConsumerStatus,
@@ -43,6 +44,8 @@ pub struct News {
     pub cursor: Option<Cursor>,
     /// What is set, and between which bounds.
     pub settings: Option<Settings>,
+    /// Whether it is recorded; none where it cannot be.
+    pub recording: Option<Recording>,
     /// The invitations that hold; none where nobody may be invited.
     pub invitations: Option<Vec<Invitation>>,
     /// The limit that will end the session, and how long from now that is.
@@ -270,6 +273,13 @@ impl Pages {
         }
     }
 
+    /// The recording has ended although nobody wanted that.
+    pub fn recording_failed(&mut self, reason: RecordingFailure) {
+        for page in self.pages.values_mut() {
+            page.notice(ToPage::RecordingFailed { reason });
+        }
+    }
+
     /// Something that holds: pages to come should know too, each tab of a browser once, by the name `once`. `None` ends it.
     pub fn standing(&mut self, notice: Option<(String, String)>) {
         self.standing =
@@ -352,6 +362,7 @@ impl Pages {
             let quality = news.quality.clone().map(ToPage::Quality);
             let cursor = news.cursor.clone().map(ToPage::Cursor);
             let settings = news.settings.map(ToPage::Settings);
+            let recording = news.recording.map(ToPage::Recording);
             let coming = news.ending.map(|(coming, _)| coming);
             if page.ending != coming {
                 page.ending = coming;
@@ -373,7 +384,7 @@ impl Pages {
                 None => knew.then(Invitations::default),
             };
             let invitations = invitations.map(ToPage::Invitations);
-            let state = [display, screen, quality, cursor, settings, invitations];
+            let state = [display, screen, quality, cursor, settings, recording, invitations];
             for message in shared.into_iter().chain(state).flatten() {
                 if page.is_news(&message) {
                     messages.push((id.clone(), message));

@@ -358,3 +358,24 @@ fn page_in_control_is_told_of_invitations_until_somebody_who_was_invited_has_it(
     assert!(!pages.may_invite("b@controller1") && !pages.may_invite("a"));
     assert_eq!(told(&mut pages, &[]), [("a".into(), false, 0)]);
 }
+
+#[test]
+fn everybody_is_told_of_a_recording_whoever_comes_later_too_and_of_its_failure_who_is_here() {
+    let mut pages = with_guests(&["b@view"]);
+    let told = |pages: &mut Pages, running: bool| -> Vec<(String, ToPage)> {
+        let recording = Some(Recording { on_request: true, running });
+        let told = pages.tell(&News { recording, ..News::default() }).into_iter();
+        told.filter(|(_, message)| matches!(message, ToPage::Recording(_) | ToPage::RecordingFailed { .. }))
+            .collect()
+    };
+    let on = ToPage::Recording(Recording { on_request: true, running: true });
+    assert_eq!(told(&mut pages, true), [("a".into(), on.clone()), ("b@view".into(), on.clone())]);
+    assert!(told(&mut pages, true).is_empty());
+    pages.added("c");
+    pages.connected("c");
+    assert_eq!(told(&mut pages, true), [("c".into(), on)]);
+    pages.recording_failed(RecordingFailure::DiskFull);
+    let failed = told(&mut pages, false).into_iter();
+    let failed = failed.filter(|(_, message)| matches!(message, ToPage::RecordingFailed { .. }));
+    assert_eq!(failed.count(), 3);
+}

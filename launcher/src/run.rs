@@ -5,6 +5,7 @@ mod control;
 mod end;
 mod events;
 mod invitations;
+mod recording;
 
 use crate::{
     access,
@@ -29,13 +30,14 @@ use crate::{
     pages::{News, Pages},
     pointers::Pointers,
     port::{self, Server, tls::Certificate},
+    recording::Recorder,
     screen::{self, Screen},
     selkies::Selkies,
     session::{self, Action, Session},
     settings,
     termination::Ended,
     turn, watched_file,
-    wiring::{connect_input, play, proofs, share_clipboard, show_pointers, start_microphone},
+    wiring::{connect_input, play, proofs, share_clipboard, show_pointers, start_microphone, start_recorder},
 };
 use gstvdi::wswebrtcsink;
 use jiff::Timestamp;
@@ -114,6 +116,10 @@ struct Parts {
     audio: Audio,
     /// What programs record from, unless it is switched off.
     microphone: Option<Microphone>,
+    /// What records the session, if the operator lets it.
+    recorder: Option<Recorder>,
+    /// Recordings that have failed, as far as pages were told.
+    recordings_failed: u64,
     input: Input,
     input_thread: InputThread,
     gamepads: Gamepads,
@@ -184,6 +190,7 @@ impl Parts {
         media.connect(Selkies::interpret(selkies.clone(), move |event| delivery.take(event)));
         let audio = Audio::start(config.audio.clone(), media.sound().clone(), media.pipeline().clone());
         let (microphone, microphone_status) = start_microphone(config, display, &media);
+        let recorder = start_recorder(config, &media)?;
         let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
         let (password, generated) = access::password(config.credentials.as_ref())?;
         let credentials = config.credentials.as_ref().zip(password.as_ref());
@@ -208,6 +215,7 @@ impl Parts {
             snapshot: watched,
             audio: audio.status.clone(),
             microphone: microphone_status,
+            recording: recorder.as_ref().map(|recorder| recorder.status.clone()),
             input: input.clone(),
             screen: screen.state(),
             frames: media.frames(),
@@ -264,6 +272,8 @@ impl Parts {
             selkies,
             audio,
             microphone,
+            recorder,
+            recordings_failed: 0,
             input,
             input_thread,
             gamepads,
@@ -314,6 +324,7 @@ impl Parts {
                     Some(session::Event::Stop(struck.unwrap_or(why)))
                 }
                 Ok(()) = self.screen_state.changed() => None,
+                Some(event) = recording::news(&mut self.recorder) => Some(self.recorder_told(event)),
                 _ = ticks.tick() => Some(self.tick()),
             };
             if self.handle(event) {
@@ -371,6 +382,7 @@ impl Parts {
             let message = self.session.message();
             tracing::info!(message, "{} after {}", after.as_str(), before.as_str());
             self.tell_of_the_display(after, before);
+            self.record_always(after);
         }
         self.publish();
         actions.contains(&Action::Drain)
@@ -419,8 +431,9 @@ impl Parts {
             self.controller = controller;
         }
         self.pointers.set_audience(self.audience(), self.controller.as_deref());
-        // A page that has locked the pointer cannot draw it: the browser hides it, and knows no place for it.
-        self.media.draw_pointer(!self.enable_cursors || self.pages.watching() > 1 || self.input.locked());
+        // A page that has locked the pointer cannot draw it: the browser hides it, and knows no place for it. Nor can a file.
+        let alone = self.pages.watching() <= 1 && !self.is_recorded();
+        self.media.draw_pointer(!self.enable_cursors || !alone || self.input.locked());
         let now = self.now();
         let news = News {
             phase: self.session.phase(),
@@ -432,6 +445,7 @@ impl Parts {
             cursor: self.cursor.clone(),
             files: self.files_policy.clone(),
             settings: Some(self.settings),
+            recording: self.recording(),
             invitations: self.invitations(),
             ending: self
                 .limits

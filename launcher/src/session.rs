@@ -26,6 +26,8 @@ pub enum Event {
         /// Pages whose media path is up.
         connected: usize,
     },
+    /// Whether the session is being recorded.
+    Recorded(bool),
     /// The controller acted.
     Input,
     /// Time has passed.
@@ -63,6 +65,8 @@ pub struct Session {
     message: Option<String>,
     present: usize,
     connected: usize,
+    /// A recording watches as well.
+    recorded: bool,
     media: bool,
     last_input: Duration,
     idle_after: Option<Duration>,
@@ -83,6 +87,7 @@ impl Session {
             message: None,
             present: 0,
             connected: 0,
+            recorded: false,
             media: true,
             last_input: Duration::ZERO,
             idle_after,
@@ -165,6 +170,7 @@ impl Session {
                 }
                 (self.present, self.connected) = (present, connected);
             }
+            Event::Recorded(recorded) => self.recorded = recorded,
             Event::Input => self.last_input = now,
             _ => {}
         }
@@ -196,7 +202,7 @@ impl Session {
                 self.phase = next;
                 actions.push(Action::Announce);
             }
-            let media = self.present > 0;
+            let media = self.present > 0 || self.recorded;
             if media != self.media {
                 self.media = media;
                 actions.push(Action::Media(media));
@@ -240,6 +246,16 @@ mod tests {
             [Action::Announce, Action::Media(false)]
         );
         assert_eq!(session.phase(), Phase::Ready);
+    }
+
+    #[test]
+    fn recording_is_somebody_who_watches_and_no_page() {
+        let mut session = ready();
+        assert_eq!(session.handle(Event::Recorded(true), s(2)), [Action::Media(true)]);
+        assert_eq!(session.phase(), Phase::Ready);
+        session.handle(Event::Pages { present: 1, connected: 1 }, s(3));
+        assert_eq!(session.handle(Event::Pages { present: 0, connected: 0 }, s(4)), [Action::Announce]);
+        assert_eq!(session.handle(Event::Recorded(false), s(5)), [Action::Media(false)]);
     }
 
     #[test]

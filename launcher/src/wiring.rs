@@ -11,10 +11,12 @@ use crate::{
     media::Media,
     microphone::Microphone,
     pointers::Pointers,
+    recording::Recorder,
     runtime_folder,
     selkies::Selkies,
     session,
 };
+use gst::prelude::*;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, watch};
 use vdi_protocol::{clipboard::ToPage, status::MicrophoneStatus};
@@ -128,6 +130,16 @@ pub fn start_microphone(
             without(err.to_string())
         }
     }
+}
+
+/// What records the session, if the operator has named a folder for that.
+pub fn start_recorder(config: &Config, media: &Media) -> Result<Option<Recorder>, Error> {
+    let Some(config) = &config.recording else { return Ok(None) };
+    let failed = |what: &str| Error::pipeline(format!("the session cannot be recorded: {what}"));
+    let picture = media.latency().static_pad("src").ok_or_else(|| failed("there is no encoded picture"))?;
+    Recorder::new(config, media.pipeline(), &picture, media.sound())
+        .map(Some)
+        .map_err(|err| failed(&format!("its thread cannot be started: {err}")))
 }
 
 /// Starts the pipeline on a thread of its own, since proving encoders takes its time.

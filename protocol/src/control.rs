@@ -6,6 +6,7 @@ use crate::{
     people::People,
     phase::Phase,
     reason::FailureReason,
+    recording::{Recording, RecordingFailure},
     screen::{Screen, Viewport},
     settings::{Settings, Wish},
     status::QualityLimitationReason,
@@ -58,6 +59,11 @@ pub enum FromPage {
     Revoke {
         /// Its number.
         id: u32,
+    },
+    /// Whoever is in control wants the session recorded, or recorded no more.
+    Record {
+        /// Recorded.
+        on: bool,
     },
 }
 
@@ -190,6 +196,13 @@ pub enum ToPage {
     Screen(Screen),
     /// What is set, and between which bounds; on connect, at every change, and to a page whose wish was not granted.
     Settings(Settings),
+    /// Whether the session is recorded; on connect and at every change.
+    Recording(Recording),
+    /// The recording has ended, or has not begun, although nobody wanted that.
+    RecordingFailed {
+        /// Why.
+        reason: RecordingFailure,
+    },
 }
 
 /// The pointer's shape.

@@ -44,6 +44,7 @@ pub mod parse;
 pub mod people;
 pub mod phase;
 pub mod reason;
+pub mod recording;
 pub mod screen;
 pub mod session_limits;
 pub mod settings;

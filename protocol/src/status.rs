@@ -2,7 +2,7 @@
 
 use crate::{
     connection::ConnectionFailure, control::Role, latency::Leg, phase::Phase, reason::FailureReason,
-    screen::Screen, signalling::IceTransportPolicy,
+    recording::RecordingFailure, screen::Screen, signalling::IceTransportPolicy,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,6 +39,8 @@ pub struct Status {
     pub audio: AudioStatus,
     /// The microphone.
     pub microphone: MicrophoneStatus,
+    /// The recording; `null` where the operator has named no folder for one.
+    pub recording: Option<RecordingStatus>,
     /// NVIDIA devices seen by NVML.
     pub gpu: GpuStatus,
     /// The certificate of the port; `null` where something in front speaks TLS.
@@ -381,6 +383,30 @@ pub struct MicrophoneStatus {
     /// Whether programs can record from it now, be it that somebody speaks or not.
     pub running: bool,
     /// Why not, if not.
+    pub message: Option<String>,
+}
+
+/// The recording of the session to files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RecordingStatus {
+    /// Whether the session is being recorded now.
+    pub running: bool,
+    /// When that began (RFC 3339); `null` if it does not run.
+    pub started_at: Option<String>,
+    /// The file that is being written; `null` while there is none.
+    pub file: Option<String>,
+    /// Files that were begun since the start of the process.
+    pub files: u32,
+    /// Bytes that were written to them.
+    pub bytes_written: u64,
+    /// Encoded frames, of picture or sound, that are missing in them because the disk was too slow.
+    pub frames_dropped: u64,
+    /// Recordings that have ended, or have not begun, although nobody wanted that.
+    pub failures: u64,
+    /// Why the last one did; `null` from when another one is started.
+    pub failure: Option<RecordingFailure>,
+    /// A sentence about it.
     pub message: Option<String>,
 }
 

@@ -1,20 +1,6 @@
 // Setup: wires the page together. It finds the elements, hands each class what it needs, and lets the connection's state
 // decide what is shown and what acts. Nothing is decided here that could be tested elsewhere.
-import "./style.css";
-import "./picture/stage.css";
-import "./chrome/curtain.css";
-import "./chrome/bar.css";
-import "./panel/panel.css";
-import "./panel/waterfall.css";
-import "./settings/settings.css";
-import "./people/people.css";
-import "./people/pointers.css";
-import "./chrome/notices.css";
-import "./input/keyrow.css";
-import "./sizes.css";
-import "./doctor/doctor.css";
-import "./share/share.css";
-import "./microphone/microphone.css";
+import "./styles";
 import { browserClock } from "./clock";
 import { ComingEnd } from "./chrome/coming";
 import { Connection } from "./connection/connection";
@@ -46,6 +32,7 @@ import { Notices } from "./chrome/notices";
 import { Overlay } from "./panel/overlay";
 import { PeopleList } from "./people/people";
 import { Pointers } from "./people/pointers";
+import { RecordingControl } from "./recording/recording";
 import { Share } from "./share/share";
 import { lazily } from "./storage";
 import { Tabs } from "./panel/tabs";
@@ -116,6 +103,7 @@ const connection = new Connection(
         share.forget();
         drawer.told(null);
         people.told(null);
+        recording.forget();
         hands.forget();
         break;
       case "ending":
@@ -166,6 +154,10 @@ const connection = new Connection(
       case "invited":
       case "notInvited":
         people.hear(event);
+        break;
+      case "recording":
+      case "recordingFailed":
+        recording.hear(event);
         break;
       case "controlRefused":
         notices.add("info", words.controlRefused);
@@ -231,6 +223,11 @@ const notices = new Notices(
 // A page that was not fetched securely has no devices at all, whatever the types say.
 const devices = (navigator as { mediaDevices?: MediaDevices }).mediaDevices ?? null;
 const microphone = new MicrophoneControl(find<HTMLButtonElement>("microphone"), find<HTMLButtonElement>("speaking"), devices, notices, focusDesktop);
+
+const recording = new RecordingControl(find<HTMLButtonElement>("record"), find("recorded"), notices, (on) => {
+  connection.sendControl({ type: "record", on });
+  focusDesktop();
+});
 
 const share = new Share({ clock, platform: platform(), stage, panel: find("share"), files: find("files"), target: find("dropTarget"), random: Math.random, pill: find("pasting"), notices, isLocal, focusDesktop, reveal }, (message) => {
   connection.sendInput(message);
@@ -416,6 +413,7 @@ function refresh(): void {
   people.show(connection.consumer, role);
   pointers.use(connection.channel("pointer"));
   pointers.show(people.present, state.name === "streaming" && role === "viewer" && drawer.preferences.pointer);
+  recording.show(controls);
   if (tabs.shown === "tabSettings") drawer.show(mayAct);
   history.add(stats, latency, quality);
   if (tabs.shown === "tabStatistics") void statistics.show();

@@ -4,6 +4,7 @@ mod checks;
 mod limits;
 mod media;
 mod network;
+mod recording;
 mod sharing;
 mod tls;
 
@@ -16,6 +17,7 @@ use crate::{
 use checks::Checks;
 pub use media::{Audio, Codec, ContentHint, EncoderPolicy, Video};
 pub use network::{DirectPaths, Ice, TurnLogin, TurnRest};
+pub use recording::{Recording, When};
 pub use sharing::{Sharing, Way};
 use std::{ffi::OsString, fmt, net::IpAddr, path::PathBuf, time::Duration};
 pub use tls::{CertificateFiles, Tls};
@@ -119,6 +121,8 @@ pub struct Config {
     pub audio: Audio,
     /// What is shared with the page.
     pub sharing: Sharing,
+    /// How the session is recorded, if it is.
+    pub recording: Option<Recording>,
     /// Where STUN and TURN servers come from.
     pub ice: Ice,
     /// Which direct paths are offered.
@@ -183,6 +187,7 @@ impl Config {
             video,
             audio: media::audio(&mut checks, &options),
             sharing: sharing::sharing(&mut checks, &options),
+            recording: recording::recording(&mut checks, &options),
             ice,
             direct_paths: network::direct_paths(&mut checks, &options),
             builtin_turn,

@@ -13,7 +13,7 @@ use vdi_protocol::{
     connection::ConnectionFailure,
     control::Role,
     phase::Phase,
-    status::{EncoderStatus, QualityLimitationReason, Status},
+    status::{EncoderStatus, QualityLimitationReason, RecordingStatus, Status},
 };
 
 type Labels = Vec<(&'static str, String)>;
@@ -74,6 +74,9 @@ pub fn render(status: &Status, figures: &Figures) -> Result<String, fmt::Error> 
     let microphone: Gauge = Gauge::default();
     microphone.set(i64::from(status.microphone.running));
     registry.register("vdi_microphone_running", "Whether the desktop has a microphone", microphone);
+    if let Some(recording) = &status.recording {
+        self::recording(&mut registry, recording);
+    }
     let input = Family::<Labels, Counter>::default();
     for (result, count) in &figures.input {
         input.get_or_create(&vec![("result", (*result).to_owned())]).inc_by(*count);
@@ -268,6 +271,23 @@ fn port(registry: &mut Registry, figures: &Figures) {
         "When the certificate expires, since 1970",
         not_after,
     );
+}
+
+fn recording(registry: &mut Registry, status: &RecordingStatus) {
+    let running: Gauge = Gauge::default();
+    running.set(i64::from(status.running));
+    registry.register("vdi_recording_running", "Whether the session is recorded", running);
+    for (name, help, value) in [
+        ("vdi_recording_written_bytes", "Bytes of recordings", status.bytes_written),
+        (
+            "vdi_recording_dropped_frames",
+            "Frames missing in recordings: the disk was slow",
+            status.frames_dropped,
+        ),
+        ("vdi_recording_failures", "Recordings that ended although nobody wanted that", status.failures),
+    ] {
+        counter(registry, name, help, value);
+    }
 }
 
 fn float(registry: &mut Registry, name: &str, help: &str, value: f64) {

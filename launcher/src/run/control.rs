@@ -32,6 +32,7 @@ impl Parts {
             Ok(FromPage::GiveControl { consumer }) => self.pages.give_control(page, &consumer),
             Ok(FromPage::Invite { role, seconds }) => self.invite(page, role, seconds),
             Ok(FromPage::Revoke { id }) => self.revoke(page, id),
+            Ok(FromPage::Record { on }) => self.record(page, on),
             Ok(FromPage::KeepControl) => self.pages.keep_control(page),
             Ok(FromPage::Extend) => self.extend(page),
             Ok(FromPage::Name { name }) => self.pages.call(page, &name),

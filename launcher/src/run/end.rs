@@ -72,6 +72,9 @@ impl Parts {
         for listener in [self.turn_listener, self.exporter].into_iter().flatten() {
             listener.abort();
         }
+        if let Some(recorder) = self.recorder {
+            bounded("the recording", move || recorder.end()).await;
+        }
         self.audio.stop().await;
         if let Some(microphone) = self.microphone {
             microphone.stop().await;

@@ -15,6 +15,7 @@ use vdi_protocol::{
     clipboard::Selection,
     control::{Cursor, FromPage, Quality, Role, SessionLimit, ToPage},
     input::{Input, Pointing, Way},
+    recording::{Recording, RecordingFailure},
     screen::{Screen, Viewport},
     settings::{Settings, Wish},
 };
@@ -75,6 +76,8 @@ pub struct Page {
     scale: Option<f64>,
     /// Whether the desktop is to follow it.
     follows: bool,
+    /// Whether the session was recorded when it was told last.
+    recorded: bool,
 }
 
 impl Page {
@@ -244,6 +247,20 @@ impl Page {
             ToPage::Cursor(cursor) => vec![shape(cursor)],
             ToPage::Session { message: Some(words), .. } => vec![status(words)],
             ToPage::Notice { text, .. } => vec![status(text)],
+            ToPage::Recording(Recording { running, .. }) => {
+                let words = ["The session is recorded no more.", "The session is being recorded."];
+                let changed = std::mem::replace(&mut self.recorded, *running) != *running;
+                changed.then(|| status(words[usize::from(*running)])).into_iter().collect()
+            }
+            ToPage::RecordingFailed { reason } => {
+                let why = match reason {
+                    RecordingFailure::DiskFull => "the disk is full",
+                    RecordingFailure::TooLarge => "it is as large as it may be",
+                    RecordingFailure::NotWritable => "its folder cannot be written to",
+                    RecordingFailure::Failed => "something went wrong",
+                };
+                vec![status(&format!("The recording has ended: {why}."))]
+            }
             ToPage::ControlTaken { .. } => {
                 vec![status(
                     "Another page has control of keyboard and mouse now; reload this one to take it back.",

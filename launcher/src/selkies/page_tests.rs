@@ -104,6 +104,18 @@ fn a_desktop_that_changes_its_size_does_not_move_the_pointer_before_its_picture_
 }
 
 #[test]
+fn line_of_status_says_when_a_recording_begins_and_ends_and_nothing_where_there_is_none() {
+    let mut page = Page::default();
+    let mut told =
+        |running| page.tell(&ToPage::Recording(Recording { on_request: true, running })).join("\n");
+    assert_eq!(told(false), "");
+    assert!(told(true).contains("The session is being recorded."));
+    assert!(told(false).contains("The session is recorded no more."));
+    let failed = page.tell(&ToPage::RecordingFailed { reason: RecordingFailure::DiskFull });
+    assert!(failed.join("\n").contains("The recording has ended: the disk is full."));
+}
+
+#[test]
 fn settings_are_told_at_the_beginning_and_the_encoder_when_it_changes() {
     let mut page = Page::default();
     let mut lines = page.greet(&Greeting { audio_bps: 128_000 });

@@ -39,6 +39,8 @@ pub struct Program {
     child: Child,
     stdout: mpsc::Receiver<String>,
     log: Arc<Mutex<String>>,
+    /// Nothing ever comes; it is cut when the log has ended.
+    log_end: mpsc::Receiver<()>,
 }
 
 /// Where the page is and who may see it.
@@ -85,12 +87,14 @@ impl Program {
         let log = Arc::new(Mutex::new(String::new()));
         let kept = log.clone();
         let err = BufReader::new(child.stderr.take().unwrap());
+        let (log_open, log_end) = mpsc::channel();
         std::thread::spawn(move || {
+            let _open: mpsc::Sender<()> = log_open;
             for line in err.lines().map_while(Result::ok) {
                 *kept.lock().unwrap() += &(line + "\n");
             }
         });
-        Self { child, stdout, log }
+        Self { child, stdout, log, log_end }
     }
 
     /// Reads the block that it prints.
@@ -143,8 +147,8 @@ impl Program {
     /// Waits for its end.
     pub fn wait(&mut self) -> ExitStatus {
         let status = eventually("the end of the launcher", || self.child.try_wait().unwrap());
-        // What it wrote last is on its way through the pipe.
-        std::thread::sleep(Duration::from_millis(50));
+        // What it wrote last is on its way through the pipe, which what it has started may hold open for longer.
+        let _ = self.log_end.recv_timeout(Duration::from_secs(2));
         status
     }
 

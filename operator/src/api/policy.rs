@@ -18,7 +18,7 @@ pub struct Policy {
     /// Whether the browser's microphone reaches the desktop.
     #[serde(default = "yes")]
     pub microphone: bool,
-    /// Whether the session may be recorded. This version's launcher records nothing, whatever stands here.
+    /// Whether the session may be recorded. Nothing enforces it yet: the variable SELKIES_RECORDING_DIR decides.
     #[serde(default)]
     pub recording: bool,
     /// Bounds that no session can pass.

@@ -138,7 +138,8 @@ impl Reports for Reporter {
                     | FromPage::KeepControl
                     | FromPage::Extend
                     | FromPage::Invite { .. }
-                    | FromPage::Revoke { .. },
+                    | FromPage::Revoke { .. }
+                    | FromPage::Record { .. },
                 )
                 | Err(_) => {}
             }

@@ -32,10 +32,24 @@ export interface Status {
   latency: LatencyStatus | null;
   audio: { running: boolean; message: string | null };
   microphone: { running: boolean; message: string | null };
+  recording: RecordingStatus | null;
   gpu: { devices: unknown[]; message: string | null };
   tls: { source: string; fingerprint: string; notAfter: string; message: string | null } | null;
   consumers: { id: string; role: string; connected: boolean; media: ConsumerMedia | null }[];
   connection: { failures: Record<string, number> };
+}
+
+/** What becomes of the recording. */
+export interface RecordingStatus {
+  running: boolean;
+  startedAt: string | null;
+  file: string | null;
+  files: number;
+  bytesWritten: number;
+  framesDropped: number;
+  failures: number;
+  failure: string | null;
+  message: string | null;
 }
 
 /** What the screen is, as protocol/src/screen.rs has it. */

@@ -21,6 +21,16 @@ abstract class SoundServer {
     return execFileSync("pactl", args, { env: { ...process.env, PULSE_SERVER: this.server, HOME: join(this.folder, "home"), XDG_RUNTIME_DIR: this.folder }, encoding: "utf8", timeout: 10_000 });
   }
 
+  /** A program that is ready to play, and as soon as it is told to plays a tone of 0.3 s. */
+  player(): { tone: () => void; end: () => Promise<unknown> } {
+    const env = { PULSE_SERVER: this.server, HOME: join(this.folder, "home"), XDG_RUNTIME_DIR: this.folder };
+    const player = Child.start("pacat", ["--playback", "--raw", "--rate=48000", "--channels=1", "--format=s16le", "--latency-msec=20"], { env });
+    player.stdin.on("error", () => undefined);
+    const samples = Buffer.alloc(14_400 * 2);
+    for (let sample = 0; sample < 14_400; sample++) samples.writeInt16LE(Math.round(12_000 * Math.sin((2 * Math.PI * 440 * sample) / 48_000)), 2 * sample);
+    return { tone: () => player.stdin.write(samples), end: () => player.stop("SIGKILL") };
+  }
+
   /** Plays a sine until it is stopped, to the default sink if to none of this name. */
   playTone(frequencyHz = 440, sink?: string): Child {
     const rate = 48_000;

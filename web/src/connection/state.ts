@@ -53,7 +53,9 @@ export type ConnectionEvent =
   /** This page has asked for control, and does not get it. */
   | { type: "controlRefused" }
   /** Which invitations hold, one that was made, or why there is none. */
-  | Extract<ToPage, { type: "invitations" | "invited" | "notInvited" }>;
+  | Extract<ToPage, { type: "invitations" | "invited" | "notInvited" }>
+  /** Whether the session is recorded, or why it is no more. */
+  | Extract<ToPage, { type: "recording" | "recordingFailed" }>;
 
 export type SessionEvent =
   | { type: "welcome"; consumer: string }

@@ -3,6 +3,7 @@
 import { byDefault, flag, integer, list, nullable, number, oneOf, optional, record, struct, tagged, text, type Read } from "./schema";
 import { invitations, invite, invited, notInvited, revoke } from "./invitations";
 import { way } from "./pointer";
+import { recordWish, recording, recordingFailed, recordingStatus } from "./recording";
 import { screen, screenReader, viewport } from "./screen";
 import { clipboardPolicy, filesPolicy } from "./share";
 
@@ -256,6 +257,7 @@ export const fromPage = tagged({
   extend: {},
   invite,
   revoke,
+  record: recordWish,
   name: { name: text },
   viewport,
   settings: { bitrateBps: optional(count), framerate: optional(u32), contentHint: optional(contentHint) },
@@ -283,6 +285,8 @@ export const toPage = tagged({
   invitations,
   invited,
   notInvited,
+  recording,
+  recordingFailed,
 });
 export type ToPage = Read<typeof toPage>;
 export type SessionInfo = Extract<ToPage, { type: "session" }>;
@@ -405,6 +409,7 @@ export const status = struct({
   ),
   audio: struct({ running: flag, message: nullable(text) }),
   microphone: struct({ running: flag, message: nullable(text) }),
+  recording: byDefault(nullable(recordingStatus), null),
   gpu: struct({
     devices: list(
       struct({

@@ -1,6 +1,7 @@
 // Setup: what the page says, in English: the table that all other languages have the shape of.
 import type { Stage } from "../../connection/connection";
 import type { Source } from "../../panel/stages";
+import type { RecordingFailure } from "../../wire/recording";
 import type { ErrorCode, FailureReason, Limitation } from "../../wire/protocol";
 
 const numbers = new Intl.NumberFormat("en");
@@ -271,6 +272,16 @@ export const page = {
   microphoneMissing: "The browser finds no microphone.",
   microphoneFailed: "The microphone could not be switched on. Perhaps another program uses it.",
   microphoneLost: "Your microphone is off now.",
+  record: "Record",
+  recordStop: "Stop recording",
+  recordHint: "Writes what is seen and heard here to a file on the server. Everybody who is here is told.",
+  isRecorded: "This session is being recorded.",
+  recordingFailed: {
+    diskFull: "The recording has ended: the server’s disk is full.",
+    tooLarge: "The recording has ended: a session may have no more of it.",
+    notWritable: "The recording has ended: the server cannot write the file.",
+    failed: "The recording has ended: something went wrong on the server.",
+  } satisfies Record<RecordingFailure, string>,
   clickForSound: "Click for sound",
   keyboard: "Keyboard",
   keyboardInput: "Keyboard input to the desktop",
