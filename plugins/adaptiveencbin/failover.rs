@@ -146,6 +146,16 @@ impl Failover {
         })
     }
 
+    /// Whether this one has ever failed, or did not work.
+    pub fn has_failed(&self, row: &Row) -> bool {
+        self.records.contains_key(&kind(row))
+    }
+
+    /// A candidate did not work for a reason that lasts: it is not tried again.
+    pub fn dismiss(&mut self, row: &Row) {
+        self.records.entry(kind(row)).or_default().hangs = MOST_HANGS;
+    }
+
     /// Whether this one may be tried now.
     pub fn may_try(&self, row: &Row, now: Duration) -> bool {
         let hangs = self.records.get(&kind(row)).map_or(0, |record| record.hangs);

@@ -220,6 +220,10 @@ impl Supervisor {
             _ => return,
         };
         if let Some(row) = imp.wanted_kind(&self.run, running) {
+            // One that has failed is proven anew, whatever it has shown before.
+            if lock(&self.run.failover).has_failed(row) {
+                proof::forget(row);
+            }
             self.prove(bin, row, caps, move |outcome| News::ProvenAgain { row, outcome });
         }
     }

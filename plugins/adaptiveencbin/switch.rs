@@ -201,6 +201,7 @@ impl AdaptiveEncBin {
                 self.warn(&cause.sentence(row).unwrap_or_default());
                 // What was on its way when the encoder failed is lost, but not the newest picture.
                 self.push_last(run);
+                self.ask_for_format(row, &info);
             }
             Err(Without::NeedOfOne) => {}
             Err(Without::AnyThatWorks) => {
@@ -298,6 +299,8 @@ impl AdaptiveEncBin {
             if rejection.reason.is_transient() && rejection.reason != Reason::NoDevice {
                 let hung = rejection.reason == Reason::TimeOut;
                 lock(&run.failover).rest(row, hung, run.flow.now());
+            } else if row.chroma_format == ChromaFormat::Full {
+                lock(&run.failover).dismiss(row);
             }
             self.keep_rejection(row, &rejection);
             rejected(row, rejection);

@@ -291,7 +291,7 @@ impl Hub {
             offered: None,
             receives_audio: settings.receive_audio,
             channel: None,
-            full_chroma: Vec::new(),
+            full: false,
         })
     }
 

@@ -87,9 +87,7 @@ impl StreamBranch<'_> {
             Some(section) => answer_caps(&section.caps, ssrc),
             None => {
                 // A decoder of 4:4:4 takes 4:2:0 too: the stream may change between them without another offer.
-                let is_taken = self.plan.full_chroma.iter().any(|codec| codec == self.row.encoding_name);
-                let full = is_taken && self.producer.stream().may_be_full;
-                offer_caps(self.row, self.caps, full, &extensions.offered(), ssrc)
+                offer_caps(self.row, self.caps, self.plan.full, &extensions.offered(), ssrc)
             }
         };
         self.pipeline.add_many([appsrc.upcast_ref(), &payloader]).map_err(glib_error)?;

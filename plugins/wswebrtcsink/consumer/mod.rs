@@ -31,7 +31,6 @@ use channels::Channels;
 use estimate::Estimates;
 use negotiation::{Action, Input, Negotiation, State, Terms};
 use pipeline::{ConsumerPipeline, Reports};
-use plan::Plan;
 use report::PageReports;
 use reporter::Reporter;
 use std::{
@@ -84,6 +83,8 @@ pub struct Consumer {
     pub visit: Visit,
     /// Codecs that it decodes in 4:4:4, from its hello on.
     pub full_chroma: OnceLock<Vec<String>>,
+    /// Whether its offer was made for 4:2:0, as the stream had never been more.
+    pub offered_less: AtomicBool,
     mailbox: mpsc::Sender<Input>,
     outgoing: Mutex<(Carrier, Outgoing)>,
     /// Emptied at the end: the channels' handlers hold this consumer, which holds the channels.
@@ -125,6 +126,7 @@ impl Consumer {
             succeeds: terms.succeeds,
             visit,
             full_chroma: OnceLock::new(),
+            offered_less: AtomicBool::new(false),
             mailbox,
             outgoing: Mutex::new((0, outgoing)),
             channels: Mutex::new(None),
@@ -356,12 +358,14 @@ impl Task {
     }
 
     fn build(&mut self) {
-        let (hub, id, reports) = (self.hub.clone(), self.consumer.id.clone(), self.reporter());
+        let (hub, consumer, reports) = (self.hub.clone(), self.consumer.clone(), self.reporter());
         let Visit { offered, part, .. } = self.consumer.visit.clone();
         let full_chroma = self.consumer.full_chroma.get().cloned().unwrap_or_default();
         self.building = Some(tokio::spawn(async move {
-            let plan = hub.plan(id).await.map_err(|why| (ErrorCode::NoMedia, why))?;
-            let plan = Plan { full_chroma, ..plan }.of(&part).answering(offered);
+            let plan = hub.plan(consumer.id.clone()).await.map_err(|why| (ErrorCode::NoMedia, why))?;
+            let plan = plan.of(&part).answering(offered).decoding(&full_chroma);
+            consumer.offered_less.store(!plan.full, Ordering::Relaxed);
+            hub.chroma_changed();
             tokio::task::spawn_blocking(move || ConsumerPipeline::build(&plan, reports))
                 .await
                 .map_err(|err| (ErrorCode::Internal, err.to_string()))?

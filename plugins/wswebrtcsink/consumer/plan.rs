@@ -39,8 +39,8 @@ pub struct Plan {
     pub receives_audio: bool,
     /// The one data channel that the consumer gets in place of ours.
     pub channel: Option<String>,
-    /// Codecs that the consumer decodes in 4:4:4.
-    pub full_chroma: Vec<String>,
+    /// Whether pictures are offered that may be 4:4:4.
+    pub full: bool,
 }
 
 impl Plan {
@@ -68,6 +68,15 @@ impl Plan {
             section.map_or(row.payload_type, |section| section.payload_type)
         };
         self.streams.iter().map(|(_, row, _)| (row.kind, number(row))).collect()
+    }
+
+    /// For a consumer that decodes 4:4:4 in these codecs: it is offered where the pictures have ever been that.
+    pub fn decoding(mut self, full_chroma: &[String]) -> Self {
+        let mut pictures = self.streams.iter().filter(|(_, row, _)| row.kind == Kind::Video);
+        self.full = pictures.all(|(producer, row, _)| {
+            full_chroma.iter().any(|codec| codec == row.encoding_name) && producer.stream().may_be_full
+        });
+        self
     }
 
     /// Follows the frames of the first video; without a clock nothing can be said of them.

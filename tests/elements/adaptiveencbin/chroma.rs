@@ -1,6 +1,9 @@
 //! 4:4:4 where it is wanted, can be had and is taken by all, and 4:2:0 everywhere else; the source follows.
 
-use super::{LIMIT, Session, bin};
+use super::{
+    LIMIT, Session, bin,
+    mortal::{self, Fate},
+};
 use gst::prelude::*;
 use gstvdi::adaptiveencbin::{ChromaFormat, taken};
 use std::time::{Duration, Instant};
@@ -94,5 +97,16 @@ fn the_property_may_change_while_frames_flow() {
 fn an_encoder_without_4_4_4_makes_4_2_0_of_what_it_takes_itself() {
     let session = playing(&["openh264enc"], "openh264enc");
     wait_for(&session, "I420", "constrained-baseline", "4:2:0");
+    session.pipeline.set_state(gst::State::Null).unwrap();
+}
+
+#[test]
+fn colours_come_with_the_encoder_that_takes_over_and_from_the_source_itself() {
+    crate::init();
+    let hardware = mortal::new();
+    let session = playing(&[hardware, "x264enc"], "auto");
+    wait_for(&session, "I420", "constrained-baseline", "4:2:0");
+    mortal::set(hardware, Fate::Fails);
+    wait_for(&session, "Y444", "high-4:4:4", "4:4:4");
     session.pipeline.set_state(gst::State::Null).unwrap();
 }
