@@ -23,11 +23,13 @@ use vdi_protocol::recording::RecordingFailure;
 
 /// Bytes that may wait for the disk: several seconds of the highest bit rate, and no more of them in memory.
 const MAX_WAITING_BYTES: u64 = 32 * 1024 * 1024;
-/// Time for the muxer to write what waits, and the index; the session's end waits for it.
-const FINISH_TIMEOUT: gst::ClockTime = gst::ClockTime::from_mseconds(2500);
+/// Time for the muxer to write what waits, and the index, to a disk that is slow: 32 MB at 1 MB/s. Frames that come meanwhile wait.
+pub const FINISH: gst::ClockTime = gst::ClockTime::from_seconds(30);
+/// The same when the session ends, which waits for it.
+pub const FINISH_AT_THE_END: gst::ClockTime = gst::ClockTime::from_mseconds(2500);
 /// What a process that is killed loses of a recording at most, beside what waits for the muxer.
 const CLUSTER_NS: i64 = 1_000_000_000;
-/// Only the operator reads what was on somebody's screen.
+/// Nobody but the launcher's own user reads what was on somebody's screen. The desktop's programs are that user's too.
 const MODE: u32 = 0o600;
 
 /// Why there is no file, or no more of it.
@@ -203,12 +205,12 @@ impl File {
         Trouble::new(reason, format!("{} cannot be written: {}", self.part.display(), error.error()))
     }
 
-    /// Writes length and index, and gives it its name. May take as long as [`FINISH_TIMEOUT`].
-    pub fn finish(self) -> Result<PathBuf, Trouble> {
+    /// Writes length and index, and gives it its name. May take as long as `limit`.
+    pub fn finish(self, limit: gst::ClockTime) -> Result<PathBuf, Trouble> {
         let _ = self.picture.end_of_stream();
         let _ = self.sound.end_of_stream();
         let wanted = [gst::MessageType::Eos, gst::MessageType::Error];
-        let end = self.pipeline.bus().and_then(|bus| bus.timed_pop_filtered(FINISH_TIMEOUT, &wanted));
+        let end = self.pipeline.bus().and_then(|bus| bus.timed_pop_filtered(limit, &wanted));
         let late = || Trouble::new(RecordingFailure::Failed, "the file did not become whole in time");
         match end.ok_or_else(late)? {
             end if end.type_() == gst::MessageType::Eos => {}

@@ -92,7 +92,7 @@ fn file_has_picture_and_sound_its_length_and_its_name_once_it_is_whole() {
     }
     // The last picture is shown for 1.1 s.
     file.picture(PICTURE * 9, PICTURE * 11, pictures[9].buffer_owned().unwrap());
-    let path = file.finish().unwrap();
+    let path = file.finish(FINISH).unwrap();
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     let (shown, heard, length) = play(&path);
     assert_eq!((shown, length), (10, Some(gst::ClockTime::from_seconds(2))));
@@ -120,7 +120,7 @@ fn file_waits_for_sound_until_none_is_expected() {
     assert_eq!(
         samples(&format!(
             "filesrc location={} ! matroskademux ! h264parse",
-            file.finish().unwrap().display()
+            file.finish(FINISH).unwrap().display()
         ))
         .len(),
         10
@@ -160,6 +160,6 @@ fn pictures_that_need_another_header_are_not_written() {
         file.picture(PICTURE * number, PICTURE, picture.buffer_owned().unwrap());
     }
     become_true("the file is over", || file.is_over());
-    let path = file.finish().unwrap();
+    let path = file.finish(FINISH).unwrap();
     assert_eq!(samples(&format!("filesrc location={} ! matroskademux ! h264parse", path.display())).len(), 5);
 }

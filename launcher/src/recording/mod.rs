@@ -65,6 +65,8 @@ enum Message {
 struct Shared {
     /// Frames are wanted.
     on: AtomicBool,
+    /// No more are wanted, whatever still waits in the channel.
+    stopped: AtomicBool,
     /// A picture had no room in the channel.
     lost: AtomicBool,
     /// Frames that had none.
@@ -79,6 +81,7 @@ pub struct Recorder {
     /// What has become of it so far.
     pub status: watch::Receiver<RecordingStatus>,
     messages: SyncSender<Message>,
+    shared: Arc<Shared>,
     thread: JoinHandle<()>,
 }
 
@@ -98,9 +101,9 @@ impl Recorder {
             tap(&pad, Kind::Sound, shared.clone(), messages.clone());
         }
         let writer =
-            Writer::new(config.clone(), main.clone(), picture.clone(), sound.clone(), shared, report);
+            Writer::new(config.clone(), main.clone(), picture.clone(), sound.clone(), shared.clone(), report);
         let thread = thread::Builder::new().name("recording".into()).spawn(move || writer.run(&inbox))?;
-        Ok(Self { when: config.when, status, messages, thread })
+        Ok(Self { when: config.when, status, messages, shared, thread })
     }
 
     /// Records from now on.
@@ -110,6 +113,8 @@ impl Recorder {
 
     /// Records no more; the file becomes whole.
     pub fn stop(&self) {
+        // A disk that does not answer may have filled the channel, and nobody is to be recorded against their word.
+        self.shared.stopped.store(true, Relaxed);
         self.say(Message::Stop);
     }
 
@@ -135,6 +140,7 @@ impl Recorder {
 fn tap(pad: &gst::Pad, kind: Kind, shared: Arc<Shared>, frames: SyncSender<Message>) {
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         if shared.on.load(Relaxed)
+            && !shared.stopped.load(Relaxed)
             && let Some(buffer) = info.buffer()
             && let Some(caps) = pad.current_caps()
             && let Some(at) = running_time(pad, buffer)

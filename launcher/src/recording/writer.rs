@@ -4,7 +4,7 @@
 use super::{
     Frame, Kind, Message, Shared,
     cutter::{Act, Cutter, Picture},
-    file::{File, Trouble},
+    file::{self, File, Trouble},
     name::name,
 };
 use crate::config;
@@ -35,6 +35,9 @@ const MIN_FREE_BYTES: u64 = 512 << 20;
 /// for a free name.
 const MAX_FILES: u32 = 10_000;
 
+/// Least time from one start to the next: each asks for a key frame and makes a file. People do not click faster.
+const START_AGAIN: Duration = Duration::from_secs(1);
+
 /// What the thread owns.
 pub struct Writer {
     config: config::Recording,
@@ -56,6 +59,10 @@ pub struct Writer {
     number: u32,
     /// Bytes of the files before the present one.
     bytes_before: u64,
+    /// How long a file may take to become whole.
+    finish_limit: gst::ClockTime,
+    /// When it was last begun, in running time.
+    started: Option<Duration>,
 }
 
 impl Writer {
@@ -81,6 +88,8 @@ impl Writer {
             began: Timestamp::UNIX_EPOCH,
             number: 0,
             bytes_before: 0,
+            finish_limit: file::FINISH,
+            started: None,
         }
     }
 
@@ -89,7 +98,11 @@ impl Writer {
     pub fn run(mut self, inbox: &Receiver<Message>) {
         let mut looked = Instant::now();
         loop {
-            match inbox.recv_timeout(LOOK.saturating_sub(looked.elapsed())) {
+            let message = inbox.recv_timeout(LOOK.saturating_sub(looked.elapsed()));
+            if self.shared.stopped.swap(false, Relaxed) {
+                self.stop();
+            }
+            match message {
                 Ok(Message::Frame(frame)) => self.frame(frame),
                 Ok(Message::Start(now)) => self.start(now),
                 Ok(Message::Stop) => self.stop(),
@@ -105,6 +118,7 @@ impl Writer {
                 self.look();
             }
         }
+        self.finish_limit = file::FINISH_AT_THE_END;
         self.stop();
     }
 
@@ -118,9 +132,12 @@ impl Writer {
     }
 
     fn start(&mut self, now: Timestamp) {
-        if self.is_on() {
+        let running_time = self.now();
+        let again = self.started.is_some_and(|at| running_time.saturating_sub(at) < START_AGAIN);
+        if self.is_on() || again {
             return;
         }
+        self.started = Some(running_time);
         (self.began, self.number) = (now, 0);
         let room = self.has_room();
         self.shared.on.store(true, Relaxed);
@@ -225,7 +242,7 @@ impl Writer {
     /// Begins the next file, under the next name that is free.
     fn begin(&mut self) -> Result<(), Trouble> {
         let (Some(caps), Some(sound)) = (&self.caps, self.sound.caps()) else { return Ok(()) };
-        while self.number < MAX_FILES {
+        while self.number < MAX_FILES && self.report.borrow().files < MAX_FILES {
             self.number += 1;
             let name = name(self.began, self.number);
             let Some(file) = File::create(&self.config.folder, &name, caps, &sound)? else { continue };
@@ -237,7 +254,7 @@ impl Writer {
             self.file = Some(file);
             return Ok(());
         }
-        let words = format!("{} has {MAX_FILES} files of this recording", self.config.folder.display());
+        let words = format!("{} has {MAX_FILES} files of this session", self.config.folder.display());
         Err(Trouble::new(RecordingFailure::TooLarge, words))
     }
 
@@ -245,7 +262,7 @@ impl Writer {
     fn finish(&mut self) -> Result<(), Trouble> {
         let Some(file) = self.file.take() else { return Ok(()) };
         self.bytes_before += file.bytes();
-        let path = file.finish()?;
+        let path = file.finish(self.finish_limit)?;
         tracing::info!(file = %path.display(), "a file of the recording is whole");
         self.report.send_modify(|status| status.file = None);
         Ok(())
