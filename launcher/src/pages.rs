@@ -252,9 +252,9 @@ impl Pages {
         }
     }
 
-    /// Whether a page may let others in.
-    pub fn may_invite(&self, id: &str) -> bool {
-        self.roles.controller() == Some(id) && Pass::of(id).may_invite()
+    /// Whether a page may decide on what outlasts its visit.
+    pub fn may_decide(&self, id: &str) -> bool {
+        self.roles.controller() == Some(id) && Pass::of(id).may_decide()
     }
 
     /// A page has sent something that cannot be read. Returns whether that was once too often.
@@ -362,22 +362,25 @@ impl Pages {
             let quality = news.quality.clone().map(ToPage::Quality);
             let cursor = news.cursor.clone().map(ToPage::Cursor);
             let settings = news.settings.map(ToPage::Settings);
-            let recording = news.recording.map(ToPage::Recording);
+            // A guest is not shown what it may not decide on.
+            let decides = Pass::of(id).may_decide();
+            let recording = news
+                .recording
+                .map(|news| ToPage::Recording(Recording { on_request: news.on_request && decides, ..news }));
             let coming = news.ending.map(|(coming, _)| coming);
             if page.ending != coming {
                 page.ending = coming;
                 let limit = coming.map(|coming| coming.limit);
                 let seconds = news.ending.map_or(0.0, |(_, left)| left.as_secs_f64());
-                let extension_seconds = coming.and_then(|coming| coming.extension).map(|by| by.as_secs());
+                let extension_seconds =
+                    coming.and_then(|coming| coming.extension).filter(|_| decides).map(|by| by.as_secs());
                 messages.push((id.clone(), ToPage::Ending { limit, seconds, extension_seconds }));
             }
             messages.extend(page.notices.drain(..).map(|notice| (id.clone(), notice)));
             let people = Some(people.clone());
             let shared = [Some(session), people, Some(clipboard), Some(files)];
-            let invitations = news
-                .invitations
-                .clone()
-                .filter(|_| self.roles.role(id) == Role::Controller && Pass::of(id).may_invite());
+            let invitations =
+                news.invitations.clone().filter(|_| self.roles.role(id) == Role::Controller && decides);
             let knew = page.told.iter().any(|told| matches!(told, ToPage::Invitations(_)));
             let invitations = match invitations {
                 Some(invitations) => Some(Invitations { allowed: true, invitations }),

@@ -355,8 +355,20 @@ fn page_in_control_is_told_of_invitations_until_somebody_who_was_invited_has_it(
     assert_eq!(told(&mut pages, &[]), [("a".into(), true, 0)]);
     pages.take_control("b@controller1", s(1));
     assert_eq!(pages.controller(), Some("b@controller1"));
-    assert!(!pages.may_invite("b@controller1") && !pages.may_invite("a"));
+    assert!(!pages.may_decide("b@controller1") && !pages.may_decide("a"));
     assert_eq!(told(&mut pages, &[]), [("a".into(), false, 0)]);
+}
+
+#[test]
+fn extension_is_offered_to_those_who_may_decide_on_it() {
+    let mut pages = with_guests(&["b@controller1"]);
+    let (limit, due, extension) = (SessionLimit::Timeout, s(100), Some(s(1800)));
+    let news = News { ending: Some((Coming { limit, due, extension }, s(60))), ..News::default() };
+    let told = pages.tell(&news).into_iter().filter_map(|(id, message)| match message {
+        ToPage::Ending { extension_seconds, .. } => Some((id, extension_seconds)),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [("a".into(), Some(1800)), ("b@controller1".into(), None)]);
 }
 
 #[test]
@@ -369,7 +381,9 @@ fn everybody_is_told_of_a_recording_whoever_comes_later_too_and_of_its_failure_w
             .collect()
     };
     let on = ToPage::Recording(Recording { on_request: true, running: true });
-    assert_eq!(told(&mut pages, true), [("a".into(), on.clone()), ("b@view".into(), on.clone())]);
+    // Who may never decide on it is offered no button.
+    let seen = ToPage::Recording(Recording { on_request: false, running: true });
+    assert_eq!(told(&mut pages, true), [("a".into(), on.clone()), ("b@view".into(), seen)]);
     assert!(told(&mut pages, true).is_empty());
     pages.added("c");
     pages.connected("c");

@@ -52,8 +52,9 @@ impl Pass {
         matches!(self, Self::Full | Self::Invitation { role: Role::Controller, .. })
     }
 
-    /// Whether they may let others in. Whoever was invited could otherwise stay beyond the invitation.
-    pub fn may_invite(self) -> bool {
+    /// Whether they may decide, while in control, on what outlasts their visit: whom else to let in, whether the session is
+    /// recorded, when it ends. Whoever was invited could otherwise stay beyond the invitation.
+    pub fn may_decide(self) -> bool {
         self == Self::Full
     }
 
@@ -67,7 +68,7 @@ impl Pass {
 
     /// The one of two that allows more.
     pub fn better(self, other: Self) -> Self {
-        let rank = |pass: Self| (pass.may_control(), pass.may_invite());
+        let rank = |pass: Self| (pass.may_control(), pass.may_decide());
         if rank(other) > rank(self) { other } else { self }
     }
 }
@@ -91,7 +92,7 @@ mod tests {
 
     #[test]
     fn only_the_password_and_an_invitation_to_control_may_control_and_only_the_password_invites() {
-        let may = |pass: Pass| (pass.may_control(), pass.may_invite());
+        let may = |pass: Pass| (pass.may_control(), pass.may_decide());
         assert_eq!([Pass::View, WATCHES, CONTROLS, Pass::Full].map(may), {
             [(false, false), (false, false), (true, false), (true, true)]
         });

@@ -4,8 +4,9 @@ use super::checks::Checks;
 use crate::{limits::Extensions, options::LimitsOptions};
 use std::time::Duration;
 
-/// Least and most that one click adds: less is no use, and more is a session without a limit.
-const SECONDS: (u64, u64) = (60, 24 * 3600);
+/// Least and most that one click adds: after less the end would be near still, and a second of two clicks would add again; more
+/// is a session without a limit.
+const SECONDS: (u64, u64) = (600, 24 * 3600);
 /// Most extensions; none are the default.
 const COUNT: (u32, u32) = (0, 1000);
 

@@ -26,7 +26,7 @@ impl Parts {
     /// A page would have the session live longer.
     pub(super) fn extend(&mut self, page: &str) {
         let now = self.now();
-        if self.pages.controller() == Some(page) && self.limits.extend(now, Timestamp::now()) {
+        if self.pages.may_decide(page) && self.limits.extend(now, Timestamp::now()) {
             let LimitsStatus { extensions_left, expires_at, .. } = self.limits.status();
             tracing::info!(page, expires_at, extensions_left, "the session is extended");
         } else {

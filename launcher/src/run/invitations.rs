@@ -26,7 +26,7 @@ impl Parts {
     }
 
     fn invited(&self, page: &str, role: Role, seconds: u32) -> Result<(u32, String), Refusal> {
-        if !self.pages.may_invite(page) {
+        if !self.pages.may_decide(page) {
             return Err(Refusal::NotAllowed);
         }
         let random = access::invitation().map_err(|err| {
@@ -41,7 +41,7 @@ impl Parts {
 
     /// A page takes an invitation back.
     pub(super) fn revoke(&self, page: &str, number: u32) {
-        let may = self.pages.may_invite(page);
+        let may = self.pages.may_decide(page);
         if may && self.guard().invitations().is_some_and(|invitations| invitations.revoke(number)) {
             tracing::info!(page, number, "an invitation is revoked");
             self.close_guests();

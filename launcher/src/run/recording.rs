@@ -14,7 +14,7 @@ pub(super) async fn news(recorder: &mut Option<Recorder>) -> Option<RecordingSta
 impl Parts {
     /// A page wants the session recorded, or no more.
     pub(super) fn record(&self, page: &str, on: bool) {
-        let may = self.pages.controller() == Some(page);
+        let may = self.pages.may_decide(page);
         match self.recorder.as_ref().filter(|recorder| may && recorder.when == When::OnRequest) {
             Some(recorder) if on => recorder.start(),
             Some(recorder) => recorder.stop(),
