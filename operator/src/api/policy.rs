@@ -18,7 +18,7 @@ pub struct Policy {
     /// Whether the browser's microphone reaches the desktop.
     #[serde(default = "yes")]
     pub microphone: bool,
-    /// Whether the session may be recorded. Nothing enforces it yet: the variable SELKIES_RECORDING_DIR decides.
+    /// Whether the session may be recorded, where the variable SELKIES_RECORDING_DIR names a folder.
     #[serde(default)]
     pub recording: bool,
     /// Bounds that no session can pass.

@@ -35,10 +35,17 @@ impl Variables {
         }
     }
 
+    fn remove(&mut self, name: &str) {
+        self.0.retain(|variable| variable.name != name);
+    }
+
     fn number(&self, name: &str) -> Option<i32> {
         self.0.iter().find(|other| other.name == name)?.value.as_ref()?.trim().parse().ok()
     }
 }
+
+/// What has a session recorded.
+const RECORDING: [&str; 2] = ["SELKIES_RECORDING_DIR", "SELKIES_RECORDING"];
 
 /// The environment of a desktop with so many GPUs, whose Secret has this name.
 pub(super) fn environment(spec: &VDITemplateSpec, gpu: i32, secret: &str) -> Vec<EnvVar> {
@@ -107,6 +114,11 @@ fn bound(variables: &mut Variables, spec: &VDITemplateSpec) {
     if !spec.policy.microphone {
         variables.set("SELKIES_ENABLE_MICROPHONE", false);
     }
+    // The operator ends sessions by its own clock: a page must not promise more.
+    variables.remove("SELKIES_SESSION_EXTENSIONS");
+    if !spec.policy.recording {
+        RECORDING.into_iter().for_each(|name| variables.remove(name));
+    }
 }
 
 fn policy(policy: EncoderPolicy) -> &'static str {
@@ -159,6 +171,18 @@ mod tests {
         let spec = "{env: [{name: SELKIES_ENABLE_MICROPHONE, value: 'true'}], policy: {microphone: false}}";
         assert_eq!(value(spec, "SELKIES_ENABLE_MICROPHONE").as_deref(), Some("false"));
         assert_eq!(value("{}", "SELKIES_ENABLE_MICROPHONE"), None);
+    }
+
+    #[test]
+    fn sessions_are_recorded_only_where_the_policy_says_so_and_extended_by_nobody() {
+        let spec = |policy: &str| {
+            let env = "[{name: SELKIES_RECORDING_DIR, value: /rec}, {name: SELKIES_RECORDING, value: always}, {name: SELKIES_SESSION_EXTENSIONS, value: '2'}]";
+            format!("{{env: {env}, policy: {policy}}}")
+        };
+        let set = |policy: &str| RECORDING.map(|name| value(&spec(policy), name));
+        assert_eq!(set("{}"), [None, None]);
+        assert_eq!(set("{recording: true}"), [Some("/rec".into()), Some("always".into())]);
+        assert_eq!(value(&spec("{recording: true}"), "SELKIES_SESSION_EXTENSIONS"), None);
     }
 
     #[test]
