@@ -36,7 +36,8 @@ async function seesAt(viewer: Viewer, name: string, x: number, y: number): Promi
 }
 
 async function seesNobody(viewer: Viewer): Promise<void> {
-  await until("no pointer to be seen", 5_000, async () => {
+  // It fades after four seconds, and for nearly one.
+  await until("no pointer to be seen", 15_000, async () => {
     const now = (await drawn(viewer)).filter(({ seen }) => seen);
     if (now.length > 0) throw new Error(JSON.stringify(now));
     return true;

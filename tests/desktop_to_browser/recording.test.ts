@@ -111,6 +111,11 @@ describe("a desktop that is recorded on request", { timeout: 180_000 }, () => {
     const late = await chromium.open(launcher, { locale: "de-DE" });
     await until("the mark in German", 10_000, async () => (await late.words()).includes("Diese Sitzung wird aufgezeichnet."));
     await late.close();
+    assert.equal(await owner.page.evaluate(() => {
+      const mark = document.querySelector("#recorded")?.getBoundingClientRect() ?? new DOMRect();
+      const notices = [...document.querySelectorAll("#notices > *")].map((notice) => notice.getBoundingClientRect());
+      return notices.some(({ left, right, top, bottom }) => left < mark.right && right > mark.left && top < mark.bottom && bottom > mark.top);
+    }), false, "no notice covers the mark");
     await owner.screenshot("recording");
     const { recording } = await launcher.status();
     assert.ok(Math.abs(Date.parse(recording?.startedAt ?? "") - Date.now()) < 60_000, JSON.stringify(recording));
