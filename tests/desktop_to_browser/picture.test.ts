@@ -91,7 +91,7 @@ test("the page and the launcher name the same encoder", async () => {
   const { encoder } = await launcher.status();
   assert.match(encoder?.name ?? "", /^[a-z0-9]+enc$/);
   const media = await viewer.page.evaluate(() => (globalThis as unknown as { vdi: { media: unknown } }).vdi.media);
-  assert.deepEqual(media, { type: "media", codec: "H264", encoder: encoder?.name, width: 1024, height: 640, framerate: 30, audio: true });
+  assert.deepEqual(media, { type: "media", codec: "H264", chromaFormat: "4:2:0", encoder: encoder?.name, width: 1024, height: 640, framerate: 30, audio: true });
 });
 
 /** The sum of the three differences. */
