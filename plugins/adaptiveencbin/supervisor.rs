@@ -209,16 +209,18 @@ impl Supervisor {
         Some(look)
     }
 
+    /// The running encoder and its input, if there is one and nothing else is being proven.
+    fn may_prove(&self, bin: &AdaptiveEncBin) -> Option<(&'static Row, gst::Caps)> {
+        match &lock(&bin.imp().state).phase {
+            Phase::Working(work) if !self.proving => Some((work.worker.chain.row, work.caps.clone())),
+            _ => None,
+        }
+    }
+
     /// Proves the running encoder with other colours, if these are wanted now.
     fn consider_kind(&mut self, bin: &AdaptiveEncBin) {
         let imp = bin.imp();
-        if self.proving {
-            return;
-        }
-        let (running, caps) = match &lock(&imp.state).phase {
-            Phase::Working(work) => (work.worker.chain.row, work.caps.clone()),
-            _ => return,
-        };
+        let Some((running, caps)) = self.may_prove(bin) else { return };
         if let Some(row) = imp.wanted_kind(&self.run, running) {
             // One that has failed is proven anew, whatever it has shown before.
             if lock(&self.run.failover).has_failed(row) {
@@ -231,13 +233,7 @@ impl Supervisor {
     /// Proves a better encoder again, if one has cooled down.
     fn consider_comeback(&mut self, bin: &AdaptiveEncBin) {
         let imp = bin.imp();
-        if self.proving {
-            return;
-        }
-        let (running, caps) = match &lock(&imp.state).phase {
-            Phase::Working(work) => (work.worker.chain.row, work.caps.clone()),
-            _ => return,
-        };
+        let Some((running, caps)) = self.may_prove(bin) else { return };
         let Ok(selection) = imp.new_selection() else { return };
         let now = self.run.flow.now();
         let Some(row) = lock(&self.run.failover).comeback(selection.candidates(), running, now) else {
