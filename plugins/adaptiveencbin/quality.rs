@@ -129,7 +129,7 @@ impl AdaptiveEncBin {
         let unproven = self.follow_shape(run);
         // What is made may lag behind what is wanted, while a size is proven.
         let (source, made) = match &lock(&self.state).phase {
-            Phase::Working(work) => (input::full_size(&work.info), work.shape),
+            Phase::Working(work) => (input::full_size(&work.info), work.shape.fit(&work.info)),
             _ => return unproven,
         };
         let Size { width, height } = made.size;
@@ -249,7 +249,9 @@ impl AdaptiveEncBin {
             .field("encoder-switches", self.switches.load(Relaxed))
             .field_if_some("last-switch", last_switch);
         let working = match &lock(&self.state).phase {
-            Phase::Working(work) => Some((work.worker.chain.row, input::full_size(&work.info), work.shape)),
+            Phase::Working(work) => {
+                Some((work.worker.chain.row, input::full_size(&work.info), work.shape.fit(&work.info)))
+            }
             _ => None,
         };
         if let Some((row, source, shape)) = working {

@@ -48,7 +48,7 @@ impl Shape {
     }
 
     /// What this means for an input, which may have changed meanwhile.
-    fn fit(self, info: &VideoInfo) -> Self {
+    pub fn fit(self, info: &VideoInfo) -> Self {
         let full = Self::full(info);
         if self.of == full.of { self } else { Self { max_fps: self.max_fps, ..full } }
     }

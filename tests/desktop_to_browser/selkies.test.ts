@@ -207,7 +207,11 @@ test("the desktop follows the client's window", async () => {
 
 test("a line that cannot be read moves nothing, and those after it are heard", async () => {
   await send("m,10,20,0,0");
-  await until("the pointer", 5_000, async () => (await display.pointer()).x === 10);
+  await until("the pointer at 10", 5_000, async () => {
+    const { x } = await display.pointer();
+    if (x !== 10) throw new Error(`it is at ${x}`);
+    return true;
+  });
   await send("m,oops,5,0,0", "m", "dance");
   await send("kd,98");
   await until("the key", 5_000, async () => (await display.keysDown()).length === 1);
@@ -239,12 +243,13 @@ test("a client that closes a socket is gone, with the connection of that socket"
 
 test("the client connects through the built-in relay alone", async () => {
   const relayed = await open("?policy=relay");
-  const kinds = await relayed.page.evaluate(async () => {
+  // The page is connected before the server has chosen the pair.
+  const kinds = await until("the chosen pair", 10_000, () => relayed.page.evaluate(async () => {
     const report = await window.client.peers["video"]?.getStats();
     const all = [...(report?.values() ?? [])] as { type: string; id: string; state?: string; nominated?: boolean; localCandidateId?: string; candidateType?: string }[];
     const pair = all.find((one) => one.type === "candidate-pair" && one.state === "succeeded" && one.nominated);
-    return all.filter((one) => one.id === pair?.localCandidateId).map((one) => one.candidateType);
-  });
+    return pair && all.filter((one) => one.id === pair.localCandidateId).map((one) => one.candidateType);
+  }));
   assert.deepEqual(kinds, ["relay"]);
   await relayed.close();
 });

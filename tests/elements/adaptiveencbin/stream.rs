@@ -252,6 +252,21 @@ fn a_live_size_change_keeps_the_encoder_and_starts_with_an_idr() {
 }
 
 #[test]
+fn statistics_never_put_the_frame_of_one_size_beside_the_source_of_another() {
+    let mut feed = Feed::of("x264enc", 320, 240, 60);
+    let mut seen = Vec::new();
+    for (width, height) in [(320, 240), (640, 360), (162, 122)] {
+        feed.resize(width, height, 60);
+        feed.frame();
+        // At once: whoever maps a place of the picture to the source takes both from here.
+        let stats: gst::Structure = feed.bin.property("stats");
+        let size = |name: &str| stats.get::<u32>(name).unwrap();
+        seen.push(["source-width", "source-height", "frame-width", "frame-height"].map(size));
+    }
+    assert_eq!(seen, [[320, 240, 320, 240], [640, 360, 640, 360], [162, 122, 162, 122]]);
+}
+
+#[test]
 fn hardware_that_cannot_follow_a_size_change_is_replaced() {
     let bin = bin(&[faults::wide_caps::FACTORY, "x264enc"]);
     let info = VideoInfo::builder(VideoFormat::I420, 320, 240).fps((60, 1)).build().unwrap();
