@@ -23,7 +23,8 @@ run_packages=(
 )
 test_packages=(
   chromium firefox-esr xdotool meson ninja-build python3 python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
-  gir1.2-gst-plugins-bad-1.0 coturn iproute2 nftables dbus-daemon pipewire pipewire-pulse wireplumber
+  gir1.2-gst-plugins-bad-1.0 gir1.2-gtk-3.0 gir1.2-gtk-4.0 python3-pyqt5 python3-pyqt6
+  coturn iproute2 nftables dbus-daemon pipewire pipewire-pulse wireplumber
   buildah containerd containernetworking-plugins mmdebstrap podman runc
 )
 
