@@ -17,6 +17,7 @@ pub mod audio;
 pub mod board;
 pub mod budget;
 pub mod clipboard;
+pub mod codec;
 pub mod config;
 mod cursor;
 pub mod delivery;

@@ -8,6 +8,8 @@
 //! The gate stops capture where it begins, so that nothing is captured, converted or encoded while nobody watches. It is
 //! open at the start until the first encoded frame has come out: that is the proof behind "ready".
 
+mod gate;
+
 use crate::{
     audio, config, cursor,
     desktop::DisplayName,
@@ -17,6 +19,7 @@ use crate::{
     settings,
 };
 use futures_util::StreamExt;
+use gate::Gate;
 use gst::{glib, prelude::*};
 use gstvdi::wswebrtcsink::WsWebRtcSink;
 use std::sync::{
@@ -110,6 +113,8 @@ pub struct Media {
     wanted: Mutex<Option<vdi_protocol::settings::Choice>>,
     /// Held while it is written, so that the newest is written last.
     following: Mutex<()>,
+    /// Held while capture begins anew.
+    beginning: Mutex<()>,
 }
 
 impl Media {
@@ -173,6 +178,7 @@ impl Media {
             proven: Arc::default(),
             wanted: Mutex::default(),
             following: Mutex::default(),
+            beginning: Mutex::default(),
         })
     }
 
@@ -298,11 +304,28 @@ impl Media {
 
     /// Begins to capture anew; everything behind the source goes on. May take as long as a display's answer.
     pub fn recapture(&self) {
+        let _beginning = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = self.source.set_state(gst::State::Null);
         self.proven.store(false, Relaxed);
         self.source.set_property("display-name", self.display.get());
         // What goes wrong is told on the bus.
         let _ = self.source.sync_state_with_parent();
+    }
+
+    /// Encodes in this codec, a nick of `adaptiveencbin`'s, from the next frame on; everything behind the encoder goes on. May take as long as an encoder's proof.
+    pub fn recode(&self, codec: &str) {
+        let _beginning = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = self.source.set_state(gst::State::Null);
+        let _ = self.encoder.set_state(gst::State::Null);
+        self.encoder.set_property_from_str("codec", codec);
+        // What goes wrong is told on the bus.
+        let _ = self.encoder.sync_state_with_parent();
+        let _ = self.source.sync_state_with_parent();
+    }
+
+    /// What is captured; `None` before the first frame.
+    pub fn captured(&self) -> Option<gst::Caps> {
+        self.captured.current_caps()
     }
 
     /// Draws the pointer into the picture, or leaves it out.
@@ -459,38 +482,3 @@ async fn watch_figures(encoder: gst::Element, look: Arc<Notify>, events: mpsc::S
 
 /// Time between two looks at the encoder's figures.
 const FIGURES_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Stops the capturing thread in its push, so that it captures nothing more.
-struct Gate {
-    pad: gst::Pad,
-    block: Mutex<Option<gst::PadProbeId>>,
-    /// The frame that waited at the gate is as old as the wait was long: it is not let through.
-    stale: Arc<AtomicBool>,
-}
-
-impl Gate {
-    fn new(pad: gst::Pad) -> Self {
-        let stale = Arc::new(AtomicBool::new(false));
-        let drop_stale = stale.clone();
-        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| match drop_stale.swap(false, Relaxed) {
-            true => gst::PadProbeReturn::Drop,
-            false => gst::PadProbeReturn::Ok,
-        });
-        Self { pad, block: Mutex::new(None), stale }
-    }
-
-    fn close(&self) {
-        let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
-        if block.is_none() {
-            let kind = gst::PadProbeType::BLOCK | gst::PadProbeType::BUFFER;
-            *block = self.pad.add_probe(kind, |_, _| gst::PadProbeReturn::Ok);
-        }
-    }
-
-    fn open(&self) {
-        if let Some(block) = self.block.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            self.stale.store(true, Relaxed);
-            self.pad.remove_probe(block);
-        }
-    }
-}

@@ -361,7 +361,7 @@ impl Pages {
             let screen = news.screen.clone().map(ToPage::Screen);
             let quality = news.quality.clone().map(ToPage::Quality);
             let cursor = news.cursor.clone().map(ToPage::Cursor);
-            let settings = news.settings.map(ToPage::Settings);
+            let settings = news.settings.clone().map(ToPage::Settings);
             // A guest is not shown what it may not decide on.
             let decides = Pass::of(id).may_decide();
             let recording = news

@@ -12,6 +12,7 @@ use crate::{
     audio::Audio,
     board::{Board, Snapshot, Sources},
     clipboard::{self, Clipboard, ClipboardThread},
+    codec::{self, Codecs},
     config::Config,
     delivery::{self, Delivery},
     desktop::{Desktop, DisplayName, cookie::Cookie},
@@ -142,6 +143,7 @@ struct Parts {
     exporter: Option<tokio::task::AbortHandle>,
     /// What pages have set.
     settings: Settings,
+    codecs: Codecs,
     /// The last input that the session was told of.
     seen_input: Option<Instant>,
     /// Since when no page is connected.
@@ -289,7 +291,12 @@ impl Parts {
             controller: None,
             turn_listener,
             exporter,
-            settings: settings::beginning(&config.video),
+            settings: settings::beginning(
+                &config.video,
+                codec::first(&config.video),
+                codec::offered(&config.video),
+            ),
+            codecs: Codecs::new(&config.video, proofs(config)),
             seen_input: None,
             alone_since: Some(began),
             limits: Limits::new(config.extensions),
@@ -324,6 +331,10 @@ impl Parts {
                     Some(session::Event::Stop(struck.unwrap_or(why)))
                 }
                 Ok(()) = self.screen_state.changed() => None,
+                (codec, result) = self.codecs.tried() => {
+                    self.codec_tried(codec, result);
+                    None
+                }
                 Some(event) = recording::news(&mut self.recorder) => Some(self.recorder_told(event)),
                 _ = ticks.tick() => Some(self.tick()),
             };
@@ -444,7 +455,7 @@ impl Parts {
             quality: self.encoder.quality(self.now()),
             cursor: self.cursor.clone(),
             files: self.files_policy.clone(),
-            settings: Some(self.settings),
+            settings: Some(self.settings.clone()),
             recording: self.recording(),
             invitations: self.invitations(),
             ending: self

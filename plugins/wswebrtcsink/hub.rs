@@ -238,6 +238,7 @@ impl Hub {
     pub fn media_changed(&self) {
         self.send_data("", "control", &json(&ToPage::Media(self.media())));
         self.chroma_changed();
+        self.close_stranded();
     }
 
     /// What a new consumer's pipeline is built from; waits for streams that have not begun.

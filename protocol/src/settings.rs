@@ -16,6 +16,23 @@ pub enum ContentHint {
     Text,
 }
 
+/// A video codec, by its name in SDP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum VideoCodec {
+    /// ITU-T H.264.
+    #[default]
+    H264,
+    /// RFC 6386.
+    Vp8,
+    /// VP9.
+    Vp9,
+    /// AV1.
+    Av1,
+    /// ITU-T H.265.
+    H265,
+}
+
 /// What a page wants changed; what is absent stays as it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -29,6 +46,9 @@ pub struct Wish {
     /// What is given up first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_hint: Option<ContentHint>,
+    /// Codec of the video.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codec: Option<VideoCodec>,
 }
 
 /// What can be set, and stands so.
@@ -41,10 +61,13 @@ pub struct Choice {
     pub framerate: u32,
     /// What is given up first.
     pub content_hint: ContentHint,
+    /// Codec of the video.
+    #[serde(default)]
+    pub codec: VideoCodec,
 }
 
 /// What holds, and between which bounds it can be set.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
     /// What holds.
@@ -57,4 +80,10 @@ pub struct Settings {
     pub max_bitrate_bps: u64,
     /// Frames per second that are captured: there are never more.
     pub max_framerate: u32,
+    /// Codecs of which there is an encoder; none where the operator has chosen.
+    #[serde(default)]
+    pub codecs: Vec<VideoCodec>,
+    /// The codec whose encoder is being tried, to be taken if it works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trying: Option<VideoCodec>,
 }

@@ -35,7 +35,7 @@ use vdi_protocol::{
     reason::FailureReason,
     recording::{Recording, RecordingFailure},
     screen::{Monitor, Screen, Viewport},
-    settings::{Choice, ContentHint, Settings, Wish},
+    settings::{Choice, ContentHint, Settings, VideoCodec, Wish},
     signalling::IceTransportPolicy,
     status::{
         ConnectionStatus, ConsumerMedia, ConsumerNetwork, ConsumerStatus, EncoderStatus, EncoderSwitch,
@@ -149,10 +149,12 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             FromPage::Record { on: true },
             FromPage::Viewport(Viewport { width: 2560, height: 1440, scale: 1.5 }),
             FromPage::Settings(Wish { bitrate_bps: Some(4_000_000), ..Wish::default() }),
+            FromPage::Settings(Wish { codec: Some(VideoCodec::Av1), ..Wish::default() }),
             FromPage::Settings(Wish {
                 bitrate_bps: None,
                 framerate: Some(30),
                 content_hint: Some(ContentHint::Text),
+                codec: None,
             }),
         ],
     );
@@ -260,11 +262,23 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
             }),
             ToPage::Clipboard(clipboard::Policy { read: true, write: false, max_bytes: 16_777_216 }),
             ToPage::Settings(Settings {
-                now: Choice { bitrate_bps: 4_000_000, framerate: 30, content_hint: ContentHint::Motion },
-                defaults: Choice { bitrate_bps: 8_000_000, framerate: 60, content_hint: ContentHint::Auto },
+                now: Choice {
+                    bitrate_bps: 4_000_000,
+                    framerate: 30,
+                    content_hint: ContentHint::Motion,
+                    codec: VideoCodec::Vp9,
+                },
+                defaults: Choice {
+                    bitrate_bps: 8_000_000,
+                    framerate: 60,
+                    content_hint: ContentHint::Auto,
+                    codec: VideoCodec::H264,
+                },
                 min_bitrate_bps: 500_000,
                 max_bitrate_bps: 20_000_000,
                 max_framerate: 60,
+                codecs: vec![VideoCodec::H264, VideoCodec::Vp9, VideoCodec::Av1],
+                trying: Some(VideoCodec::Av1),
             }),
             ToPage::Ending { limit: Some(SessionLimit::Idle), seconds: 59.5, extension_seconds: None },
             limits::ending(),

@@ -3,6 +3,7 @@
 import "./styles";
 import { browserClock } from "./clock";
 import { ComingEnd } from "./chrome/coming";
+import { decodesVideo } from "./connection/chroma";
 import { Connection } from "./connection/connection";
 import { Drawer } from "./settings/drawer";
 import { HabitChoice } from "./settings/habits";
@@ -129,7 +130,7 @@ const connection = new Connection(
         notices.add("info", event.sameUser ? words.controlTakenByYou : words.controlTaken, null, {
           label: words.useHere,
           does: () => {
-            connection.takeControl();
+            connection.sendControl({ type: "takeControl" });
             focusDesktop();
           },
         });
@@ -172,7 +173,7 @@ const connection = new Connection(
   },
 );
 
-const media = new Media(stage, find<HTMLAudioElement>("sound"), (event) => {
+const media = new Media(stage, find<HTMLAudioElement>("sound"), browserClock, (event) => {
   if (event.type === "frame") {
     // Sixty times a second, and nothing of it is shown.
     connection.frameSeen(event.frame, event.coming);
@@ -298,7 +299,7 @@ async function takeScreenshot(): Promise<void> {
 const tabs = new Tabs(find("panel"), refresh);
 const habits = new HabitChoice(find("habits"), hands, touch);
 
-const drawer = new Drawer(find("partSettings"), store, (event) => {
+const drawer = new Drawer(find("partSettings"), store, decodesVideo, (event) => {
   switch (event.type) {
     case "wish":
       connection.sendControl({ type: "settings", ...event.wish });
@@ -456,7 +457,7 @@ stage.addEventListener("pointerdown", () => {
 });
 unmute.addEventListener("click", focusDesktop);
 find("takeControl").addEventListener("click", () => {
-  connection.takeControl();
+  connection.sendControl({ type: "takeControl" });
 });
 
 window.addEventListener("focus", () => {

@@ -62,7 +62,8 @@ impl Story {
     /// An encoder was chosen. `is_hardware` knows encoders by their factory names.
     pub fn chosen(&mut self, choice: Choice, is_hardware: impl Fn(&str) -> bool) -> Option<News> {
         let status = &mut self.status;
-        let first = status.name.is_empty();
+        // Of a session, or of another codec: nothing has failed then.
+        let first = status.name.is_empty() || choice.cause == "start";
         let before = choice.previous.clone().unwrap_or_else(|| status.name.clone());
         let news = if !first && before != choice.encoder {
             let (level, text) = words::switch(&choice, &before, is_hardware(&before));
@@ -158,6 +159,15 @@ mod tests {
         assert_eq!(story.quality(s(0)).unwrap().width, 1280);
         assert_eq!(start("openh264enc", rejected("x264enc")), None);
         assert_eq!(start("nvh264enc", rejected("nvcudah264enc")), None);
+    }
+
+    #[test]
+    fn encoder_of_another_codec_is_no_switch_and_has_not_failed() {
+        let mut story = Story::default();
+        story.chosen(choice("nvh264enc", "start", None), is_hardware);
+        assert_eq!(story.chosen(choice("vp9enc", "start", None), is_hardware), None);
+        let status = story.status().unwrap();
+        assert_eq!((status.name.as_str(), status.switches), ("vp9enc", 0));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Shell: what pages say on the channel `control`, as far as the sink does not answer it itself, passed to who does it.
 
 use super::Parts;
-use crate::settings;
+use crate::{codec, settings};
 use vdi_protocol::{
-    control::{FromPage, ToPage},
+    control::{FromPage, NoticeLevel, ToPage},
     limits::MAX_DATA_BYTES,
     parse,
-    settings::{Choice, Settings},
+    settings::{Choice, Settings, VideoCodec, Wish},
 };
 
 impl Parts {
@@ -43,7 +43,10 @@ impl Parts {
             Ok(FromPage::Settings(wish)) => {
                 // Who only watches sets nothing, and is told so by what holds.
                 if self.pages.controller() == Some(page) {
-                    self.set(settings::granted(&self.settings, wish));
+                    if wish.codec.is_some() {
+                        self.try_codec(settings::granted(&self.settings, wish).now.codec);
+                    }
+                    self.set(settings::granted(&self.settings, Wish { codec: None, ..wish }));
                 }
                 self.pages.remind_of_settings(page);
             }
@@ -66,13 +69,49 @@ impl Parts {
         if settings.now == self.settings.now {
             return;
         }
-        let Choice { bitrate_bps, framerate, content_hint } = settings.now;
+        let Choice { bitrate_bps, framerate, content_hint, .. } = settings.now;
         tracing::info!(bitrate_bps, framerate, ?content_hint, "the controller's settings");
         self.settings = settings;
         let media = self.media.clone();
-        media.want(settings.now);
+        media.want(self.settings.now);
         // An encoder that hangs may keep whoever writes to it.
         tokio::task::spawn_blocking(move || media.follow());
+    }
+
+    /// Has the encoders of a codec tried, if it is another.
+    fn try_codec(&mut self, codec: VideoCodec) {
+        if codec == self.settings.now.codec {
+            self.codecs.forget();
+        } else if self.codecs.trying() != Some(codec) {
+            tracing::info!(codec = codec::nick(codec), "the controller wants another codec; it is tried");
+            self.codecs.start(codec, self.media.captured());
+        }
+        self.settings.trying = self.codecs.trying();
+    }
+
+    /// The encoders of a codec were tried: the stream changes over, or the pages are told why not.
+    pub(super) fn codec_tried(&mut self, codec: VideoCodec, result: Result<(), String>) {
+        let nick = codec::nick(codec);
+        self.settings.trying = None;
+        match result {
+            Ok(()) => {
+                tracing::info!(codec = nick, "the stream changes to another codec");
+                self.settings.now.codec = codec;
+                let media = self.media.clone();
+                tokio::task::spawn_blocking(move || media.recode(nick));
+                // Our pages make another connection by themselves; a client of another dialect begins anew.
+                for page in self.pages.speaking() {
+                    if self.selkies.as_ref().is_some_and(|selkies| selkies.knows(page)) {
+                        self.media.close_page(page, "the video has another codec from now on");
+                    }
+                }
+            }
+            Err(why) => {
+                tracing::warn!(codec = nick, "no encoder of it works, and the codec stays as it was: {why}");
+                let text = format!("The codec stays as it was, since no encoder of the other works: {why}.");
+                self.pages.notice(NoticeLevel::Warning, text);
+            }
+        }
     }
 
     pub(super) fn bad_message(&mut self, page: &str) {

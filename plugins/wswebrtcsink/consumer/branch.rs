@@ -16,7 +16,10 @@ use crate::wswebrtcsink::{
 use gst::{glib, prelude::*};
 use gst_utils::{ConsumptionLink, streamproducer::ConsumerSettings};
 use gst_webrtc::WebRTCRTPTransceiverDirection;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// Frames that may wait for one consumer, if its thread is stuck; the oldest is dropped first. What waits too long is
 /// dropped by [`Lateness`] as soon as the thread goes on. Not told as a time: appsrc takes the silence of a desktop before
@@ -121,7 +124,10 @@ impl StreamBranch<'_> {
         link.set_discard(true);
         if self.row.kind == Kind::Video {
             let reports = self.reports.clone();
-            send_in_time(&appsrc, self.frames, Some(self.congestion), move || reports.wants_key_frame());
+            let foreign = keep_codec(&appsrc, self.row);
+            send_in_time(&appsrc, self.frames, Some(self.congestion), foreign, move || {
+                reports.wants_key_frame()
+            });
             ask_through(&payloader, self.reports);
         }
         if let Some(frames) = self.frames {
@@ -151,11 +157,29 @@ fn lift_level_limit(pad: &gst::Pad) {
     });
 }
 
+/// Keeps caps of another codec from the payloader, which cannot follow. Says whether what comes now is of another.
+fn keep_codec(appsrc: &gst_app::AppSrc, row: &'static Payload) -> Arc<AtomicBool> {
+    let foreign = Arc::new(AtomicBool::new(false));
+    let Some(pad) = appsrc.static_pad("src") else { return foreign };
+    let found = foreign.clone();
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view()) else {
+            return gst::PadProbeReturn::Ok;
+        };
+        let is_foreign = caps.caps().structure(0).is_none_or(|caps| caps.name() != row.media_type);
+        found.store(is_foreign, Ordering::Relaxed);
+        // Not Drop: GStreamer 1.22 would release the event a second time.
+        if is_foreign { gst::PadProbeReturn::Handled } else { gst::PadProbeReturn::Ok }
+    });
+    foreign
+}
+
 /// Lets only those frames pass that come in time and can be decoded, and follows them. `may_ask` is asked when a key frame is wanted.
 fn send_in_time(
     appsrc: &gst_app::AppSrc,
     frames: Option<&Arc<Watch>>,
     congestion: Option<&Arc<Congestion>>,
+    foreign: Arc<AtomicBool>,
     may_ask: impl Fn() -> bool + Send + Sync + 'static,
 ) {
     let Some(pad) = appsrc.static_pad("src") else { return };
@@ -163,6 +187,9 @@ fn send_in_time(
     let lateness = Mutex::new(Lateness::default());
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
+        if foreign.load(Ordering::Relaxed) {
+            return gst::PadProbeReturn::Drop;
+        }
         let now = appsrc.upgrade().and_then(|appsrc| appsrc.current_clock_time()).unwrap_or_default();
         let arrived = producer::arrival(buffer);
         let turn = Turn {
@@ -255,7 +282,7 @@ mod tests {
                 }
                 gst::PadProbeReturn::Ok
             });
-            send_in_time(&appsrc, None, None, || true);
+            send_in_time(&appsrc, None, None, Arc::default(), || true);
             let (sender, passed) = mpsc::channel();
             sink.static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, info| {
                 sender.send(info.buffer().unwrap().offset()).unwrap();

@@ -26,6 +26,7 @@ use super::{
     frames::{Beyond, Watch},
     hub::Hub,
     mdns,
+    payload::Kind,
 };
 use channels::Channels;
 use estimate::Estimates;
@@ -81,6 +82,8 @@ pub struct Consumer {
     succeeds: bool,
     /// How it came.
     pub visit: Visit,
+    /// Media type of the video that its offer is for, once it has one.
+    pub video: OnceLock<&'static str>,
     /// Codecs that it decodes in 4:4:4, from its hello on.
     pub full_chroma: OnceLock<Vec<String>>,
     /// Whether its offer was made for 4:2:0, as the stream had never been more.
@@ -125,6 +128,7 @@ impl Consumer {
             token: terms.token.clone(),
             succeeds: terms.succeeds,
             visit,
+            video: OnceLock::new(),
             full_chroma: OnceLock::new(),
             offered_less: AtomicBool::new(false),
             mailbox,
@@ -191,6 +195,11 @@ impl Consumer {
     pub fn retire(&self) {
         self.replaced.store(true, Ordering::Relaxed);
         self.input(Input::Replaced);
+    }
+
+    /// Whether another connection stands for the consumer.
+    pub fn is_replaced(&self) -> bool {
+        self.replaced.load(Ordering::Relaxed)
     }
 
     /// Sends text on a data channel.
@@ -364,6 +373,9 @@ impl Task {
         self.building = Some(tokio::spawn(async move {
             let plan = hub.plan(consumer.id.clone()).await.map_err(|why| (ErrorCode::NoMedia, why))?;
             let plan = plan.of(&part).answering(offered).decoding(&full_chroma);
+            if let Some((_, row, _)) = plan.streams.iter().find(|(_, row, _)| row.kind == Kind::Video) {
+                let _ = consumer.video.set(row.media_type);
+            }
             consumer.offered_less.store(!plan.full, Ordering::Relaxed);
             hub.chroma_changed();
             tokio::task::spawn_blocking(move || ConsumerPipeline::build(&plan, reports))

@@ -1,4 +1,4 @@
-// Decision: in which codecs this browser decodes 4:4:4, by what it says of itself. The server sends that only where every
+// Decision: which codecs this browser decodes, and in which of them 4:4:4, by what it says of itself. The server sends that only where every
 // page that watches has said so.
 
 /** `profile_idc` of H.264 High 4:4:4 Predictive, as `profile-level-id` begins with it (RFC 6184, 8.1). */
@@ -19,7 +19,17 @@ export function fullChroma(codecs: readonly CodecCapability[]): string[] {
 }
 
 /** What this browser says; nothing where it says nothing. */
-export function ownFullChroma(): string[] {
+function own(): readonly CodecCapability[] {
   const receiver = (globalThis as { RTCRtpReceiver?: typeof RTCRtpReceiver }).RTCRtpReceiver;
-  return fullChroma(receiver?.getCapabilities("video")?.codecs ?? []);
+  return receiver?.getCapabilities("video")?.codecs ?? [];
+}
+
+/** In which codecs this browser decodes 4:4:4. */
+export function ownFullChroma(): string[] {
+  return fullChroma(own());
+}
+
+/** Whether this browser decodes a codec, by its name in SDP. */
+export function decodesVideo(codec: string): boolean {
+  return own().some(({ mimeType }) => mimeType.toLowerCase() === `video/${codec.toLowerCase()}`);
 }

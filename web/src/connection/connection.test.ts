@@ -264,7 +264,7 @@ describe("what the server says of the session", () => {
     expect(connection.sendInput({ type: "key", keysym: 97, down: true })).toBe(false);
     expect(connection.sendMotion({ type: "motion", seq: 1, x: 2, y: 3 })).toBe(false);
     expect([...input.sent, ...pointer.sent]).toEqual([]);
-    connection.takeControl();
+    connection.sendControl({ type: "takeControl" });
     expect(control.sent).toContainEqual({ type: "takeControl" });
     control.say(session({ role: "controller" }));
     expect(connection.sendInput({ type: "key", keysym: 97, down: true })).toBe(true);

@@ -15,6 +15,7 @@ import type { FrameMetadata } from "./frames";
 import type { Size } from "../picture/geometry";
 import { GOOD_STREAM_MS, QUIET_MS, CUT_NOTICE_MS, DOUBT_PAUSE_MS, FRESH_MS } from "./patience";
 import type { Continued, CursorShape, Input, Latency, MediaInfo, PageStats, Pointing, Quality, Role, SessionInfo, ToPage } from "../wire/protocol";
+import { offeredVideo } from "./sdp";
 import { Session, type ChannelName, type Outgoing, type SessionEvent, type World } from "./session";
 import type { Coming, ConnectionEvent, Stage, State } from "./state";
 
@@ -174,10 +175,6 @@ export class Connection {
     return this.#send("control", message);
   }
 
-  takeControl(): boolean {
-    return this.sendControl({ type: "takeControl" });
-  }
-
   #send<C extends ChannelName>(channel: C, message: Outgoing[C]): boolean {
     return this.#session?.send(channel, message) ?? false;
   }
@@ -197,14 +194,8 @@ export class Connection {
     this.#shownAtMs = null;
     this.#failure = null;
     this.#starting = false;
-    this.consumer = null;
-    this.role = null;
-    this.consumers = null;
-    this.display = null;
-    this.quality = null;
-    this.stats = null;
-    this.latency = null;
-    this.cursor = this.coming = null;
+    this.consumer = this.role = this.consumers = this.stats = null;
+    this.display = this.quality = this.latency = this.cursor = this.coming = null;
     if (this.#state.name === "reconnecting") this.#become({ ...this.#state, retryAtMs: null });
     this.#callback({ type: "begun" });
     const greeting = { ...(this.#client !== null && { client: this.#client }), ...(watched && { watches: true }) };
@@ -292,6 +283,13 @@ export class Connection {
       else if (successor === this.#session) this.#happened(event);
     });
     this.#successor = successor;
+  }
+
+  /** What was negotiated holds for a connection's whole life: another codec takes another one. */
+  #followCodec(codec: string): void {
+    const offer = (this.#successor ?? this.#session)?.peer?.remoteDescription?.sdp;
+    const negotiated = offer === undefined ? null : offeredVideo(offer);
+    if (negotiated !== null && codec !== "" && codec !== negotiated) this.#succeed();
   }
 
   #successorHappened(event: SessionEvent): void {
@@ -401,6 +399,7 @@ export class Connection {
     switch (message.type) {
       case "media":
         this.media = message;
+        this.#followCodec(message.codec);
         break;
       case "quality":
         this.quality = message;

@@ -23,10 +23,16 @@ export function voiceOf(peer: RTCPeerConnection | null): RTCRtpSender | null {
   return peer?.getTransceivers().find((one) => one.currentDirection === "sendonly")?.sender ?? null;
 }
 
+/** The codec of the offered video, as SDP names it. */
+export function offeredVideo(offer: string): string | null {
+  const at = offer.search(/^m=video /m);
+  return at < 0 ? null : (/^a=rtpmap:\d+ ([^/\r\n]+)/m.exec(offer.slice(at))?.[1] ?? null);
+}
+
 /** The codec of the offered video if the answer refuses it (port 0), else `null`. */
 export function refusedVideo(offer: string, answer: string): string | null {
   if (!/^m=video 0 /m.test(answer)) return null;
-  return /^a=rtpmap:\d+ ([^/\r\n]+)/m.exec(offer.slice(offer.search(/^m=video /m)))?.[1] ?? "?";
+  return offeredVideo(offer) ?? "?";
 }
 
 /** The offer as it would be if no sound were sent for the moment; `null` if it has none. */

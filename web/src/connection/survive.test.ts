@@ -63,6 +63,18 @@ it("hello names the browser", () => {
   expect(hello(sockets[0])).toEqual({ type: "hello", version: 1, client: CLIENT });
 });
 
+it("another codec than the offer's takes another connection, and one of them", () => {
+  const media = (codec: string): object => ({ type: "media", codec, chromaFormat: "4:2:0", encoder: "x", width: 640, height: 480, framerate: 30, audio: true });
+  channels.control.say(media("H264"));
+  expect(sockets.length).toBe(1);
+  channels.control.say(media("VP9"));
+  page.socket.open();
+  expect(hello(sockets[1])).toEqual({ type: "hello", version: 1, session: REPLACE });
+  // Its offer is on the way, and is of the newer codec.
+  channels.control.say(media("VP9"));
+  expect([sockets.length, connection.state]).toEqual([2, { name: "streaming" }]);
+});
+
 describe("a WebSocket that is cut while media goes on", () => {
   it("is opened again with the session's secret, and nothing else changes", async () => {
     sockets[0]?.drop();

@@ -1,5 +1,6 @@
 // Shell: shows the picture and plays the sound. Video and audio are played by elements and streams of their own, so
 // that sound can never hold the picture back. While a new session has no picture yet, the last one stays on the screen.
+import type { Clock } from "../clock";
 import type { FrameMetadata } from "../connection/frames";
 import type { Size } from "./geometry";
 
@@ -20,6 +21,7 @@ const GESTURES = ["pointerdown", "keydown", "touchend"] as const;
 export class Media {
   #stage: HTMLElement;
   #audio: HTMLAudioElement;
+  #clock: Pick<Clock, "frame">;
   #callback: (event: MediaEvent) => void;
   #video: HTMLVideoElement;
   #coming: HTMLVideoElement | null = null;
@@ -29,9 +31,10 @@ export class Media {
   #muted = false;
   #receivers: RTCRtpReceiver[] = [];
 
-  constructor(stage: HTMLElement, audio: HTMLAudioElement, callback: (event: MediaEvent) => void) {
+  constructor(stage: HTMLElement, audio: HTMLAudioElement, clock: Pick<Clock, "frame">, callback: (event: MediaEvent) => void) {
     this.#stage = stage;
     this.#audio = audio;
+    this.#clock = clock;
     this.#callback = callback;
     this.#video = this.#createVideo();
     this.#stage.prepend(this.#video);
@@ -132,9 +135,15 @@ export class Media {
     video.classList.add("coming");
     this.#coming = video;
     const shown = (): void => {
+      if (video !== this.#coming || !video.classList.contains("coming")) return;
+      video.classList.remove("coming");
+      // The browser may not have painted it yet. What it stands behind stays in front of it until then.
+      if (!this.seen || document.hidden) takeOver();
+      else this.#clock.frame(() => this.#clock.frame(takeOver));
+    };
+    const takeOver = (): void => {
       if (video !== this.#coming) return;
       this.#coming = null;
-      video.classList.remove("coming");
       const old = this.#video;
       this.#video = video;
       old.srcObject = null;

@@ -3,7 +3,7 @@
 import { missing, say } from "../chrome/curtain";
 import { bitRate } from "../panel/overlay";
 import { figure, words } from "../words/language";
-import type { ContentHint, Settings, Wish } from "../wire/protocol";
+import type { ContentHint, Settings, VideoCodec, Wish } from "../wire/protocol";
 import { PREFERENCES, PREFERENCES_KEY, readPreferences, THEMES, type Preferences } from "./preferences";
 import { frameRates, placeOf, rateAt } from "./scale";
 
@@ -22,15 +22,18 @@ export class Drawer {
   #root: HTMLElement;
   #memory: Memory;
   #callback: (event: DrawerEvent) => void;
+  #decodes: (codec: VideoCodec) => boolean;
   #preferences: Preferences;
   #settings: Settings | null = null;
   /** The slider is in somebody's hand: what the server says does not move it. */
   #held = false;
 
-  constructor(root: HTMLElement, memory: Memory, callback: (event: DrawerEvent) => void) {
+  /** `decodes`: whether this browser shows a codec. */
+  constructor(root: HTMLElement, memory: Memory, decodes: (codec: VideoCodec) => boolean, callback: (event: DrawerEvent) => void) {
     this.#root = root;
     this.#memory = memory;
     this.#callback = callback;
+    this.#decodes = decodes;
     this.#preferences = this.#remembered();
     const rate = this.#part<HTMLInputElement>("bitrate");
     const frames = this.#part<HTMLSelectElement>("framerate");
@@ -49,6 +52,10 @@ export class Drawer {
     });
     frames.addEventListener("change", () => {
       this.#wish({ framerate: Number(frames.value) });
+    });
+    const codec = this.#part<HTMLSelectElement>("codec");
+    codec.addEventListener("change", () => {
+      this.#wish({ codec: codec.value as VideoCodec });
     });
     hint.addEventListener("change", () => {
       this.#wish({ contentHint: hint.value as ContentHint });
@@ -99,7 +106,19 @@ export class Drawer {
       this.#sayRate(now.bitrateBps);
     }
     this.#part<HTMLSelectElement>("contentHint").value = now.contentHint;
+    this.#showCodecs(settings);
     this.#showFrameRates(frameRates(maxFramerate, now.framerate), now.framerate);
+  }
+
+  /** What this browser shows of what the server has; nothing is to be chosen where that is one. */
+  #showCodecs({ now, codecs, trying }: Settings): void {
+    const select = this.#part<HTMLSelectElement>("codec");
+    const offered = codecs.filter((codec) => codec === now.codec || this.#decodes(codec));
+    this.#part("codecRow").hidden = offered.length < 2;
+    if ([...select.options].map(({ value }) => value).join() !== offered.join()) {
+      select.replaceChildren(...offered.map((codec) => optionOf(codec.replace(/^H26/, "H.26"), codec)));
+    }
+    select.value = trying ?? now.codec;
   }
 
   #showFrameRates(rates: readonly number[], now: number): void {

@@ -43,8 +43,8 @@ it("preferences that cannot be read are the defaults, each for itself", () => {
 });
 
 describe("the drawer", () => {
-  const choice = { bitrateBps: 4_000_000, framerate: 30, contentHint: "text" } as const;
-  const settings: Settings = { now: choice, defaults: { bitrateBps: 8_000_000, framerate: 60, contentHint: "auto" }, minBitrateBps: 500_000, maxBitrateBps: 20_000_000, maxFramerate: 60 };
+  const choice = { bitrateBps: 4_000_000, framerate: 30, contentHint: "text", codec: "H264" } as const;
+  const settings: Settings = { now: choice, defaults: { bitrateBps: 8_000_000, framerate: 60, contentHint: "auto", codec: "H264" }, minBitrateBps: 500_000, maxBitrateBps: 20_000_000, maxFramerate: 60, codecs: ["H264", "VP8", "VP9", "H265"] };
   let events: DrawerEvent[];
   let memory: Map<string, string>;
   let drawer: Drawer;
@@ -54,7 +54,7 @@ describe("the drawer", () => {
     return found;
   };
   const open = (): Drawer =>
-    new Drawer(part("ofSession").parentElement ?? document.body, { getItem: (key) => memory.get(key) ?? null, setItem: (key, value) => memory.set(key, value) }, (event) => events.push(event));
+    new Drawer(part("ofSession").parentElement ?? document.body, { getItem: (key) => memory.get(key) ?? null, setItem: (key, value) => memory.set(key, value) }, (codec) => codec !== "H265", (event) => events.push(event));
   const act = (name: string, value: string, ...types: string[]): void => {
     part<HTMLInputElement>(name).value = value;
     for (const type of types) part(name).dispatchEvent(new Event(type));
@@ -95,6 +95,24 @@ describe("the drawer", () => {
     // It was not granted.
     drawer.show(true);
     expect(part("bitrateText").textContent).toBe("4.0 Mbit/s");
+  });
+
+  it("offers the codecs that server and browser have, and shows what is tried until it holds", () => {
+    const select = part<HTMLSelectElement>("codec");
+    drawer.told({ ...settings, codecs: [] });
+    drawer.show(true);
+    expect(part("codecRow").hidden).toBe(true);
+    drawer.told(settings);
+    drawer.show(true);
+    expect([part("codecRow").hidden, [...select.options].map(({ text }) => text), select.value]).toEqual([false, ["H.264", "VP8", "VP9"], "H264"]);
+    act("codec", "VP9", "change");
+    expect(events).toEqual([{ type: "wish", wish: { codec: "VP9" } }]);
+    drawer.told({ ...settings, trying: "VP9" });
+    drawer.show(true);
+    expect(select.value).toBe("VP9");
+    drawer.told(settings);
+    drawer.show(true);
+    expect(select.value).toBe("H264");
   });
 
   it("keeps what is the page's own, and forgets everything with the defaults", () => {

@@ -5,11 +5,13 @@ import { invitations, invite, invited, notInvited, revoke } from "./invitations"
 import { way } from "./pointer";
 import { recordWish, recording, recordingFailed, recordingStatus } from "./recording";
 import { screen, screenReader, viewport } from "./screen";
+import { settings, settingsWish } from "./settings";
 import { clipboardPolicy, filesPolicy } from "./share";
 
 export type { ScreenInfo, Viewport } from "./screen";
 export * from "./share";
 export * from "./pointer";
+export * from "./settings";
 
 /** Version of the signalling protocol. */
 export const VERSION = 1;
@@ -223,19 +225,6 @@ export const cursorReader = struct(cursor);
 /** The pointer's shape: a PNG in base64, or a width of 0 for a pointer that is invisible. */
 export type CursorShape = Read<typeof cursorReader>;
 
-const contentHint = oneOf(["auto", "motion", "text"]);
-/** What is given up first when the bit rate is short. */
-export type ContentHint = Read<typeof contentHint>;
-
-const choice = struct({ bitrateBps: count, framerate: u32, contentHint });
-/** What can be set of the session, and stands so. */
-export type Choice = Read<typeof choice>;
-
-const settings = { now: choice, defaults: choice, minBitrateBps: count, maxBitrateBps: count, maxFramerate: u32 };
-export const settingsReader = struct(settings);
-/** What holds, and between which bounds it can be set. */
-export type Settings = Read<typeof settingsReader>;
-
 const person = struct({ consumer: text, name: byDefault(text, ""), role, viewOnly: optional(flag) });
 /** A connected page. */
 export type Person = Read<typeof person>;
@@ -260,7 +249,7 @@ export const fromPage = tagged({
   record: recordWish,
   name: { name: text },
   viewport,
-  settings: { bitrateBps: optional(count), framerate: optional(u32), contentHint: optional(contentHint) },
+  settings: settingsWish,
 });
 export type FromPage = Read<typeof fromPage>;
 

@@ -120,6 +120,8 @@ export const page: PageWords = {
   settingsOfPicture: "Bild",
   bitRateGoal: "Bitrate, bestenfalls",
   frameRateMost: "Bildrate, höchstens",
+  codec: "Codec",
+  codecHint: "Alle, die zusehen, bekommen ihn; ein Browser, der ihn nicht zeigt, verliert das Bild.",
   contentHint: "Wenn die Bandbreite knapp ist",
   hintAuto: "Nach dem Bild entscheiden",
   hintText: "Scharf bleiben",

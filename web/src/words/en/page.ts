@@ -123,6 +123,8 @@ export const page = {
   settingsOfPicture: "Picture",
   bitRateGoal: "Bit rate, at best",
   frameRateMost: "Frame rate, at most",
+  codec: "Codec",
+  codecHint: "Everybody who watches gets it; a browser that does not show it loses the picture.",
   contentHint: "When bandwidth is short",
   hintAuto: "Decide by the picture",
   hintText: "Keep it sharp",

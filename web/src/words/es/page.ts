@@ -120,6 +120,8 @@ export const page: PageWords = {
   settingsOfPicture: "Imagen",
   bitRateGoal: "Tasa de bits, a lo sumo",
   frameRateMost: "Fotogramas, como máximo",
+  codec: "Códec",
+  codecHint: "Lo reciben todos los que miran; un navegador que no lo muestra pierde la imagen.",
   contentHint: "Cuando falta ancho de banda",
   hintAuto: "Según la imagen",
   hintText: "Mantener la nitidez",

@@ -120,6 +120,8 @@ export const page: PageWords = {
   settingsOfPicture: "Image",
   bitRateGoal: "Débit, au mieux",
   frameRateMost: "Images, au plus",
+  codec: "Codec",
+  codecHint: "Tous ceux qui regardent le reçoivent ; un navigateur qui ne l’affiche pas perd l’image.",
   contentHint: "Quand le débit manque",
   hintAuto: "Selon l’image",
   hintText: "Rester net",

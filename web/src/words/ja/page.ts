@@ -120,6 +120,8 @@ export const page: PageWords = {
   settingsOfPicture: "画面",
   bitRateGoal: "最大ビットレート",
   frameRateMost: "最大フレームレート",
+  codec: "コーデック",
+  codecHint: "視聴者全員に適用されます。表示できないブラウザーでは映像が出なくなります。",
   contentHint: "帯域が足りないとき",
   hintAuto: "画面に応じて決める",
   hintText: "鮮明さを優先",

@@ -120,6 +120,8 @@ export const page: PageWords = {
   settingsOfPicture: "画面",
   bitRateGoal: "最高码率",
   frameRateMost: "最高帧率",
+  codec: "编解码器",
+  codecHint: "所有观看者都会收到它；无法显示它的浏览器将失去画面。",
   contentHint: "带宽不足时",
   hintAuto: "根据画面决定",
   hintText: "保持清晰",
