@@ -122,7 +122,7 @@ pub struct MediaOptions {
     /// Video encoder: `auto`, or the name of one. `auto` proves those of the codec in order, hardware first, and takes the first that works.
     #[arg(long, env = "SELKIES_ENCODER", default_value = "auto", value_name = "ENCODER")]
     pub encoder: String,
-    /// Video codec: `auto`, `h264`, `vp8`, `vp9`, `av1` or `h265`. `auto` is the codec of a named encoder, else H.264. Few browsers show H.265, and Chromium on Linux is none of them.
+    /// Video codec: `auto`, `h264`, `vp8`, `vp9`, `av1` or `h265`. `auto` is the codec of a named encoder; without one it begins with H.264, and the page in control may choose another. Few browsers show H.265, and Chromium on Linux is none of them.
     #[arg(long, env = "SELKIES_CODEC", default_value = "auto", value_name = "CODEC")]
     pub codec: String,
     /// How many pixels share a colour: `4:2:0`, or `4:4:4` where the encoder (x264enc, nvh264enc, vp9enc) and every page that watches can (Chromium): text in colours is as sharp as black then, for more work and a higher bit rate.
