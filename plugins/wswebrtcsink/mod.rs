@@ -54,6 +54,7 @@ mod properties;
 mod resolve;
 mod runtime;
 mod settings;
+mod surround;
 
 pub use direct::check_interface;
 use gst::{glib, prelude::*, subclass::prelude::*};
