@@ -207,6 +207,8 @@ pub fn incoming_caps() -> gst::Caps {
         .field("payload", INCOMING_PAYLOAD_TYPE)
         .field("minptime", "10")
         .field("useinbandfec", "1")
+        // Attributes of the section. Browsers make frames of 20 ms unless they are asked for others.
+        .field("a-ptime", "10")
         .build()
 }
 
