@@ -10,7 +10,7 @@ TARGET := $(abspath $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target))
 NODE_TEST := node --import tsx --test --test-concurrency=1 --test-reporter=spec
 # Minutes that the viewers' test of `make soak` watches.
 SOAK_MINUTES ?= 10
-# Parts of `make bench` (latency input resize congestion first-frame costs failover relay operator encoders), and cases of its latency or its
+# Parts of `make bench` (latency input sound resize congestion first-frame costs failover relay operator encoders), and cases of its latency or its
 # congestion part by what their names have in them, such as BENCH=latency CASES="1920x1080@60 text, typing"; all if empty.
 # VDI_BENCH_SECONDS is the window, VDI_BENCH_TRACES are files of Mahimahi traces for congestion, with commas between them.
 BENCH ?=

@@ -101,7 +101,7 @@ pub struct Media {
     sink: WsWebRtcSink,
     encoder: gst::Element,
     latency: gst::Element,
-    sound: gst_app::AppSrc,
+    sound: audio::Sources,
     source: gst::Element,
     display: DisplayName,
     captured: gst::Pad,
@@ -145,13 +145,16 @@ impl Media {
             encoder.clone(),
             latency.clone(),
         ];
-        let sound = audio::source(&config.audio);
+        let sound = audio::Sources::new(&config.audio);
         let pipeline = gst::Pipeline::new();
         pipeline.add_many(&chain).map_err(failed)?;
-        pipeline.add_many([sound.upcast_ref(), &sink]).map_err(failed)?;
+        pipeline.add(&sink).map_err(failed)?;
         gst::Element::link_many(&chain).map_err(failed)?;
         latency.link_pads(Some("src"), &sink, Some("video_%u")).map_err(failed)?;
-        sound.link_pads(Some("src"), &sink, Some("audio_%u")).map_err(failed)?;
+        for source in sound.all() {
+            pipeline.add(source).map_err(failed)?;
+            source.link_pads(Some("src"), &sink, Some("audio_%u")).map_err(failed)?;
+        }
         // Sound is captured by a pipeline of its own on the same clock, which must not be one that comes and goes.
         pipeline.use_clock(Some(&gst::SystemClock::obtain()));
         let sink = sink
@@ -193,7 +196,7 @@ impl Media {
     }
 
     /// Where the sound goes in.
-    pub fn sound(&self) -> &gst_app::AppSrc {
+    pub fn sound(&self) -> &audio::Sources {
         &self.sound
     }
 

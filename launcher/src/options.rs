@@ -164,10 +164,10 @@ pub struct MediaOptions {
     /// Whether the page draws the desktop's pointer, which then follows the hand without delay; `false` draws it into the picture. With several pages it is drawn into the picture too, so that everybody sees it.
     #[arg(long, env = "SELKIES_ENABLE_CURSORS", default_value = "true", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub enable_cursors: String,
-    /// Bit rate of the sound in bit/s, 6000 to 510000.
+    /// Bit rate of the sound in bit/s, 6000 to 510000; that of stereo, more channels get as much more.
     #[arg(long, env = "SELKIES_AUDIO_BITRATE", default_value = "128000", value_name = "BIT/S")]
     pub audio_bitrate: String,
-    /// Channels of the sound, 1 or 2.
+    /// Channels of the sound: 1, 2, 6 (5.1) or 8 (7.1). Browsers built on Chromium get all of them, others stereo. `make run` and the container give programs a sink of so many, where it is set by its environment variable.
     #[arg(long, env = "SELKIES_AUDIO_CHANNELS", default_value = "2", value_name = "CHANNELS")]
     pub audio_channels: String,
     /// Packet loss that the sound's forward error correction prepares for, in per cent.

@@ -137,7 +137,7 @@ pub fn start_recorder(config: &Config, media: &Media) -> Result<Option<Recorder>
     let Some(config) = &config.recording else { return Ok(None) };
     let failed = |what: &str| Error::pipeline(format!("the session cannot be recorded: {what}"));
     let picture = media.latency().static_pad("src").ok_or_else(|| failed("there is no encoded picture"))?;
-    Recorder::new(config, media.pipeline(), &picture, media.sound())
+    Recorder::new(config, media.pipeline(), &picture, &media.sound().sound)
         .map(Some)
         .map_err(|err| failed(&format!("its thread cannot be started: {err}")))
 }

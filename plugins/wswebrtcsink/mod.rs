@@ -55,6 +55,7 @@ mod resolve;
 mod runtime;
 mod settings;
 mod stranded;
+mod surround;
 
 pub use direct::check_interface;
 use gst::{glib, prelude::*, subclass::prelude::*};

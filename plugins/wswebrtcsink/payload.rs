@@ -1,6 +1,6 @@
 //! Decision: how each codec travels in RTP. One row per codec; a new codec is a new row.
 
-use super::{HeaderExtension, chroma};
+use super::{HeaderExtension, chroma, surround};
 
 /// What a stream carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,9 +113,10 @@ pub const PAYLOADS: &[Payload] = &[
         payload_type: 111,
         format_parameters: &[("minptime", "10"), ("useinbandfec", "1")],
     },
+    surround::PAYLOAD,
 ];
 
-/// The row of an encoded stream.
+/// The row of an encoded stream of at most two channels.
 pub fn payload_for(media_type: &str) -> Option<&'static Payload> {
     PAYLOADS.iter().find(|row| row.media_type == media_type)
 }
@@ -171,6 +172,11 @@ pub fn offer_caps(
                 .field("rtcp-fb-nack-pli", true)
                 .field("rtcp-fb-ccm-fir", true);
         }
+        Kind::Audio if row.encoding_name == surround::PAYLOAD.encoding_name => {
+            for (name, value) in surround::parameters(stream) {
+                caps = caps.field(name, value);
+            }
+        }
         Kind::Audio => {
             // The payloader says the same of a mono stream; an offer that says otherwise would not negotiate with it.
             let mono = stream.structure(0).and_then(|s| s.get::<i32>("channels").ok()) == Some(1);
@@ -201,6 +207,8 @@ pub fn incoming_caps() -> gst::Caps {
         .field("payload", INCOMING_PAYLOAD_TYPE)
         .field("minptime", "10")
         .field("useinbandfec", "1")
+        // Attributes of the section. Browsers make frames of 20 ms unless they are asked for others.
+        .field("a-ptime", "10")
         .build()
 }
 

@@ -6,8 +6,9 @@
 use super::{
     chroma,
     keyframes::{Debounce, Verdict},
-    payload::{Kind, Payload, payload_for},
+    payload::{Kind, Payload},
     runtime::runtime,
+    surround,
 };
 use crate::adaptiveencbin::{ChromaFormat, feedback::Feedback};
 use gst::prelude::*;
@@ -36,7 +37,7 @@ pub struct Stream {
 impl Stream {
     /// The codec's row.
     pub fn payload(&self) -> Option<&'static Payload> {
-        payload_for(self.caps.as_ref()?.structure(0)?.name())
+        surround::row(self.caps.as_ref()?.structure(0)?)
     }
 
     /// Whether it is 4:4:4 now.

@@ -25,6 +25,9 @@ pub enum FromConsumer {
         /// Codecs that the consumer decodes in 4:4:4 too, as SDP names them.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         full_chroma: Vec<String>,
+        /// It decodes sound of more than two channels (`multiopus`).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        surround: bool,
     },
     /// The answer to the server's offer.
     Answer {

@@ -23,6 +23,7 @@ import { operator, operatorSeconds } from "./operator.js";
 import { Progress } from "./progress.js";
 import { relay, relaySeconds } from "./relay.js";
 import { resize, RESIZE_SECONDS } from "./resize.js";
+import { sound, soundSeconds } from "./sound/main.js";
 import { Stage, type Content } from "./stage.js";
 
 const SECONDS = Number(process.env["VDI_BENCH_SECONDS"] ?? 10);
@@ -128,6 +129,13 @@ const PARTS: Record<string, Part> = {
     seconds: inputSeconds(SECONDS),
     run: async (chromium) => {
       tables.push(await input({ step, note }, chromium, SECONDS));
+    },
+  },
+  sound: {
+    words: "sound",
+    seconds: soundSeconds(SECONDS),
+    run: async (chromium) => {
+      tables.push(await sound({ step, note }, chromium, SECONDS));
     },
   },
   resize: { words: "another size", seconds: RESIZE_SECONDS, run: (chromium) => resize({ step, note }, chromium) },

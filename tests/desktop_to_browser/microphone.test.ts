@@ -108,6 +108,18 @@ function sent(page: Viewer): Promise<number> {
   });
 }
 
+/** For how long the microphone has been on, by its own samples. */
+function spokenSeconds(page: Viewer): Promise<number> {
+  return page.page.evaluate(async () => {
+    const { peer } = (globalThis as unknown as { vdi: { peer: RTCPeerConnection | null } }).vdi;
+    for (const report of ((await peer?.getStats()) ?? new Map()).values()) {
+      const entry = report as { type: string; kind?: string; totalSamplesDuration?: number };
+      if (entry.type === "media-source" && entry.kind === "audio") return entry.totalSamplesDuration ?? 0;
+    }
+    return 0;
+  });
+}
+
 test("the desktop has a microphone, which is silent and for which nobody was asked before somebody switches it on", async () => {
   await shows(viewer, "Microphone off", false);
   assert.deepEqual(await given(viewer), []);
@@ -125,6 +137,14 @@ test("what is said is heard on the desktop, and not in what the desktop plays", 
   const { totalAudioEnergy } = await viewer.inbound("audio");
   assert.ok((await pulse.recorded("desktop.monitor", 2500)) <= SILENT);
   assert.ok((await viewer.inbound("audio")).totalAudioEnergy - totalAudioEnergy < SILENT);
+});
+
+test("the browser sends as little at a time as it is asked to: 10 ms", async () => {
+  const from = await sent(viewer);
+  const began = await spokenSeconds(viewer);
+  await until("200 packets", 15_000, async () => (await sent(viewer)) > from + 200);
+  const [packets, seconds] = [(await sent(viewer)) - from, (await spokenSeconds(viewer)) - began];
+  assert.ok(Math.abs((1000 * seconds) / packets - 10) < 1, `${packets} packets for ${seconds} s`);
 });
 
 test("it goes on after the browser stood still, when the page begins the desktop's sound anew", async () => {

@@ -36,6 +36,22 @@ test("a tone that is played on the desktop arrives, and silence is silent", asyn
   await until("silence again", 10_000, async () => (await viewer.heard()) < 1e-4);
 });
 
+test("it comes 10 ms at a time, and the browser is asked to keep it no longer than the network needs", async () => {
+  const wanted = await viewer.page.evaluate(async () => {
+    const { peer } = (globalThis as unknown as { vdi: { peer: RTCPeerConnection | null } }).vdi;
+    const receiver = peer?.getReceivers().find((one) => one.track.kind === "audio");
+    const reports = [...((await receiver?.getStats())?.values() ?? [])] as Record<string, unknown>[];
+    const inbound = reports.find((one) => one["type"] === "inbound-rtp");
+    const streams = [...(peer?.remoteDescription?.sdp ?? "").matchAll(/^a=msid:(\S+)/gm)].map(([, stream]) => stream);
+    return { target: receiver?.jitterBufferTarget, samples: Number(inbound?.["totalSamplesReceived"]), packets: Number(inbound?.["packetsReceived"]), streams };
+  });
+  assert.equal(wanted.target, 0);
+  // A browser lines video up with sound within one stream only.
+  assert.equal(new Set(wanted.streams).size, wanted.streams.length);
+  const ms = wanted.samples / wanted.packets / 48;
+  assert.ok(ms > 8 && ms < 13, `${ms} ms in a packet`);
+});
+
 /**
  * For how long what is played waits in the jitter buffer, in ms, as the mean of one second on one path: a page that woke on a busy machine
  * may have gone over to a second peer connection.

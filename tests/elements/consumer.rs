@@ -92,6 +92,7 @@ impl Consumer {
             watches: false,
             session,
             full_chroma: Vec::new(),
+            surround: false,
         });
     }
 

@@ -233,6 +233,7 @@ impl Hosted {
                 watches: false,
                 session,
                 full_chroma: Vec::new(),
+                surround: false,
             };
             let _ = socket.send(Message::text(serde_json::to_string(&hello).unwrap())).await;
             while let Some(Ok(message)) = socket.next().await {

@@ -201,7 +201,7 @@ pub struct Video {
 pub struct Audio {
     /// Target in bit/s.
     pub bitrate_bps: u32,
-    /// 1 or 2.
+    /// 1, 2, 6 (5.1) or 8 (7.1).
     pub channels: u32,
     /// Loss that forward error correction prepares for.
     pub packet_loss_percent: u32,
@@ -288,7 +288,11 @@ pub(super) fn audio(checks: &mut Checks, options: &Options) -> Audio {
     let media = &options.media;
     Audio {
         bitrate_bps: checks.number("audio-bitrate", &media.audio_bitrate, (6_000, 510_000)),
-        channels: checks.number("audio-channels", &media.audio_channels, (1, 2)),
+        channels: checks.one_of(
+            "audio-channels",
+            &media.audio_channels,
+            &[("1", 1), ("2", 2), ("6", 6), ("8", 8)],
+        ),
         packet_loss_percent: checks.number(
             "audio-packetloss-percent",
             &media.audio_packetloss_percent,

@@ -139,6 +139,7 @@ fn offered(subject: &Subject) -> Result<Vec<String>, String> {
         watches: false,
         session: None,
         full_chroma: Vec::new(),
+        surround: false,
     };
     let hello = serde_json::to_string(&hello).map_err(|err| err.to_string())?;
     if !sink.emit_by_name::<bool>("open-consumer", &[&CONSUMER])

@@ -15,9 +15,11 @@ const MS_BYTES: usize = RATE * SAMPLE_BYTES / 1000;
 pub const CHUNK_MS: u64 = 10;
 /// The same in bytes.
 pub const CHUNK_BYTES: usize = CHUNK_MS as usize * MS_BYTES;
-/// What has to wait before playing begins: browsers make frames of 20 ms, and one may be late by as much.
-const BEGIN_BYTES: usize = 40 * MS_BYTES;
-/// More than this does not wait; what is too much goes, the oldest first, down to [`BEGIN_BYTES`].
+/// Frames that have to wait before playing begins: each may be late by as much as it is long.
+const BEGIN_FRAMES: usize = 2;
+/// The same as a time, at most: browsers make frames of 10 ms where they are asked for them, and else of 20.
+const MAX_BEGIN_BYTES: usize = 40 * MS_BYTES;
+/// More than this does not wait; what is too much goes, the oldest first, down to what playing begins with.
 const MAX_BYTES: usize = 120 * MS_BYTES;
 
 /// What waits to be played.
@@ -25,6 +27,8 @@ const MAX_BYTES: usize = 120 * MS_BYTES;
 pub struct Pace {
     waiting: VecDeque<u8>,
     playing: bool,
+    /// How long the last frame was, in bytes.
+    frame: usize,
 }
 
 impl Pace {
@@ -32,16 +36,22 @@ impl Pace {
     pub fn push(&mut self, samples: &[u8]) {
         let whole = samples.len() - samples.len() % SAMPLE_BYTES;
         self.waiting.extend(&samples[..whole]);
+        self.frame = whole;
         if self.waiting.len() > MAX_BYTES {
-            self.waiting.drain(..self.waiting.len() - BEGIN_BYTES);
+            self.waiting.drain(..self.waiting.len() - self.begin());
         }
+    }
+
+    /// What has to wait before playing begins.
+    fn begin(&self) -> usize {
+        (BEGIN_FRAMES * self.frame).clamp(CHUNK_BYTES, MAX_BEGIN_BYTES)
     }
 
     /// What is to be played for the next [`CHUNK_MS`].
     pub fn take(&mut self) -> [u8; CHUNK_BYTES] {
         let mut chunk = [0; CHUNK_BYTES];
         self.playing =
-            if self.playing { !self.waiting.is_empty() } else { self.waiting.len() >= BEGIN_BYTES };
+            if self.playing { !self.waiting.is_empty() } else { self.waiting.len() >= self.begin() };
         if self.playing {
             let some = self.waiting.len().min(CHUNK_BYTES);
             for (to, from) in chunk.iter_mut().zip(self.waiting.drain(..some)) {
@@ -87,6 +97,15 @@ mod tests {
         pace.push(&FRAME);
         pace.push(&FRAME);
         assert_eq!(played(&mut pace, 4), [true; 4]);
+    }
+
+    #[test]
+    fn frames_of_10_ms_wait_half_as_long() {
+        let mut pace = Pace::default();
+        pace.push(&SOUND);
+        assert_eq!(pace.take(), SILENCE);
+        pace.push(&SOUND);
+        assert_eq!(played(&mut pace, 3), [true, true, false]);
     }
 
     #[test]

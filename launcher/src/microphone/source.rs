@@ -104,10 +104,6 @@ impl Pulse {
         // `pactl` would start a PulseAudio where there is none, which is not ours to do.
         let reached = tokio::task::spawn_blocking(move || audio::reach(server.as_deref())).await;
         reached.map_err(|err| err.to_string())??;
-        if self.pactl(&["info"]).await?.contains("PipeWire") {
-            // Seen with 0.3.65: the capture of the desktop's sound gets nothing any more while there is such a source.
-            return Err("the sound server is PipeWire, and the microphone needs PulseAudio".into());
-        }
         self.unload_left_behind().await?;
         let file = format!("file={}", self.path.display());
         let module = self

@@ -38,7 +38,7 @@ fn caps(samples: &[gst::Sample]) -> gst::Caps {
 }
 
 fn sound_caps() -> gst::Caps {
-    crate::audio::source(&crate::config::tests::resolve(&[]).unwrap().audio).caps().unwrap()
+    crate::audio::Sources::new(&crate::config::tests::resolve(&[]).unwrap().audio).sound.caps().unwrap()
 }
 
 fn write(file: &File, pictures: &[gst::Sample]) {

@@ -143,6 +143,7 @@ async fn serve(mut socket: WebSocket, selkies: Selkies, visit: Visit, mark: Opti
             watches: false,
             session: None,
             full_chroma: Vec::new(),
+            surround: false,
         });
         let mut ping = tokio::time::interval(PING_EVERY);
         loop {

@@ -86,6 +86,8 @@ pub struct Consumer {
     pub video: OnceLock<&'static str>,
     /// Codecs that it decodes in 4:4:4, from its hello on.
     pub full_chroma: OnceLock<Vec<String>>,
+    /// Whether it decodes more than two channels of sound, from its hello on.
+    surround: OnceLock<bool>,
     /// Whether its offer was made for 4:2:0, as the stream had never been more.
     pub offered_less: AtomicBool,
     mailbox: mpsc::Sender<Input>,
@@ -130,6 +132,7 @@ impl Consumer {
             visit,
             video: OnceLock::new(),
             full_chroma: OnceLock::new(),
+            surround: OnceLock::new(),
             offered_less: AtomicBool::new(false),
             mailbox,
             outgoing: Mutex::new((0, outgoing)),
@@ -313,8 +316,9 @@ impl Task {
     fn handle(&mut self, input: Input) -> Option<String> {
         let now = self.consumer.opened.elapsed();
         let mut actions = Vec::new();
-        if let Input::Message(FromConsumer::Hello { full_chroma, .. }) = &input {
+        if let Input::Message(FromConsumer::Hello { full_chroma, surround, .. }) = &input {
             // Only the first hello begins something.
+            let _ = self.consumer.surround.set(*surround);
             if self.consumer.full_chroma.set(full_chroma.clone()).is_ok() {
                 self.hub.chroma_changed();
             }
@@ -370,9 +374,10 @@ impl Task {
         let (hub, consumer, reports) = (self.hub.clone(), self.consumer.clone(), self.reporter());
         let Visit { offered, part, .. } = self.consumer.visit.clone();
         let full_chroma = self.consumer.full_chroma.get().cloned().unwrap_or_default();
+        let surround = self.consumer.surround.get().copied().unwrap_or(false);
         self.building = Some(tokio::spawn(async move {
             let plan = hub.plan(consumer.id.clone()).await.map_err(|why| (ErrorCode::NoMedia, why))?;
-            let plan = plan.of(&part).answering(offered).decoding(&full_chroma);
+            let plan = plan.of(&part).hearing(surround).answering(offered).decoding(&full_chroma);
             if let Some((_, row, _)) = plan.streams.iter().find(|(_, row, _)| row.kind == Kind::Video) {
                 let _ = consumer.video.set(row.media_type);
             }

@@ -28,6 +28,7 @@ fn hello() -> Input {
         watches: false,
         session: None,
         full_chroma: Vec::new(),
+        surround: false,
     })
 }
 
@@ -222,6 +223,7 @@ fn another_version_is_refused_with_the_version_spoken_here() {
             watches: false,
             session: None,
             full_chroma: Vec::new(),
+            surround: false,
         }),
         s(0),
     );
@@ -338,6 +340,7 @@ fn go_on(media: MediaPath, token: &Token) -> Input {
         watches: false,
         session: Some(session),
         full_chroma: Vec::new(),
+        surround: false,
     })
 }
 
@@ -411,6 +414,7 @@ fn the_browsers_name_is_told_if_it_is_one() {
             watches: false,
             session: None,
             full_chroma: Vec::new(),
+            surround: false,
         };
         new().handle(Input::Message(hello), s(0)).into_iter().find_map(|action| match action {
             Action::AnnounceClient(client) => Some(client),

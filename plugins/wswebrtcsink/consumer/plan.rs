@@ -6,6 +6,7 @@ use crate::wswebrtcsink::{
     frames::{SharedTotals, Watch},
     payload::{Kind, Payload},
     producer::Producer,
+    surround,
 };
 use gst_webrtc::WebRTCICETransportPolicy;
 use std::{sync::Arc, time::Duration};
@@ -49,6 +50,13 @@ impl Plan {
         self.streams.retain(|(_, row, _)| part.kind.is_none_or(|kind| kind == row.kind));
         let receives_audio = self.receives_audio && *part == Part::default();
         Self { channel: part.channel.clone(), receives_audio, ..self }
+    }
+
+    /// One stream of sound of those that there may be: all channels for a consumer that takes them.
+    pub fn hearing(mut self, takes_surround: bool) -> Self {
+        let rows: Vec<_> = self.streams.iter().map(|(_, row, _)| *row).collect();
+        self.streams.retain(|(_, row, _)| surround::is_for(row, takes_surround, &rows));
+        self
     }
 
     /// Answers this offer, if there is one, with the streams that it takes.

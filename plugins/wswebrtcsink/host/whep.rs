@@ -214,6 +214,7 @@ impl Request {
             watches: false,
             session: None,
             full_chroma: Vec::new(),
+            surround: false,
         }));
         match negotiate(messages).await {
             Ok(answer) => self.created(name, answer),

@@ -32,6 +32,7 @@ fn broker_messages_stand_on_the_wire_as_in_the_golden_files() {
                     watches: false,
                     session: None,
                     full_chroma: Vec::new(),
+                    surround: false,
                 },
             },
             FromBroker::ConsumerRemoved { consumer: "alice".into() },

@@ -28,6 +28,7 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                 watches: false,
                 session: None,
                 full_chroma: Vec::new(),
+                surround: false,
             },
             FromConsumer::Hello {
                 version: 1,
@@ -35,6 +36,7 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                 watches: true,
                 session: None,
                 full_chroma: Vec::new(),
+                surround: false,
             },
             FromConsumer::Hello {
                 version: 1,
@@ -46,6 +48,7 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                     media: MediaPath::Keep,
                 }),
                 full_chroma: vec!["H264".into(), "VP9".into()],
+                surround: true,
             },
             FromConsumer::Hello {
                 version: 1,
@@ -57,6 +60,7 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                     media: MediaPath::Replace,
                 }),
                 full_chroma: Vec::new(),
+                surround: false,
             },
             FromConsumer::Answer { sdp: "v=0\r\n".into() },
             FromConsumer::Ice(IceCandidate { sdp_mid: Some("video0".into()), ..candidate() }),

@@ -3,6 +3,7 @@
 # Signalling goes over standard input and output, a JSON message a line: `offer`, `answer`, `candidate`.
 #
 #   naive.py KBIT_PER_S FRAMES_PER_S [playout-delay]     The last one adds the RTP header extension that asks for 0 ms.
+#   naive.py sound                                       In place of the picture, what PulseAudio plays.
 
 import json
 import sys
@@ -21,15 +22,24 @@ def say(**message):
     print(json.dumps(message), flush=True)
 
 
+def picture(bitrate, framerate, extension=""):
+    return (
+        f"ximagesrc use-damage=false ! video/x-raw,framerate={framerate}/1 ! videoconvert"
+        f" ! x264enc tune=zerolatency speed-preset=ultrafast bitrate={bitrate} ! video/x-h264,profile=constrained-baseline"
+        f" ! rtph264pay config-interval=-1 aggregate-mode=zero-latency"
+        f" ! application/x-rtp,media=video,encoding-name=H264,payload=96,clock-rate=90000{extension}"
+    )
+
+
+SOUND = (
+    "pulsesrc device=@DEFAULT_MONITOR@ ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! opusenc ! rtpopuspay"
+    " ! application/x-rtp,media=audio,encoding-name=OPUS,payload=97,clock-rate=48000"
+)
+
+
 class Sender:
-    def __init__(self, bitrate, framerate, extension):
-        self.pipeline = Gst.parse_launch(
-            f"ximagesrc use-damage=false ! video/x-raw,framerate={framerate}/1 ! videoconvert"
-            f" ! x264enc tune=zerolatency speed-preset=ultrafast bitrate={bitrate} ! video/x-h264,profile=constrained-baseline"
-            f" ! rtph264pay config-interval=-1 aggregate-mode=zero-latency"
-            f" ! application/x-rtp,media=video,encoding-name=H264,payload=96,clock-rate=90000{extension}"
-            f" ! webrtcbin name=browser bundle-policy=max-bundle"
-        )
+    def __init__(self, source):
+        self.pipeline = Gst.parse_launch(f"{source} ! webrtcbin name=browser bundle-policy=max-bundle")
         self.browser = self.pipeline.get_by_name("browser")
         self.agent = self.browser.get_property("ice-agent")
         self.agent.emit("add-local-ip-address", "127.0.0.1")
@@ -81,4 +91,8 @@ class Sender:
 
 
 Gst.init(None)
-sys.exit(Sender(int(sys.argv[1]), int(sys.argv[2]), PLAYOUT_DELAY if sys.argv[3:] == ["playout-delay"] else "").run())
+if sys.argv[1] == "sound":
+    source = SOUND
+else:
+    source = picture(int(sys.argv[1]), int(sys.argv[2]), PLAYOUT_DELAY if sys.argv[3:] == ["playout-delay"] else "")
+sys.exit(Sender(source).run())

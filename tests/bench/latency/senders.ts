@@ -29,7 +29,13 @@ export interface Sender {
 }
 
 export async function start(name: SenderName, chromium: Chromium, env: { DISPLAY: string }): Promise<Sender> {
-  return name === "ours" ? ours(chromium, env) : naive(chromium, env, name === "playout-delay");
+  const words = [String(KBIT_PER_S), String(FRAMES_PER_S), ...(name === "playout-delay" ? [name] : [])];
+  return name === "ours" ? ours(chromium, env) : naive(chromium, env, words);
+}
+
+/** pulsesrc ! opusenc ! webrtcbin as everyone writes it, to a page that plays it. */
+export function naiveSound(chromium: Chromium, env: Record<string, string>): Promise<Sender> {
+  return naive(chromium, env, ["sound"]);
 }
 
 async function ours(chromium: Chromium, env: { DISPLAY: string }): Promise<Sender> {
@@ -55,22 +61,22 @@ const family = (pid: number): number[] => [pid, ...descendants(pid).map((one) =>
 /** A message of naive.py. */
 type Said = { type: "offer"; sdp: string } | { type: "candidate"; sdpMLineIndex: number; candidate: string };
 
-async function naive(chromium: Chromium, env: { DISPLAY: string }, playoutDelay: boolean): Promise<Sender> {
+async function naive(chromium: Chromium, env: Record<string, string>, words: string[]): Promise<Sender> {
   const web = createServer((_, response) => response.setHeader("content-type", "text/html").end(BARE_PAGE));
   const url = await listening(web);
   const viewer = await chromium.prepare({ url, user: "", password: "" }, { viewport: VIEWPORT });
   await viewer.page.goto(url);
 
-  const line = [resolve(import.meta.dirname, "naive.py"), String(KBIT_PER_S), String(FRAMES_PER_S), ...(playoutDelay ? ["playout-delay"] : [])];
+  const line = [resolve(import.meta.dirname, "naive.py"), ...words];
   const plugins = { GST_PLUGIN_PATH: dirname(built("libgstvdi.so")), GST_REGISTRY: resolve(targetFolder, "bench-registry.bin") };
   const child = Child.start("/usr/bin/python3", line, { env: { ...env, ...plugins } });
   await viewer.page.exposeFunction("say", (message: object) => child.stdin.write(`${JSON.stringify(message)}\n`));
   let heard = 0;
-  await until("the naive sender's frames in the page", 30_000, async () => {
+  await until("the naive sender's picture or sound in the page", 30_000, async () => {
     if (child.ending) throw new Error(`naive.py has ended: ${child.stderr}`);
     const lines = child.stdout.split("\n").slice(0, -1);
     for (; heard < lines.length; heard++) await viewer.page.evaluate(hear, JSON.parse(lines[heard] ?? "") as Said);
-    return viewer.page.evaluate(() => (document.querySelector("video")?.videoWidth ?? 0) > 0);
+    return viewer.page.evaluate(() => (document.querySelector("video")?.currentTime ?? 0) > 0);
   });
   return {
     page: viewer.page,

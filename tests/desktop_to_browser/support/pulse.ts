@@ -49,6 +49,20 @@ abstract class SoundServer {
     return player;
   }
 
+  /** Plays a sine of another frequency on each channel, named as PulseAudio names them, until it is stopped. */
+  playChord(tones: Readonly<Record<string, number>>): Child {
+    const [rate, frequencies] = [48_000, Object.values(tones)];
+    const second = Buffer.alloc(rate * 2 * frequencies.length);
+    for (let sample = 0; sample < rate; sample++) {
+      frequencies.forEach((hz, channel) => second.writeInt16LE(Math.round(6_000 * Math.sin((2 * Math.PI * hz * sample) / rate)), 2 * (sample * frequencies.length + channel)));
+    }
+    const form = [`--rate=${rate}`, `--channels=${frequencies.length}`, `--channel-map=${Object.keys(tones).join(",")}`, "--format=s16le", "--latency-msec=50"];
+    const player = Child.start("pacat", ["--playback", "--raw", ...form], { env: { PULSE_SERVER: this.server, HOME: join(this.folder, "home"), XDG_RUNTIME_DIR: this.folder } });
+    player.stdin.on("error", () => undefined);
+    for (let played = 0; played < 60; played++) player.stdin.write(second);
+    return player;
+  }
+
   /** What a program hears that records from this source for so long: the root mean square of its samples, 1 being full scale. */
   async recorded(source: string, ms = 700): Promise<number> {
     const env = { ...process.env, PULSE_SERVER: this.server, HOME: join(this.folder, "home"), XDG_RUNTIME_DIR: this.folder };
@@ -72,6 +86,7 @@ export class Pulse extends SoundServer {
   private constructor(
     private child: Child,
     folder: string,
+    private readonly form: string,
   ) {
     super(folder);
   }
@@ -80,19 +95,20 @@ export class Pulse extends SoundServer {
     return `unix:${this.folder}/native`;
   }
 
-  static async start(): Promise<Pulse> {
+  /** `form`: words of the sink about its channels, stereo without. */
+  static async start(form = ""): Promise<Pulse> {
     const folder = mkdtempSync(join(tmpdir(), "vdi-pulse-"));
     mkdirSync(join(folder, "home"));
-    return new Pulse(await Pulse.spawn(folder), folder);
+    return new Pulse(await Pulse.spawn(folder, form), folder, form);
   }
 
-  private static async spawn(folder: string): Promise<Child> {
+  private static async spawn(folder: string, form: string): Promise<Child> {
     const socket = join(folder, "native");
     const child = Child.start(
       "pulseaudio",
       [
         ..."-n --daemonize=no --use-pid-file=no --exit-idle-time=-1 --realtime=no --high-priority=no --log-level=warning".split(" "),
-        "--load=module-null-sink sink_name=desktop",
+        `--load=module-null-sink sink_name=desktop ${form}`,
         `--load=module-native-protocol-unix socket=${socket} auth-anonymous=1`,
       ],
       {
@@ -118,7 +134,7 @@ export class Pulse extends SoundServer {
   }
 
   async again(): Promise<void> {
-    this.child = await Pulse.spawn(this.folder);
+    this.child = await Pulse.spawn(this.folder, this.form);
   }
 
   async stop(): Promise<void> {

@@ -1,9 +1,21 @@
 // Decision: what offers and answers mean for the page, and how it begins its sound anew.
 import type { IceServers } from "../wire/protocol";
+import { answerTo, disguised, undisguised } from "./surround";
 
 /** As `RTCPeerConnection` takes them: lists that may be changed. */
 export function rtcServers({ iceServers, iceTransportPolicy }: IceServers): RTCConfiguration {
   return { iceServers: iceServers.map((server) => ({ ...server })), iceTransportPolicy };
+}
+
+/** Hands the server's offer to the browser. */
+export function takeOffer(peer: RTCPeerConnection, offer: string): Promise<void> {
+  return peer.setRemoteDescription({ type: "offer", sdp: disguised(offer) });
+}
+
+/** Hands the browser's answer to that offer back to it; returns what the server is to be told. */
+export async function takeAnswer(peer: RTCPeerConnection, offer: string, { type, sdp = "" }: RTCSessionDescriptionInit): Promise<string> {
+  await peer.setLocalDescription({ type, sdp: undisguised(offer, sdp) });
+  return answerTo(offer, peer.localDescription?.sdp ?? sdp);
 }
 
 /**
@@ -50,7 +62,7 @@ export async function renewSound(peer: RTCPeerConnection, offer: string): Promis
   const quiet = withoutSound(offer);
   if (quiet === null) return;
   for (const sdp of [quiet, offer]) {
-    await peer.setRemoteDescription({ type: "offer", sdp });
-    await peer.setLocalDescription(await peer.createAnswer());
+    await takeOffer(peer, sdp);
+    await takeAnswer(peer, sdp, await peer.createAnswer());
   }
 }

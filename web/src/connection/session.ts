@@ -23,7 +23,7 @@ import {
 import { Pings } from "./pings";
 import { toPage, VERSION, type ConnectionFailure, type Continued, type FromPage, type IceServers, type Input, type Pointing, type ToConsumer, type ToPage, type Welcome } from "../wire/protocol";
 import { parse } from "../wire/schema";
-import { openVoice, refusedVideo, renewSound, rtcServers } from "./sdp";
+import { openVoice, refusedVideo, renewSound, rtcServers, takeAnswer, takeOffer } from "./sdp";
 import type { Greeting } from "./signalling";
 import { Stats, type StatsReport } from "./stats";
 import type { SessionEvent } from "./state";
@@ -295,7 +295,7 @@ export class Session {
     const peer = this.#peer;
     if (!peer || this.#over) return;
     try {
-      await peer.setRemoteDescription({ type: "offer", sdp });
+      await takeOffer(peer, sdp);
       openVoice(peer, sdp);
       const answer = await peer.createAnswer();
       const refused = refusedVideo(sdp, answer.sdp ?? "");
@@ -303,9 +303,9 @@ export class Session {
         this.#finish({ kind: "noCodec", codec: refused });
         return;
       }
-      await peer.setLocalDescription(answer);
+      const told = await takeAnswer(peer, sdp, answer);
       this.#offer = sdp;
-      this.#line.send({ type: "answer", sdp: peer.localDescription?.sdp ?? answer.sdp ?? "" });
+      this.#line.send({ type: "answer", sdp: told });
     } catch (error) {
       if (this.#isOver()) return;
       console.error("gst-vdi: the offer could not be answered:", error);

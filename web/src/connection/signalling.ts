@@ -2,6 +2,7 @@
 // before the offer until after it. It knows no RTCPeerConnection and is not used twice.
 import { ownFullChroma } from "./chroma";
 import { parse, SchemaError } from "../wire/schema";
+import { ownSurround } from "./surround";
 import { SUBPROTOCOL, toConsumer, VERSION, type Continued, type FromConsumer, type ToConsumer } from "../wire/protocol";
 
 /** `WebSocket.OPEN`. */
@@ -47,7 +48,7 @@ export class Signalling {
     this.#socket.addEventListener("open", () => {
       this.#opened = true;
       const chroma = ownFullChroma();
-      this.send({ type: "hello", version: VERSION, ...greeting, ...(chroma.length > 0 && { fullChroma: chroma }) });
+      this.send({ type: "hello", version: VERSION, ...greeting, ...(chroma.length > 0 && { fullChroma: chroma }), ...(ownSurround() && { surround: true }) });
     });
     this.#socket.addEventListener("message", (event) => {
       this.#receive(event.data);

@@ -117,7 +117,7 @@ export type ConnectionFailure = Read<typeof connectionFailure>;
 
 /** Signalling, page to server. */
 export const fromConsumer = tagged({
-  hello: { version: u32, client: optional(text), watches: optional(flag), session: optional(continued), fullChroma: optional(list(text, 8)) },
+  hello: { version: u32, client: optional(text), watches: optional(flag), session: optional(continued), fullChroma: optional(list(text, 8)), surround: optional(flag) },
   answer: { sdp: text },
   ice: iceCandidate,
   failure: { reason: connectionFailure, message: byDefault(text, "") },

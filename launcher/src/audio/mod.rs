@@ -7,16 +7,15 @@
 //!                                                                  the track is offered even without sound)
 //! ```
 
+mod capture;
+mod layout;
+
 use crate::config;
+pub use capture::Sources;
+use capture::{DEFAULT_MONITOR, capture};
 use futures_util::StreamExt;
 use gst::prelude::*;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 use tokio::{
     sync::watch,
     task::JoinHandle,
@@ -30,14 +29,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// Capture that held this long was good, and the next pause is short again.
 const GOOD_RUN: Duration = Duration::from_secs(10);
-/// What is captured, as PulseAudio names it whatever the default sink is called.
-const DEFAULT_MONITOR: &str = "@DEFAULT_MONITOR@";
-/// What the names of sources end with that hold what a sink plays. Others hold what a microphone hears.
-const MONITOR: &str = ".monitor";
 /// How often the capture is asked to go to the default sink; a request that changes nothing costs PulseAudio nothing.
 const FOLLOW: Duration = Duration::from_secs(1);
-/// Encoded buffers that may wait in the main pipeline: 200 ms; older ones are dropped.
-const MAX_WAITING: u64 = 20;
 
 /// The capture of sound.
 #[derive(Debug)]
@@ -48,32 +41,12 @@ pub struct Audio {
     task: JoinHandle<()>,
 }
 
-/// The source in the main pipeline.
-pub fn source(config: &config::Audio) -> gst_app::AppSrc {
-    let caps = gst::Caps::builder("audio/x-opus")
-        .field("rate", 48_000)
-        .field("channels", i32::try_from(config.channels).unwrap_or(2))
-        .field("channel-mapping-family", 0)
-        .field("stream-count", 1)
-        .field("coupled-count", i32::from(config.channels == 2))
-        .build();
-    gst_app::AppSrc::builder()
-        .name("audio")
-        .caps(&caps)
-        .format(gst::Format::Time)
-        .is_live(true)
-        .do_timestamp(false)
-        .max_buffers(MAX_WAITING)
-        .leaky_type(gst_app::AppLeakyType::Downstream)
-        .build()
-}
-
 impl Audio {
     /// Starts to supervise the capture. `main` gives clock and base time, so it must be playing.
-    pub fn start(config: config::Audio, source: gst_app::AppSrc, main: gst::Pipeline) -> Self {
+    pub fn start(config: config::Audio, sources: Sources, main: gst::Pipeline) -> Self {
         let (wanted, wants) = watch::channel(false);
         let (report, status) = watch::channel(waiting());
-        let task = tokio::spawn(supervise(config, source, main, wants, report));
+        let task = tokio::spawn(supervise(config, sources, main, wants, report));
         Self { status, wanted, task }
     }
 
@@ -99,7 +72,7 @@ fn waiting() -> AudioStatus {
 
 async fn supervise(
     config: config::Audio,
-    source: gst_app::AppSrc,
+    sources: Sources,
     main: gst::Pipeline,
     mut wants: watch::Receiver<bool>,
     report: watch::Sender<AudioStatus>,
@@ -108,7 +81,7 @@ async fn supervise(
     // An error of `wait_for` says that the session ends.
     while wants.wait_for(|wanted| *wanted).await.is_ok() {
         let began = Instant::now();
-        let words = match capture(&config, &source, &main) {
+        let words = match capture(&config, &sources, &main) {
             Ok((pipeline, recorder)) => {
                 let words = run(&config, &pipeline, &recorder, &mut wants, &report).await;
                 let _ = tokio::task::spawn_blocking(move || pipeline.set_state(gst::State::Null)).await;
@@ -195,87 +168,4 @@ pub fn reach(server: Option<&str>) -> Result<(), String> {
         (Err(_), Some(gst::MessageView::Error(error))) => Err(error.error().to_string()),
         (Err(_), _) => Err("PulseAudio cannot be reached".into()),
     }
-}
-
-fn capture(
-    config: &config::Audio,
-    source: &gst_app::AppSrc,
-    main: &gst::Pipeline,
-) -> Result<(gst::Pipeline, gst::Element), gst::glib::BoolError> {
-    let pipeline = gst::Pipeline::new();
-    let mut recorder = gst::ElementFactory::make("pulsesrc")
-        .property("device", DEFAULT_MONITOR)
-        .property("client-name", "gst-vdi")
-        .property("provide-clock", false)
-        .property("buffer-time", 20_000i64)
-        .property("latency-time", 10_000i64);
-    if let Some(server) = &config.server {
-        recorder = recorder.property("server", server);
-    }
-    let recorder = recorder.build()?;
-    // When a sink goes, PulseAudio moves those who listen to it to any other source.
-    let overhears = Arc::new(AtomicBool::new(false));
-    recorder.connect_notify(Some("current-device"), {
-        let overhears = overhears.clone();
-        move |recorder, _| {
-            let device: Option<String> = recorder.property("current-device");
-            if device.is_some_and(|device| !device.is_empty() && !device.ends_with(MONITOR)) {
-                overhears.store(true, Ordering::Relaxed);
-                gst::element_error!(
-                    recorder,
-                    gst::ResourceError::NotFound,
-                    ["PulseAudio plays to nothing any more"]
-                );
-            }
-        }
-    });
-    let caps = gst::Caps::builder("audio/x-raw")
-        .field("rate", 48_000)
-        .field("channels", i32::try_from(config.channels).unwrap_or(2))
-        .build();
-    let encoder = gst::ElementFactory::make("opusenc")
-        .property_from_str("audio-type", "restricted-lowdelay")
-        .property_from_str("bitrate-type", "cbr")
-        .property_from_str("frame-size", "10")
-        .property("bitrate", i32::try_from(config.bitrate_bps).unwrap_or(i32::MAX))
-        .property("inband-fec", true)
-        .property("packet-loss-percentage", i32::try_from(config.packet_loss_percent).unwrap_or(0))
-        .build()?;
-    let source = source.clone();
-    let sink = gst_app::AppSink::builder()
-        .sync(false)
-        .async_(false)
-        .callbacks(
-            gst_app::AppSinkCallbacks::builder()
-                .new_sample(move |sink| {
-                    let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                    if overhears.load(Ordering::Relaxed) {
-                        return Err(gst::FlowError::Eos);
-                    }
-                    if let Some(buffer) = sample.buffer_owned() {
-                        // Both pipelines share clock and base time, so the time stamps fit as they are. If the main
-                        // pipeline takes no more, it is ending, and so is this one.
-                        let _ = source.push_buffer(buffer);
-                    }
-                    Ok(gst::FlowSuccess::Ok)
-                })
-                .build(),
-        )
-        .build();
-    let chain = [
-        recorder.clone(),
-        gst::ElementFactory::make("audioconvert").build()?,
-        gst::ElementFactory::make("audioresample").build()?,
-        gst::ElementFactory::make("capsfilter").property("caps", &caps).build()?,
-        encoder,
-        sink.upcast(),
-    ];
-    pipeline.add_many(&chain)?;
-    gst::Element::link_many(&chain)?;
-    pipeline.use_clock(main.clock().as_ref());
-    pipeline.set_start_time(gst::ClockTime::NONE);
-    if let Some(base_time) = main.base_time() {
-        pipeline.set_base_time(base_time);
-    }
-    Ok((pipeline, recorder))
 }
