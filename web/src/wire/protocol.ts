@@ -24,6 +24,8 @@ export const MAX_GAMEPADS = 4;
 export const MAX_GAMEPAD_AXES = 4;
 export const MAX_GAMEPAD_BUTTONS = 17;
 export const MAX_GAMEPAD_NAME_CHARS = 128;
+/** Longest that a gamepad is told to shake at a time: what browsers take. */
+export const MAX_RUMBLE_MS = 5_000;
 /** Frames in one report. */
 export const MAX_FRAME_REPORTS = 32;
 /** Columns and rows of a pointer's shape. */
