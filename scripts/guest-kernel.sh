@@ -1,18 +1,17 @@
 #!/usr/bin/env bash
-# Setup: a kernel of Debian's for the tests that need devices which containers and clouds do not have: it is booted in a virtual
-# machine, with this machine's own files as its root. Nothing of it is installed here.
+# Setup: a kernel of Debian's for the tests that need devices which containers and clouds do not have, and prints the folder with its
+# vmlinuz and initramfs. It is booted in a virtual machine whose root is this machine's own, and nothing of it is installed here.
 #
-#   scripts/guest-kernel.sh    makes vmlinuz and initramfs, once, and prints the folder in which they are
+# Both are kept outside of the tree, named by what they are made from: they are made once, and again only when this file has changed.
 set -euo pipefail
 
-[[ $(dpkg --print-architecture) == amd64 ]] || { echo "guest-kernel: known is Debian's kernel for amd64 alone, and this is $(dpkg --print-architecture)" >&2; exit 1; }
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/gst-vdi/guest-kernel
-# What is made of the same recipe is the same.
-recipe=$(sha256sum "${BASH_SOURCE[0]}" | cut -c 1-16)
-made=$cache/$recipe
-[[ ! -f $made/initramfs || ! -f $made/vmlinuz ]] || { printf '%s\n' "$made"; exit 0; }
+say() { printf 'guest-kernel: %s\n' "$*" >&2; }
+fail() {
+  say "$@"
+  exit 1
+}
 
-# In the order in which they need one another: the bus, the root's file system, the network, and what the tests are about.
+# In the order in which they need one another: the bus, the root's file systems, the network, and what the tests are about.
 modules=(
   virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci
   netfs fscache 9pnet 9pnet_virtio 9p overlay
@@ -20,29 +19,13 @@ modules=(
   evdev joydev uinput
 )
 
-mkdir -p "$cache"
-work=$(mktemp -d "$cache/making.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-# The flavour for clouds has no uinput.
-package=$(apt-cache depends --important linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*-amd64\)$/\1/p' | head -n 1)
-[[ -n $package ]] || { echo "guest-kernel: apt knows no linux-image-amd64; \`apt-get update\` may help" >&2; exit 1; }
-apt-get download -q "$package" >&2
-mkdir -p tree/{bin,proc,sys,dev,modules,base,over,root} packed
-files=()
-for module in "${modules[@]}"; do files+=("*/$module.ko"); done
-dpkg-deb --fsys-tarfile "$package"_*.deb | tar -x -C packed --wildcards './boot/vmlinuz-*' "${files[@]}"
-for module in "${modules[@]}"; do
-  find packed/lib/modules -name "$module.ko" -exec cp {} tree/modules/ \;
-  [[ -f tree/modules/$module.ko ]] || { echo "guest-kernel: $package has no module $module" >&2; exit 1; }
-done
-cp "$(command -v busybox)" tree/bin/busybox
-cat >tree/init <<INIT
-#!/bin/busybox sh
 # The root is this machine's own, read only, and what is written goes into memory.
+init() {
+  cat <<INIT
+#!/bin/busybox sh
 set -e
-trap '/bin/busybox echo "guest: the start has failed"; /bin/busybox poweroff -f' EXIT
 b=/bin/busybox
+trap '\$b echo "guest: the start has failed"; \$b poweroff -f' EXIT
 \$b mount -t proc proc /proc
 \$b mount -t sysfs sys /sys
 \$b mount -t devtmpfs dev /dev
@@ -60,9 +43,31 @@ for mount in proc sys dev; do \$b mount --move /\$mount /root/\$mount; done
 trap - EXIT
 exec \$b chroot /root /bin/bash "\$VDI_GUEST"
 INIT
-chmod 755 tree/init
-(cd tree && find . | busybox cpio -o -H newc 2>/dev/null | gzip -1) >initramfs
-mkdir -p "$made"
-cp packed/boot/vmlinuz-* "$made/vmlinuz"
-mv initramfs "$made/initramfs"
+}
+
+[[ $(dpkg --print-architecture) == amd64 ]] || fail "known is Debian's kernel for amd64 alone, and this is $(dpkg --print-architecture)"
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/gst-vdi/guest-kernel
+made=$cache/$(sha256sum "${BASH_SOURCE[0]}" | cut -c 1-16)
+if [[ ! -f $made/vmlinuz ]]; then
+  mkdir -p "$cache"
+  work=$(mktemp -d "$cache/making.XXXXXX")
+  trap 'rm -rf "$work"' EXIT
+  # The flavour for clouds has no uinput.
+  package=$(apt-cache depends --important linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*-amd64\)$/\1/p')
+  [[ -n $package ]] || fail "apt knows no linux-image-amd64; \`apt-get update\` may help"
+  say "getting $package into $made (once, some seconds)"
+  (cd "$work" && apt-get download -q "$package" >&2)
+  mkdir -p "$work"/packed "$work"/tree/{bin,proc,sys,dev,modules,base,over,root}
+  wanted=('./boot/vmlinuz-*')
+  for module in "${modules[@]}"; do wanted+=("*/$module.ko"); done
+  dpkg-deb --fsys-tarfile "$work/$package"_*.deb | tar -x -C "$work/packed" --wildcards "${wanted[@]}"
+  find "$work/packed/lib/modules" -name '*.ko' -exec cp -t "$work/tree/modules" {} +
+  cp "$(command -v busybox)" "$work/tree/bin/busybox"
+  init >"$work/tree/init"
+  chmod 755 "$work/tree/init"
+  mkdir -p "$made"
+  (cd "$work/tree" && find . | busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$made/initramfs"
+  # Last, since it says that all is there.
+  mv "$work"/packed/boot/vmlinuz-* "$made/vmlinuz"
+fi
 printf '%s\n' "$made"

@@ -103,6 +103,13 @@ impl Drop for Device {
     }
 }
 
+/// A file that tells when it can be read.
+#[allow(unsafe_code, reason = "tokio's other ways are deprecated")]
+fn registered(file: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an owned file stays open, and the same, until it is dropped.
+    Ok(unsafe { AsyncFd::register(file) }?)
+}
+
 fn build(name: &str) -> io::Result<VirtualDevice> {
     let effects: AttributeSet<_> = [
         FFEffectCode::FF_RUMBLE,
@@ -142,7 +149,7 @@ struct Feeler {
 
 impl Feeler {
     async fn feel(mut self, readable: OwnedFd) -> io::Result<()> {
-        let readable = AsyncFd::register(readable)?;
+        let readable = registered(readable)?;
         let mut player: Option<String> = None;
         loop {
             let now = self.now();

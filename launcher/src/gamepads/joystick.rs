@@ -48,12 +48,16 @@ pub const AXES: [(Source, u8); 8] = [
 /// Least and greatest value of an axis; what is in the middle is 0.
 const REACH: i16 = 32767;
 
-/// How an axis is described to the kernel: least and greatest value, what it trembles by, what is still the middle.
+/// How an axis is described to the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
+    /// Least value.
     pub least: i32,
+    /// Greatest value.
     pub greatest: i32,
+    /// What it trembles by.
     pub fuzz: i32,
+    /// What is still the middle, to either side.
     pub flat: i32,
 }
 

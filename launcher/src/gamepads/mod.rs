@@ -103,6 +103,13 @@ impl Pad {
     }
 }
 
+/// Gamepads that no program finds.
+impl Default for Gamepads {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
 impl Gamepads {
     /// Makes the ways that are wanted, with the sockets in this folder; what pages are to feel comes out of the receiver. Without
     /// gamepads there is a desktop still, so only who wants devices and nothing else is refused.
