@@ -48,6 +48,8 @@ class Pad:
         joysticks = glob.glob(f"/sys/class/input/event{number}/device/js*")
         self.fd = os.open(event, os.O_RDWR | os.O_NONBLOCK)
         self.js = os.open(f"/dev/input/{os.path.basename(joysticks[0])}", os.O_RDONLY | os.O_NONBLOCK)
+        held = read(self.fd, "E", 0x18, 96)
+        self.held = {bit for bit in range(0x300) if held[bit // 8] >> (bit % 8) & 1}
         self.js_axes, self.js_buttons, self.seen = {}, {}, []
 
     def describe(self):
@@ -68,12 +70,14 @@ class Pad:
         }
 
     def state(self):
-        self.seen += [event[2:] for event in events(self.fd, EVENT) if event[2] in (EV_KEY, EV_ABS)]
+        for _, _, kind, code, value in events(self.fd, EVENT):
+            self.seen += [[kind, code, value]] if kind in (EV_KEY, EV_ABS) else []
+            if kind == EV_KEY:
+                (self.held.add if value else self.held.discard)(code)
         for _, value, kind, number in events(self.js, JS_EVENT):
             (self.js_buttons if kind & 1 else self.js_axes)[number] = value
-        held = read(self.fd, "E", 0x18, 96)
         return {
-            "keys": [bit for bit in range(0x300) if held[bit // 8] >> (bit % 8) & 1],
+            "keys": sorted(self.held),
             "axes": {code: struct.unpack("6i", read(self.fd, "E", 0x40 + code, 24))[0] for code in bits(self.fd, EV_ABS, 0x40)},
             "events": self.seen,
             "joystick": {

@@ -122,9 +122,9 @@ export class Talk {
 
   async ask<T>(wish: string, more: object = {}, limitMs = 60_000): Promise<T> {
     this.socket.write(`${JSON.stringify({ do: wish, ...more })}\n`);
-    const { value, done } = await within(`the answer to ${wish}`, limitMs, this.#lines.next());
-    if (done === true) throw new Error(`the program has hung up at ${wish}`);
-    const answer = JSON.parse(value) as { done: T } | { failed: string };
+    const next = (await within(`the answer to ${wish}`, limitMs, this.#lines.next())) as IteratorResult<string, undefined>;
+    if (next.done === true) throw new Error(`the program has hung up at ${wish}`);
+    const answer = JSON.parse(next.value) as { done: T } | { failed: string };
     if ("failed" in answer) throw new Error(`${wish}: ${answer.failed}`);
     return answer.done;
   }
