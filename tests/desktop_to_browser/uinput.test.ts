@@ -12,7 +12,7 @@ import { Chromium, type Server, type Viewer } from "./support/browser.js";
 import { felt, giveGamepads, hold, type Felt } from "./support/gamepads.js";
 import { Guest, type Talk } from "./support/guest.js";
 import { built, root } from "./support/launcher.js";
-import { until } from "./support/wait.js";
+import { delay, until } from "./support/wait.js";
 
 const PORT = 8080;
 const GAME = 9000;
@@ -216,7 +216,11 @@ test("SDL knows the gamepad, what its buttons mean, and how to shake it", { skip
     return true;
   });
   assert.equal(await game.ask("sdlRumble", { strong: 0xffff, weak: 0xffff, length: 700 }), 0);
-  shakes((await felt(anna, "SDL", 1)).at(-1), { strong: 1, weak: 1 }, 700);
+  // SDL has the kernel play on, and ends it itself when its time is over and the game looks again.
+  shakes((await felt(anna, "SDL", 1)).at(-1), { strong: 1, weak: 1 }, 5000);
+  await delay(700);
+  await game.ask("sdl");
+  assert.deepEqual(await felt(anna, "the end", 1), ["stop"]);
   await hold(anna, {});
 });
 
