@@ -25,6 +25,7 @@ test_packages=(
   chromium firefox-esr xdotool meson ninja-build python3 python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
   gir1.2-gst-plugins-bad-1.0 gir1.2-gtk-3.0 gir1.2-gtk-4.0 python3-pyqt5 python3-pyqt6
   coturn iproute2 nftables dbus-daemon pipewire pipewire-pulse wireplumber
+  qemu-system-x86 busybox-static libsdl2-2.0-0
   buildah containerd containernetworking-plugins mmdebstrap podman runc
 )
 
@@ -112,4 +113,6 @@ npm_packages
 [[ $profile != test ]] || cargo_deny
 # The tests' Kubernetes cluster, once for each version of it.
 [[ $profile != test ]] || { scripts/kubernetes.sh && scripts/kubernetes.sh crds; } >/dev/null
+# The kernel of the tests that need devices, once.
+[[ $profile != test ]] || scripts/guest-kernel.sh >/dev/null
 say "ready ($profile)"

@@ -273,6 +273,9 @@ pub struct DesktopOptions {
     /// Whether the desktop takes the size and the scale of the window of the page in control: `true`, `false`, or `auto`, which does so with a virtual display and leaves an existing one alone. Each user may switch it off in the page.
     #[arg(long, env = "SELKIES_ENABLE_RESIZE", default_value = "auto", value_name = "WHETHER", num_args = 0..=1, default_missing_value = "true")]
     pub enable_resize: String,
+    /// How programs find the gamepads of the page in control: `uinput`, as devices of the kernel's, which takes a `/dev/uinput` that can be written to; `sockets`, through Selkies' joystick interposer; `auto`, both as far as there is such a file; or `off`. Rumble takes uinput.
+    #[arg(long, env = "SELKIES_GAMEPADS", default_value = "auto", value_name = "WAY")]
+    pub gamepads: String,
     /// Folder of the gamepads' sockets, `selkies_js0.sock` to `selkies_js3.sock`, in which Selkies' joystick interposer looks; it knows `/tmp` alone. A path that something else has taken is left alone.
     #[arg(long, env = "SELKIES_JS_SOCKET_PATH", default_value = "/tmp", value_name = "FOLDER")]
     pub js_socket_path: String,

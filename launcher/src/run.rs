@@ -38,7 +38,10 @@ use crate::{
     settings,
     termination::Ended,
     turn, watched_file,
-    wiring::{connect_input, play, proofs, share_clipboard, show_pointers, start_microphone, start_recorder},
+    wiring::{
+        connect_input, pass_rumble, play, proofs, share_clipboard, show_pointers, start_microphone,
+        start_recorder,
+    },
 };
 use gstvdi::wswebrtcsink;
 use jiff::Timestamp;
@@ -166,7 +169,7 @@ impl Parts {
         events: &mpsc::Sender<media::Event>,
         failures: mpsc::Sender<session::Event>,
     ) -> Result<Self, Error> {
-        let gamepads = Gamepads::listen(&config.js_socket_path);
+        let (gamepads, felt) = Gamepads::open(config.gamepads, &config.js_socket_path)?;
         let (input, input_thread) = connect_input(display, gamepads.clone(), failures.clone()).await?;
         let screen = screen::start(display, config.resize)
             .map_err(|err| Error::display(format!("the screen thread cannot be started: {err}")))?;
@@ -185,6 +188,7 @@ impl Parts {
         let ice = Ice::start(config.ice.clone(), built_in);
         ice.connect(media.sink());
         let selkies = Selkies::start(config, &media, &ice);
+        felt.into_iter().for_each(|felt| pass_rumble(felt, media.clone(), selkies.clone()));
         let (clipboard, clipboard_thread) = share_clipboard(display, config, media.clone(), selkies.clone())?;
         let pointers = show_pointers(media.clone());
         let (events, counters) = (events.clone(), messages.clone());

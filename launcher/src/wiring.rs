@@ -6,7 +6,7 @@ use crate::{
     config::Config,
     desktop::DisplayName,
     error::Error,
-    gamepads::Gamepads,
+    gamepads::{Felt, Gamepads},
     input::{self, Input, InputThread},
     media::Media,
     microphone::Microphone,
@@ -19,7 +19,7 @@ use crate::{
 use gst::prelude::*;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, watch};
-use vdi_protocol::{clipboard::ToPage, status::MicrophoneStatus};
+use vdi_protocol::{clipboard::ToPage, control, status::MicrophoneStatus};
 
 /// Time for an X server to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -99,6 +99,22 @@ pub fn show_pointers(media: Arc<Media>) -> Pointers {
         Ok(text) => media.send(page, "pointer", &text),
         Err(err) => tracing::error!("a message to a page cannot be written: {err}"),
     })
+}
+
+/// Tells pages of what their gamepads' motors do, until the gamepads are gone. A client of another dialect has no words for that.
+pub fn pass_rumble(mut felt: mpsc::Receiver<Felt>, media: Arc<Media>, selkies: Option<Selkies>) {
+    tokio::spawn(async move {
+        while let Some((page, rumble)) = felt.recv().await {
+            let message = control::ToPage::Rumble(rumble);
+            if selkies.as_ref().is_some_and(|selkies| selkies.say(&page, &message)) {
+                continue;
+            }
+            match serde_json::to_string(&message) {
+                Ok(text) => media.send(&page, "control", &text),
+                Err(err) => tracing::error!("a message to a page cannot be written: {err}"),
+            }
+        }
+    });
 }
 
 /// Gives the desktop a microphone, unless it is switched off. A session is worth having without one.

@@ -1,7 +1,9 @@
 //! The wire: the reliable channel `control` between page and server: pings, statistics, state.
 
 use crate::{
-    clipboard, files, invitations,
+    clipboard, files,
+    gamepad::Rumble,
+    invitations,
     latency::{FrameReports, Latency},
     people::People,
     phase::Phase,
@@ -196,6 +198,8 @@ pub enum ToPage {
     Screen(Screen),
     /// What is set, and between which bounds; on connect, at every change, and to a page whose wish was not granted.
     Settings(Settings),
+    /// A program on the desktop would have a gamepad shake, to the page in control whose gamepad it is.
+    Rumble(Rumble),
     /// Whether the session is recorded; on connect and at every change.
     Recording(Recording),
     /// The recording has ended, or has not begun, although nobody wanted that.

@@ -15,6 +15,21 @@ pub struct Gamepad {
     pub buttons: Vec<u8>,
 }
 
+/// What the motors of a gamepad do from now on; both at 0 stop them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rumble {
+    /// The page's gamepad, below [`MAX_GAMEPADS`].
+    #[serde(deserialize_with = "index")]
+    pub index: u8,
+    /// The heavy motor, of 65535.
+    pub strong: u16,
+    /// The light one, of 65535.
+    pub weak: u16,
+    /// After this many milliseconds they stop by themselves; at most [`crate::limits::MAX_RUMBLE_MS`].
+    pub duration_ms: u32,
+}
+
 fn axes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i16>, D::Error> {
     at_most(Vec::deserialize(deserializer)?, MAX_GAMEPAD_AXES, "axes")
 }

@@ -48,5 +48,9 @@ pub const MAX_GAMEPAD_AXES: usize = 4;
 /// Buttons of a gamepad in the standard mapping, triggers and the four of the D-pad among them.
 pub const MAX_GAMEPAD_BUTTONS: usize = 17;
 
+/// Longest that a gamepad is told to shake at a time: what browsers take. What lasts longer is told anew, so that a page that hears
+/// nothing any more is soon still.
+pub const MAX_RUMBLE_MS: u32 = 5_000;
+
 /// Characters of a gamepad's name, with the vendor's and the product's numbers that browsers add.
 pub const MAX_GAMEPAD_NAME_CHARS: usize = 128;

@@ -26,7 +26,7 @@ use vdi_protocol::{
     connection::ConnectionFailure,
     control::{Cursor, FromPage, Media, NoticeLevel, PageStats, Quality, Role, SessionLimit, ToPage},
     files,
-    gamepad::Gamepad,
+    gamepad::{Gamepad, Rumble},
     input::{Input, Pointing, Way},
     invitations::{Invitation, Invitations, Refusal},
     latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
@@ -288,6 +288,8 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 message: Some("The X server has no RANDR extension.".into()),
                 ..Screen::default()
             }),
+            ToPage::Rumble(Rumble { index: 1, strong: 65_535, weak: 16_384, duration_ms: 250 }),
+            ToPage::Rumble(Rumble { index: 1, ..Rumble::default() }),
             ToPage::Recording(Recording { on_request: true, running: true }),
             ToPage::RecordingFailed { reason: RecordingFailure::DiskFull },
             ToPage::RecordingFailed { reason: RecordingFailure::TooLarge },

@@ -7,15 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Chromium, type Viewer } from "./support/browser.js";
+import { felt, giveGamepads, hold } from "./support/gamepads.js";
 import { Joystick } from "./support/joystick.js";
 import { Launcher } from "./support/launcher.js";
 import { until } from "./support/wait.js";
-
-interface Fake {
-  axes?: number[];
-  /** Pressure by the number of the button. */
-  buttons?: Record<number, number>;
-}
 
 let folder: string;
 let launcher: Launcher;
@@ -26,29 +21,10 @@ let bert: Viewer;
 /** A page whose browser has the gamepads that the test says. */
 async function come(): Promise<Viewer> {
   const viewer = await chromium.prepare(launcher);
-  await viewer.page.addInitScript(() => {
-    const own = globalThis as unknown as { pads: unknown[] };
-    own.pads = [];
-    navigator.getGamepads = () => own.pads as ReturnType<Navigator["getGamepads"]>;
-  });
+  await giveGamepads(viewer);
   await viewer.page.goto(launcher.url);
   await viewer.connected();
   return viewer;
-}
-
-/** What a person does with a gamepad; `null` takes it away. */
-function hold(viewer: Viewer, fake: Fake | null): Promise<void> {
-  return viewer.page.evaluate((wanted) => {
-    const buttons = Array.from({ length: 17 }, (_, number) => {
-      const value = wanted?.buttons?.[number] ?? 0;
-      return { pressed: value > 0.5, touched: value > 0, value };
-    });
-    const pad = { index: 0, id: "Test Pad (STANDARD GAMEPAD)", mapping: "standard", connected: true, timestamp: 0, axes: wanted?.axes ?? [0, 0, 0, 0], buttons };
-    const own = globalThis as unknown as { pads: unknown[] };
-    const known = own.pads.length > 0;
-    own.pads = wanted ? [pad] : [];
-    if (known !== own.pads.length > 0) window.dispatchEvent(new Event(wanted ? "gamepadconnected" : "gamepaddisconnected"));
-  }, fake);
 }
 
 before(async () => {
@@ -104,6 +80,27 @@ test("a page that is left lets go, and has the gamepad again when it is back", a
   await hold(anna, null);
   await joystick.stands("rest", { buttons: [] });
   joystick.close();
+});
+
+// What games do for that is in uinput.test.ts, which has a kernel for it.
+test("a gamepad shakes as the page is told, until the page is left", async () => {
+  await hold(anna, {});
+  const told = (message: object): Promise<void> =>
+    anna.page.evaluate((data) => {
+      const { channels } = globalThis as unknown as { channels: Record<string, RTCDataChannel> };
+      channels["control"]?.dispatchEvent(new MessageEvent("message", { data }));
+    }, JSON.stringify({ type: "rumble", index: 0, ...message }));
+  await until("the gamepad to have its place", 10_000, async () => {
+    await told({ strong: 65_535, weak: 13_107, durationMs: 250 });
+    return anna.page.evaluate(() => (globalThis as unknown as { felt: unknown[] }).felt.length > 0);
+  });
+  assert.deepEqual((await felt(anna, "the motors", 1)).at(0), { strong: 1, weak: 0.2, ms: 250 });
+  await anna.page.evaluate(() => window.dispatchEvent(new Event("blur")));
+  assert.deepEqual(await felt(anna, "the end", 1), ["stop"]);
+  await told({ strong: 65_535, weak: 0, durationMs: 250 });
+  await anna.page.evaluate(() => window.dispatchEvent(new Event("focus")));
+  await hold(anna, null);
+  assert.deepEqual(await felt(anna, "nothing", 0), []);
 });
 
 test("a viewer's gamepad moves nothing, even if its page does as if it had control", async () => {

@@ -160,6 +160,10 @@ const connection = new Connection(
       case "recordingFailed":
         recording.hear(event);
         break;
+      case "rumble":
+        // Nothing of it is shown.
+        hands.rumble(event);
+        return;
       case "controlRefused":
         notices.add("info", words.controlRefused);
         break;

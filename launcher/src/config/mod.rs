@@ -10,6 +10,7 @@ mod tls;
 
 use crate::{
     error::Error,
+    gamepads::Wanted,
     limits::Extensions,
     options::{Options, Parsed},
     people::ControlPolicy,
@@ -131,6 +132,8 @@ pub struct Config {
     pub builtin_turn: bool,
     /// UDP port of that; 0 takes a free one.
     pub builtin_turn_port: u16,
+    /// How programs find gamepads.
+    pub gamepads: Wanted,
     /// Folder of the gamepads' sockets.
     pub js_socket_path: PathBuf,
     /// Time without input after which the session is idle.
@@ -195,6 +198,16 @@ impl Config {
                 "builtin-turn-port",
                 &options.network.builtin_turn_port,
                 (0, u16::MAX),
+            ),
+            gamepads: checks.one_of(
+                "gamepads",
+                &options.desktop.gamepads,
+                &[
+                    ("auto", Wanted::Auto),
+                    ("uinput", Wanted::Uinput),
+                    ("sockets", Wanted::Sockets),
+                    ("off", Wanted::Off),
+                ],
             ),
             js_socket_path: js_socket_path(&mut checks, &options.desktop.js_socket_path),
             idle_after: match checks.number("idle-after", &options.desktop.idle_after, (0, 31_536_000)) {

@@ -1,5 +1,6 @@
 //! Decision: a gamepad of the page as the joystick that Linux programs know: the state of one becomes that of the other, and
-//! two states become the events between them. It opens nothing.
+//! two states become the events between them: those of `linux/joystick.h`, which the sockets carry, and those of `linux/input.h`,
+//! which the kernel takes. It opens nothing.
 //!
 //! Browsers tell gamepads in the W3C's standard mapping (17 buttons, 4 axes, triggers as buttons with a pressure). Linux has them
 //! as the xpad driver does: 11 buttons and 8 axes, of which two are the triggers and two the directional pad.
@@ -46,16 +47,56 @@ pub const AXES: [(Source, u8); 8] = [
 
 /// Least and greatest value of an axis; what is in the middle is 0.
 const REACH: i16 = 32767;
+
+/// How an axis is described to the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// Least value.
+    pub least: i32,
+    /// Greatest value.
+    pub greatest: i32,
+    /// What it trembles by.
+    pub fuzz: i32,
+    /// What is still the middle, to either side.
+    pub flat: i32,
+}
+
+impl Source {
+    /// What xpad says of it.
+    pub fn range(self) -> Range {
+        match self {
+            Source::Axis(_) => Range { least: -32768, greatest: 32767, fuzz: 16, flat: 128 },
+            Source::Trigger(_) => Range { least: 0, greatest: 255, fuzz: 0, flat: 0 },
+            Source::Hat(..) => Range { least: -1, greatest: 1, fuzz: 0, flat: 0 },
+        }
+    }
+
+    /// A value in the range of `linux/joystick.h`, which has one for all.
+    fn stretched(self, value: i16) -> i16 {
+        match self {
+            Source::Axis(_) => value,
+            // From 0 to 255 over the whole axis; the products stay far below the bounds of i32.
+            Source::Trigger(_) => (i32::from(value) * 65534 / 255 - i32::from(REACH)) as i16,
+            Source::Hat(..) => value * REACH,
+        }
+    }
+}
 /// Pressure from which a button counts as pressed, of 255.
 const PRESSED: u8 = 128;
 
+/// `type` of an event of `linux/input.h`.
+const EV_KEY: u16 = 0x01;
+const EV_ABS: u16 = 0x03;
 /// `type` of an event of `linux/joystick.h`.
 const JS_EVENT_BUTTON: u8 = 0x01;
 const JS_EVENT_AXIS: u8 = 0x02;
 /// Set on events that tell what was so before the program came.
 const JS_EVENT_INIT: u8 = 0x80;
 
-/// The joystick's state: buttons and axes in xpad's order.
+/// An event of `linux/input.h`: type, code, value.
+pub type KernelEvent = (u16, u16, i32);
+
+/// The joystick's state: buttons and axes in xpad's order, each axis in its own range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct State {
     buttons: [bool; BUTTONS.len()],
@@ -63,7 +104,7 @@ pub struct State {
 }
 
 impl State {
-    /// Nobody touches it: a trigger that is let go is at its least value.
+    /// Nobody touches it.
     pub fn rest() -> Self {
         Self::of(&Gamepad::default())
     }
@@ -73,10 +114,9 @@ impl State {
         let pressure = |button: usize| pad.buttons.get(button).copied().unwrap_or(0);
         let axis = |(source, _): (Source, u8)| match source {
             Source::Axis(axis) => pad.axes.get(axis).copied().unwrap_or(0).max(-REACH),
-            // From 0 to 255 over the whole axis; the products stay far below the bounds of i32.
-            Source::Trigger(button) => (i32::from(pressure(button)) * 65534 / 255 - i32::from(REACH)) as i16,
+            Source::Trigger(button) => pressure(button).into(),
             Source::Hat(negative, positive) => {
-                let pull = |button| i16::from(pressure(button) >= PRESSED) * REACH;
+                let pull = |button| i16::from(pressure(button) >= PRESSED);
                 pull(positive) - pull(negative)
             }
         };
@@ -89,10 +129,23 @@ impl State {
         let buttons = buttons
             .filter(|(_, (now, before))| now != before)
             .map(|(number, (now, _))| event(time_ms, i16::from(*now), JS_EVENT_BUTTON, number));
-        let axes = self.axes.iter().zip(&before.axes).enumerate();
+        let axes = self.stretched().zip(before.stretched()).enumerate();
         let axes = axes
             .filter(|(_, (now, before))| now != before)
-            .map(|(number, (now, _))| event(time_ms, *now, JS_EVENT_AXIS, number));
+            .map(|(number, (now, _))| event(time_ms, now, JS_EVENT_AXIS, number));
+        buttons.chain(axes).collect()
+    }
+
+    /// The same as the kernel takes it.
+    pub fn kernel_events_since(&self, before: &Self) -> Vec<KernelEvent> {
+        let buttons = BUTTONS.iter().zip(self.buttons.iter().zip(&before.buttons));
+        let buttons = buttons
+            .filter(|(_, (now, before))| now != before)
+            .map(|((_, code), (now, _))| (EV_KEY, *code, i32::from(*now)));
+        let axes = AXES.iter().zip(self.axes.iter().zip(&before.axes));
+        let axes = axes
+            .filter(|(_, (now, before))| now != before)
+            .map(|((_, code), (now, _))| (EV_ABS, u16::from(*code), i32::from(*now)));
         buttons.chain(axes).collect()
     }
 
@@ -102,9 +155,13 @@ impl State {
             self.buttons.iter().enumerate().map(|(number, now)| {
                 event(time_ms, i16::from(*now), JS_EVENT_BUTTON | JS_EVENT_INIT, number)
             });
-        let axes = self.axes.iter().enumerate();
-        let axes = axes.map(|(number, now)| event(time_ms, *now, JS_EVENT_AXIS | JS_EVENT_INIT, number));
+        let axes = self.stretched().enumerate();
+        let axes = axes.map(|(number, now)| event(time_ms, now, JS_EVENT_AXIS | JS_EVENT_INIT, number));
         buttons.chain(axes).collect()
+    }
+
+    fn stretched(&self) -> impl Iterator<Item = i16> {
+        AXES.iter().zip(self.axes).map(|((source, _), value)| source.stretched(value))
     }
 }
 
@@ -150,24 +207,30 @@ mod tests {
         Gamepad { axes: axes.to_vec(), buttons }
     }
 
+    fn stretched(state: &State) -> Vec<i16> {
+        state.stretched().collect()
+    }
+
     #[test]
     fn at_rest_sticks_are_in_the_middle_and_triggers_at_their_least() {
         let rest = State::rest();
         assert_eq!(rest.buttons, [false; 11]);
-        assert_eq!(rest.axes, [0, 0, -32767, 0, 0, -32767, 0, 0]);
+        assert_eq!(rest.axes, [0; 8]);
+        assert_eq!(stretched(&rest), [0, 0, -32767, 0, 0, -32767, 0, 0]);
     }
 
     #[test]
     fn standard_mapping_becomes_that_of_xpad() {
         let state = State::of(&pad(&[1, -2, 3, i16::MIN], &[(0, 255), (8, 200), (16, 128), (9, 127)]));
-        assert_eq!(state.axes, [1, -2, -32767, 3, -32767, -32767, 0, 0]);
+        assert_eq!(stretched(&state), [1, -2, -32767, 3, -32767, -32767, 0, 0]);
         let pressed: Vec<_> = (0..11).filter(|button| state.buttons[*button]).collect();
         assert_eq!(pressed, [0, 6, 8], "A, select and the logo");
     }
 
     #[test]
     fn triggers_use_their_whole_way_and_the_directional_pad_is_a_hat() {
-        let axes = |pressed: &[(usize, u8)]| State::of(&pad(&[], pressed)).axes;
+        let axes = |pressed: &[(usize, u8)]| stretched(&State::of(&pad(&[], pressed)));
+        assert_eq!(axes(&[(6, 128)])[2], 128);
         assert_eq!(axes(&[(6, 255), (7, 0)])[2..6], [32767, 0, 0, -32767]);
         assert_eq!(axes(&[(14, 255), (12, 255)])[6..], [-32767, -32767], "left and up");
         assert_eq!(axes(&[(15, 255), (13, 255)])[6..], [32767, 32767], "right and down");
@@ -189,6 +252,21 @@ mod tests {
         let initial = now.initial(0);
         assert_eq!(initial.len(), 19);
         assert!(initial.iter().all(|event| event[6] & 0x80 != 0));
+    }
+
+    #[test]
+    fn kernel_is_told_of_changes_in_the_ranges_of_xpad() {
+        let rest = State::rest();
+        let now = State::of(&pad(&[-32767, 0, 0, 9], &[(1, 255), (7, 200), (12, 255)]));
+        let events = [(1, 0x131, 1), (3, 0, -32767), (3, 4, 9), (3, 5, 200), (3, 0x11, -1)];
+        assert_eq!(now.kernel_events_since(&rest), events);
+        assert_eq!(now.kernel_events_since(&now), []);
+        let back = [(1, 0x131, 0), (3, 0, 0), (3, 4, 0), (3, 5, 0), (3, 0x11, 0)];
+        assert_eq!(rest.kernel_events_since(&now), back);
+        for (source, _) in AXES {
+            let Range { least, greatest, .. } = source.range();
+            assert!(least < greatest);
+        }
     }
 
     #[test]

@@ -1,9 +1,15 @@
-//! Shell: the sockets on which programs find the page's gamepads, by Selkies' joystick interposer: one for each, always there, so
-//! that a game that looks for joysticks once finds them whenever a person plugs theirs in. Who may act is asked elsewhere.
+//! Shell: where programs find the page's gamepads: as devices of the kernel's, where uinput may be used, and on the sockets of
+//! Selkies' joystick interposer. A socket is always there; a device comes with the first gamepad in its place, and stays. Who may act
+//! is asked elsewhere.
 
+mod device;
 pub mod joystick;
 mod path;
+pub mod rumble;
 
+use crate::error::Error;
+use device::{Device, Uinput};
+pub use device::{Felt, PATH};
 use joystick::{State, config};
 use path::Socket;
 use std::{
@@ -13,8 +19,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{net::UnixListener, task::JoinHandle, time::Instant};
-use vdi_protocol::{input::Input, limits::MAX_GAMEPADS};
+use tokio::{
+    net::UnixListener,
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::Instant,
+};
+use vdi_protocol::{input::Input, limits::MAX_GAMEPADS, reason::FailureReason};
 
 /// Programs that may have one gamepad open. A game has one, and a launcher beside it another.
 const MAX_PROGRAMS: usize = 16;
@@ -23,7 +34,20 @@ const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 /// What a gamepad is called before one has come: programs know by this name of the xpad driver what its buttons mean.
 const NAME: &str = "Microsoft X-Box 360 pad";
 
-/// All gamepads; cheap to clone. One whose socket could not be made takes what it is told, and no program sees it.
+/// How programs are to find them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// On the sockets, and as devices where that is allowed.
+    Auto,
+    /// As devices, or not at all.
+    Uinput,
+    /// On the sockets.
+    Sockets,
+    /// Not at all.
+    Off,
+}
+
+/// All gamepads; cheap to clone. One for which nothing could be made takes what it is told, and no program sees it.
 #[derive(Debug, Clone)]
 pub struct Gamepads(Arc<Inner>);
 
@@ -31,6 +55,7 @@ pub struct Gamepads(Arc<Inner>);
 struct Inner {
     pads: [Mutex<Pad>; MAX_GAMEPADS],
     listening: Mutex<Vec<(Socket, JoinHandle<()>)>>,
+    uinput: Option<Uinput>,
     began: Instant,
 }
 
@@ -39,55 +64,109 @@ struct Pad {
     name: String,
     state: State,
     programs: Vec<UnixStream>,
+    /// The page whose gamepad it is, for who has it shake.
+    player: watch::Sender<Option<String>>,
+    /// What programs see of it without the interposer, once somebody had it.
+    device: Option<io::Result<Device>>,
 }
 
 impl Pad {
+    fn new() -> Self {
+        let player = watch::channel(None).0;
+        Self { name: NAME.into(), state: State::rest(), programs: Vec::new(), player, device: None }
+    }
+
     /// Nobody has it.
     fn goes(&mut self) -> State {
         NAME.clone_into(&mut self.name);
+        self.player.send_if_modified(|player| player.take().is_some());
         State::rest()
+    }
+
+    /// This page has it. Its motors are still when it comes, even if it was gone for less time than anybody looked.
+    fn comes(&mut self, page: &str) {
+        self.player.send_replace(Some(page.to_owned()));
+    }
+
+    /// There is a device from now on, if one can be made.
+    fn appear(&mut self, uinput: &Uinput, index: u8) {
+        let player = &self.player;
+        self.device.get_or_insert_with(|| {
+            // The name of what a person has plugged in would have games look for other buttons.
+            let device = Device::make(uinput, index, NAME, player.subscribe());
+            match &device {
+                Ok(_) => tracing::info!(index, "a gamepad is a device of the kernel's"),
+                Err(error) => tracing::warn!(index, %error, "a gamepad is no device of the kernel's"),
+            }
+            device
+        });
     }
 }
 
+/// Gamepads that no program finds.
 impl Default for Gamepads {
     fn default() -> Self {
-        let pad = |_| Mutex::new(Pad { name: NAME.into(), state: State::rest(), programs: Vec::new() });
-        Self(Arc::new(Inner {
-            pads: std::array::from_fn(pad),
-            listening: Mutex::default(),
-            began: Instant::now(),
-        }))
+        Self::new(None)
     }
 }
 
 impl Gamepads {
-    /// Listens in a folder, wherever it can: without gamepads there is a desktop still.
-    pub fn listen(folder: &Path) -> Self {
-        let gamepads = Self::default();
+    /// Makes the ways that are wanted, with the sockets in this folder; what pages are to feel comes out of the receiver. Without
+    /// gamepads there is a desktop still, so only who wants devices and nothing else is refused.
+    pub fn open(wanted: Wanted, folder: &Path) -> Result<(Self, Option<mpsc::Receiver<Felt>>), Error> {
+        let devices = matches!(wanted, Wanted::Auto | Wanted::Uinput).then(Uinput::open);
+        let (uinput, felt) = match devices {
+            Some(Ok((uinput, felt))) => (Some(uinput), Some(felt)),
+            Some(Err(error)) if wanted == Wanted::Uinput => return Err(no_devices(&error)),
+            Some(Err(error)) => {
+                tracing::info!(
+                    "gamepads are sockets alone, since {PATH} cannot be opened for writing: {error}"
+                );
+                (None, None)
+            }
+            None => (None, None),
+        };
+        let gamepads = Self::new(uinput);
+        if matches!(wanted, Wanted::Auto | Wanted::Sockets) {
+            gamepads.listen(folder);
+        }
+        Ok((gamepads, felt))
+    }
+
+    fn new(uinput: Option<Uinput>) -> Self {
+        let pads = std::array::from_fn(|_| Mutex::new(Pad::new()));
+        Self(Arc::new(Inner { pads, listening: Mutex::default(), uinput, began: Instant::now() }))
+    }
+
+    /// Listens in a folder, wherever it can.
+    fn listen(&self, folder: &Path) {
         for index in 0..MAX_GAMEPADS {
             let path = folder.join(format!("selkies_js{index}.sock"));
             match Socket::bind(&path)
                 .and_then(|(listener, socket)| Ok((UnixListener::from_std(listener)?, socket)))
             {
                 Ok((listener, socket)) => {
-                    let accepting = tokio::spawn(accept(gamepads.clone(), index, listener));
-                    lock(&gamepads.0.listening).push((socket, accepting));
+                    let accepting = tokio::spawn(accept(self.clone(), index, listener));
+                    lock(&self.0.listening).push((socket, accepting));
                 }
                 Err(error) => {
                     tracing::warn!("gamepad {index} is not for programs: {}: {error}", path.display());
                 }
             }
         }
-        gamepads
     }
 
-    /// Takes a report. Returns whether somebody has done something.
-    pub fn report(&self, report: &Input) -> bool {
+    /// Takes a page's report. Returns whether somebody has done something.
+    pub fn report(&self, page: &str, report: &Input) -> bool {
         match report {
             Input::GamepadConnected { index, name } => {
                 tracing::debug!(index, name, "a gamepad has come");
                 self.change(*index, |pad| {
                     name.clone_into(&mut pad.name);
+                    pad.comes(page);
+                    if let Some(uinput) = &self.0.uinput {
+                        pad.appear(uinput, *index);
+                    }
                     State::rest()
                 })
             }
@@ -104,7 +183,7 @@ impl Gamepads {
         }
     }
 
-    /// Lets go of everything: programs see the gamepads go, and the sockets are removed.
+    /// Lets go of everything: programs see the gamepads go, and devices and sockets are removed.
     pub fn stop(&self) {
         self.release();
         for (socket, accepting) in lock(&self.0.listening).drain(..) {
@@ -112,7 +191,9 @@ impl Gamepads {
             socket.remove();
         }
         for pad in &self.0.pads {
-            lock(pad).programs.clear();
+            let mut pad = lock(pad);
+            pad.programs.clear();
+            pad.device = None;
         }
     }
 
@@ -121,11 +202,17 @@ impl Gamepads {
         let mut pad = lock(pad);
         let state = become_what(&mut pad);
         let events = state.since(&pad.state, self.time_ms());
-        pad.state = state;
-        if !events.is_empty() {
-            pad.programs.retain_mut(|program| tell(program, &events.concat()));
+        if events.is_empty() {
+            return false;
         }
-        !events.is_empty()
+        if let Some(Ok(device)) = &pad.device
+            && let Err(error) = device.emit(&state.kernel_events_since(&pad.state))
+        {
+            tracing::warn!(index, %error, "the kernel does not take what a gamepad does");
+        }
+        pad.state = state;
+        pad.programs.retain_mut(|program| tell(program, &events.concat()));
+        true
     }
 
     /// Milliseconds as in `js_event`, which wrap around after 49 days.
@@ -134,7 +221,7 @@ impl Gamepads {
     }
 
     /// A program has opened a gamepad: it is told what that is, and how it stands.
-    fn open(&self, index: usize, mut program: UnixStream) {
+    fn admit(&self, index: usize, mut program: UnixStream) {
         let Some(pad) = self.0.pads.get(index) else { return };
         let mut pad = lock(pad);
         pad.programs.retain_mut(is_there);
@@ -149,10 +236,18 @@ impl Gamepads {
     }
 }
 
+fn no_devices(error: &io::Error) -> Error {
+    let text = format!(
+        "--gamepads \"uinput\": {PATH} cannot be opened for writing: {error}; it takes the kernel's module uinput, and the right to \
+         write to that file. Accepted without it are auto, sockets and off"
+    );
+    Error::new(FailureReason::ConfigInvalid, text)
+}
+
 async fn accept(gamepads: Gamepads, index: usize, listener: UnixListener) {
     loop {
         match listener.accept().await.and_then(|(program, _)| program.into_std()) {
-            Ok(program) => gamepads.open(index, program),
+            Ok(program) => gamepads.admit(index, program),
             Err(error) => {
                 tracing::warn!(index, %error, "a program cannot open a gamepad");
                 tokio::time::sleep(ACCEPT_AGAIN).await;
@@ -199,6 +294,10 @@ mod tests {
         (i16::from_ne_bytes([event[4], event[5]]), event[6], event[7])
     }
 
+    fn sockets(folder: &Path) -> Gamepads {
+        Gamepads::open(Wanted::Sockets, folder).unwrap().0
+    }
+
     fn pressed(index: u8) -> Input {
         Input::GamepadState { index, gamepad: Gamepad { axes: Vec::new(), buttons: vec![255] } }
     }
@@ -206,18 +305,18 @@ mod tests {
     #[tokio::test]
     async fn programs_are_told_of_changes_and_of_the_release() {
         let folder = tempfile::tempdir().unwrap();
-        let gamepads = Gamepads::listen(folder.path());
-        gamepads.report(&Input::GamepadConnected { index: 1, name: "Pad".into() });
+        let gamepads = sockets(folder.path());
+        gamepads.report("c1", &Input::GamepadConnected { index: 1, name: "Pad".into() });
         let (mut program, name) = open(&folder.path().join("selkies_js1.sock")).await;
         let (mut other, other_name) = open(&folder.path().join("selkies_js2.sock")).await;
         assert_eq!((name.as_str(), other_name.as_str()), ("Pad", NAME));
-        assert!(gamepads.report(&pressed(1)));
-        assert!(!gamepads.report(&pressed(1)), "nothing new");
+        assert!(gamepads.report("c1", &pressed(1)));
+        assert!(!gamepads.report("c1", &pressed(1)), "nothing new");
         assert_eq!(event(&mut program).await, (1, 1, 0));
         gamepads.release();
         assert_eq!(event(&mut program).await, (0, 1, 0));
-        gamepads.report(&pressed(2));
-        gamepads.report(&Input::GamepadDisconnected { index: 2 });
+        gamepads.report("c1", &pressed(2));
+        gamepads.report("c1", &Input::GamepadDisconnected { index: 2 });
         assert_eq!(event(&mut other).await, (1, 1, 0));
         assert_eq!(event(&mut other).await, (0, 1, 0));
         gamepads.stop();
@@ -228,7 +327,7 @@ mod tests {
     #[tokio::test]
     async fn program_that_opens_and_closes_leaves_room_and_one_that_never_reads_is_given_up() {
         let folder = tempfile::tempdir().unwrap();
-        let gamepads = Gamepads::listen(folder.path());
+        let gamepads = sockets(folder.path());
         let path = folder.path().join("selkies_js0.sock");
         for _ in 0..3 * MAX_PROGRAMS {
             open(&path).await;
@@ -236,11 +335,24 @@ mod tests {
         let (lazy, _) = open(&path).await;
         // More than any socket holds.
         for _ in 0..50_000 {
-            gamepads.report(&pressed(0));
-            gamepads.report(&Input::GamepadDisconnected { index: 0 });
+            gamepads.report("c1", &pressed(0));
+            gamepads.report("c1", &Input::GamepadDisconnected { index: 0 });
         }
         assert!(lock(&gamepads.0.pads[0]).programs.is_empty());
         drop(lazy);
         gamepads.stop();
+    }
+
+    #[tokio::test]
+    async fn who_wants_no_sockets_gets_none_and_who_cannot_have_devices_is_told_what_is_accepted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (gamepads, felt) = Gamepads::open(Wanted::Off, folder.path()).unwrap();
+        assert!(gamepads.report("c1", &pressed(0)));
+        assert!(felt.is_none());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let error = no_devices(&io::Error::from(io::ErrorKind::PermissionDenied));
+        for words in ["/dev/uinput", "permission denied", "auto, sockets and off"] {
+            assert!(error.message.contains(words), "{error}");
+        }
     }
 }

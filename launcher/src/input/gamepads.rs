@@ -23,7 +23,7 @@ impl Input {
             return Some(false);
         }
         counters.accepted.fetch_add(1, Relaxed);
-        if self.gamepads.report(report) {
+        if self.gamepads.report(page, report) {
             *self.shared.last_input.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
         Some(true)

@@ -156,6 +156,8 @@ export class Launcher {
         SELKIES_FILES_FOLDER: "/proc/nonexistent",
         // Gamepads have their sockets in a folder that all sessions of a machine share, unless a test says another.
         SELKIES_JS_SOCKET_PATH: "/proc/nonexistent",
+        // And devices would be the whole machine's.
+        SELKIES_GAMEPADS: "sockets",
         SELKIES_ADDR: inside?.address ?? "127.0.0.1",
         SELKIES_PORT: "0",
         // What two cores can do beside three browsers that decode it.

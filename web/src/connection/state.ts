@@ -54,6 +54,8 @@ export type ConnectionEvent =
   | { type: "controlRefused" }
   /** Which invitations hold, one that was made, or why there is none. */
   | Extract<ToPage, { type: "invitations" | "invited" | "notInvited" }>
+  /** A game would have a gamepad shake. */
+  | Extract<ToPage, { type: "rumble" }>
   /** Whether the session is recorded, or why it is no more. */
   | Extract<ToPage, { type: "recording" | "recordingFailed" }>;
 

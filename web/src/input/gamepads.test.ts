@@ -9,6 +9,7 @@ interface Fake {
   connected: boolean;
   axes: number[];
   buttons: { pressed: boolean; touched: boolean; value: number }[];
+  vibrationActuator?: unknown;
 }
 
 const released = { pressed: false, touched: false, value: 0 };
@@ -128,6 +129,60 @@ describe("gamepads", () => {
     takes = true;
     clock.paint();
     expect(told()).toEqual(["Connected 0", "State 0 0 0"]);
+  });
+
+  describe("with motors", () => {
+    let done: string[];
+    const motors = {
+      playEffect: (type: string, { duration, strongMagnitude, weakMagnitude }: GamepadEffectParameters) => {
+        done.push(`${type} ${String(duration)} ${String(strongMagnitude)} ${String(weakMagnitude)}`);
+        return Promise.reject(new DOMException("no such motors", "NotSupportedError"));
+      },
+      reset: () => {
+        done.push("reset");
+        return Promise.resolve("complete");
+      },
+    };
+    const shake = (index: number, strong = 65_535, weak = 0, durationMs = 250): void => {
+      gamepads.rumble({ index, strong, weak, durationMs });
+    };
+    beforeEach(() => {
+      done = [];
+      plug(pad(5), pad(3, { vibrationActuator: motors }));
+    });
+
+    it("shake as they are told, and only those that there are", () => {
+      shake(1);
+      shake(0);
+      shake(2);
+      expect(done.splice(0)).toEqual(["dual-rumble 250 1 0"]);
+      shake(1, 0, 65_535, 5000);
+      shake(1, 0, 0, 0);
+      shake(1, 0, 0, 0);
+      expect(done).toEqual(["dual-rumble 5000 0 1", "reset"]);
+    });
+
+    it("are still once the page is left, until it is back and told anew", () => {
+      shake(1);
+      window.dispatchEvent(new Event("blur"));
+      shake(1);
+      expect(done.splice(0)).toEqual(["dual-rumble 250 1 0", "reset"]);
+      window.dispatchEvent(new Event("focus"));
+      shake(1);
+      expect(done).toEqual(["dual-rumble 250 1 0"]);
+    });
+
+    it("are still without control, and when the user would not have them shake", () => {
+      shake(1);
+      gamepads.rumbles = false;
+      shake(1);
+      expect(done.splice(0)).toEqual(["dual-rumble 250 1 0", "reset"]);
+      gamepads.rumbles = true;
+      shake(1);
+      gamepads.enabled = false;
+      shake(1);
+      expect(done).toEqual(["dual-rumble 250 1 0", "reset"]);
+    });
   });
 
   it("are none where the browser forbids to ask", () => {

@@ -1,7 +1,8 @@
 // Shell: gamepads, by the W3C's Gamepad API, which has to be asked: once a frame, while there is one and the page acts. All of a
-// gamepad is told when it has changed. It knows nothing of games: what the buttons are on the desktop is the server's.
+// gamepad is told when it has changed, and it shakes as it is told, while it acts. It knows nothing of games: what the buttons are
+// on the desktop is the server's.
 import type { Cancel, Clock } from "../clock";
-import { MAX_GAMEPAD_AXES, MAX_GAMEPAD_BUTTONS, MAX_GAMEPAD_NAME_CHARS, MAX_GAMEPADS, type Input } from "../wire/protocol";
+import { MAX_GAMEPAD_AXES, MAX_GAMEPAD_BUTTONS, MAX_GAMEPAD_NAME_CHARS, MAX_GAMEPADS, type Input, type RumbleInfo } from "../wire/protocol";
 
 export type GamepadMessage = Extract<Input, { type: "gamepadConnected" | "gamepadState" | "gamepadDisconnected" }>;
 export interface GamepadState {
@@ -9,8 +10,9 @@ export interface GamepadState {
   buttons: number[];
 }
 
-/** Full deflection of an axis, and full pressure on a button, on the wire. */
+/** Full deflection of an axis, full strength of a motor, and full pressure on a button, on the wire. */
 const REACH = 32_767;
+const STRENGTH = 65_535;
 const PRESSURE = 255;
 /** What an axis that nobody touches trembles by: a step of eight bits. */
 const TREMBLE = 256;
@@ -45,6 +47,8 @@ interface Slot {
   readonly number: number;
   readonly id: string;
   told: GamepadState | null;
+  /** Whether it may be shaking. */
+  shakes: boolean;
 }
 
 export interface GamepadSurroundings {
@@ -62,6 +66,7 @@ export class Gamepads {
   /** Whether this page is the one that the person has before them. */
   #here = document.hasFocus();
   #frame: Cancel | null = null;
+  #rumbles = true;
 
   constructor(around: GamepadSurroundings) {
     this.#around = around;
@@ -99,8 +104,35 @@ export class Gamepads {
     if (enabled) this.#poll();
   }
 
+  /** Whether they shake when a game would have them do so. */
+  get rumbles(): boolean {
+    return this.#rumbles;
+  }
+
+  set rumbles(rumbles: boolean) {
+    this.#rumbles = rumbles;
+    if (!rumbles) this.#still();
+  }
+
+  /** A game would have one of them shake, or be still. One that is not the desktop's now, and so has no place, stays still. */
+  rumble({ index, strong, weak, durationMs }: RumbleInfo): void {
+    const slot = this.#slots[index];
+    if (!slot) return;
+    const actuator = this.#actuator(slot);
+    if (!actuator) return;
+    const shakes = this.#rumbles && (strong > 0 || weak > 0) && durationMs > 0;
+    if (!shakes && !slot.shakes) return;
+    slot.shakes = shakes;
+    const effect = shakes
+      ? actuator.playEffect("dual-rumble", { startDelay: 0, duration: durationMs, strongMagnitude: strong / STRENGTH, weakMagnitude: weak / STRENGTH })
+      : actuator.reset();
+    // Some gamepads have no motors, and say so only then.
+    effect.catch(() => undefined);
+  }
+
   /** Tells all anew, since the server knows nothing of what it was told, or may not. */
   forget(): void {
+    this.#still();
     this.#slots.fill(null);
   }
 
@@ -142,12 +174,26 @@ export class Gamepads {
     const index = this.#slots.indexOf(null);
     const name = Array.from(pad.id).slice(0, MAX_GAMEPAD_NAME_CHARS).join("");
     if (index >= 0 && this.#around.send({ type: "gamepadConnected", index, name })) {
-      this.#slots[index] = { number: pad.index, id: pad.id, told: null };
+      this.#slots[index] = { number: pad.index, id: pad.id, told: null, shakes: false };
     }
     return index;
   }
 
+  /** None of them shakes any more. */
+  #still(): void {
+    this.#slots.forEach((_, index) => {
+      this.rumble({ index, strong: 0, weak: 0, durationMs: 0 });
+    });
+  }
+
+  /** What has a gamepad shake. Not every browser knows of it, whatever the types say. */
+  #actuator(slot: Slot): GamepadHapticActuator | null {
+    const pad = this.#present().find((one) => isIn(slot, one)) as Partial<Pick<Gamepad, "vibrationActuator">> | undefined;
+    return pad?.vibrationActuator ?? null;
+  }
+
   #disconnect(index: number): void {
+    this.rumble({ index, strong: 0, weak: 0, durationMs: 0 });
     this.#slots[index] = null;
     this.#around.send({ type: "gamepadDisconnected", index });
   }

@@ -7,9 +7,11 @@ export interface Habits {
   readonly macKeys: MacKeys;
   /** Whether fingers touch the picture, or move the pointer as on a trackpad. */
   readonly touchMode: TouchMode;
+  /** Whether gamepads shake when a game would have them do so. */
+  readonly rumble: boolean;
 }
 
-export const USUAL: Habits = { macKeys: "auto", touchMode: "touchscreen" };
+export const USUAL: Habits = { macKeys: "auto", touchMode: "touchscreen", rumble: true };
 /** Where they are kept. */
 const KEY = "vdi.input";
 
@@ -21,10 +23,11 @@ export const TOUCH_MODES: readonly TouchMode[] = ["touchscreen", "trackpad"];
 export function kept(storage: Pick<Storage, "getItem">): Habits {
   try {
     const found: unknown = JSON.parse(storage.getItem(KEY) ?? "{}");
-    const { macKeys, touchMode } = (typeof found === "object" && found !== null ? found : {}) as Partial<Record<keyof Habits, unknown>>;
+    const { macKeys, touchMode, rumble } = (typeof found === "object" && found !== null ? found : {}) as Partial<Record<keyof Habits, unknown>>;
     return {
       macKeys: MAC_KEYS.find((one) => one === macKeys) ?? USUAL.macKeys,
       touchMode: TOUCH_MODES.find((one) => one === touchMode) ?? USUAL.touchMode,
+      rumble: typeof rumble === "boolean" ? rumble : USUAL.rumble,
     };
   } catch {
     // A browser that forbids storage, or something that is not ours.

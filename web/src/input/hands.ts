@@ -3,7 +3,7 @@
 import type { Clock } from "../clock";
 import { WHOLE, within, zoomed, type View } from "../picture/zoom";
 import { words } from "../words/language";
-import type { Input, Pointing } from "../wire/protocol";
+import type { Input, Pointing, RumbleInfo } from "../wire/protocol";
 import { Gamepads, type GamepadMessage } from "./gamepads";
 import { keep, kept, type Habits } from "./habits";
 import { Keyboard } from "./keyboard";
@@ -98,6 +98,7 @@ export class Hands {
     this.#habits = { ...this.#habits, ...wanted };
     if (this.keyboard.macKeys !== this.#habits.macKeys) this.keyboard.macKeys = this.#habits.macKeys;
     if (this.#fingers.mode !== this.#habits.touchMode) this.#fingers.mode = this.#habits.touchMode;
+    this.#gamepads.rumbles = this.#habits.rumble;
     keep(this.#around.storage, this.#habits);
   }
 
@@ -125,6 +126,11 @@ export class Hands {
     this.keyboard.renew();
     this.#pointer.renew();
     this.#gamepads.forget();
+  }
+
+  /** A game would have a gamepad shake. */
+  rumble(info: RumbleInfo): void {
+    this.#gamepads.rumble(info);
   }
 
   /** Raises the touch keyboard, and the row of keys above it. */

@@ -12,6 +12,7 @@ export class HabitChoice {
   #hands: Hands;
   #macKeys: HTMLSelectElement;
   #touchMode: HTMLSelectElement;
+  #rumble: HTMLInputElement;
 
   /** `touch`: the page is worked with fingers; nobody else is asked what they do. */
   constructor(root: HTMLElement, hands: Hands, touch: boolean) {
@@ -19,12 +20,16 @@ export class HabitChoice {
     this.#hands = hands;
     this.#macKeys = part("macKeys");
     this.#touchMode = part("touchMode");
+    this.#rumble = part("rumble");
     part("touchRow").hidden = !touch;
     this.#macKeys.addEventListener("change", () => {
       this.#use({ macKeys: MAC_KEYS.find((one) => one === this.#macKeys.value) ?? USUAL.macKeys });
     });
     this.#touchMode.addEventListener("change", () => {
       this.#use({ touchMode: TOUCH_MODES.find((one) => one === this.#touchMode.value) ?? USUAL.touchMode });
+    });
+    this.#rumble.addEventListener("change", () => {
+      this.#use({ rumble: this.#rumble.checked });
     });
     this.#show();
   }
@@ -42,5 +47,6 @@ export class HabitChoice {
   #show(): void {
     this.#macKeys.value = this.#hands.habits.macKeys;
     this.#touchMode.value = this.#hands.habits.touchMode;
+    this.#rumble.checked = this.#hands.habits.rumble;
   }
 }

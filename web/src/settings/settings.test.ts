@@ -152,9 +152,13 @@ describe("the choices of hands", () => {
       select(name).value = value;
       select(name).dispatchEvent(new Event("change"));
     }
-    expect(hands.habits).toEqual({ macKeys: "on", touchMode: "trackpad" });
+    const rumble = document.querySelector<HTMLInputElement>('#habits [data-part="rumble"]');
+    expect(rumble?.checked).toBe(true);
+    rumble?.click();
+    expect(hands.habits).toEqual({ macKeys: "on", touchMode: "trackpad", rumble: false });
     choice.forget();
     expect([hands.habits, select("macKeys").value, select("touchMode").value]).toEqual([USUAL, "auto", "touchscreen"]);
+    expect(rumble?.checked).toBe(true);
   });
 
   it("ask for fingers only where there are some", () => {

@@ -1,6 +1,7 @@
 // The wire: every message that the page shares with the server, mirrored from the crate `protocol`. The golden files of
 // that crate are read by its tests and by protocol.test.ts, so that the two ends cannot drift apart.
 import { byDefault, flag, integer, list, nullable, number, oneOf, optional, record, struct, tagged, text, type Read } from "./schema";
+import { gamepadIndex, gamepadState, rumble } from "./gamepads";
 import { invitations, invite, invited, notInvited, revoke } from "./invitations";
 import { way } from "./pointer";
 import { recordWish, recording, recordingFailed, recordingStatus } from "./recording";
@@ -9,6 +10,7 @@ import { settings, settingsWish } from "./settings";
 import { clipboardPolicy, filesPolicy } from "./share";
 
 export type { ScreenInfo, Viewport } from "./screen";
+export * from "./gamepads";
 export * from "./share";
 export * from "./pointer";
 export * from "./settings";
@@ -21,11 +23,6 @@ export const SUBPROTOCOL = "vdi.1";
 export const MAX_HELD_KEYS = 64;
 /** Characters of one piece of typed text. */
 export const MAX_TEXT_CHARS = 1024;
-/** Gamepads of one page, their axes and buttons in the standard mapping, and characters of their names. */
-export const MAX_GAMEPADS = 4;
-export const MAX_GAMEPAD_AXES = 4;
-export const MAX_GAMEPAD_BUTTONS = 17;
-export const MAX_GAMEPAD_NAME_CHARS = 128;
 /** Frames in one report. */
 export const MAX_FRAME_REPORTS = 32;
 /** Columns and rows of a pointer's shape. */
@@ -276,15 +273,15 @@ export const toPage = tagged({
   notInvited,
   recording,
   recordingFailed,
+  rumble,
 });
 export type ToPage = Read<typeof toPage>;
+/** What the motors of a gamepad do from now on, each of 65535; both at 0 stop them. */
+export type RumbleInfo = Omit<Extract<ToPage, { type: "rumble" }>, "type">;
 export type SessionInfo = Extract<ToPage, { type: "session" }>;
 /** What a page wants changed. */
 export type Wish = Omit<Extract<FromPage, { type: "settings" }>, "type">;
 export type Pong = Extract<ToPage, { type: "pong" }>;
-
-const gamepadIndex = integer(0, MAX_GAMEPADS - 1);
-const gamepadState = { axes: list(integer(-32_767, 32_767), MAX_GAMEPAD_AXES), buttons: list(u8, MAX_GAMEPAD_BUTTONS) };
 
 /** Data channel `input`, page to server. */
 export const input = tagged({

@@ -234,6 +234,8 @@ export const page: PageWords = {
   touchscreen: "Berühren den Desktop",
   trackpad: "Bewegen den Zeiger",
   touchModeHint: "Finger berühren, worauf sie zeigen, oder bewegen den Zeiger wie auf einem Trackpad.",
+  rumble: "Gamepads vibrieren",
+  rumbleHint: "Wenn ein Spiel es will. Browser, Gamepad und Desktop müssen es können.",
   lockPointer: "Zeiger fangen",
   unlockPointer: "Zeiger freigeben",
   lockHint: "Die Maus bewegt sich ohne Ende, für Spiele und Ähnliches. Strg, Umschalt und ein Klick tun dasselbe; Escape gibt sie zurück.",

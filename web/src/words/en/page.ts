@@ -242,6 +242,8 @@ export const page = {
   touchscreen: "Touch the desktop",
   trackpad: "Move the pointer",
   touchModeHint: "Fingers touch what they point at, or move the pointer as on a trackpad.",
+  rumble: "Gamepads shake",
+  rumbleHint: "When a game would have them do so. The browser, the gamepad and the desktop have to be able to.",
   lockPointer: "Lock the pointer",
   unlockPointer: "Unlock the pointer",
   lockHint: "The mouse moves without end, for games and the like. Ctrl Shift and a click do the same; Escape gives it back.",

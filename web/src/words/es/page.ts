@@ -234,6 +234,8 @@ export const page: PageWords = {
   touchscreen: "Tocan el escritorio",
   trackpad: "Mueven el puntero",
   touchModeHint: "Los dedos tocan lo que señalan, o mueven el puntero como en un panel táctil.",
+  rumble: "Vibración de los mandos",
+  rumbleHint: "Cuando un juego la pide. El navegador, el mando y el escritorio deben admitirla.",
   lockPointer: "Capturar el puntero",
   unlockPointer: "Soltar el puntero",
   lockHint: "El ratón se mueve sin límite, para juegos y similares. Ctrl, Mayús y un clic hacen lo mismo; Escape lo devuelve.",

@@ -234,6 +234,8 @@ export const page: PageWords = {
   touchscreen: "Touchent le bureau",
   trackpad: "Déplacent le pointeur",
   touchModeHint: "Les doigts touchent ce qu’ils désignent, ou déplacent le pointeur comme sur un pavé tactile.",
+  rumble: "Vibrations des manettes",
+  rumbleHint: "Quand un jeu le demande. Le navigateur, la manette et le bureau doivent le permettre.",
   lockPointer: "Capturer le pointeur",
   unlockPointer: "Libérer le pointeur",
   lockHint: "La souris se déplace sans fin, pour les jeux par exemple. Ctrl, Maj et un clic font de même ; Échap la rend.",

@@ -233,6 +233,8 @@ export const page: PageWords = {
   touchscreen: "画面に触れる",
   trackpad: "ポインターを動かす",
   touchModeHint: "指した場所に触れるか、トラックパッドのようにポインターを動かします。",
+  rumble: "ゲームパッドの振動",
+  rumbleHint: "ゲームの指示で振動します。ブラウザー、ゲームパッド、デスクトップの対応が必要です。",
   lockPointer: "ポインターをロック",
   unlockPointer: "ロックを解除",
   lockHint: "ゲームなどのために、マウスが画面の端で止まらなくなります。Ctrl と Shift を押しながらのクリックでも同じです。Esc で元に戻ります。",

@@ -233,6 +233,8 @@ export const page: PageWords = {
   touchscreen: "触摸桌面",
   trackpad: "移动指针",
   touchModeHint: "手指触摸所指之处，或像触控板那样移动指针。",
+  rumble: "手柄震动",
+  rumbleHint: "在游戏要求时震动。需要浏览器、手柄和桌面都支持。",
   lockPointer: "锁定指针",
   unlockPointer: "解锁指针",
   lockHint: "鼠标可以无限移动，适合游戏等。按住 Ctrl 和 Shift 单击效果相同；按 Esc 恢复。",
