@@ -62,11 +62,12 @@ if [[ ! -f $made/vmlinuz ]]; then
   for module in "${modules[@]}"; do wanted+=("*/$module.ko"); done
   dpkg-deb --fsys-tarfile "$work/$package"_*.deb | tar -x -C "$work/packed" --wildcards "${wanted[@]}"
   find "$work/packed/lib/modules" -name '*.ko' -exec cp -t "$work/tree/modules" {} +
-  cp "$(command -v busybox)" "$work/tree/bin/busybox"
+  # That of the package busybox-static: another may need libraries.
+  cp /bin/busybox "$work/tree/bin/busybox"
   init >"$work/tree/init"
   chmod 755 "$work/tree/init"
   mkdir -p "$made"
-  (cd "$work/tree" && find . | busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$made/initramfs"
+  (cd "$work/tree" && find . | /bin/busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$made/initramfs"
   # Last, since it says that all is there.
   mv "$work"/packed/boot/vmlinuz-* "$made/vmlinuz"
 fi

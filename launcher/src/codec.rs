@@ -50,45 +50,67 @@ pub fn offered(video: &config::Video) -> Vec<VideoCodec> {
 pub struct Codecs {
     video: config::Video,
     proofs: Option<PathBuf>,
-    trial: Option<(VideoCodec, JoinHandle<Result<(), String>>)>,
+    trial: Option<Trial>,
+    /// What is wanted: what is being tried, or is to be tried after that.
+    wanted: Option<(VideoCodec, gst::Caps)>,
+}
+
+/// A trial that runs.
+#[derive(Debug)]
+struct Trial {
+    codec: VideoCodec,
+    task: JoinHandle<Result<(), String>>,
 }
 
 impl Codecs {
     /// For encoders with these settings, whose proofs are kept in this file.
     pub fn new(video: &config::Video, proofs: Option<PathBuf>) -> Self {
-        Self { video: video.clone(), proofs, trial: None }
+        Self { video: video.clone(), proofs, trial: None, wanted: None }
     }
 
-    /// The codec that is being tried.
+    /// The codec that is to be taken if it works.
     pub fn trying(&self) -> Option<VideoCodec> {
-        self.trial.as_ref().map(|(codec, _)| *codec)
+        self.wanted.as_ref().map(|(codec, _)| *codec)
     }
 
-    /// Begins to try another codec on frames of this kind; one that was being tried is not taken any more.
-    pub fn start(&mut self, codec: VideoCodec, captured: Option<gst::Caps>) {
+    /// Tries another codec on frames of this kind, once the trial before has ended: what came of that is not taken any more.
+    pub fn start(&mut self, codec: VideoCodec, captured: gst::Caps) {
+        self.wanted = Some((codec, captured));
+        if self.trial.is_none() {
+            self.begin();
+        }
+    }
+
+    fn begin(&mut self) {
+        let Some((codec, captured)) = self.wanted.clone() else { return };
         let (video, proofs) = (self.video.clone(), self.proofs.clone());
         // An encoder that hangs may keep whoever tries it.
         let task = tokio::task::spawn_blocking(move || {
-            let captured = captured.ok_or("nothing is captured yet")?;
             let encoder = media::encoder(&video, proofs.as_deref()).map_err(|err| err.to_string())?;
             encoder.set_property_from_str("codec", nick(codec));
             encode(&encoder, &captured)
         });
-        self.trial = Some((codec, task));
+        self.trial = Some(Trial { codec, task });
     }
 
     /// What was tried is not wanted any more.
     pub fn forget(&mut self) {
-        self.trial = None;
+        self.wanted = None;
     }
 
-    /// What came of a trial, once one has ended. May be dropped and called again.
+    /// What came of the codec that is wanted, once that is known. May be dropped and called again.
     pub async fn tried(&mut self) -> (VideoCodec, Result<(), String>) {
-        let Some((codec, task)) = &mut self.trial else { return std::future::pending().await };
-        let result = task.await.unwrap_or_else(|err| Err(err.to_string()));
-        let tried = (*codec, result);
-        self.trial = None;
-        tried
+        loop {
+            let Some(trial) = &mut self.trial else { return std::future::pending().await };
+            let result = (&mut trial.task).await.unwrap_or_else(|err| Err(err.to_string()));
+            let tried = trial.codec;
+            self.trial = None;
+            if self.trying() == Some(tried) {
+                self.wanted = None;
+                return (tried, result);
+            }
+            self.begin();
+        }
     }
 }
 
@@ -150,20 +172,19 @@ mod tests {
     async fn what_was_tried_last_counts_and_a_failure_has_its_words() {
         media::register().unwrap();
         let mut codecs = Codecs::new(&video(&[]), None);
-        let captured =
-            "video/x-raw,format=BGRx,width=320,height=240,framerate=30/1".parse::<gst::Caps>().ok();
+        let captured: gst::Caps =
+            "video/x-raw,format=BGRx,width=320,height=240,framerate=30/1".parse().unwrap();
         codecs.start(VideoCodec::H264, captured.clone());
-        codecs.start(VideoCodec::Vp8, captured);
+        codecs.start(VideoCodec::Vp8, captured.clone());
         assert_eq!(codecs.trying(), Some(VideoCodec::Vp8));
         assert_eq!(codecs.tried().await, (VideoCodec::Vp8, Ok(())));
         assert_eq!(codecs.trying(), None);
-        codecs.start(VideoCodec::Vp8, None);
-        assert_eq!(codecs.tried().await.1, Err("nothing is captured yet".into()));
+        codecs.start(VideoCodec::Vp8, captured.clone());
+        codecs.forget();
+        let none = tokio::time::timeout(Duration::from_secs(2), codecs.tried()).await;
+        assert!(none.is_err(), "nobody wants it any more: {none:?}");
         let mut hardware = Codecs::new(&video(&["--encoder-policy=require-hardware"]), None);
-        hardware.start(
-            VideoCodec::Vp8,
-            "video/x-raw,format=BGRx,width=320,height=240,framerate=30/1".parse().ok(),
-        );
+        hardware.start(VideoCodec::Vp8, captured);
         assert!(hardware.tried().await.1.is_err());
     }
 }

@@ -113,6 +113,8 @@ pub struct Media {
     wanted: Mutex<Option<vdi_protocol::settings::Choice>>,
     /// Held while it is written, so that the newest is written last.
     following: Mutex<()>,
+    /// The codec that pages want, until it is taken.
+    codec: Mutex<Option<&'static str>>,
     /// Held while capture begins anew.
     beginning: Mutex<()>,
 }
@@ -181,6 +183,7 @@ impl Media {
             proven: Arc::default(),
             wanted: Mutex::default(),
             following: Mutex::default(),
+            codec: Mutex::default(),
             beginning: Mutex::default(),
         })
     }
@@ -315,9 +318,15 @@ impl Media {
         let _ = self.source.sync_state_with_parent();
     }
 
-    /// Encodes in this codec, a nick of `adaptiveencbin`'s, from the next frame on; everything behind the encoder goes on. May take as long as an encoder's proof.
-    pub fn recode(&self, codec: &str) {
+    /// The codec that [`Media::recode`] changes to, a nick of `adaptiveencbin`'s.
+    pub fn want_codec(&self, codec: &'static str) {
+        *self.codec.lock().unwrap_or_else(PoisonError::into_inner) = Some(codec);
+    }
+
+    /// Encodes in the codec that was wanted last from the next frame on; everything behind the encoder goes on. May take as long as an encoder's proof.
+    pub fn recode(&self) {
         let _beginning = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(codec) = self.codec.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let _ = self.source.set_state(gst::State::Null);
         let _ = self.encoder.set_state(gst::State::Null);
         self.encoder.set_property_from_str("codec", codec);

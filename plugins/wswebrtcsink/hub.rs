@@ -216,6 +216,10 @@ impl Hub {
                 media.audio = true;
                 continue;
             }
+            // Of several videos pages show the first.
+            if !media.codec.is_empty() {
+                continue;
+            }
             let Some(s) = caps.structure(0) else { continue };
             let dimension = |name| u32::try_from(s.get::<i32>(name).unwrap_or(0)).unwrap_or(0);
             media.codec = row.encoding_name.to_owned();

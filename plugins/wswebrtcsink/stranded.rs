@@ -3,13 +3,14 @@
 //! does not is told good-bye.
 
 use super::{
-    consumer::{Consumer, negotiation::Input},
+    consumer::{Consumer, Part, negotiation::Input},
     hub::{Hub, lock},
     payload::Kind,
     producer::Producer,
     runtime::runtime,
 };
 use std::{sync::Arc, time::Duration};
+use vdi_protocol::signalling::ErrorCode;
 
 /// Time that a consumer has for another connection: what one takes that gets through at all.
 const GRACE: Duration = Duration::from_secs(15);
@@ -19,33 +20,37 @@ const WORDS: &str = "the video has another codec from now on, which takes anothe
 /// Whether it waits for video that does not come any more.
 fn is_stranded(consumer: &Consumer, video: &Producer) -> bool {
     let now = video.stream().payload().map(|row| row.media_type);
-    !consumer.is_replaced()
-        && consumer.video.get().is_some_and(|negotiated| now.is_some_and(|now| now != *negotiated))
+    let negotiated = consumer.video.get();
+    !consumer.is_replaced() && negotiated.zip(now).is_some_and(|(negotiated, now)| now != *negotiated)
+}
+
+/// Whether it may make another connection in its own name. Neither one that has made the offer itself can be told of another, nor
+/// one that takes a part of what there is, as clients do that have a connection for each.
+fn may_follow(consumer: &Consumer) -> bool {
+    consumer.visit.offered.is_none() && consumer.visit.part == Part::default()
 }
 
 impl Hub {
-    /// The caps have changed.
+    /// The caps have changed, or a consumer has been made for those before.
     pub fn close_stranded(&self) {
-        for video in self.producers().into_iter().filter(|producer| producer.kind() == Kind::Video) {
-            let stranded: Vec<Arc<Consumer>> = lock(&self.consumers)
-                .places
-                .living()
-                .filter(|one| is_stranded(one, &video))
-                .cloned()
-                .collect();
-            // One that has made the offer itself cannot be told of another.
-            let (told, others): (Vec<_>, Vec<_>) =
-                stranded.into_iter().partition(|consumer| consumer.visit.offered.is_none());
-            others.iter().for_each(|consumer| consumer.input(Input::Stop(WORDS.into())));
-            if told.is_empty() {
-                continue;
-            }
-            runtime().spawn(async move {
-                tokio::time::sleep(GRACE).await;
-                for consumer in told.iter().filter(|consumer| is_stranded(consumer, &video)) {
-                    consumer.input(Input::Stop(WORDS.into()));
-                }
-            });
+        // Of several, an offer has the first in its first section.
+        let Some(video) = self.producers().into_iter().find(|producer| producer.kind() == Kind::Video) else {
+            return;
+        };
+        let stranded: Vec<Arc<Consumer>> =
+            lock(&self.consumers).places.living().filter(|one| is_stranded(one, &video)).cloned().collect();
+        let (told, others): (Vec<_>, Vec<_>) =
+            stranded.into_iter().partition(|consumer| may_follow(consumer));
+        others.iter().for_each(|consumer| consumer.input(Input::Stop(WORDS.into())));
+        if told.is_empty() {
+            return;
         }
+        runtime().spawn(async move {
+            tokio::time::sleep(GRACE).await;
+            for consumer in told.iter().filter(|consumer| is_stranded(consumer, &video)) {
+                // No good-bye, which would be the end: whoever was only slow begins anew.
+                consumer.input(Input::PipelineFailed { code: ErrorCode::NoMedia, message: WORDS.into() });
+            }
+        });
     }
 }

@@ -152,18 +152,6 @@ test("buttons, triggers, sticks and the directional pad arrive at evdev and at j
   assert.deepEqual(joystick.buttons, []);
 });
 
-test("a page that is left lets go, and the device stays for when it is back", { skip }, async () => {
-  await hold(anna, { buttons: { 2: 1, 6: 1 } });
-  await stands("the button and the trigger", [0x133], { 2: 255 });
-  await anna.page.evaluate(() => window.dispatchEvent(new Event("blur")));
-  await stands("rest", [], {});
-  assert.equal((await game.ask<string[]>("devices")).length, 1);
-  await anna.page.evaluate(() => window.dispatchEvent(new Event("focus")));
-  await stands("both again", [0x133], { 2: 255 });
-  await hold(anna, {});
-  await stands("rest", [], {});
-});
-
 test("what a game has the motors do is felt in the page: strength, duration, end, gain and waves", { skip }, async () => {
   const id = await game.ask<number>("rumble", { strong: 0xffff, weak: 0x3333, length: 400 });
   await game.ask("play", { id, times: 1 });
@@ -184,6 +172,18 @@ test("what a game has the motors do is felt in the page: strength, duration, end
   shakes((await felt(anna, "a wave", 1)).at(-1), { strong: 1, weak: 1 }, 5000);
   await game.ask("erase", { id: wave });
   assert.deepEqual(await felt(anna, "the end", 1), ["stop"]);
+});
+
+test("a page that is left lets go, and the device stays for when it is back", { skip }, async () => {
+  await hold(anna, { buttons: { 2: 1, 6: 1 } });
+  await stands("the button and the trigger", [0x133], { 2: 255 });
+  await anna.page.evaluate(() => window.dispatchEvent(new Event("blur")));
+  await stands("rest", [], {});
+  assert.equal((await game.ask<string[]>("devices")).length, 1);
+  await anna.page.evaluate(() => window.dispatchEvent(new Event("focus")));
+  await stands("both again", [0x133], { 2: 255 });
+  await hold(anna, {});
+  await stands("rest", [], {});
 });
 
 test("a gamepad is still when its page is left, when it is switched off there, and when the game is gone", { skip }, async () => {

@@ -19,6 +19,7 @@ mod part;
 mod rtpcongestion;
 mod rtphdrextplayoutdelay;
 mod sink;
+mod stranded;
 mod wswebrtcsink;
 mod xdamagesrc;
 

@@ -46,8 +46,8 @@ impl TestStream {
     /// What `adaptiveencbin` makes of a test picture in this codec.
     pub fn of_codec(codec: &str) -> Self {
         Self::of(&format!(
-            "videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=30/1 \
-             ! adaptiveencbin codec={codec} encoder-policy=software bitrate=1000 ! sink."
+            "videotestsrc name=source is-live=true pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=30/1 \
+             ! adaptiveencbin name=encoder codec={codec} encoder-policy=software bitrate=1000 ! sink."
         ))
     }
 

@@ -150,7 +150,8 @@ struct Feeler {
 impl Feeler {
     async fn feel(mut self, readable: OwnedFd) -> io::Result<()> {
         let readable = registered(readable)?;
-        let mut player: Option<String> = None;
+        // Whoever has plugged it in is there already.
+        let mut player = self.player.borrow_and_update().clone();
         loop {
             let now = self.now();
             // Time goes on for the effects of a gamepad without a page, too.
@@ -205,17 +206,26 @@ impl Feeler {
         for event in events {
             match event.destructure() {
                 EventSummary::UInput(event, UInputCode::UI_FF_UPLOAD, _) => {
-                    // The answer is given when this is dropped.
-                    let mut upload = kernel.process_ff_upload(event)?;
+                    // The answer is given when this is dropped. The kernel has given up what nobody answered in time, and
+                    // those after it wait still.
+                    let mut upload = match kernel.process_ff_upload(event) {
+                        Ok(upload) => upload,
+                        Err(error) => {
+                            tracing::debug!(index = self.index, %error, "an effect is not taken");
+                            continue;
+                        }
+                    };
                     match effect(&upload.effect()) {
                         Some(effect) => self.motors.upload(upload.effect_id(), effect, now),
                         None => upload.set_retval(-(nix::errno::Errno::EINVAL as i32)),
                     }
                 }
                 EventSummary::UInput(event, UInputCode::UI_FF_ERASE, _) => {
-                    let erase = kernel.process_ff_erase(event)?;
-                    // The kernel numbers them from 0 to 15.
-                    self.motors.erase(erase.effect_id() as i16);
+                    match kernel.process_ff_erase(event) {
+                        // The kernel numbers them from 0 to 15.
+                        Ok(erase) => self.motors.erase(erase.effect_id() as i16),
+                        Err(error) => tracing::debug!(index = self.index, %error, "an effect is not erased"),
+                    }
                 }
                 EventSummary::ForceFeedback(_, FFEffectCode::FF_GAIN, gain) => {
                     self.motors.set_gain(gain.clamp(0, i32::from(u16::MAX)) as u16);

@@ -67,13 +67,22 @@ struct Pad {
     /// The page whose gamepad it is, for who has it shake.
     player: watch::Sender<Option<String>>,
     /// What programs see of it without the interposer, once somebody had it.
-    device: Option<io::Result<Device>>,
+    device: Option<Device>,
+    /// Whether the log says why there is none.
+    missing: bool,
 }
 
 impl Pad {
     fn new() -> Self {
         let player = watch::channel(None).0;
-        Self { name: NAME.into(), state: State::rest(), programs: Vec::new(), player, device: None }
+        Self {
+            name: NAME.into(),
+            state: State::rest(),
+            programs: Vec::new(),
+            player,
+            device: None,
+            missing: false,
+        }
     }
 
     /// Nobody has it.
@@ -90,16 +99,21 @@ impl Pad {
 
     /// There is a device from now on, if one can be made.
     fn appear(&mut self, uinput: &Uinput, index: u8) {
-        let player = &self.player;
-        self.device.get_or_insert_with(|| {
-            // The name of what a person has plugged in would have games look for other buttons.
-            let device = Device::make(uinput, index, NAME, player.subscribe());
-            match &device {
-                Ok(_) => tracing::info!(index, "a gamepad is a device of the kernel's"),
-                Err(error) => tracing::warn!(index, %error, "a gamepad is no device of the kernel's"),
+        if self.device.is_some() {
+            return;
+        }
+        // The name of what a person has plugged in would have games look for other buttons.
+        match Device::make(uinput, index, NAME, self.player.subscribe()) {
+            Ok(device) => {
+                tracing::info!(index, "a gamepad is a device of the kernel's");
+                self.device = Some(device);
             }
-            device
-        });
+            // It is tried again when the gamepad comes again.
+            Err(error) if !std::mem::replace(&mut self.missing, true) => {
+                tracing::warn!(index, %error, "a gamepad is no device of the kernel's");
+            }
+            Err(_) => {}
+        }
     }
 }
 
@@ -205,7 +219,7 @@ impl Gamepads {
         if events.is_empty() {
             return false;
         }
-        if let Some(Ok(device)) = &pad.device
+        if let Some(device) = &pad.device
             && let Err(error) = device.emit(&state.kernel_events_since(&pad.state))
         {
             tracing::warn!(index, %error, "the kernel does not take what a gamepad does");

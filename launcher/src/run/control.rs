@@ -43,8 +43,8 @@ impl Parts {
             Ok(FromPage::Settings(wish)) => {
                 // Who only watches sets nothing, and is told so by what holds.
                 if self.pages.controller() == Some(page) {
-                    if wish.codec.is_some() {
-                        self.try_codec(settings::granted(&self.settings, wish).now.codec);
+                    if let Some(codec) = wish.codec.filter(|codec| self.settings.codecs.contains(codec)) {
+                        self.try_codec(codec);
                     }
                     self.set(settings::granted(&self.settings, Wish { codec: None, ..wish }));
                 }
@@ -82,9 +82,11 @@ impl Parts {
     fn try_codec(&mut self, codec: VideoCodec) {
         if codec == self.settings.now.codec {
             self.codecs.forget();
-        } else if self.codecs.trying() != Some(codec) {
+        } else if self.codecs.trying() != Some(codec)
+            && let Some(captured) = self.media.captured()
+        {
             tracing::info!(codec = codec::nick(codec), "the controller wants another codec; it is tried");
-            self.codecs.start(codec, self.media.captured());
+            self.codecs.start(codec, captured);
         }
         self.settings.trying = self.codecs.trying();
     }
@@ -98,13 +100,8 @@ impl Parts {
                 tracing::info!(codec = nick, "the stream changes to another codec");
                 self.settings.now.codec = codec;
                 let media = self.media.clone();
-                tokio::task::spawn_blocking(move || media.recode(nick));
-                // Our pages make another connection by themselves; a client of another dialect begins anew.
-                for page in self.pages.speaking() {
-                    if self.selkies.as_ref().is_some_and(|selkies| selkies.knows(page)) {
-                        self.media.close_page(page, "the video has another codec from now on");
-                    }
-                }
+                media.want_codec(nick);
+                tokio::task::spawn_blocking(move || media.recode());
             }
             Err(why) => {
                 tracing::warn!(codec = nick, "no encoder of it works, and the codec stays as it was: {why}");

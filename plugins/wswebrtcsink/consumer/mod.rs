@@ -380,6 +380,8 @@ impl Task {
             let plan = plan.of(&part).hearing(surround).answering(offered).decoding(&full_chroma);
             if let Some((_, row, _)) = plan.streams.iter().find(|(_, row, _)| row.kind == Kind::Video) {
                 let _ = consumer.video.set(row.media_type);
+                // The codec may have changed since the plan was made.
+                hub.close_stranded();
             }
             consumer.offered_less.store(!plan.full, Ordering::Relaxed);
             hub.chroma_changed();

@@ -286,10 +286,14 @@ export class Connection {
   }
 
   /** What was negotiated holds for a connection's whole life: another codec takes another one. */
-  #followCodec(codec: string): void {
-    const offer = (this.#successor ?? this.#session)?.peer?.remoteDescription?.sdp;
-    const negotiated = offer === undefined ? null : offeredVideo(offer);
-    if (negotiated !== null && codec !== "" && codec !== negotiated) this.#succeed();
+  #followCodec(): void {
+    const newest = this.#successor ?? this.#session;
+    if (newest && this.#isOfAnotherCodec(newest)) this.#succeed();
+  }
+
+  #isOfAnotherCodec({ peer }: Session): boolean {
+    const negotiated = offeredVideo(peer?.remoteDescription?.sdp ?? "");
+    return negotiated !== null && !!this.media?.codec && this.media.codec !== negotiated;
   }
 
   #successorHappened(event: SessionEvent): void {
@@ -335,7 +339,7 @@ export class Connection {
     const gone = cause.kind === "refused" && cause.code === "unknownConsumer";
     if (!gone && consequence(cause) !== "retry") {
       this.#giveUp(cause);
-    } else if (session?.healthy) {
+    } else if (session?.healthy && !this.#isOfAnotherCodec(session)) {
       session.awaitSuccessor(false);
       this.#calm();
       this.#callback({ type: "changed" });
@@ -399,7 +403,7 @@ export class Connection {
     switch (message.type) {
       case "media":
         this.media = message;
-        this.#followCodec(message.codec);
+        this.#followCodec();
         break;
       case "quality":
         this.quality = message;

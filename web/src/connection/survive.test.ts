@@ -75,6 +75,14 @@ it("another codec than the offer's takes another connection, and one of them", (
   expect([sockets.length, connection.state]).toEqual([2, { name: "streaming" }]);
 });
 
+it("a connection for another codec that fails is tried again, since the present one shows nothing more", async () => {
+  channels.control.say({ type: "media", codec: "VP9", chromaFormat: "4:2:0", encoder: "x", width: 640, height: 480, framerate: 30, audio: true });
+  page.socket.open();
+  page.socket.say({ type: "error", code: "noMedia", message: "not yet" });
+  await answered(3000);
+  expect(sockets.length).toBe(3);
+});
+
 describe("a WebSocket that is cut while media goes on", () => {
   it("is opened again with the session's secret, and nothing else changes", async () => {
     sockets[0]?.drop();

@@ -15,13 +15,16 @@ export type MediaEvent =
   | { type: "frame"; frame: FrameMetadata; coming: boolean }
   | { type: "sound"; sound: Sound };
 
+/** In so much time a page has painted twice that paints at all. */
+const PAINT_MS = 200;
+
 /** Gestures after which browsers allow sound. */
 const GESTURES = ["pointerdown", "keydown", "touchend"] as const;
 
 export class Media {
   #stage: HTMLElement;
   #audio: HTMLAudioElement;
-  #clock: Pick<Clock, "frame">;
+  #clock: Pick<Clock, "after" | "frame">;
   #callback: (event: MediaEvent) => void;
   #video: HTMLVideoElement;
   #coming: HTMLVideoElement | null = null;
@@ -31,7 +34,7 @@ export class Media {
   #muted = false;
   #receivers: RTCRtpReceiver[] = [];
 
-  constructor(stage: HTMLElement, audio: HTMLAudioElement, clock: Pick<Clock, "frame">, callback: (event: MediaEvent) => void) {
+  constructor(stage: HTMLElement, audio: HTMLAudioElement, clock: Pick<Clock, "after" | "frame">, callback: (event: MediaEvent) => void) {
     this.#stage = stage;
     this.#audio = audio;
     this.#clock = clock;
@@ -139,7 +142,11 @@ export class Media {
       video.classList.remove("coming");
       // The browser may not have painted it yet. What it stands behind stays in front of it until then.
       if (!this.seen || document.hidden) takeOver();
-      else this.#clock.frame(() => this.#clock.frame(takeOver));
+      else {
+        this.#clock.frame(() => this.#clock.frame(takeOver));
+        // A page that is hidden now paints no frame.
+        this.#clock.after(PAINT_MS, takeOver);
+      }
     };
     const takeOver = (): void => {
       if (video !== this.#coming) return;
