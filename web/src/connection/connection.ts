@@ -15,7 +15,7 @@ import type { FrameMetadata } from "./frames";
 import type { Size } from "../picture/geometry";
 import { GOOD_STREAM_MS, QUIET_MS, CUT_NOTICE_MS, DOUBT_PAUSE_MS, FRESH_MS } from "./patience";
 import type { Continued, CursorShape, Input, Latency, MediaInfo, PageStats, Pointing, Quality, Role, SessionInfo, ToPage } from "../wire/protocol";
-import { offeredVideo } from "./sdp";
+import { isForAnother } from "./sdp";
 import { Session, type ChannelName, type Outgoing, type SessionEvent, type World } from "./session";
 import type { Coming, ConnectionEvent, Stage, State } from "./state";
 
@@ -288,12 +288,7 @@ export class Connection {
   /** What was negotiated holds for a connection's whole life: another codec takes another one. */
   #followCodec(): void {
     const newest = this.#successor ?? this.#session;
-    if (newest && this.#isOfAnotherCodec(newest)) this.#succeed();
-  }
-
-  #isOfAnotherCodec({ peer }: Session): boolean {
-    const negotiated = offeredVideo(peer?.remoteDescription?.sdp ?? "");
-    return negotiated !== null && !!this.media?.codec && this.media.codec !== negotiated;
+    if (isForAnother(newest?.peer, this.media?.codec)) this.#succeed();
   }
 
   #successorHappened(event: SessionEvent): void {
@@ -339,7 +334,7 @@ export class Connection {
     const gone = cause.kind === "refused" && cause.code === "unknownConsumer";
     if (!gone && consequence(cause) !== "retry") {
       this.#giveUp(cause);
-    } else if (session?.healthy && !this.#isOfAnotherCodec(session)) {
+    } else if (session?.healthy && !isForAnother(session.peer, this.media?.codec)) {
       session.awaitSuccessor(false);
       this.#calm();
       this.#callback({ type: "changed" });

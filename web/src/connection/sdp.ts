@@ -41,6 +41,12 @@ export function offeredVideo(offer: string): string | null {
   return at < 0 ? null : (/^a=rtpmap:\d+ ([^/\r\n]+)/m.exec(offer.slice(at))?.[1] ?? null);
 }
 
+/** Whether a connection was offered for another codec than this. */
+export function isForAnother(peer: RTCPeerConnection | null | undefined, codec = ""): boolean {
+  const negotiated = offeredVideo(peer?.remoteDescription?.sdp ?? "");
+  return negotiated !== null && codec !== "" && codec !== negotiated;
+}
+
 /** The codec of the offered video if the answer refuses it (port 0), else `null`. */
 export function refusedVideo(offer: string, answer: string): string | null {
   if (!/^m=video 0 /m.test(answer)) return null;
