@@ -1,4 +1,5 @@
 // Decision: what offers and answers mean for the page, and how it begins its sound anew.
+export { giveUpSurround } from "./surround";
 import type { IceServers } from "../wire/protocol";
 import { answerTo, disguised, undisguised } from "./surround";
 

@@ -23,7 +23,7 @@ import {
 import { Pings } from "./pings";
 import { toPage, VERSION, type ConnectionFailure, type Continued, type FromPage, type IceServers, type Input, type Pointing, type ToConsumer, type ToPage, type Welcome } from "../wire/protocol";
 import { parse } from "../wire/schema";
-import { openVoice, refusedVideo, renewSound, rtcServers, takeAnswer, takeOffer } from "./sdp";
+import { giveUpSurround, openVoice, refusedVideo, renewSound, rtcServers, takeAnswer, takeOffer } from "./sdp";
 import type { Greeting } from "./signalling";
 import { Stats, type StatsReport } from "./stats";
 import type { SessionEvent } from "./state";
@@ -310,7 +310,7 @@ export class Session {
       if (this.#isOver()) return;
       console.error("gst-vdi: the offer could not be answered:", error);
       const message = error instanceof Error ? error.message : String(error);
-      this.#finish({ kind: "refused", code: "badSdp", message });
+      this.#finish(giveUpSurround(sdp) ? { kind: "lost" } : { kind: "refused", code: "badSdp", message });
     }
   }
 

@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { answerTo, disguised, takesSurround, undisguised } from "./surround";
+import { expect, test, vi } from "vitest";
+import { answerTo, disguised, giveUpSurround, ownSurround, takesSurround, undisguised } from "./surround";
 
 const section = (codec: string, mapping: string) =>
   `v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 112\r\na=mid:audio1\r\na=rtpmap:112 ${codec}\r\na=fmtp:112 num_streams=4;coupled_streams=2;channel_mapping=${mapping};minptime=10\r\na=sendonly\r\n`;
@@ -25,6 +25,13 @@ test("of an offer in stereo both channels are asked for, once, and of one in mon
   expect([disguised(offer), undisguised(offer, ANSWER), answerTo(offer, both)]).toEqual([offer, both, both]);
   const mono = offer.replaceAll("stereo=1", "stereo=0");
   expect([disguised(mono), undisguised(mono, ANSWER), answerTo(mono, ANSWER)]).toEqual([mono, ANSWER, ANSWER]);
+});
+
+test("a browser that does not do what it is said to is asked for stereo from then on", () => {
+  vi.stubGlobal("navigator", { userAgent: "Chrome/999" });
+  expect([giveUpSurround(ANSWER), ownSurround()]).toEqual([false, true]);
+  expect([giveUpSurround(OFFER), ownSurround()]).toEqual([true, false]);
+  vi.unstubAllGlobals();
 });
 
 test("Chromium takes it, and Firefox, Safari and what is Safari inside do not", () => {

@@ -24,10 +24,20 @@ export function takesSurround(userAgent: string): boolean {
   return /Chrom(e|ium)\//.test(userAgent);
 }
 
+/** It said so, and did not. */
+let refuses = false;
+
 /** What this browser says of itself; nothing where it says nothing. */
 export function ownSurround(): boolean {
   const { navigator } = globalThis as { navigator?: Navigator };
-  return takesSurround(navigator?.userAgent ?? "");
+  return !refuses && takesSurround(navigator?.userAgent ?? "");
+}
+
+/** The browser does not do what an offer asks. Whether it will be asked for less from now on, since that was for more than stereo. */
+export function giveUpSurround(offer: string): boolean {
+  const more = multiopus(offer) !== null;
+  refuses ||= more;
+  return more;
 }
 
 /** The offer as it is shown to the browser. */
