@@ -71,7 +71,7 @@ for (const viewport of [
   { width: 1500, height: 500 },
 ]) {
   test(`the pointer arrives at the pixel that was clicked, page ${viewport.width}x${viewport.height}`, async () => {
-    await controller.page.setViewportSize(viewport);
+    await controller.resize(viewport.width, viewport.height);
     // Where the picture is scaled down, the middle of one pixel of the page is the middle of none of the frame.
     const box = await controller.page.evaluate(() => {
       const { width, height } = document.querySelector("video")?.getBoundingClientRect() ?? { width: 0, height: 0 };
@@ -103,7 +103,7 @@ for (const viewport of [
 }
 
 test("the right button is the right button", async () => {
-  await controller.page.setViewportSize({ width: 1280, height: 720 });
+  await controller.resize(1280, 720);
   const place = await controller.placeOf(640, 400);
   await controller.page.mouse.move(place.x, place.y);
   await controller.page.mouse.down({ button: "right" });

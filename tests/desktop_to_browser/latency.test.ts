@@ -189,7 +189,7 @@ describe("a desktop that moves", () => {
   });
 
   test("the panel fits a phone", async () => {
-    await viewer.page.setViewportSize({ width: 360, height: 740 });
+    await viewer.resize(360, 740);
     await viewer.page.keyboard.press("Control+Shift+M");
     await told(viewer.page);
     const spills = await viewer.page.evaluate(() => {
@@ -200,7 +200,7 @@ describe("a desktop that moves", () => {
     assert.deepEqual(spills, { sideways: 0, wide: 0 });
     await viewer.screenshot("waterfall-phone");
     await viewer.page.keyboard.press("Control+Shift+M");
-    await viewer.page.setViewportSize({ width: 1280, height: 720 });
+    await viewer.resize(1280, 720);
   });
 });
 

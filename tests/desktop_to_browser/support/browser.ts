@@ -299,6 +299,13 @@ export class Viewer {
     return this.page.evaluate(look, [columns, rows] as const);
   }
 
+  /** Gives the window another size, and waits until the page has laid itself out in it: observers of sizes hear of it in the next frame only. */
+  async resize(width: number, height: number): Promise<void> {
+    await this.page.setViewportSize({ width, height });
+    await this.page.waitForFunction(([width, height]) => window.innerWidth === width && window.innerHeight === height, [width, height]);
+    await this.page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
+  }
+
   /** The place in the viewport where a pixel of the video frame is shown, for a video that is letterboxed to fit. */
   placeOf(x: number, y: number): Promise<{ x: number; y: number }> {
     return this.page.evaluate(
