@@ -206,12 +206,16 @@ export class Launcher {
   }
 
   /** Waits until `/status` is as it should be. */
-  statusWhere(what: string, fits: (status: Status) => boolean, limitMs = 10_000): Promise<Status> {
-    return until(`/status: ${what}`, limitMs, async () => {
-      const status = await this.status();
-      if (!fits(status)) throw new Error(JSON.stringify(status));
-      return status;
-    });
+  async statusWhere(what: string, fits: (status: Status) => boolean, limitMs = 10_000): Promise<Status> {
+    try {
+      return await until(`/status: ${what}`, limitMs, async () => {
+        const status = await this.status();
+        if (!fits(status)) throw new Error(JSON.stringify(status));
+        return status;
+      });
+    } catch (error) {
+      throw new Error(`the launcher's last words:\n${this.words.slice(-3000)}`, { cause: error });
+    }
   }
 
   /** The environment of the desktop's command: its DISPLAY and XAUTHORITY lead to the X server's own truth. */

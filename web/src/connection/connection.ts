@@ -176,7 +176,8 @@ export class Connection {
   }
 
   #send<C extends ChannelName>(channel: C, message: Outgoing[C]): boolean {
-    return this.#session?.send(channel, message) ?? false;
+    // A server whose channels to the successor are open hears nothing of the connection before it.
+    return [this.#successor, this.#session].some((session) => session?.send(channel, message));
   }
 
   /** Another try: with what is left of the session, or anew. */

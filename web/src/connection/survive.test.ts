@@ -299,6 +299,18 @@ describe("a successor", () => {
     expect(connection.state.name).toBe("streaming");
   });
 
+  it("carries what the page says as soon as its channels are open, since the server hears nothing else then", async () => {
+    peers[0]?.become("failed");
+    connection.sendControl({ type: "takeControl" });
+    const next = await connect({ ...KNOWN, resumed: true });
+    channels.control.sent.length = 0;
+    connection.sendControl({ type: "keepControl" });
+    connection.sendInput({ type: "key", keysym: 97, down: true });
+    expect([channels.control.sent, channels.input.sent]).toEqual([[], []]);
+    expect(next.control.sent).toContainEqual({ type: "keepControl" });
+    expect(next.input.sent).toEqual([{ type: "key", keysym: 97, down: true }]);
+  });
+
   it("does not bring back the WebSocket of the connection that it replaces", async () => {
     await answered(1000);
     peers[0]?.become("failed");
