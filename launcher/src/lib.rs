@@ -35,6 +35,7 @@ pub mod latency;
 pub mod limits;
 pub mod media;
 pub mod microphone;
+pub mod notices;
 pub mod options;
 pub mod options_table;
 pub mod pages;

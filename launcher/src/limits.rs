@@ -1,9 +1,12 @@
 //! Decision: which limit of the session is coming, so that its pages are warned, and which one has struck, so that its
 //! end can be explained. (limits, activity, now) → words; it ends nothing: that is the operator's, and its alone.
 
+use crate::notices;
 use jiff::Timestamp;
 use std::time::Duration;
-use vdi_protocol::{control::SessionLimit, session_limits::SessionLimits, status::LimitsStatus};
+use vdi_protocol::{
+    control::SessionLimit, notice::Notice, session_limits::SessionLimits, status::LimitsStatus,
+};
 
 /// How long before its end a session is warned.
 const LEAD: Duration = Duration::from_secs(300);
@@ -160,30 +163,26 @@ impl Limits {
         Some(match struck?.0.limit {
             SessionLimit::Timeout => "the session has reached its longest time".to_owned(),
             SessionLimit::Idle => {
-                format!("nobody used the desktop for {}", words(self.told.idle_timeout_seconds))
+                let seconds = self.told.idle_timeout_seconds.unwrap_or_default();
+                format!("nobody used the desktop for {}", words(seconds))
             }
             SessionLimit::Disconnected => {
-                format!("nobody was connected for {}", words(self.told.disconnected_timeout_seconds))
+                let seconds = self.told.disconnected_timeout_seconds.unwrap_or_default();
+                format!("nobody was connected for {}", words(seconds))
             }
         })
     }
 
     /// What one is told who comes back to a desktop that would not have waited much longer.
-    pub fn welcome_back(&self, alone_for: Duration) -> Option<String> {
-        let limit = Duration::from_secs(self.told.disconnected_timeout_seconds?);
-        (alone_for * 2 >= limit).then(|| {
-            format!(
-                "No page was connected to this desktop for {}. It is ended after {} without one.",
-                words(Some(alone_for.as_secs())),
-                words(self.told.disconnected_timeout_seconds)
-            )
-        })
+    pub fn welcome_back(&self, alone_for: Duration) -> Option<Notice> {
+        let limit = self.told.disconnected_timeout_seconds?;
+        let seconds = alone_for.as_secs();
+        (seconds * 2 >= limit).then(|| notices::left_alone(seconds, limit))
     }
 }
 
 /// A span as people say it, in its largest unit.
-fn words(seconds: Option<u64>) -> String {
-    let seconds = seconds.unwrap_or_default();
+pub fn words(seconds: u64) -> String {
     let (count, unit) = match seconds {
         0..120 => (seconds, "second"),
         120..7200 => (seconds / 60, "minute"),
@@ -322,7 +321,6 @@ mod tests {
     fn who_comes_back_late_is_told() {
         let limits = limits(r#"{"disconnectedTimeoutSeconds": 600}"#);
         assert_eq!(limits.welcome_back(s(299)), None);
-        let told = limits.welcome_back(s(420)).unwrap();
-        assert!(told.contains("for 7 minutes") && told.contains("after 10 minutes"), "{told}");
+        assert_eq!(limits.welcome_back(s(420)), Some(notices::left_alone(420, 600)));
     }
 }

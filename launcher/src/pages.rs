@@ -9,11 +9,12 @@ use crate::{
 use std::{collections::BTreeMap, time::Duration};
 use vdi_protocol::{
     clipboard::Policy,
-    control::{Cursor, NoticeLevel, Quality, Role, ToPage},
+    control::{Cursor, Quality, Role, ToPage},
     environment::{SOUND_PREFIX, WHEP_PREFIX},
     files,
     invitations::{Invitation, Invitations},
     limits::MAX_BAD_MESSAGES,
+    notice::Notice,
     people,
     phase::Phase,
     reason::FailureReason,
@@ -266,10 +267,9 @@ impl Pages {
     }
 
     /// Something that has happened: the pages that are here should know.
-    pub fn notice(&mut self, level: NoticeLevel, text: String) {
-        let notice = ToPage::Notice { level, text, once: None };
+    pub fn notice(&mut self, notice: &Notice) {
         for page in self.pages.values_mut() {
-            page.notice(notice.clone());
+            page.notice(ToPage::Notice(notice.clone()));
         }
     }
 
@@ -280,10 +280,9 @@ impl Pages {
         }
     }
 
-    /// Something that holds: pages to come should know too, each tab of a browser once, by the name `once`. `None` ends it.
-    pub fn standing(&mut self, notice: Option<(String, String)>) {
-        self.standing =
-            notice.map(|(text, once)| ToPage::Notice { level: NoticeLevel::Warning, text, once: Some(once) });
+    /// Something that holds: pages to come should know too, each tab of a browser once if it has a name. `None` ends it.
+    pub fn standing(&mut self, notice: Option<Notice>) {
+        self.standing = notice.map(ToPage::Notice);
         for page in self.pages.values_mut() {
             if let Some(notice) = &self.standing {
                 page.notice(notice.clone());

@@ -1,6 +1,7 @@
 //! Tests: the pages' rules, with plain words: who is told what, and when.
 
 use super::*;
+use crate::notices;
 use vdi_protocol::control::SessionLimit;
 
 fn told(pages: &mut Pages, phase: Phase) -> Vec<(String, Option<(Role, u32)>)> {
@@ -57,13 +58,11 @@ fn what_holds_reaches_pages_that_come_later_until_it_ends_and_what_happened_only
             .filter(|message| matches!(message, ToPage::Notice { .. }))
             .collect::<Vec<_>>()
     };
-    let standing =
-        ToPage::Notice { level: NoticeLevel::Warning, text: "slow".into(), once: Some("s1".into()) };
-    pages.standing(Some(("slow".into(), "s1".into())));
-    assert_eq!(come(&mut pages, "a"), [standing]);
-    pages.notice(NoticeLevel::Info, "fast".into());
-    let happened = ToPage::Notice { level: NoticeLevel::Info, text: "fast".into(), once: None };
-    assert_eq!(pages.tell(&News::default()), [("a".into(), happened)]);
+    let (slow, fast) = (notices::no_gpu("x264enc", "s1"), notices::display_back());
+    pages.standing(Some(slow.clone()));
+    assert_eq!(come(&mut pages, "a"), [ToPage::Notice(slow)]);
+    pages.notice(&fast);
+    assert_eq!(pages.tell(&News::default()), [("a".into(), ToPage::Notice(fast))]);
     assert!(pages.tell(&News::default()).is_empty(), "once is enough");
     pages.standing(None);
     assert!(come(&mut pages, "b").is_empty());

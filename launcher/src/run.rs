@@ -28,6 +28,7 @@ use crate::{
     limits::Limits,
     media::{self, Media},
     microphone::Microphone,
+    notices,
     pages::{News, Pages},
     pointers::Pointers,
     port::{self, Server, tls::Certificate},
@@ -55,7 +56,7 @@ use tokio::{
     time::Instant,
 };
 use vdi_protocol::{
-    control::{Cursor, NoticeLevel, ToPage},
+    control::{Cursor, ToPage},
     phase::Phase,
     settings::Settings,
 };
@@ -407,19 +408,18 @@ impl Parts {
     fn tell_of_the_display(&mut self, after: Phase, before: Phase) {
         if after == Phase::Starting {
             self.starting_since = self.now();
-            let text = format!("{}.", self.session.message().unwrap_or_default());
-            self.pages.notice(NoticeLevel::Warning, text);
+            self.pages.notice(&notices::display_lost(&self.session.message().unwrap_or_default()));
         } else if before == Phase::Starting && after != Phase::Failed && self.starting_since > Duration::ZERO
         {
-            self.pages.notice(NoticeLevel::Info, "The desktop is back.".into());
+            self.pages.notice(&notices::display_back());
         }
     }
 
     /// Who speaks and is not heard is told so.
     fn tell_of_the_microphone(&mut self) {
         let unheard = self.microphone.as_mut().and_then(Microphone::unheard);
-        if let Some((text, page)) = unheard.zip(self.pages.controller()) {
-            self.say(page, &ToPage::Notice { level: NoticeLevel::Warning, text, once: None });
+        if let Some((notice, page)) = unheard.zip(self.pages.controller()) {
+            self.say(page, &ToPage::Notice(notice));
         }
     }
 

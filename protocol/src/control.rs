@@ -5,6 +5,7 @@ use crate::{
     gamepad::Rumble,
     invitations,
     latency::{FrameReports, Latency},
+    notice::Notice,
     people::People,
     phase::Phase,
     reason::FailureReason,
@@ -134,16 +135,7 @@ pub enum ToPage {
         consumers: u32,
     },
     /// Something the user should know.
-    Notice {
-        /// How bad it is.
-        level: NoticeLevel,
-        /// A sentence, for people.
-        text: String,
-        /// A tab of the browser shows a notice of this name once, however often it connects or is reloaded; without a
-        /// name it is shown each time.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        once: Option<String>,
-    },
+    Notice(Notice),
     /// The session will be ended by one of its limits, unless that moves; at each change, and when it no longer will.
     Ending {
         /// The limit; absent when the session is not about to be ended any more.
@@ -303,16 +295,4 @@ pub enum SessionLimit {
     Idle,
     /// Time without a page.
     Disconnected,
-}
-
-/// How bad a notice is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NoticeLevel {
-    /// Good to know.
-    Info,
-    /// Possible but bad.
-    Warning,
-    /// Something does not work.
-    Error,
 }

@@ -40,6 +40,7 @@ pub mod input;
 pub mod invitations;
 pub mod latency;
 pub mod limits;
+pub mod notice;
 pub mod parse;
 pub mod people;
 pub mod phase;

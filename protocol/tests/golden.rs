@@ -10,6 +10,8 @@ mod broker;
 mod doctor;
 #[path = "golden/limits.rs"]
 mod limits;
+#[path = "golden/notice.rs"]
+mod notice;
 #[path = "golden/people.rs"]
 mod people;
 #[path = "golden/recording.rs"]
@@ -24,12 +26,13 @@ use std::{collections::BTreeMap, fmt::Debug, path::Path};
 use vdi_protocol::{
     clipboard,
     connection::ConnectionFailure,
-    control::{Cursor, FromPage, Media, NoticeLevel, PageStats, Quality, Role, SessionLimit, ToPage},
+    control::{Cursor, FromPage, Media, PageStats, Quality, Role, SessionLimit, ToPage},
     files,
     gamepad::{Gamepad, Rumble},
     input::{Input, Pointing, Way},
     invitations::{Invitation, Invitations, Refusal},
     latency::{FrameReport, FrameReports, Latency, Leg, Percentiles, StageLatency},
+    notice::{Notice, NoticeLevel, NoticeSubject},
     people::People,
     phase::Phase,
     reason::FailureReason,
@@ -187,16 +190,18 @@ fn data_channel_messages_stand_on_the_wire_as_in_the_golden_files() {
                 consumers: 2,
             },
             ToPage::ControlTaken { same_user: true },
-            ToPage::Notice {
+            ToPage::Notice(Notice {
                 level: NoticeLevel::Warning,
                 text: "No GPU encoder works; x264enc is used.".into(),
+                subject: Some(NoticeSubject::NoGpuEncoder { encoder: "x264enc".into() }),
                 once: Some("no-gpu-1".into()),
-            },
-            ToPage::Notice {
+            }),
+            ToPage::Notice(Notice {
                 level: NoticeLevel::Info,
-                text: "The GPU encodes the picture again (nvh264enc).".into(),
+                text: "Something that has no name yet.".into(),
+                subject: None,
                 once: None,
-            },
+            }),
             ToPage::Quality(Quality {
                 reason: QualityLimitationReason::Bandwidth,
                 seconds: 12.5,

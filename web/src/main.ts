@@ -117,7 +117,7 @@ const connection = new Connection(
         media.play(event.track, event.receiver);
         break;
       case "notice":
-        notices.add(event.level, event.text, event.once);
+        notices.tell(event);
         break;
       case "succeeded":
         media.hurry();

@@ -4,10 +4,12 @@
 pub mod told;
 pub mod words;
 
+use crate::notices;
 use std::{collections::BTreeMap, time::Duration};
 use told::{Change, Choice};
 use vdi_protocol::{
-    control::{NoticeLevel, Quality},
+    control::Quality,
+    notice::Notice,
     status::{EncoderStatus, EncoderSwitch},
 };
 
@@ -17,7 +19,7 @@ pub enum News {
     /// The first encoder of the session runs on the CPU although one on a GPU was looked for: pages to come should know.
     NoGpu(String),
     /// Another encoder took over: the pages that are here should know.
-    Switched(NoticeLevel, String),
+    Switched(Notice),
 }
 
 /// The story so far.
@@ -66,7 +68,7 @@ impl Story {
         let first = status.name.is_empty() || choice.cause == "start";
         let before = choice.previous.clone().unwrap_or_else(|| status.name.clone());
         let news = if !first && before != choice.encoder {
-            let (level, text) = words::switch(&choice, &before, is_hardware(&before));
+            let notice = notices::encoder_switched(&choice, &before, is_hardware(&before));
             *self.switches.entry(choice.cause.clone()).or_default() += 1;
             status.switches += 1;
             status.last_switch = Some(EncoderSwitch {
@@ -75,9 +77,9 @@ impl Story {
                 cause: choice.cause.clone(),
                 message: choice.message.clone().unwrap_or_default(),
             });
-            Some(News::Switched(level, text))
+            Some(News::Switched(notice))
         } else if first && !choice.hardware && choice.rejections.iter().any(|one| is_hardware(&one.encoder)) {
-            Some(News::NoGpu(words::no_gpu(&choice.encoder)))
+            Some(News::NoGpu(choice.encoder.clone()))
         } else {
             None
         };
@@ -122,7 +124,10 @@ impl Story {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vdi_protocol::status::{QualityLimitationReason as Reason, Rejection};
+    use vdi_protocol::{
+        notice::NoticeLevel,
+        status::{QualityLimitationReason as Reason, Rejection},
+    };
 
     const fn s(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -176,11 +181,11 @@ mod tests {
         story.chosen(choice("nvh264enc", "start", None), is_hardware);
         assert!(matches!(
             story.chosen(choice("x264enc", "time-out", Some("nvh264enc")), is_hardware),
-            Some(News::Switched(NoticeLevel::Warning, _))
+            Some(News::Switched(Notice { level: NoticeLevel::Warning, .. }))
         ));
         assert!(matches!(
             story.chosen(choice("nvh264enc", "recovered", Some("x264enc")), is_hardware),
-            Some(News::Switched(NoticeLevel::Info, _))
+            Some(News::Switched(Notice { level: NoticeLevel::Info, .. }))
         ));
         // A new size for which the same encoder is right is no switch.
         assert_eq!(story.chosen(choice("nvh264enc", "renegotiation", Some("nvh264enc")), is_hardware), None);

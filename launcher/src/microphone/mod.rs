@@ -11,7 +11,7 @@
 mod pace;
 mod source;
 
-use crate::error::Error;
+use crate::{error::Error, notices};
 use gst::{glib, prelude::*};
 use pace::Pace;
 use std::{
@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::watch, task::JoinHandle};
-use vdi_protocol::status::MicrophoneStatus;
+use vdi_protocol::{notice::Notice, status::MicrophoneStatus};
 
 /// Opus frames that may wait for the decoder; the oldest is dropped first.
 const MAX_WAITING: u64 = 10;
@@ -82,7 +82,7 @@ impl Microphone {
     }
 
     /// Why the page in control, which speaks, is not heard, if it is not; told once.
-    pub fn unheard(&mut self) -> Option<String> {
+    pub fn unheard(&mut self) -> Option<Notice> {
         let spoken = self.ear.spoken.swap(false, Relaxed);
         let status = self.status.borrow().clone();
         let Some(reason) = status.message.filter(|_| !status.running) else {
@@ -92,7 +92,7 @@ impl Microphone {
         if !spoken || std::mem::replace(&mut self.told, true) {
             return None;
         }
-        Some(format!("The desktop has no microphone: {reason}."))
+        Some(notices::no_microphone(&reason))
     }
 
     /// Takes the source from PulseAudio, within a bound.

@@ -1,9 +1,9 @@
 //! Shell: what pages say on the channel `control`, as far as the sink does not answer it itself, passed to who does it.
 
 use super::Parts;
-use crate::{codec, settings};
+use crate::{codec, notices, settings};
 use vdi_protocol::{
-    control::{FromPage, NoticeLevel, ToPage},
+    control::{FromPage, ToPage},
     limits::MAX_DATA_BYTES,
     parse,
     settings::{Choice, Settings, VideoCodec, Wish},
@@ -105,8 +105,7 @@ impl Parts {
             }
             Err(why) => {
                 tracing::warn!(codec = nick, "no encoder of it works, and the codec stays as it was: {why}");
-                let text = format!("The codec stays as it was, since no encoder of the other works: {why}.");
-                self.pages.notice(NoticeLevel::Warning, text);
+                self.pages.notice(&notices::codec_unavailable(codec, &why));
             }
         }
     }

@@ -3,10 +3,10 @@
 use super::Parts;
 use crate::{
     encoder::{self, words},
-    media, session,
+    media, notices, session,
 };
 use std::time::Duration;
-use vdi_protocol::{control::NoticeLevel, reason::FailureReason};
+use vdi_protocol::reason::FailureReason;
 
 /// Time between a capture that failed and the next try.
 const RECAPTURE_PAUSE: Duration = Duration::from_millis(300);
@@ -72,8 +72,8 @@ impl Parts {
                 let told = self.seen_page.then(|| self.limits.welcome_back(alone_for)).flatten();
                 self.pages.connected(&page);
                 self.seen_page = true;
-                if let Some(text) = told {
-                    self.pages.notice(NoticeLevel::Info, text);
+                if let Some(notice) = told {
+                    self.pages.notice(&notice);
                 }
             }
             media::Event::PageRemoved(page, reason) => {
@@ -117,10 +117,10 @@ impl Parts {
         }
         match self.encoder.chosen(choice, media::is_hardware) {
             // The element's own warning has every reason; it stands in the log, and at /status.
-            Some(encoder::News::NoGpu(text)) => {
-                self.pages.standing(Some((text, format!("no-gpu-{}", self.name))));
+            Some(encoder::News::NoGpu(encoder)) => {
+                self.pages.standing(Some(notices::no_gpu(&encoder, &self.name)));
             }
-            Some(encoder::News::Switched(level, text)) => self.pages.notice(level, text),
+            Some(encoder::News::Switched(notice)) => self.pages.notice(&notice),
             None => {}
         }
     }

@@ -246,7 +246,7 @@ impl Page {
             }
             ToPage::Cursor(cursor) => vec![shape(cursor)],
             ToPage::Session { message: Some(words), .. } => vec![status(words)],
-            ToPage::Notice { text, .. } => vec![status(text)],
+            ToPage::Notice(notice) => vec![status(&notice.text)],
             ToPage::Recording(Recording { running, .. }) => {
                 let words = ["The session is recorded no more.", "The session is being recorded."];
                 let changed = std::mem::replace(&mut self.recorded, *running) != *running;

@@ -1,7 +1,8 @@
 // Shell: short messages from the server at the edge of the page; they go by themselves unless they tell of an error.
 import type { Clock } from "../clock";
 import { words } from "../words/language";
-import type { NoticeLevel } from "../wire/protocol";
+import { noticeWords } from "../words/notices";
+import type { Notice, NoticeLevel } from "../wire/protocol";
 
 /** How long a notice stays: long enough to read two sentences. */
 export const STAY_MS = 8000;
@@ -32,8 +33,13 @@ export class Notices {
     this.#memory = memory;
   }
 
-  /** Shows a notice; one with a name only if this tab has not shown one of that name. `action`: what the user may do. */
-  add(level: NoticeLevel, text: string, once: string | null = null, action: NoticeAction | null = null): void {
+  /** Shows a notice of the server's, whose own sentence has more of the particulars. */
+  tell(notice: Notice): void {
+    this.add(notice.level, noticeWords(notice), notice.once, null, notice.text);
+  }
+
+  /** Shows a notice; one with a name only if this tab has not shown one of that name. `action`: what the user may do; `hint`: what it says under a pointer. */
+  add(level: NoticeLevel, text: string, once: string | null = null, action: NoticeAction | null = null, hint = text): void {
     if (once !== null && !this.#remember(once)) return;
     for (const shown of this.#root.children) if (shown.firstChild?.textContent === text) return;
     while (this.#root.children.length >= MAX_NOTICES) this.#root.firstElementChild?.remove();
@@ -42,7 +48,7 @@ export class Notices {
     notice.dataset.level = level;
     const sentence = document.createElement("p");
     sentence.textContent = text;
-    sentence.title = text;
+    sentence.title = hint;
     const button = document.createElement("button");
     button.type = "button";
     button.className = "quiet";

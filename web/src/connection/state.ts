@@ -1,6 +1,6 @@
 // Decision: what a session and the page's connection tell of themselves, and in which states a page may be; types only.
 import type { Cause } from "./cause";
-import type { ClipboardPolicy, FilesPolicy, NoticeLevel, PageStats, People, SessionLimit, Settings, ToPage } from "../wire/protocol";
+import type { ClipboardPolicy, FilesPolicy, Notice, PageStats, People, SessionLimit, Settings, ToPage } from "../wire/protocol";
 
 /** How far a session has come. */
 export type Stage = "server" | "offer" | "media" | "desktop" | "frame";
@@ -41,7 +41,7 @@ export type ConnectionEvent =
   | { type: "cut" }
   | Extract<ToPage, { type: "screen" }>
   | { type: "track"; track: MediaStreamTrack; receiver: RTCRtpReceiver }
-  | { type: "notice"; level: NoticeLevel; text: string; once?: string }
+  | ({ type: "notice" } & Notice)
   /** What this page may do with the clipboard. */
   | ({ type: "clipboard" } & ClipboardPolicy)
   /** What this page may do with files. */

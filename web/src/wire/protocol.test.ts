@@ -14,6 +14,7 @@ const readers: Record<string, Reader<unknown>> = {
   "doctor.json": protocol.doctorReport,
   "files.json": protocol.fileList,
   "input.json": protocol.input,
+  "notice.json": protocol.noticeReader,
   "pointer.json": protocol.pointing,
   "pointer.toPage.json": protocol.toPointer,
   "signalling.fromConsumer.json": protocol.fromConsumer,

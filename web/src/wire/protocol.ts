@@ -3,6 +3,7 @@
 import { byDefault, flag, integer, list, nullable, number, oneOf, optional, record, struct, tagged, text, type Read } from "./schema";
 import { gamepadIndex, gamepadState, rumble } from "./gamepads";
 import { invitations, invite, invited, notInvited, revoke } from "./invitations";
+import { notice } from "./notice";
 import { way } from "./pointer";
 import { recordWish, recording, recordingFailed, recordingStatus } from "./recording";
 import { screen, screenReader, viewport } from "./screen";
@@ -11,6 +12,7 @@ import { clipboardPolicy, filesPolicy } from "./share";
 
 export type { ScreenInfo, Viewport } from "./screen";
 export * from "./gamepads";
+export * from "./notice";
 export * from "./share";
 export * from "./pointer";
 export * from "./settings";
@@ -76,9 +78,6 @@ export type Phase = Read<typeof phase>;
 const role = oneOf(["controller", "viewer"]);
 /** What a page may do; the server enforces it. */
 export type Role = Read<typeof role>;
-
-const noticeLevel = oneOf(["info", "warning", "error"]);
-export type NoticeLevel = Read<typeof noticeLevel>;
 
 const sessionLimit = oneOf(["timeout", "idle", "disconnected"]);
 /** What ends a session. */
@@ -260,7 +259,7 @@ export const toPage = tagged({
   session: { phase, reason: optional(failureReason), message: optional(text), role, consumers: u32 },
   controlTaken: { sameUser: flag },
   ending: { limit: optional(sessionLimit), seconds: number, extensionSeconds: optional(count) },
-  notice: { level: noticeLevel, text, once: optional(text) },
+  notice,
   quality,
   display: { width: u32, height: u32 },
   clipboard: clipboardPolicy,

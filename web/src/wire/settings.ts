@@ -8,7 +8,7 @@ const contentHint = oneOf(["auto", "motion", "text"]);
 /** What is given up first when the bit rate is short. */
 export type ContentHint = Read<typeof contentHint>;
 
-const videoCodec = oneOf(["H264", "VP8", "VP9", "AV1", "H265"]);
+export const videoCodec = oneOf(["H264", "VP8", "VP9", "AV1", "H265"]);
 /** A video codec, by its name in SDP. */
 export type VideoCodec = Read<typeof videoCodec>;
 

@@ -1,8 +1,8 @@
 // Setup: what the page says, in English: the table that all other languages have the shape of.
 import type { Stage } from "../../connection/connection";
 import type { Source } from "../../panel/stages";
+import type { EncoderFailure, ErrorCode, FailureReason, Limitation } from "../../wire/protocol";
 import type { RecordingFailure } from "../../wire/recording";
-import type { ErrorCode, FailureReason, Limitation } from "../../wire/protocol";
 
 const numbers = new Intl.NumberFormat("en");
 
@@ -325,4 +325,33 @@ export const page = {
   controlTaken: "Somebody else controls this desktop now. You go on watching.",
   useHere: "Use here",
   cut: "The server does not answer on one of its two ways. Picture, keyboard and mouse go on; the page keeps trying.",
+
+  // What the server tells in passing.
+  notice: {
+    displayLost: "The desktop does not answer. Its last picture stands until it does.",
+    displayBack: "The desktop is back.",
+    noMicrophone: "The desktop has no microphone, so its programs do not hear you.",
+    codecUnavailable: (codec: string) => `The codec stays as it was: no encoder of ${codec} works on this server.`,
+    leftAlone: (time: string, limit: string) => `No page was connected to this desktop for ${time}. It is ended after ${limit} without one.`,
+    noGpuEncoder: (encoder: string) => `No GPU encoder works on this server: its CPU encodes the picture (${encoder}).`,
+    gpuBack: (encoder: string) => `The GPU encodes the picture again (${encoder}).`,
+    encoderBack: (encoder: string) => `${encoder} encodes the picture again.`,
+    otherSize: (encoder: string, previous: string) => `The new size of the desktop needs another encoder: ${encoder} takes over from ${previous}.`,
+    otherChromaFormat: (encoder: string, previous: string) => `The kind of colours needs another encoder: ${encoder} takes over from ${previous}.`,
+    gpuFailed: (previous: string) => `The GPU encoder failed (${previous}).`,
+    encoderFailed: (previous: string) => `The encoder failed (${previous}).`,
+    gpuFailedBy: (previous: string, why: string) => `The GPU encoder failed (${previous}: ${why}).`,
+    encoderFailedBy: (previous: string, why: string) => `The encoder failed (${previous}: ${why}).`,
+    cpuTakesOver: (encoder: string) => `The CPU encodes the picture now (${encoder}).`,
+    takesOver: (encoder: string) => `${encoder} encodes the picture now.`,
+    failure: {
+      error: "it reported an error",
+      timeOut: "it stopped answering",
+      noDevice: "its device is gone",
+      noEncoderEngine: "its device has no encoder",
+      sessionLimit: "too many sessions use it",
+      driverMismatch: "the driver does not fit",
+      badOutput: "its output was broken",
+    } satisfies Record<EncoderFailure, string>,
+  },
 } as const;
