@@ -107,6 +107,10 @@ pub fn check_candidate(candidate: &IceCandidate, media_sections: u32) -> Result<
     if text.is_empty() {
         return Ok(());
     }
+    // They would end it early, or begin another line, for whoever reads it next.
+    if text.contains(char::is_control) {
+        return Err("a candidate has no control characters".into());
+    }
     let fields: Vec<&str> = text
         .strip_prefix("candidate:")
         .ok_or("a candidate must begin with \"candidate:\"")?
