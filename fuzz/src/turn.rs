@@ -24,6 +24,8 @@ const FROM: &str = "198.51.100.1:1000";
 const RELAYED: &str = "127.0.0.1:50000";
 /// A stranger's own address may be a lie, so an answer to it is no larger than this.
 const MAX_ANSWER_TO_STRANGER: usize = 128;
+/// MESSAGE-INTEGRITY, MESSAGE-INTEGRITY-SHA256 and FINGERPRINT, which the writer takes as what they are only.
+const WRITTEN_LAST: [u16; 3] = [0x0008, 0x001c, 0x8028];
 
 struct Scene {
     rules: Arc<Rules>,
@@ -103,9 +105,10 @@ impl Scene {
         while let [high, low, length, rest @ ..] = attributes {
             let (value, after) = rest.split_at(usize::from(*length).min(rest.len()));
             attributes = after;
-            let raw = RawAttribute::new(AttributeType::new(u16::from_be_bytes([*high, *low])), value);
-            // The writer refuses a second of the kinds that have to stand last.
-            let _ = message.add_attribute(&raw);
+            let kind = u16::from_be_bytes([*high, *low]);
+            if !WRITTEN_LAST.contains(&kind) {
+                let _ = message.add_attribute(&RawAttribute::new(AttributeType::new(kind), value));
+            }
         }
         let nonce = nonce::make(&self.secret, FROM.parse().unwrap(), self.now.wall);
         let whole = message.add_attribute(&Username::new(&self.username).unwrap()).is_ok()
