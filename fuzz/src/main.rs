@@ -65,8 +65,8 @@ fn unpack(name: &str, folder: &Path) -> Result<(), String> {
 fn pack(name: &str, folder: &Path) -> Result<(), String> {
     let entries = fs::read_dir(folder).map_err(|err| err.to_string())?;
     let files = entries.map(|entry| fs::read(entry?.path())).collect::<Result<Vec<_>, _>>();
-    let mut inputs = files.map_err(|err| err.to_string())?;
-    // The shortest first, so that the file changes little from one time to the next.
-    inputs.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
-    fs::write(kept("corpus", name), corpus::write(&inputs)).map_err(|err| err.to_string())
+    let files = files.map_err(|err| err.to_string())?;
+    let path = kept("corpus", name);
+    let known = fs::read_to_string(&path).unwrap_or_default();
+    fs::write(&path, corpus::with(&known, files)).map_err(|err| err.to_string())
 }

@@ -5,9 +5,6 @@
 use std::{collections::BTreeSet, fs, path::Path};
 use vdi_fuzz::{TARGETS, corpus};
 
-/// Bytes of one file: a corpus that nobody can read is kept by nobody.
-const MAX_BYTES: u64 = 64 * 1024;
-
 #[test]
 fn whatever_was_found_before_holds() {
     for kind in ["corpus", "regressions"] {
@@ -30,7 +27,7 @@ fn every_target_has_a_corpus_that_can_be_read_and_every_corpus_a_target() {
     let mut there = BTreeSet::new();
     for entry in fs::read_dir(&folder).unwrap() {
         let entry = entry.unwrap();
-        assert!(entry.metadata().unwrap().len() <= MAX_BYTES, "{}", entry.path().display());
+        assert!(entry.metadata().unwrap().len() <= corpus::MAX_BYTES as u64, "{}", entry.path().display());
         there.insert(entry.file_name().into_string().unwrap());
     }
     assert_eq!(there, named);

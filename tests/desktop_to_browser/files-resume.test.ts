@@ -37,7 +37,10 @@ function start(port: string): Promise<Launcher> {
 
 const tokenOf = (of: Viewer): Promise<string> => until("the page to be told of files", 15_000, () => of.page.evaluate(() => document.querySelector("#files")?.getAttribute("data-token") ?? null));
 const uploads = (): Promise<string> => viewer.page.evaluate(() => document.querySelector("#files .uploads")?.textContent ?? "");
-const marks = (): Promise<Pick<Marks, "asked" | "waiting">> => viewer.page.evaluate(() => globalThis as unknown as Marks).then(({ asked, waiting }) => ({ asked, waiting }));
+const marks = (): Promise<Pick<Marks, "asked" | "waiting">> => viewer.page.evaluate(() => {
+    const { asked, waiting } = globalThis as unknown as Marks;
+    return { asked, waiting };
+  });
 const visible = (): string[] => readdirSync(folder).filter((name) => !name.startsWith("."));
 const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
@@ -103,7 +106,7 @@ after(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
-test("half an upload survives another launcher, goes on by itself, and what nobody goes on with is removed", async () => {
+test("half an upload survives another launcher, goes on by itself, and what nobody goes on with is removed", async (context) => {
   await chooseAndWaitForHalf();
   const { port } = new URL(launcher.url);
   await launcher.stop();
@@ -113,14 +116,16 @@ test("half an upload survives another launcher, goes on by itself, and what nobo
     utimesSync(path, 1_700_000_000, 1_700_000_000);
   }
   // Another password would have the browser ask.
-  const flags = ["--display-size", "640x480", "--files-folder", folder, "--basic-auth-user", launcher.user];
-  const child = Launcher.start({ desktop: ["sleep", "3600"], flags, env: { SELKIES_PORT: port, SELKIES_BASIC_AUTH_PASSWORD: launcher.password } });
-  launcher = await child;
+  const env = { SELKIES_PORT: port, SELKIES_BASIC_AUTH_USER: launcher.user, SELKIES_BASIC_AUTH_PASSWORD: launcher.password };
+  const successor = Launcher.spawn({ desktop: ["sleep", "3600"], flags: ["--display-size", "640x480", "--files-folder", folder], env });
+  context.after(() => successor.stop("SIGTERM", 15_000));
+  await successor.says(/^URL:\s+(\S+)$/m, 30_000);
+  await viewer.page.getByRole("button", { name: "Connect again" }).click({ timeout: 15_000 });
   await goOn();
   await arrived();
   const { asked } = await marks();
   assert.equal(asked.filter((one) => one === "POST").length, 1, asked.join());
-  assert.ok(asked.filter((one) => one === "PATCH 0").length === 1, asked.join());
+  assert.equal(asked.filter((one) => one === "PATCH 0").length, 1, asked.join());
   assert.equal(existsSync(old), false);
 });
 
