@@ -54,6 +54,10 @@ images: setup page ## The container images of deploy/images, without a registry,
 soak: setup page build ## The viewers' test for SOAK_MINUTES (10)
 	VDI_VIEWERS_SECONDS=$$(( $(SOAK_MINUTES) * 60 )) $(NODE_TEST) tests/desktop_to_browser/viewers.test.ts
 
+.PHONY: fuzz
+fuzz: setup page ## Inputs that break a reader of bytes from outside, FUZZ_SECONDS (60) for each; FUZZ=name for one, FUZZ_KEEP=1 to keep what reaches new code
+	scripts/fuzz.sh
+
 # The parts of the above, in the order in which `make test` runs them.
 
 .PHONY: setup setup-run page build test-rust test-web test-plugin test-browser

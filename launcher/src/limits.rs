@@ -136,11 +136,14 @@ impl Limits {
         });
         let idle = span(self.told.idle_timeout_seconds).map(|limit| {
             let from = activity.last_input.unwrap_or_default().max(self.since);
-            (Coming { limit: SessionLimit::Idle, due: from + limit, extension: None }, lead(limit))
+            (
+                Coming { limit: SessionLimit::Idle, due: from.saturating_add(limit), extension: None },
+                lead(limit),
+            )
         });
         let disconnected = span(self.told.disconnected_timeout_seconds).zip(activity.alone_since);
         let disconnected = disconnected.map(|(limit, since)| {
-            let due = since.max(self.since) + limit;
+            let due = since.max(self.since).saturating_add(limit);
             (Coming { limit: SessionLimit::Disconnected, due, extension: None }, lead(limit))
         });
         [expires, idle, disconnected]

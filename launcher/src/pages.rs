@@ -303,6 +303,13 @@ impl Pages {
         self.roles.controller()
     }
 
+    /// The browser in control, by its own name, or by that of its page.
+    pub fn browser_in_control(&self) -> Option<String> {
+        let page = self.roles.controller()?;
+        let browser = self.roles.client(page).map(|name| format!("browser {name}"));
+        Some(browser.unwrap_or_else(|| format!("page {page}")))
+    }
+
     /// Pages that are here, connected or not.
     pub fn ids(&self) -> impl Iterator<Item = &String> {
         self.pages.keys()

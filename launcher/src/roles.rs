@@ -128,7 +128,8 @@ impl Roles {
         ousted
     }
 
-    fn client(&self, page: &str) -> Option<String> {
+    /// The name that the browser of a connected page has given itself.
+    pub fn client(&self, page: &str) -> Option<String> {
         self.pages.iter().find(|known| known.id == page)?.client.clone()
     }
 }

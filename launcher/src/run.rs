@@ -435,7 +435,7 @@ impl Parts {
         if controller != self.controller {
             self.input.set_controller(controller.as_deref());
             self.clipboard.set_controller(controller.as_deref());
-            match self.files.set_controller(controller.as_deref()) {
+            match self.files.set_controller(self.pages.browser_in_control().as_deref()) {
                 Ok(policy) => self.files_policy = policy,
                 Err(error) => tracing::error!("files are not shared: {error}"),
             }

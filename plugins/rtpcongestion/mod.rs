@@ -31,7 +31,8 @@
 
 mod feedback;
 mod imp;
-mod packet;
+#[doc(hidden)]
+pub mod packet;
 mod probing;
 mod properties;
 mod sender;

@@ -36,18 +36,24 @@ mod admission;
 mod application;
 mod bystanders;
 mod chroma;
-mod consumer;
+#[doc(hidden)]
+pub mod consumer;
 mod continuity;
 mod dial;
-mod direct;
-mod frames;
-mod host;
+#[doc(hidden)]
+pub mod direct;
+#[doc(hidden)]
+pub mod frames;
+#[doc(hidden)]
+pub mod host;
 mod hub;
 pub mod ice_servers;
 mod imp;
 mod keyframes;
-mod mdns;
-mod payload;
+#[doc(hidden)]
+pub mod mdns;
+#[doc(hidden)]
+pub mod payload;
 mod policy;
 mod producer;
 mod properties;

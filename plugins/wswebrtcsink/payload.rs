@@ -141,7 +141,7 @@ pub fn profile_level_id(profile: Option<&str>) -> &'static str {
 /// names the track's stream (msid) only beside it.
 ///
 /// `full` offers a stream that may be 4:4:4; else none is, whatever it is at the moment.
-pub fn offer_caps(
+pub(super) fn offer_caps(
     row: &Payload,
     stream: &gst::Caps,
     full: bool,

@@ -68,6 +68,10 @@ pub struct Offer {
     pub selection: Selection,
     /// Its forms, at most [`MAX_ITEMS`].
     pub items: Vec<Item>,
+    /// A page brings this by itself, and not at a word of its user: the last of the server's offers of what was copied that it has
+    /// seen, 0 for none. What was copied on the desktop since is newer, and stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u32>,
 }
 
 /// What the page sends.
@@ -154,6 +158,8 @@ pub enum Refusal {
     Malformed,
     /// The program on the desktop that has it does not give it, or the desktop is gone.
     Failed,
+    /// Something newer was copied on the desktop meanwhile, and is on its way.
+    Superseded,
 }
 
 /// What a page may do with the clipboard: on connect and at every change, on the channel `control`.

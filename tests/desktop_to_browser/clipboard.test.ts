@@ -183,6 +183,27 @@ test("what is marked comes on request only", async () => {
   await viewer.page.keyboard.press("Control+Shift+M");
 });
 
+test("the middle button pastes what was copied elsewhere, once its user wants that, and what is marked after it", async () => {
+  const marked = (): Promise<string | undefined> => program.paste("UTF8_STRING", "PRIMARY").then((bytes) => bytes?.toString());
+  const middle = (): Promise<void> => viewer.page.mouse.click(300, 300, { button: "middle" });
+  await program.copy(text("marked first"), "PRIMARY");
+  await copyElsewhere({ "text/plain": "for the middle" });
+  await middle();
+  await until("the button to have come through", 10_000, async () => (await viewer.page.evaluate(() => (globalThis as unknown as { vdi: { held: number[] } }).vdi.held.length)) === 0);
+  assert.equal(await marked(), "marked first", "nobody wants it yet");
+  const wish = viewer.page.getByLabel("The middle button pastes what you copied elsewhere");
+  await viewer.page.keyboard.press("Control+Shift+M");
+  await viewer.page.click("#tabShare");
+  await wish.check();
+  await viewer.page.keyboard.press("Control+Shift+M");
+  await middle();
+  await until("the desktop to have it", 10_000, async () => (await marked()) === "for the middle");
+  await program.copy(text("marked after"), "PRIMARY");
+  await middle();
+  await until("the button to have come through", 10_000, async () => (await viewer.page.evaluate(() => (globalThis as unknown as { vdi: { held: number[] } }).vdi.held.length)) === 0);
+  assert.equal(await marked(), "marked after");
+});
+
 test("what was copied stays when its program ends, and goes when the program takes it back", async () => {
   const short = await Program.start(await launcher.desktopEnvironment());
   await short.copy(text("last words"));

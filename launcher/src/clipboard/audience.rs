@@ -9,6 +9,10 @@ pub struct Audience {
     changes: u64,
     /// The count up to which the controller knows; `None` while it does not listen.
     knows: Option<u64>,
+    /// The last offer that the controller was sent of it; 0 for none.
+    given: u32,
+    /// Something was copied of which the controller has had no offer yet.
+    untold: bool,
 }
 
 impl Audience {
@@ -17,6 +21,7 @@ impl Audience {
         if self.controller != page {
             self.controller = page;
             self.knows = None;
+            (self.given, self.untold) = (0, false);
         }
     }
 
@@ -38,12 +43,25 @@ impl Audience {
     /// Something was copied. Returns whether somebody wants to know.
     pub fn changed(&mut self) -> bool {
         self.changes += 1;
-        self.knows.is_some()
+        self.untold = self.knows.is_some();
+        self.untold
+    }
+
+    /// The controller is sent an offer of what was copied.
+    pub fn gave(&mut self, id: u32) {
+        (self.given, self.untold) = (id, false);
+    }
+
+    /// Whether something was copied on the desktop that the controller had not heard of when it brought something by itself, of which
+    /// it says so ([`vdi_protocol::clipboard::Offer::after`]). Whoever pastes wants his own, however old it is.
+    pub fn is_behind(&self, after: Option<u32>) -> bool {
+        after.is_some_and(|after| self.untold || after != self.given)
     }
 
     /// All of it has arrived.
     pub fn knows_all(&mut self) {
         self.knows = self.knows.map(|_| self.changes);
+        self.untold = false;
     }
 }
 
@@ -71,6 +89,25 @@ mod tests {
         audience.knows_all();
         audience.set_controller(Some("a".into()));
         assert!(!audience.listens());
+    }
+
+    #[test]
+    fn what_page_brings_by_itself_gives_way_to_what_was_copied_since_and_what_is_pasted_does_not() {
+        let mut audience = Audience::default();
+        audience.set_controller(Some("a".into()));
+        audience.listens();
+        assert!(!audience.is_behind(Some(0)), "nothing was copied");
+        audience.changed();
+        assert!(audience.is_behind(Some(0)), "it is being read");
+        audience.gave(5);
+        assert!(audience.is_behind(Some(0)), "it is on its way to the page");
+        assert!(!audience.is_behind(Some(5)), "the page has seen it, and brings another");
+        assert!(!audience.is_behind(None), "its user pastes");
+        audience.changed();
+        audience.knows_all();
+        assert!(!audience.is_behind(Some(5)), "it was nothing that browsers know");
+        audience.set_controller(Some("b".into()));
+        assert!(!audience.is_behind(Some(0)), "what was there before is old");
     }
 
     #[test]

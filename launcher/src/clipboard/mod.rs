@@ -8,11 +8,13 @@
 //! ```
 
 mod audience;
-mod content;
+#[doc(hidden)]
+pub mod content;
 mod fetch;
 mod serve;
 mod thread;
-mod transfer;
+#[doc(hidden)]
+pub mod transfer;
 mod x11;
 
 use crate::{config::Sharing, desktop::DisplayName};

@@ -74,6 +74,8 @@ struct Claim {
     content: Arc<Content>,
     /// The page's offer, if it comes from one.
     id: Option<u32>,
+    /// What the page had seen when it brought this by itself.
+    after: Option<u32>,
 }
 
 impl Thread {
@@ -147,7 +149,7 @@ impl Thread {
         let clipboard = x11.selection(Selection::Clipboard);
         let is_free = x11.connection.get_selection_owner(clipboard)?.reply()?.owner == NONE;
         if let Some(content) = self.latest.clone().filter(|_| is_free) {
-            desk.claims.push_back(Claim { selection: Selection::Clipboard, content, id: None });
+            desk.claims.push_back(Claim { selection: Selection::Clipboard, content, id: None, after: None });
             x11.ask_time()?;
         }
         loop {
@@ -228,10 +230,18 @@ impl Thread {
 
     fn offered(&mut self, page: &str, offer: &Offer) {
         self.incoming = None;
+        if self.is_superseded(offer.selection, offer.after) {
+            return self.refuse(page, offer.id, Refusal::Superseded);
+        }
         match Incoming::begin(offer, self.policy.max_bytes) {
             Ok(incoming) => self.incoming = Some(incoming),
             Err(reason) => self.refuse(page, offer.id, reason),
         }
+    }
+
+    /// Whether something newer was copied than what a page has brought by itself.
+    fn is_superseded(&self, selection: Selection, after: Option<u32>) -> bool {
+        selection == Selection::Clipboard && self.policy.read && self.audience.is_behind(after)
     }
 
     fn piece(&mut self, x11: &X11, desk: &mut Desk, page: &str, id: u32, data: &str) -> Result<(), X11Error> {
@@ -241,10 +251,10 @@ impl Thread {
         match incoming.piece(data) {
             Ok(Progress::Received(bytes)) => self.say(page, &[ToPage::Received { id, bytes }]),
             Ok(Progress::Complete(content)) => {
-                let selection = incoming.selection;
+                let (selection, after) = (incoming.selection, incoming.after);
                 self.incoming = None;
                 self.say(page, &[ToPage::Received { id, bytes: content.bytes() }]);
-                desk.claims.push_back(Claim { selection, content: Arc::new(content), id: Some(id) });
+                desk.claims.push_back(Claim { selection, content: Arc::new(content), id: Some(id), after });
                 x11.ask_time()?;
             }
             Err(reason) => {
@@ -304,7 +314,12 @@ impl Thread {
                 self.latest = None;
             }
             if let Some(content) = desk.kept.take().filter(|_| ended) {
-                desk.claims.push_back(Claim { selection: Selection::Clipboard, content, id: None });
+                desk.claims.push_back(Claim {
+                    selection: Selection::Clipboard,
+                    content,
+                    id: None,
+                    after: None,
+                });
                 x11.ask_time()?;
             }
             return Ok(());
@@ -353,6 +368,8 @@ impl Thread {
                 }
                 if desk.asked || !self.is_echo(&content) {
                     self.give(selection, content);
+                } else {
+                    self.audience.knows_all();
                 }
             }
             Outcome::Missed(reason) => {
@@ -379,13 +396,22 @@ impl Thread {
     fn give(&mut self, selection: Selection, content: Arc<Content>) {
         let Some(page) = self.audience.controller().map(str::to_owned) else { return };
         self.last_id = self.last_id.wrapping_add(1);
+        if selection == Selection::Clipboard {
+            self.audience.gave(self.last_id);
+        }
         let (outgoing, messages) = Outgoing::begin(self.last_id, selection, content);
         self.outgoing = Some(outgoing);
         self.say(&page, &messages);
     }
 
     fn claim(&mut self, x11: &X11, desk: &mut Desk, claim: Claim, time: Timestamp) -> Result<(), X11Error> {
-        let Claim { selection, content, id } = claim;
+        let Claim { selection, content, id, after } = claim;
+        if self.is_superseded(selection, after) {
+            if let (Some(id), Some(page)) = (id, self.audience.controller()) {
+                self.refuse(page, id, Refusal::Superseded);
+            }
+            return Ok(());
+        }
         // What was being read is not what is there any more.
         if let Some(fetch) = desk.fetch.take_if(|fetch| fetch.selection == selection) {
             fetch.end(x11)?;

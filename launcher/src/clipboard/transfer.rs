@@ -20,7 +20,7 @@ pub struct Outgoing {
 impl Outgoing {
     /// Begins: the first messages to send.
     pub fn begin(id: u32, selection: Selection, content: Arc<Content>) -> (Self, Vec<ToPage>) {
-        let mut messages = vec![ToPage::Offer(Offer { id, selection, items: content.items() })];
+        let mut messages = vec![ToPage::Offer(Offer { id, selection, items: content.items(), after: None })];
         let mut outgoing = Self { id, content, sent: 0, received: 0 };
         messages.extend(outgoing.more());
         (outgoing, messages)
@@ -57,6 +57,8 @@ pub struct Incoming {
     id: u32,
     /// Where it is to be pasted from.
     pub selection: Selection,
+    /// See [`Offer::after`].
+    pub after: Option<u32>,
     items: Vec<Item>,
     bytes: Vec<u8>,
     total: u64,
@@ -89,6 +91,7 @@ impl Incoming {
             total => Ok(Self {
                 id: offer.id,
                 selection: offer.selection,
+                after: offer.after,
                 items: offer.items.clone(),
                 bytes: Vec::new(),
                 total,
@@ -137,7 +140,7 @@ mod tests {
 
     fn offer(items: &[(Mime, u64)]) -> Offer {
         let items = items.iter().map(|(mime, bytes)| Item { mime: *mime, bytes: *bytes }).collect();
-        Offer { id: 5, selection: Selection::Clipboard, items }
+        Offer { id: 5, selection: Selection::Clipboard, items, after: None }
     }
 
     fn text(length: usize) -> Arc<Content> {

@@ -10,7 +10,9 @@ pub fn unix_seconds(date: &str) -> Option<f64> {
     let (day, year): (i64, i64) = (day.parse().ok()?, year.parse().ok()?);
     let parts: Vec<i64> = time.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
     let [hours, minutes, seconds] = parts[..] else { return None };
-    if !(1970..=9999).contains(&year) || !(1..=31).contains(&day) {
+    // A second may be one that is inserted.
+    let is_time = (0..24).contains(&hours) && (0..60).contains(&minutes) && (0..=60).contains(&seconds);
+    if !(1970..=9999).contains(&year) || !(1..=31).contains(&day) || !is_time {
         return None;
     }
     // Days from the civil calendar: years begin in March, so that the leap day is the last of them.
@@ -29,7 +31,13 @@ mod tests {
         assert_eq!(unix_seconds("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777.0));
         assert_eq!(unix_seconds("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0.0));
         assert_eq!(unix_seconds("Thu, 29 Feb 2024 12:00:00 GMT"), Some(1_709_208_000.0));
-        for nonsense in ["", "yesterday", "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49 GMT"] {
+        for nonsense in [
+            "",
+            "yesterday",
+            "Sun, 06 Foo 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49 GMT",
+            "Sun, 06 Nov 1994 9000000000000000:49:37 GMT",
+        ] {
             assert_eq!(unix_seconds(nonsense), None, "{nonsense:?}");
         }
     }

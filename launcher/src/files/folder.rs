@@ -1,14 +1,17 @@
 //! Shell: the shared folder. Every name is opened from the folder that it stands in, and none that is a link, so that no
 //! path leads out of it, whatever programs on the desktop make of it meanwhile.
 
-use super::name::{self, MAX_COPIES};
+use super::{
+    name::{self, MAX_COPIES},
+    note::{self, Note},
+};
 use rustix::{
     fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat},
     io::Errno,
 };
 use std::{
     fs::File,
-    io,
+    io::{self, Read, Write},
     os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
@@ -105,10 +108,40 @@ impl Folder {
         sub_folder(&root, UPLOADS)
     }
 
-    /// Begins a file that is not there for anybody until it is whole.
-    pub fn begin(&self, id: &str) -> io::Result<File> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(File::from(rustix::fs::openat(self.uploads()?, id, flags, FILE_MODE)?))
+    /// Begins a file that is not there for anybody until it is whole, with a note of what it is to be.
+    pub fn begin(&self, id: &str, note: &Note) -> io::Result<File> {
+        let uploads = self.uploads()?;
+        let create = |name: &str| {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            rustix::fs::openat(&uploads, name, flags, FILE_MODE).map(File::from)
+        };
+        let file = create(id)?;
+        let noted = create(&note::name_of(id)).map_err(io::Error::from);
+        noted.and_then(|mut file| file.write_all(&note.write())).inspect_err(|_| remove(&uploads, id))?;
+        Ok(file)
+    }
+
+    /// Goes on with a file that was begun, by this process or one before it: what is there of it, and what it is to be. One that
+    /// has not grown since `since`, in seconds of the clock on the wall, is given up.
+    pub fn resume(&self, id: &str, since: i64) -> io::Result<(File, u64, Note)> {
+        let uploads = sub_folder(&self.root()?, UPLOADS)?;
+        let open = |name: &str, flags| -> io::Result<(File, Stat)> {
+            let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let opened = rustix::fs::openat(&uploads, name, flags, Mode::empty())?;
+            let stat = rustix::fs::fstat(&opened)?;
+            let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+            if is_file { Ok((File::from(opened), stat)) } else { Err(Errno::NOENT.into()) }
+        };
+        let (file, stat) = open(id, OFlags::WRONLY)?;
+        let (noted, _) = open(&note::name_of(id), OFlags::RDONLY)?;
+        let mut bytes = Vec::new();
+        noted.take(note::MAX_BYTES).read_to_end(&mut bytes)?;
+        match Note::read(&bytes) {
+            Some(note) if size(&stat) <= note.length && stat.st_mtime >= since => {
+                Ok((file, size(&stat), note))
+            }
+            _ => Err(Errno::NOENT.into()),
+        }
     }
 
     /// Gives it its name, or the next that is free: nothing is ever overwritten. Returns the name.
@@ -117,7 +150,10 @@ impl Folder {
         for number in 0..MAX_COPIES {
             let name = name::copy(wanted, number);
             match move_new(&from, id, &to, &name) {
-                Ok(()) => return Ok(name),
+                Ok(()) => {
+                    let _ = rustix::fs::unlinkat(&from, note::name_of(id), AtFlags::empty());
+                    return Ok(name);
+                }
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -132,7 +168,8 @@ impl Folder {
 
     /// Lets go of what is not going to be whole.
     pub fn abandon(&self, id: &str) -> io::Result<()> {
-        Ok(rustix::fs::unlinkat(self.uploads()?, id, AtFlags::empty())?)
+        remove(&self.uploads()?, id);
+        Ok(())
     }
 
     /// Removes what nobody has gone on with since `before`, in seconds of the clock on the wall. Returns how many.
@@ -141,15 +178,27 @@ impl Folder {
         let mut swept = 0;
         for found in Dir::read_from(&uploads)? {
             let found = found?;
-            let Ok(stat) = rustix::fs::statat(&uploads, found.file_name(), AtFlags::SYMLINK_NOFOLLOW) else {
-                continue;
+            let Ok(name) = found.file_name().to_str() else { continue };
+            let is_old = |name: &str| {
+                let stat = rustix::fs::statat(&uploads, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+                let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+                Some(is_file && stat.st_mtime < before)
             };
-            if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_mtime < before {
-                swept +=
-                    usize::from(rustix::fs::unlinkat(&uploads, found.file_name(), AtFlags::empty()).is_ok());
+            // A note is as old as what it is of, which may have grown since.
+            let noted = note::id_of(name);
+            let old = noted.and_then(is_old).or_else(|| is_old(name));
+            if old == Some(true) && rustix::fs::unlinkat(&uploads, name, AtFlags::empty()).is_ok() {
+                swept += usize::from(noted.is_none());
             }
         }
         Ok(swept)
+    }
+}
+
+/// Removes an upload and its note.
+fn remove(uploads: &OwnedFd, id: &str) {
+    for name in [id, &note::name_of(id)] {
+        let _ = rustix::fs::unlinkat(uploads, name, AtFlags::empty());
     }
 }
 
@@ -218,21 +267,46 @@ mod tests {
     fn what_is_whole_gets_the_next_free_name_and_what_was_there_stays() {
         let (outside, folder) = shared();
         for (id, expected) in [("1", "a (1).txt"), ("2", "a (2).txt")] {
-            folder.begin(id).unwrap().write_all(id.as_bytes()).unwrap();
+            folder.begin(id, &note()).unwrap().write_all(id.as_bytes()).unwrap();
             assert_eq!(folder.finish(id, &[], "a.txt").unwrap(), expected);
         }
         assert_eq!(std::fs::read_to_string(outside.path().join("shared/a.txt")).unwrap(), "a");
         assert_eq!(std::fs::read_to_string(outside.path().join("shared/a (2).txt")).unwrap(), "2");
-        folder.begin("3").unwrap();
+        folder.begin("3", &note()).unwrap();
         assert_eq!(folder.finish("3", &[], "link").unwrap(), "link (1)", "a link is a name that is taken");
+    }
+
+    fn note() -> Note {
+        Note { folder: vec![], name: "a.txt".into(), length: 5 }
     }
 
     #[test]
     fn what_nobody_goes_on_with_is_swept() {
-        let (_outside, folder) = shared();
-        folder.begin("1").unwrap();
-        assert_eq!(folder.sweep(0).unwrap(), 0);
+        let (outside, folder) = shared();
+        folder.begin("1", &note()).unwrap();
+        // As long ago as the beginning of an upload that has grown since.
+        let old = File::open(outside.path().join("shared/.vdi-uploads/1.json")).unwrap();
+        old.set_modified(std::time::UNIX_EPOCH).unwrap();
+        assert_eq!(folder.sweep(1).unwrap(), 0);
+        assert!(folder.resume("1", 1).is_ok(), "its note is still there");
         assert_eq!(folder.sweep(i64::MAX).unwrap(), 1);
         assert!(folder.finish("1", &[], "x").is_err());
+        assert_eq!(std::fs::read_dir(outside.path().join("shared/.vdi-uploads")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_was_begun_is_gone_on_with_unless_it_is_old_longer_than_it_was_to_be_or_a_link() {
+        let (outside, folder) = shared();
+        folder.begin("1", &note()).unwrap().write_all(b"abc").unwrap();
+        let (_, there, read) = folder.resume("1", 0).unwrap();
+        assert_eq!((there, read), (3, note()));
+        assert!(folder.resume("1", i64::MAX).is_err(), "old");
+        let uploads = outside.path().join("shared/.vdi-uploads");
+        std::fs::write(uploads.join("1"), "abcdef").unwrap();
+        assert!(folder.resume("1", 0).is_err(), "longer");
+        std::fs::remove_file(uploads.join("1")).unwrap();
+        symlink(outside.path().join("secret"), uploads.join("1")).unwrap();
+        assert!(folder.resume("1", 0).is_err(), "a link");
+        assert!(folder.resume("2", 0).is_err(), "nothing");
     }
 }

@@ -40,7 +40,7 @@ pub fn routes(files: Files) -> impl Filter<Extract = (Response,), Error = Reject
         .and(warp::ext::optional::<Mark>())
         .then(move |token: String, path: warp::path::Tail, method, headers, body, mark: Option<Mark>| {
             let files = files.clone();
-            let stay = Stay(mark.map(|_| (files.clone(), token.clone())));
+            let stay = Stay { files: files.clone(), token: token.clone(), guest: mark.is_some() };
             async move {
                 if !files.lets_in(&token) {
                     return say(StatusCode::FORBIDDEN, NOT_IN_CONTROL);
@@ -53,12 +53,17 @@ pub fn routes(files: Files) -> impl Filter<Extract = (Response,), Error = Reject
         })
 }
 
-/// For how long what is under way may go on: a guest's ends with his control, and so with his invitation.
-struct Stay(Option<(Files, String)>);
+/// For how long what is under way may go on: until somebody else has control. A guest's ends with his own, and so with his invitation;
+/// that of whoever has the password outlasts a reload of the page, since the browser's downloads do.
+struct Stay {
+    files: Files,
+    token: String,
+    guest: bool,
+}
 
 impl Stay {
     fn is_over(&self) -> bool {
-        self.0.as_ref().is_some_and(|(files, token)| !files.lets_in(token))
+        if self.guest { !self.files.lets_in(&self.token) } else { self.files.is_others(&self.token) }
     }
 }
 
@@ -240,6 +245,17 @@ fn begun(files: &Files, token: &str, folder: Vec<String>, headers: &HeaderMap) -
     response
 }
 
+/// An upload of this process, or one from before that may still be as large.
+async fn find(files: &Files, id: &str) -> Option<Arc<Upload>> {
+    if let Some(upload) = files.0.uploads.find(id) {
+        return Some(upload);
+    }
+    let (uploads, id) = (files.0.uploads.clone(), id.to_owned());
+    let now = jiff::Timestamp::now().as_second();
+    let found = tokio::task::spawn_blocking(move || uploads.resume(&id, now)).await.ok()?;
+    found.filter(|upload| upload.note.length <= files.0.policy.max_bytes)
+}
+
 /// How much of an upload is there, more of it, or no more of it.
 async fn uploaded<S, B>(
     files: &Files,
@@ -265,7 +281,7 @@ where
         put(&mut response, "upload-name", &headers::encoded(&known.name));
         return response;
     }
-    let Some(upload) = files.0.uploads.find(id) else {
+    let Some(upload) = find(files, id).await else {
         return say(
             StatusCode::NOT_FOUND,
             "There is no such upload; it was finished, given up, or is too old.",
@@ -275,7 +291,7 @@ where
         Method::HEAD => {
             let mut response = say(StatusCode::OK, "");
             put(&mut response, "upload-offset", &upload.offset().to_string());
-            put(&mut response, "upload-length", &upload.length.to_string());
+            put(&mut response, "upload-length", &upload.note.length.to_string());
             response
         }
         Method::DELETE => {
@@ -366,7 +382,7 @@ where
 fn finished(files: &Files, upload: &Upload) -> Response {
     match files.0.uploads.finish(upload) {
         Ok(name) => {
-            tracing::info!(bytes = upload.length, "a file was uploaded");
+            tracing::info!(bytes = upload.note.length, "a file was uploaded");
             let mut response = say(StatusCode::NO_CONTENT, "");
             put(&mut response, "upload-name", &headers::encoded(&name));
             response

@@ -1,7 +1,10 @@
 //! Shell: what is being uploaded: how much of each file is there, and who goes on with it. A path that is cut leaves its
-//! upload where it was; whoever comes next takes it over from the one that may still hang.
+//! upload where it was; whoever comes next takes it over from the one that may still hang, and from a process that is gone.
 
-use super::folder::Folder;
+use super::{
+    folder::Folder,
+    note::{self, Note},
+};
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -26,10 +29,8 @@ pub const KEPT: Duration = Duration::from_secs(24 * 3600);
 pub struct Upload {
     /// Its name on the wire and on the disk.
     pub id: String,
-    folder: Vec<String>,
-    name: String,
-    /// How long it will be.
-    pub length: u64,
+    /// What it is to become.
+    pub note: Note,
     file: File,
     progress: Mutex<Progress>,
 }
@@ -77,7 +78,7 @@ impl Upload {
             return Err(NotWritten::Overtaken);
         }
         let end = progress.offset + bytes.len() as u64;
-        if end > self.length {
+        if end > self.note.length {
             return Err(NotWritten::TooLong);
         }
         self.file.write_all_at(bytes, progress.offset).map_err(NotWritten::Disk)?;
@@ -93,7 +94,7 @@ impl Upload {
 
     /// Whether all of it is there.
     pub fn is_whole(&self) -> bool {
-        self.offset() == self.length
+        self.offset() == self.note.length
     }
 }
 
@@ -137,11 +138,27 @@ impl Uploads {
         if all.len() >= MAX_UPLOADS && !self.make_room(&mut all) {
             return Err(NotBegun::TooMany);
         }
-        let file = self.folder.begin(&id).map_err(NotBegun::Disk)?;
-        let progress = Mutex::new(Progress { offset: 0, turn: 0, at: Instant::now() });
-        let upload = Arc::new(Upload { id: id.clone(), folder, name, length, file, progress });
-        all.insert(id, upload.clone());
-        Ok(upload)
+        let note = Note { folder, name, length };
+        let file = self.folder.begin(&id, &note).map_err(NotBegun::Disk)?;
+        Ok(insert(&mut all, &id, note, file, 0))
+    }
+
+    /// One of them, which a process before this one may have begun: the page that knows its number goes on with it. `now_seconds`
+    /// is the wall's clock. It takes as long as the disk does.
+    pub fn resume(&self, id: &str, now_seconds: i64) -> Option<Arc<Upload>> {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.get(id) {
+            return Some(known.clone());
+        }
+        if !note::is_id(id) {
+            return None;
+        }
+        let (file, there, note) = self.folder.resume(id, since(now_seconds)).ok()?;
+        if all.len() >= MAX_UPLOADS && !self.make_room(&mut all) {
+            return None;
+        }
+        tracing::info!(there, length = note.length, "an upload from before goes on");
+        Some(insert(&mut all, id, note, file, there))
     }
 
     fn make_room(&self, all: &mut BTreeMap<String, Arc<Upload>>) -> bool {
@@ -171,11 +188,11 @@ impl Uploads {
 
     /// Gives one that is whole its name; tells which that is.
     pub fn finish(&self, upload: &Upload) -> io::Result<String> {
-        let finished = self.folder.finish(&upload.id, &upload.folder, &upload.name);
+        let finished = self.folder.finish(&upload.id, &upload.note.folder, &upload.note.name);
         self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&upload.id);
         match &finished {
             Ok(name) => {
-                let known = Finished { name: name.clone(), length: upload.length, at: Instant::now() };
+                let known = Finished { name: name.clone(), length: upload.note.length, at: Instant::now() };
                 let mut all = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
                 all.retain(|_, one| one.at.elapsed() < REMEMBERED);
                 all.insert(upload.id.clone(), known);
@@ -201,13 +218,30 @@ impl Uploads {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, upload| upload.last().elapsed() < KEPT);
         drop(all);
-        let kept = i64::try_from(KEPT.as_secs()).unwrap_or(i64::MAX);
-        match self.folder.sweep(now_seconds.saturating_sub(kept)) {
+        match self.folder.sweep(since(now_seconds)) {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "uploads that nobody went on with are removed"),
             Err(err) => tracing::debug!(%err, "the folder of uploads cannot be swept"),
         }
     }
+}
+
+fn insert(
+    all: &mut BTreeMap<String, Arc<Upload>>,
+    id: &str,
+    note: Note,
+    file: File,
+    offset: u64,
+) -> Arc<Upload> {
+    let progress = Mutex::new(Progress { offset, turn: 0, at: Instant::now() });
+    let upload = Arc::new(Upload { id: id.to_owned(), note, file, progress });
+    all.insert(id.to_owned(), upload.clone());
+    upload
+}
+
+/// Since when somebody must have gone on with an upload that is kept.
+fn since(now_seconds: i64) -> i64 {
+    now_seconds.saturating_sub(i64::try_from(KEPT.as_secs()).unwrap_or(i64::MAX))
 }
 
 fn id() -> io::Result<String> {
@@ -243,6 +277,24 @@ mod tests {
         assert!(uploads.find(&upload.id).is_none());
         let known = uploads.finished(&upload.id).unwrap();
         assert_eq!((known.name.as_str(), known.length), ("a.txt", 6), "its page may not have heard");
+    }
+
+    #[test]
+    fn half_an_upload_is_gone_on_with_by_a_process_that_did_not_begin_it() {
+        let (folder, uploads) = uploads();
+        let upload = uploads.begin(vec![], "a.txt".into(), 6).unwrap();
+        upload.write(upload.take_turn(0).unwrap(), b"abc").unwrap();
+        let another = Uploads::new(Folder::new(folder.path().to_owned()));
+        let kept = i64::try_from(KEPT.as_secs()).unwrap();
+        assert!(another.find(&upload.id).is_none());
+        assert!(another.resume(&upload.id, i64::MAX).is_none(), "too old");
+        assert!(another.resume("../a.txt", kept).is_none());
+        let rest = another.resume(&upload.id, kept).unwrap();
+        assert_eq!(rest.offset(), 3);
+        rest.write(rest.take_turn(3).unwrap(), b"def").unwrap();
+        assert_eq!(another.finish(&rest).unwrap(), "a.txt");
+        assert_eq!(std::fs::read_to_string(folder.path().join("a.txt")).unwrap(), "abcdef");
+        assert_eq!(std::fs::read_dir(folder.path().join(".vdi-uploads")).unwrap().count(), 0);
     }
 
     #[test]

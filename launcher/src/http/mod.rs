@@ -8,7 +8,8 @@ pub mod auth;
 pub mod exporter;
 pub mod histograms;
 pub mod invitations;
-mod invited;
+#[doc(hidden)]
+pub mod invited;
 pub mod limiter;
 pub mod metrics;
 pub mod service;

@@ -168,7 +168,7 @@ impl Keeper {
             Ok(list) if list.servers.is_empty() => "its list is empty".to_owned(),
             Ok(list) => {
                 // The earlier of what the answer says and what the names in it say.
-                let stated = list.life.map(|life| now + life);
+                let stated = list.life.map(|life| now.saturating_add(life));
                 let expires = stated.into_iter().chain(list.expires()).min();
                 if expires.is_none_or(|expires| expires > now) {
                     let life = expires.map_or(UNKNOWN_LIFE * 3 / 2, |expires| expires - now);
@@ -246,7 +246,8 @@ impl Keeper {
 
 /// Two thirds of a life, within bounds.
 fn renewal_after(life: Duration) -> Duration {
-    (life * 2 / 3).clamp(RENEWAL_BOUNDS.0, RENEWAL_BOUNDS.1)
+    // No longer one matters, and none can overflow.
+    (life.min(RENEWAL_BOUNDS.1 * 2) * 2 / 3).clamp(RENEWAL_BOUNDS.0, RENEWAL_BOUNDS.1)
 }
 
 #[cfg(test)]

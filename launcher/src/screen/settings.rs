@@ -48,7 +48,7 @@ pub fn resources(before: &str, dpi: u32) -> String {
         line.split_once(':').is_some_and(|(name, _)| ours.iter().any(|(our, _)| *our == name.trim()))
     };
     let mut after: String =
-        before.lines().filter(|line| !is_ours(line)).flat_map(|line| [line, "\n"]).collect();
+        before.split_terminator('\n').filter(|line| !is_ours(line)).flat_map(|line| [line, "\n"]).collect();
     for (name, value) in ours {
         after += &format!("{name}:\t{value}\n");
     }

@@ -44,7 +44,7 @@ impl Clipboard {
         self.last_id = self.last_id.wrapping_add(1);
         let id = self.last_id;
         let items = vec![Item { mime: Mime::Text, bytes: text.len() as u64 }];
-        let offer = FromPage::Offer(Offer { id, selection: Selection::Clipboard, items });
+        let offer = FromPage::Offer(Offer { id, selection: Selection::Clipboard, items, after: None });
         // A line of the client is never larger than what may be on its way.
         let pieces = text.as_bytes().chunks(PIECE_BYTES);
         let pieces = pieces.map(|piece| FromPage::Piece { id, data: BASE64_STANDARD.encode(piece) });
@@ -78,7 +78,9 @@ impl Clipboard {
                 let why = match reason {
                     Refusal::TooLarge => "it is too long",
                     Refusal::NotAllowed => "this page may not",
-                    Refusal::Empty | Refusal::Malformed | Refusal::Failed => "the desktop did not take it",
+                    Refusal::Empty | Refusal::Malformed | Refusal::Failed | Refusal::Superseded => {
+                        "the desktop did not take it"
+                    }
                 };
                 let words = format!("What was copied here cannot be pasted on the desktop: {why}.");
                 Heard { lines: vec![status(&words)], ..Heard::default() }
@@ -124,7 +126,7 @@ mod tests {
 
     fn offer(id: u32, items: &[(Mime, u64)]) -> ToPage {
         let items = items.iter().map(|(mime, bytes)| Item { mime: *mime, bytes: *bytes }).collect();
-        ToPage::Offer(Offer { id, selection: Selection::Clipboard, items })
+        ToPage::Offer(Offer { id, selection: Selection::Clipboard, items, after: None })
     }
 
     fn piece(id: u32, data: &str) -> ToPage {

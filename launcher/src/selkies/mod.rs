@@ -8,13 +8,18 @@
 //!        ◀═ data ════════ sink ◀── `say`: page (pure) ◀── what pages are told
 //! ```
 
-mod clipboard;
+#[doc(hidden)]
+pub mod clipboard;
 mod files;
-mod gamepads;
-mod line;
+#[doc(hidden)]
+pub mod gamepads;
+#[doc(hidden)]
+pub mod line;
 mod machine;
-mod page;
-mod signalling;
+#[doc(hidden)]
+pub mod page;
+#[doc(hidden)]
+pub mod signalling;
 mod socket;
 
 use crate::{

@@ -110,7 +110,7 @@ impl Minter {
 
     /// The key that messages of this user are signed with, whether its name is worth anything or not: so an answer takes
     /// as long for one that is not.
-    pub(super) fn key(&self, username: &str) -> IntegrityKey {
+    pub fn key(&self, username: &str) -> IntegrityKey {
         LongTermCredentials::new(username.to_owned(), self.password(username))
             .to_key(REALM.to_owned())
             .make_key(IntegrityAlgorithm::Sha1)

@@ -14,12 +14,15 @@
 //! `peers`, `nonce`, `framing`, `queue` and `limits` decide and are pure; `udp`, `stream` and `socket` are the shells.
 
 mod allocation;
-mod client;
+#[doc(hidden)]
+pub mod client;
 mod counters;
 mod credentials;
-mod framing;
+#[doc(hidden)]
+pub mod framing;
 mod limits;
-mod nonce;
+#[doc(hidden)]
+pub mod nonce;
 mod peers;
 mod queue;
 mod server;

@@ -84,15 +84,23 @@ pub fn is_mdns(candidate: &str) -> bool {
 
 /// The address of a candidate, or the name in its place.
 pub fn address(candidate: &str) -> Option<&str> {
-    candidate.split_whitespace().nth(4)
+    fields(candidate).nth(4)
 }
+
+/// The words of a candidate, the foundation first, wherever there are blanks: all who read one read the same.
+fn fields(candidate: &str) -> impl Iterator<Item = &str> {
+    candidate.strip_prefix(PREFIX).unwrap_or(candidate).split_ascii_whitespace()
+}
+
+const PREFIX: &str = "candidate:";
 
 /// The candidate with this address in place of its own.
 pub fn with_address(candidate: &str, address: std::net::IpAddr) -> String {
     let address = address.to_string();
-    let fields = candidate.split_whitespace().enumerate();
+    let prefix = if candidate.starts_with(PREFIX) { PREFIX } else { "" };
+    let fields = fields(candidate).enumerate();
     let fields: Vec<_> = fields.map(|(at, field)| if at == 4 { address.as_str() } else { field }).collect();
-    fields.join(" ")
+    format!("{prefix}{}", fields.join(" "))
 }
 
 /// Checks one candidate (RFC 8839, 5.1). An empty one ends the candidates and is fine.
@@ -107,11 +115,14 @@ pub fn check_candidate(candidate: &IceCandidate, media_sections: u32) -> Result<
     if text.is_empty() {
         return Ok(());
     }
-    let fields: Vec<&str> = text
-        .strip_prefix("candidate:")
-        .ok_or("a candidate must begin with \"candidate:\"")?
-        .split_ascii_whitespace()
-        .collect();
+    // They would end it early, or begin another line, for whoever reads it next.
+    if text.contains(char::is_control) {
+        return Err("a candidate has no control characters".into());
+    }
+    if !text.starts_with(PREFIX) {
+        return Err("a candidate must begin with \"candidate:\"".into());
+    }
+    let fields: Vec<&str> = fields(text).collect();
     let [_foundation, component, transport, priority, address, port, typ, kind, ..] = fields[..] else {
         return Err("a candidate has at least 8 fields (RFC 8839, 5.1)".into());
     };

@@ -7,7 +7,8 @@
 //! ```
 
 mod backlog;
-mod packet;
+#[doc(hidden)]
+pub mod packet;
 mod sight;
 #[cfg(test)]
 mod simulation;

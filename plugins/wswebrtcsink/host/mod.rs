@@ -1,6 +1,7 @@
 //! Shell: the sink's own HTTP server, and its routes for servers of others: the page and the signalling WebSocket.
 
-mod origin;
+#[doc(hidden)]
+pub mod origin;
 mod page;
 mod socket;
 mod whep;

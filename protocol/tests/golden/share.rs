@@ -12,7 +12,7 @@ fn offer(id: u32, selection: Selection) -> Offer {
         Item { mime: Mime::Html, bytes: 12 },
         Item { mime: Mime::Png, bytes: 5_000_000 },
     ];
-    Offer { id, selection, items }
+    Offer { id, selection, items, after: None }
 }
 
 #[test]
@@ -23,6 +23,7 @@ fn clipboard_messages_stand_on_the_wire_as_in_the_golden_files() {
             FromPage::Ready,
             FromPage::Fetch { selection: Selection::Primary },
             FromPage::Offer(offer(3, Selection::Clipboard)),
+            FromPage::Offer(Offer { after: Some(7), ..offer(4, Selection::Clipboard) }),
             FromPage::Piece { id: 3, data: "SGVsbG8=".into() },
             FromPage::Received { id: 7, bytes: 16_384 },
         ],
@@ -37,6 +38,7 @@ fn clipboard_messages_stand_on_the_wire_as_in_the_golden_files() {
             ToPage::Refused { id: 4, reason: Refusal::TooLarge },
             ToPage::Refused { id: 5, reason: Refusal::NotAllowed },
             ToPage::Refused { id: 6, reason: Refusal::Malformed },
+            ToPage::Refused { id: 7, reason: Refusal::Superseded },
             ToPage::Missed { selection: Selection::Clipboard, reason: Refusal::Failed },
             ToPage::Missed { selection: Selection::Primary, reason: Refusal::Empty },
         ],

@@ -226,6 +226,86 @@ describe("what is copied on the desktop", () => {
   });
 });
 
+describe("what the page brings by itself while the desktop copies", () => {
+  beforeEach(async () => {
+    browser.may = "granted";
+    await copiedThere(4, "earlier");
+    clipboard.blurred();
+    browser.holds = text("elsewhere");
+    said();
+    await clipboard.focused();
+    expect(said()[0]).toMatchObject({ type: "offer", id: 1, after: 4 });
+  });
+
+  it("gives way to that, which is newer", async () => {
+    await copiedThere(5, "newer");
+    channel.say({ type: "refused", id: 1, reason: "superseded" });
+    await settle();
+    expect([textOf(browser.holds), clipboard.facts.progress, misses()]).toEqual(["newer", null, []]);
+    said();
+    await clipboard.focused();
+    expect(said(), "both sides have the same").toEqual([]);
+  });
+
+  it("gives way whichever of the two words comes first", async () => {
+    channel.say({ type: "refused", id: 1, reason: "superseded" });
+    await copiedThere(5, "newer");
+    expect([textOf(browser.holds), clipboard.facts.progress, misses()]).toEqual(["newer", null, []]);
+  });
+
+  it("does not give way once its user pastes it", async () => {
+    channel.say({ type: "refused", id: 1, reason: "superseded" });
+    await clipboard.pasted(Promise.resolve(text("elsewhere")));
+    const [offer] = said();
+    expect(offer).toMatchObject({ type: "offer", id: 2 });
+    expect(offer).not.toHaveProperty("after");
+    await copiedThere(5, "newer");
+    expect(textOf(browser.holds)).toBe("elsewhere");
+  });
+});
+
+describe("what the middle button is to paste", () => {
+  const PRESS: Input = { type: "button", button: 1, down: true, x: 5, y: 5 };
+
+  beforeEach(async () => {
+    browser.may = "granted";
+    browser.holds = text("elsewhere");
+    await clipboard.focused();
+    said();
+  });
+
+  it("is what is marked on the desktop before the button, and after what is on its way already", async () => {
+    const marked = clipboard.marks();
+    gate.pass(PRESS);
+    await marked;
+    expect(said(), "the clipboard comes first").toEqual([]);
+    channel.say({ type: "taken", id: 1 });
+    expect(said()[0]).toMatchObject({ type: "offer", id: 2, selection: "primary" });
+    expect(keys).toEqual([]);
+    channel.say({ type: "taken", id: 2 });
+    expect(keys).toEqual([PRESS]);
+  });
+
+  it("is brought once, so that something may be marked there after it", async () => {
+    channel.say({ type: "taken", id: 1 });
+    await clipboard.marks();
+    channel.say({ type: "taken", id: 2 });
+    said();
+    const again = clipboard.marks();
+    gate.pass(PRESS);
+    await again;
+    expect([said(), keys]).toEqual([[], [PRESS]]);
+  });
+
+  it("is not what the desktop itself has given", async () => {
+    channel.say({ type: "taken", id: 1 });
+    await copiedThere(3, "theirs");
+    said();
+    await clipboard.marks();
+    expect(said()).toEqual([]);
+  });
+});
+
 describe("a page that may not", () => {
   it("says nothing, and leaves every key alone", async () => {
     clipboard.allow({ read: false, write: false, maxBytes: 1000 });

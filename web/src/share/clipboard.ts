@@ -37,7 +37,7 @@ export type ClipboardEvents =
   /** What it shows of itself has changed. */
   | { type: "changed" }
   /** Something that was copied did not get through. */
-  | { type: "missed"; reason: Refusal | "impossible"; limitBytes: number }
+  | { type: "missed"; reason: Exclude<Refusal, "superseded"> | "impossible"; limitBytes: number }
   /** What was asked for is in the browser's clipboard. */
   | { type: "fetched" };
 
@@ -72,6 +72,11 @@ export class Clipboard {
   #silence: Cancel | null = null;
   /** Counts what the desktop has given. */
   #arrivals = 0;
+  /** The last of the desktop's offers of what was copied. */
+  #seen = 0;
+  /** What the desktop was given last to be pasted by the middle button; and what it is to be given next. */
+  #marked: Known | null = null;
+  #next: Content | null = null;
 
   constructor(around: Surroundings, callback: (event: ClipboardEvents) => void) {
     this.#around = around;
@@ -100,8 +105,9 @@ export class Clipboard {
   /** Another session begins, whose desktop has nothing in common with this browser yet. */
   forget(): void {
     this.use(null);
-    this.#policy = this.#known = this.#pending = null;
+    this.#policy = this.#known = this.#marked = this.#pending = null;
     this.#unchanged = this.#asked = false;
+    this.#seen = 0;
   }
 
   /** What this page may. */
@@ -135,6 +141,26 @@ export class Clipboard {
       console.warn("gst-vdi: what was pasted cannot be read:", error);
     }
     if (!this.#sending) this.#around.gate.open();
+  }
+
+  /**
+   * The middle button goes down, whose user wants it to paste what was copied elsewhere: it waits until the desktop has that as what is
+   * marked. What it has had already is left alone, since something may have been marked there after it.
+   */
+  async marks(): Promise<void> {
+    if (this.#policy?.write !== true || !this.#open || this.#readable !== "granted" || this.#unchanged) return;
+    this.#around.gate.close(STALL_MS);
+    try {
+      const fits = fitting(await this.#around.browser.read(), this.#policy.maxBytes);
+      const known = await this.#around.browser.known(fits);
+      if (fits.size > 0 && !isSame(this.#marked, known)) {
+        this.#marked = known;
+        this.#next = fits;
+      }
+    } catch {
+      // Then it pastes what is marked on the desktop.
+    }
+    if (!this.#sending) this.#goOn();
   }
 
   /** The page got the focus, or the browser says that something was copied. */
@@ -193,11 +219,11 @@ export class Clipboard {
 
   /** What was under way is not any more. */
   #drop(): void {
-    this.#receiving = null;
+    this.#receiving = this.#next = null;
     this.#silence?.();
     if (!this.#sending) return;
     this.#sending = null;
-    this.#known = null;
+    this.#known = this.#marked = null;
     this.#around.gate.open();
     this.#callback({ type: "changed" });
   }
@@ -239,8 +265,12 @@ export class Clipboard {
     // What waits to be written, or is still coming, is older than what the user has copied since.
     this.#pending = null;
     if (this.#receiving?.selection === "clipboard") this.#receiving = null;
-    this.#sending = new Sending(++this.#lastId, "clipboard", fits);
-    for (const message of this.#sending.begin()) this.#send(message);
+    this.#begin(new Sending(++this.#lastId, "clipboard", fits, wanted ? null : this.#seen));
+  }
+
+  #begin(sending: Sending): void {
+    this.#sending = sending;
+    for (const message of sending.begin()) this.#send(message);
     this.#wait();
     this.#callback({ type: "changed" });
   }
@@ -258,9 +288,15 @@ export class Clipboard {
     }
     switch (message.type) {
       case "offer":
-        // It has crossed what this page has copied, which the server is about to take: both sides shall have the same.
-        if (this.#sending && message.selection === "clipboard") return;
+        // It has crossed what this page's user pastes, which the server is about to take: both sides shall have the same. What the page
+        // has brought by itself is older than this, and the server does not take it.
+        if (this.#sending?.selection === "clipboard" && message.selection === "clipboard") {
+          if (!this.#sending.givesWay) return;
+          this.#known = null;
+          this.#settled(this.#sending.id);
+        }
         this.#arrivals++;
+        if (message.selection === "clipboard") this.#seen = message.id;
         this.#receiving = Receiving.begin(message, policy.maxBytes);
         break;
       case "piece":
@@ -278,12 +314,15 @@ export class Clipboard {
         break;
       case "refused":
         if (message.id !== this.#sending?.id) return;
-        this.#known = null;
+        this.#known = this.#marked = null;
         this.#settled(message.id);
+        // What takes its place is about to come.
+        if (message.reason === "superseded") break;
         this.#callback({ type: "missed", reason: message.reason, limitBytes: policy.maxBytes });
         break;
       case "missed":
         this.#asked = false;
+        if (message.reason === "superseded") break;
         this.#callback({ type: "missed", reason: message.reason, limitBytes: policy.maxBytes });
         break;
     }
@@ -301,8 +340,16 @@ export class Clipboard {
     if (id !== this.#sending?.id) return;
     this.#silence?.();
     this.#sending = null;
-    this.#around.gate.open();
+    this.#goOn();
     this.#callback({ type: "changed" });
+  }
+
+  /** What waited for the desktop to have something else: the middle button's, and after that every key. */
+  #goOn(): void {
+    const next = this.#next;
+    this.#next = null;
+    if (next && this.#policy?.write === true) this.#begin(new Sending(++this.#lastId, "primary", next));
+    else this.#around.gate.open();
   }
 
   #piece(id: number, data: string): void {

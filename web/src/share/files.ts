@@ -5,7 +5,8 @@ import type { Clock } from "../clock";
 import { fileList, type FileEntry, type FilesPolicy } from "../wire/protocol";
 import { parse } from "../wire/schema";
 import { figure, words } from "../words/language";
-import { Upload, type UploadState } from "./upload";
+import { Halves } from "./halves";
+import { Upload, type UploadState, type UploadWorld } from "./upload";
 
 export interface FilesSurroundings {
   readonly clock: Clock;
@@ -17,6 +18,7 @@ export interface FilesSurroundings {
   readonly target: HTMLElement;
   readonly fetch: (path: string, init: RequestInit) => Promise<Response>;
   readonly random: () => number;
+  readonly storage: Pick<Storage, "getItem" | "setItem">;
   warn(text: string): void;
   /** Shows the panel, since something happens in it. */
   reveal(): void;
@@ -28,6 +30,7 @@ const MAX_SHOWN = 8;
 export class Files {
   #around: FilesSurroundings;
   #policy: FilesPolicy | null = null;
+  #halves: Halves;
   #uploads: Upload[] = [];
   /** Written anew, a button would lose the focus, and a click that has begun. */
   #rows = new Map<Upload, Row>();
@@ -36,6 +39,7 @@ export class Files {
 
   constructor(around: FilesSurroundings) {
     this.#around = around;
+    this.#halves = new Halves(around.storage);
     const { stage, target } = around;
     const chooser = this.#part<HTMLInputElement>("chooser");
     this.#part("choose").addEventListener("click", () => {
@@ -73,7 +77,11 @@ export class Files {
   }
 
   allow(policy: FilesPolicy | null): void {
+    const could = this.#policy?.write === true;
     this.#policy = policy;
+    // Whoever waits for a file looks at it, and not at a panel.
+    const running = could && policy?.write === false ? this.#uploads.find((upload) => !upload.over) : undefined;
+    if (running) this.#around.warn(`${running.file.name}: ${words.uploadState.held}`);
     this.#show();
     void this.#go();
   }
@@ -86,8 +94,7 @@ export class Files {
         this.#around.warn(words.fileTooLarge(file.name, bytesWords(policy.maxBytes)));
         continue;
       }
-      const world = { clock: this.#around.clock, random: this.#around.random, fetch: this.#around.fetch, base: () => this.#base(this.#policy?.write) };
-      this.#uploads.push(new Upload(file, world, () => { this.#show(); }));
+      this.#uploads.push(new Upload(file, this.#world, () => { this.#show(); }));
     }
     while (this.#uploads.length > MAX_SHOWN) {
       const over = this.#uploads.findIndex((upload) => upload.over);
@@ -110,6 +117,12 @@ export class Files {
 
   #next(): Upload | undefined {
     return this.#policy?.write === true ? this.#uploads.find((upload) => !upload.over) : undefined;
+  }
+
+  get #world(): UploadWorld {
+    const { clock, random, fetch } = this.#around;
+    const held = (): boolean => this.#policy?.write === false;
+    return { clock, random, fetch, base: () => this.#base(this.#policy?.write), held, halves: this.#halves };
   }
 
   #base(may: boolean | undefined): string | null {
@@ -175,7 +188,7 @@ export class Files {
   #show(): void {
     const { panel } = this.#around;
     const policy = this.#policy;
-    panel.hidden = policy === null || (!policy.read && !policy.write);
+    panel.hidden = (policy === null || (!policy.read && !policy.write)) && this.#uploads.every((upload) => upload.over);
     panel.dataset.token = policy?.token ?? "";
     this.#part("choose").hidden = this.#part("dropHint").hidden = policy?.write !== true;
     this.#part("folder").hidden = policy?.read !== true;
@@ -236,7 +249,7 @@ function fill({ item, name, says, cancel, bar }: Row, { state, file, over }: Upl
   say(name, state.name === "done" ? state.as : file.name);
   say(says, stateWords(state, file.size));
   cancel.setAttribute("aria-label", words.cancelUpload(file.name));
-  bar.value = state.name === "running" || state.name === "paused" ? state.bytes : 0;
+  bar.value = "bytes" in state ? state.bytes : 0;
   if (!over) return;
   cancel.remove();
   bar.remove();

@@ -22,6 +22,7 @@ export interface ShareSurroundings {
   /** Shows what keys wait for. */
   readonly pill: HTMLElement;
   readonly random: () => number;
+  readonly storage: Pick<Storage, "getItem" | "setItem">;
   readonly notices: Pick<Notices, "add">;
   isLocal(target: EventTarget | null): boolean;
   focusDesktop(): void;
@@ -31,6 +32,9 @@ export interface ShareSurroundings {
 
 /** What takes less is not worth a word. */
 const SLOW_MS = 400;
+/** Where the browser remembers that the middle button is to paste what was copied elsewhere. */
+const MIDDLE_KEY = "gst-vdi.middle";
+const MIDDLE_BUTTON = 1;
 
 export class Share {
   #around: ShareSurroundings;
@@ -57,6 +61,7 @@ export class Share {
       target: around.target,
       fetch: (path, init) => fetch(new URL(path, document.baseURI), init),
       random: around.random,
+      storage: around.storage,
       warn: (text) => {
         around.notices.add("warning", text);
       },
@@ -66,6 +71,12 @@ export class Share {
     });
     this.#part("marked").addEventListener("click", () => {
       this.#clipboard.fetch("primary");
+      around.focusDesktop();
+    });
+    const middle = this.#part<HTMLInputElement>("middle");
+    middle.checked = remembered(around.storage);
+    middle.addEventListener("change", () => {
+      remember(around.storage, middle.checked);
       around.focusDesktop();
     });
     this.#part("allow").addEventListener("click", () => {
@@ -101,6 +112,8 @@ export class Share {
 
   /** Keys, buttons and wheel, which may have to wait for what they paste. */
   input(message: Input): void {
+    const presses = (message.type === "button" || message.type === "lockedButton") && message.down && message.button === MIDDLE_BUTTON;
+    if (presses && this.#wanted && this.#part<HTMLInputElement>("middle").checked) void this.#clipboard.marks();
     this.#gate.pass(message);
   }
 
@@ -174,14 +187,31 @@ export class Share {
     say(this.#part("clipboardWay"), this.#wanted ? words.clipboardWay[way] : words.clipboardUnwanted);
     this.#part("marked").hidden = policy?.read !== true;
     this.#part("asks").hidden = policy?.write !== true || readable !== "prompt";
+    this.#part("middleRow").hidden = policy?.write !== true || readable !== "granted";
     this.#part("keysOnly").hidden = policy?.write !== true || readable !== "no";
     this.#since = progress === null ? null : (this.#since ?? clock.nowMs());
     pill.hidden = this.#since === null || clock.nowMs() - this.#since < SLOW_MS;
     if (progress !== null) say(pill, words.pasting(Math.floor(progress * 100)));
   }
 
-  #part(name: string): HTMLElement {
-    return this.#around.panel.querySelector<HTMLElement>(`[data-part="${name}"]`) ?? missing(name);
+  #part<E extends HTMLElement = HTMLElement>(name: string): E {
+    return this.#around.panel.querySelector<E>(`[data-part="${name}"]`) ?? missing(name);
+  }
+}
+
+function remembered(storage: Pick<Storage, "getItem">): boolean {
+  try {
+    return storage.getItem(MIDDLE_KEY) === "true";
+  } catch {
+    return false;
+  }
+}
+
+function remember(storage: Pick<Storage, "setItem">, wanted: boolean): void {
+  try {
+    storage.setItem(MIDDLE_KEY, String(wanted));
+  } catch {
+    // Then it is only known as long as this page is open.
   }
 }
 

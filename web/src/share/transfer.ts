@@ -7,13 +7,19 @@ import { MAX_CLIPBOARD_PIECE_BYTES, CLIPBOARD_WINDOW_BYTES, type ClipboardFromPa
 export class Sending {
   readonly id: number;
   readonly total: number;
+  readonly selection: Selection;
+  /** Nobody has pasted it: what is copied on the desktop meanwhile is newer. */
+  readonly givesWay: boolean;
   #bytes: Bytes;
   #offer: ClipboardOffer;
   #sent = 0;
   #received = 0;
 
-  constructor(id: number, selection: Selection, content: Content) {
+  /** `after`: the last of the desktop's offers that this page has seen, where it brings this by itself. */
+  constructor(id: number, selection: Selection, content: Content, after: number | null = null) {
     this.id = id;
+    this.selection = selection;
+    this.givesWay = after !== null;
     this.total = bytesOf(content);
     this.#bytes = new Uint8Array(this.total);
     const items: ClipboardOffer["items"] = [];
@@ -23,7 +29,7 @@ export class Sending {
       this.#bytes.set(form, at);
       at += form.length;
     }
-    this.#offer = { id, selection, items };
+    this.#offer = { id, selection, items, ...(after === null ? {} : { after }) };
   }
 
   /** The first messages. */

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../testing";
+import { Halves } from "./halves";
 import { MAX_TRIES, SLICE_BYTES, Upload, type UploadWorld } from "./upload";
 
 /** A server of uploads, which fails when it is told to. */
@@ -9,16 +10,20 @@ class Server {
   asked: string[] = [];
   /** What the next requests get in place of an answer. */
   failures: (number | "cut" | "cutAfterWriting")[] = [];
+  /** It was started anew where what had come was lost. */
+  lost = false;
 
   async fetch(path: string, init: RequestInit): Promise<Response> {
     const headers = init.headers as Record<string, string>;
     this.asked.push(`${init.method ?? "GET"} ${path}`);
     const failure = init.method === "HEAD" ? undefined : this.failures.shift();
     if (failure === "cut") throw new TypeError("network");
+    if (init.method === "HEAD" && this.lost) return new Response(null, { status: 404 });
     if (typeof failure === "number") return new Response(null, { status: failure });
     if (init.method === "POST") {
       this.length = Number(headers["upload-length"]);
       this.bytes = 0;
+      this.lost = false;
       return new Response(null, { status: 201, headers: { location: "/files/t/.uploads/7", "upload-offset": "0" } });
     }
     if (init.method === "PATCH") {
@@ -34,13 +39,18 @@ class Server {
 let clock: ManualClock;
 let server: Server;
 let token: string | null;
+let held: boolean;
+let memory: string | null;
 let world: UploadWorld;
 
 beforeEach(() => {
   clock = new ManualClock();
   server = new Server();
   token = "t";
-  world = { clock, random: () => 0.5, fetch: (path, init) => server.fetch(path, init), base: () => (token === null ? null : `files/${token}/`) };
+  held = false;
+  memory = null;
+  const halves = new Halves({ getItem: () => memory, setItem: (_key, value) => { memory = value; } });
+  world = { held: () => held, halves, clock, random: () => 0.5, fetch: (path, init) => server.fetch(path, init), base: () => (token === null ? null : `files/${token}/`) };
 });
 
 /** A file of two slices and a bit. */
@@ -97,6 +107,49 @@ describe("an upload", () => {
     const upload = new Upload(file(), world, () => undefined);
     await through(upload);
     expect(upload.state).toEqual({ name: "failed", why: "lost" });
+  });
+
+  it("waits without an end while somebody else is in control, says so, and goes on where it was", async () => {
+    const states: string[] = [];
+    const upload: Upload = new Upload(file(), world, () => {
+      states.push(upload.state.name);
+      if (upload.state.name === "running" && upload.state.bytes === SLICE_BYTES && !states.includes("held")) [token, held] = [null, true];
+    });
+    const done = upload.run();
+    for (let i = 0; i < 600; i++) await clock.pass(1000);
+    expect(upload.state).toEqual({ name: "held", bytes: SLICE_BYTES });
+    const asked = server.asked.length;
+    [token, held] = ["u", false];
+    for (let i = 0; i < 5 && !upload.over; i++) await clock.pass(1000);
+    await done;
+    expect(upload.state.name).toBe("done");
+    expect(server.asked.slice(asked)).toEqual(["HEAD files/u/.uploads/7", "PATCH files/u/.uploads/7", "PATCH files/u/.uploads/7"]);
+    expect(states.filter((name) => name === "held")).toHaveLength(1);
+  });
+
+  it("goes on when the same file is chosen once more, and begins anew where nothing of it is left", async () => {
+    const chosen = file();
+    for (const lost of [false, true]) {
+      const first: Upload = new Upload(chosen, world, () => {
+        if (first.state.name === "running" && first.state.bytes === SLICE_BYTES) token = null;
+      });
+      token = "t";
+      // Its page is closed: nobody goes on with it.
+      void first.run();
+      for (let i = 0; i < 5; i++) await clock.pass(1000);
+      expect(server.bytes).toBe(SLICE_BYTES);
+      const asked = server.asked.length;
+      // The second page has a clock of its own, on which the first never wakes.
+      clock = new ManualClock();
+      world = { ...world, clock };
+      token = "t";
+      server.lost = lost;
+      const second = new Upload(chosen, world, () => undefined);
+      await through(second);
+      expect(second.state.name).toBe("done");
+      expect(server.asked.slice(asked, asked + 2)).toEqual(["HEAD files/t/.uploads/7", lost ? "POST files/t/" : "PATCH files/t/.uploads/7"]);
+      expect(memory).toBe("[]");
+    }
   });
 
   it("that is cancelled asks for nothing more, and has the server forget it", async () => {

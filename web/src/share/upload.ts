@@ -1,19 +1,27 @@
 // Shell: one file on its way to the desktop, by the protocol of resumable uploads (tus 1.0): in slices, so that its progress
-// can be told and a cut costs little. After a cut it asks how much has arrived and goes on from there.
+// can be told and a cut costs little. After a cut it asks how much has arrived and goes on from there, and so does the same file that
+// is chosen once more. While somebody else is in control it waits.
 import { retryDelayMs } from "../connection/backoff";
 import type { Clock } from "../clock";
+import type { Halves } from "./halves";
 
 /** One request takes so much: a second on a line of 30 Mbit/s. */
 export const SLICE_BYTES = 4 * 1024 * 1024;
 /** Tries in a row that bring nothing; with their pauses about two minutes. */
 export const MAX_TRIES = 12;
+/** How often one looks that waits for the connection or for control. */
+export const LOOK_MS = 500;
 
 export interface UploadWorld {
   readonly clock: Clock;
   readonly random: () => number;
   readonly fetch: (path: string, init: RequestInit) => Promise<Response>;
-  /** The path under which files are shared now; it changes with each connection. `null` while they are not. */
+  /** The path under which files are shared now. `null` while they are not. */
   base(): string | null;
+  /** Whether that is because somebody else is in control, and not for want of a connection. */
+  held(): boolean;
+  /** What is known of files that have come to the desktop in part. */
+  readonly halves: Halves;
 }
 
 export type UploadState =
@@ -21,6 +29,8 @@ export type UploadState =
   | { readonly name: "running"; readonly bytes: number }
   /** The path is cut; it goes on by itself. */
   | { readonly name: "paused"; readonly bytes: number }
+  /** Somebody else is in control; it goes on when this page is again. */
+  | { readonly name: "held"; readonly bytes: number }
   | { readonly name: "done"; readonly as: string }
   | { readonly name: "failed"; readonly why: Why }
   | { readonly name: "cancelled" };
@@ -60,6 +70,7 @@ export class Upload {
 
   /** What is there of it needs no room any more. What is not told is swept by the server. */
   #leave(): void {
+    this.#world.halves.forget(this.file);
     const path = this.#path();
     if (path !== null) void this.#world.fetch(path, { method: "DELETE" }).catch(() => undefined);
   }
@@ -72,6 +83,10 @@ export class Upload {
   /** Sends all of it. Never rejects; how it went is its state. */
   async run(): Promise<void> {
     while (!this.over) {
+      if (this.#world.base() === null) {
+        await this.#wait();
+        continue;
+      }
       try {
         await this.#step();
         this.#tries = 0;
@@ -86,6 +101,18 @@ export class Upload {
         await this.#ask();
       }
     }
+  }
+
+  /** Nothing is lost while nothing can be sent, however long that takes: the browser has the file. */
+  async #wait(): Promise<void> {
+    while (!this.over && this.#world.base() === null) {
+      const name = this.#world.held() ? "held" : "paused";
+      if (this.#state.name !== name) this.#become({ name, bytes: this.#at });
+      await new Promise<void>((resolve) => {
+        this.#world.clock.after(LOOK_MS, resolve);
+      });
+    }
+    if (!this.over) await this.#ask();
   }
 
   /** Asked after a wait, when it may have been cancelled meanwhile. */
@@ -124,6 +151,11 @@ export class Upload {
   async #begin(): Promise<void> {
     const base = this.#world.base();
     if (base === null) throw new Error("not connected");
+    this.#id = this.#world.halves.find(this.file);
+    if (this.#id !== null) {
+      await this.#ask();
+      return;
+    }
     const name = btoa(String.fromCharCode(...new TextEncoder().encode(this.file.name)));
     const response = await this.#world.fetch(base, {
       method: "POST",
@@ -132,6 +164,7 @@ export class Upload {
     });
     if (!this.#accepted(response)) return;
     this.#id = response.headers.get("location")?.split("/").at(-1) ?? null;
+    if (this.#id !== null) this.#world.halves.keep(this.file, this.#id);
     this.#finish(response);
   }
 
@@ -145,10 +178,11 @@ export class Upload {
         this.#at = offsetOf(response);
         this.#finish(response);
       }
-      // The server is another one, and knows nothing of it.
+      // The server is another one, or it was too long ago.
       else if (response.status === 404) {
         this.#id = null;
         this.#at = 0;
+        this.#world.halves.forget(this.file);
       }
     } catch {
       // The next try asks again.
@@ -157,7 +191,9 @@ export class Upload {
 
   #finish(response: Response): void {
     const as = response.headers.get("upload-name");
-    if (as !== null) this.#become({ name: "done", as: decodeURIComponent(as) });
+    if (as === null) return;
+    this.#world.halves.forget(this.file);
+    this.#become({ name: "done", as: decodeURIComponent(as) });
   }
 
   /** Whether the server takes it; what no other try helps against is the end. Throws for the rest. */

@@ -1,5 +1,5 @@
 // The wire: what is shared, mirrored from `clipboard` and `files` of the crate `protocol`.
-import { byDefault, flag, integer, list, oneOf, struct, tagged, text, type Read } from "./schema";
+import { byDefault, flag, integer, list, oneOf, optional, struct, tagged, text, type Read } from "./schema";
 
 const u32 = integer(0, 0xffff_ffff);
 const count = integer(0, Number.MAX_SAFE_INTEGER);
@@ -16,7 +16,7 @@ const selection = oneOf(["clipboard", "primary"]);
 /** Which of the desktop's selections: what was copied, or what is marked. */
 export type Selection = Read<typeof selection>;
 
-const refusal = oneOf(["tooLarge", "notAllowed", "empty", "malformed", "failed"]);
+const refusal = oneOf(["tooLarge", "notAllowed", "empty", "malformed", "failed", "superseded"]);
 /** Why something that was copied does not get through. */
 export type Refusal = Read<typeof refusal>;
 
@@ -24,6 +24,7 @@ const offer = {
   id: u32,
   selection: byDefault(selection, "clipboard"),
   items: list(struct({ mime: oneOf(clipboardMimes), bytes: count }), clipboardMimes.length),
+  after: optional(u32),
 };
 export const clipboardOfferReader = struct(offer);
 /** Something is copied, and its pieces follow. */

@@ -142,7 +142,8 @@ fn fingerprint(certificate: &CertificateDer<'_>) -> String {
 }
 
 /// From when until when, and the latter in words (RFC 5280, 4.1).
-fn validity(certificate: &CertificateDer<'_>) -> ASN1Result<(i64, i64, String)> {
+#[doc(hidden)]
+pub fn validity(certificate: &CertificateDer<'_>) -> ASN1Result<(i64, i64, String)> {
     yasna::parse_der(certificate, |reader| {
         reader.read_sequence(|certificate| {
             let validity = certificate.next().read_sequence(|to_be_signed| {

@@ -12,6 +12,8 @@ export const share: ShareWords = {
   allowClipboard: "Lesen erlauben",
   copyMarked: "Markiertes kopieren",
   copyMarkedHint: "Holt den auf dem Desktop markierten Text (die mittlere Taste fügt ihn ein) in Ihre Zwischenablage.",
+  middlePastes: "Die mittlere Maustaste fügt ein, was Sie anderswo kopiert haben",
+  middlePastesHint: "Sonst fügt sie ein, was auf dem Desktop markiert ist.",
   copiedMarked: "Was auf dem Desktop markiert ist, ist jetzt in Ihrer Zwischenablage.",
   pasting: (percent) => `Einfügen… ${percent}\u00a0%`,
   clipboardMissed: {
@@ -35,7 +37,7 @@ export const share: ShareWords = {
   folderUp: "Einen Ordner höher",
   cancelUpload: (name) => `${name} abbrechen`,
   uploaded: (done, total) => `${done} von ${total}`,
-  uploadState: { waiting: "wartet", paused: "geht weiter, sobald die Verbindung wieder da ist", done: "kopiert", cancelled: "abgebrochen" },
+  uploadState: { waiting: "wartet", paused: "geht weiter, sobald die Verbindung wieder da ist", held: "geht weiter, wenn Sie wieder die Steuerung haben", done: "kopiert", cancelled: "abgebrochen" },
   uploadFailed: { tooLarge: "zu groß", refused: "der Server nimmt sie nicht an", full: "kein Platz mehr auf dem Desktop", tooMany: "zu viele Dateien sind unterwegs; bitte noch einmal, wenn eine angekommen ist", lost: "die Verbindung kam nicht wieder", unreadable: "die Datei ist nicht mehr lesbar" },
   fileTooLarge: (name, limit) => `${name} ist zu groß: Dateien bis ${limit} werden kopiert.`,
   kilobytes: (count) => `${count}\u00a0kB`,

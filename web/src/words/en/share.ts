@@ -11,6 +11,8 @@ export const share = {
   allowClipboard: "Let it read",
   copyMarked: "Copy what is marked",
   copyMarkedHint: "Brings the text that is marked on the desktop (the middle button pastes it) into your clipboard.",
+  middlePastes: "The middle button pastes what you copied elsewhere",
+  middlePastesHint: "Without this, it pastes what is marked on the desktop.",
   copiedMarked: "What is marked on the desktop is in your clipboard now.",
   pasting: (percent: number) => `Pasting… ${percent}\u00a0%`,
   clipboardMissed: {
@@ -34,7 +36,7 @@ export const share = {
   folderUp: "One folder up",
   cancelUpload: (name: string) => `Cancel ${name}`,
   uploaded: (done: string, total: string) => `${done} of ${total}`,
-  uploadState: { waiting: "waiting", paused: "continues when the connection is back", done: "copied", cancelled: "cancelled" },
+  uploadState: { waiting: "waiting", paused: "continues when the connection is back", held: "continues when you have control again", done: "copied", cancelled: "cancelled" },
   uploadFailed: { tooLarge: "too large", refused: "the server does not take it", full: "no space left on the desktop", tooMany: "too many files are on their way; try again when one has arrived", lost: "the connection did not come back", unreadable: "the file cannot be read any more" },
   fileTooLarge: (name: string, limit: string) => `${name} is too large: files of at most ${limit} are copied.`,
   kilobytes: (count: string) => `${count}\u00a0kB`,

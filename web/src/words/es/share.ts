@@ -12,6 +12,8 @@ export const share: ShareWords = {
   allowClipboard: "Permitir la lectura",
   copyMarked: "Copiar lo seleccionado",
   copyMarkedHint: "Trae a su portapapeles el texto seleccionado en el escritorio (el que pega el botón central).",
+  middlePastes: "El botón central pega lo que copió en otro lugar",
+  middlePastesHint: "Si no, pega lo que está marcado en el escritorio.",
   copiedMarked: "Lo seleccionado en el escritorio está ahora en su portapapeles.",
   pasting: (percent) => `Pegando… ${percent}\u00a0%`,
   clipboardMissed: {
@@ -35,7 +37,7 @@ export const share: ShareWords = {
   folderUp: "Una carpeta arriba",
   cancelUpload: (name) => `Cancelar ${name}`,
   uploaded: (done, total) => `${done} de ${total}`,
-  uploadState: { waiting: "en espera", paused: "sigue cuando vuelva la conexión", done: "copiado", cancelled: "cancelado" },
+  uploadState: { waiting: "en espera", paused: "sigue cuando vuelva la conexión", held: "continúa cuando vuelva a tener el control", done: "copiado", cancelled: "cancelado" },
   uploadFailed: { tooLarge: "demasiado grande", refused: "el servidor no lo acepta", full: "no queda espacio en el escritorio", tooMany: "hay demasiados archivos en camino; inténtelo cuando uno haya llegado", lost: "la conexión no volvió", unreadable: "el archivo ya no se puede leer" },
   fileTooLarge: (name, limit) => `${name} es demasiado grande: se copian archivos de ${limit} como máximo.`,
   kilobytes: (count) => `${count}\u00a0kB`,

@@ -12,6 +12,8 @@ export const share: ShareWords = {
   allowClipboard: "Autoriser la lecture",
   copyMarked: "Copier la sélection",
   copyMarkedHint: "Apporte dans votre presse-papiers le texte sélectionné sur le bureau (celui que colle le bouton du milieu).",
+  middlePastes: "Le bouton du milieu colle ce que vous avez copié ailleurs",
+  middlePastesHint: "Sinon, il colle ce qui est sélectionné sur le bureau.",
   copiedMarked: "La sélection du bureau est maintenant dans votre presse-papiers.",
   pasting: (percent) => `Collage… ${percent}\u00a0%`,
   clipboardMissed: {
@@ -35,7 +37,7 @@ export const share: ShareWords = {
   folderUp: "Dossier parent",
   cancelUpload: (name) => `Annuler ${name}`,
   uploaded: (done, total) => `${done} sur ${total}`,
-  uploadState: { waiting: "en attente", paused: "reprend au retour de la connexion", done: "copié", cancelled: "annulé" },
+  uploadState: { waiting: "en attente", paused: "reprend au retour de la connexion", held: "reprendra quand vous aurez de nouveau le contrôle", done: "copié", cancelled: "annulé" },
   uploadFailed: { tooLarge: "trop volumineux", refused: "le serveur ne l’accepte pas", full: "plus de place sur le bureau", tooMany: "trop de fichiers sont en route ; réessayez quand l’un sera arrivé", lost: "la connexion n’est pas revenue", unreadable: "le fichier n’est plus lisible" },
   fileTooLarge: (name, limit) => `${name} est trop volumineux : les fichiers de ${limit} au plus sont copiés.`,
   kilobytes: (count) => `${count}\u00a0ko`,

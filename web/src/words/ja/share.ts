@@ -12,6 +12,8 @@ export const share: ShareWords = {
   allowClipboard: "読み取りを許可",
   copyMarked: "選択範囲をコピー",
   copyMarkedHint: "デスクトップで選択されているテキスト(中央ボタンで貼り付く内容)をクリップボードに入れます。",
+  middlePastes: "中ボタンで、他の場所でコピーした内容を貼り付ける",
+  middlePastesHint: "オフの場合は、デスクトップで選択中の内容を貼り付けます。",
   copiedMarked: "デスクトップの選択範囲がクリップボードに入りました。",
   pasting: (percent) => `貼り付け中… ${percent}\u00a0%`,
   clipboardMissed: {
@@ -35,7 +37,7 @@ export const share: ShareWords = {
   folderUp: "上のフォルダー",
   cancelUpload: (name) => `${name} を中止`,
   uploaded: (done, total) => `${done} / ${total}`,
-  uploadState: { waiting: "待機中", paused: "接続が戻り次第、続行します", done: "コピー済み", cancelled: "中止しました" },
+  uploadState: { waiting: "待機中", paused: "接続が戻り次第、続行します", held: "操作権が戻ると再開します", done: "コピー済み", cancelled: "中止しました" },
   uploadFailed: { tooLarge: "大きすぎます", refused: "サーバーが受け付けません", full: "デスクトップに空きがありません", tooMany: "転送中のファイルが多すぎます。1 つ終わってからやり直してください", lost: "接続が戻りませんでした", unreadable: "ファイルを読み取れなくなりました" },
   fileTooLarge: (name, limit) => `${name} は大きすぎます。コピーできるのは ${limit} までです。`,
   kilobytes: (count) => `${count}\u00a0kB`,

@@ -12,6 +12,8 @@ export const share: ShareWords = {
   allowClipboard: "允许读取",
   copyMarked: "复制选中内容",
   copyMarkedHint: "将桌面上选中的文本(即鼠标中键粘贴的内容)放入您的剪贴板。",
+  middlePastes: "鼠标中键粘贴您在别处复制的内容",
+  middlePastesHint: "否则粘贴桌面上选中的内容。",
   copiedMarked: "桌面上选中的内容已在您的剪贴板中。",
   pasting: (percent) => `正在粘贴… ${percent}\u00a0%`,
   clipboardMissed: {
@@ -35,7 +37,7 @@ export const share: ShareWords = {
   folderUp: "上一级文件夹",
   cancelUpload: (name) => `取消 ${name}`,
   uploaded: (done, total) => `${done} / ${total}`,
-  uploadState: { waiting: "等待中", paused: "连接恢复后继续", done: "已复制", cancelled: "已取消" },
+  uploadState: { waiting: "等待中", paused: "连接恢复后继续", held: "您重新获得控制权后继续", done: "已复制", cancelled: "已取消" },
   uploadFailed: { tooLarge: "太大", refused: "服务器不接受", full: "桌面没有剩余空间", tooMany: "正在传输的文件太多,请在其中一个完成后重试", lost: "连接没有恢复", unreadable: "文件已无法读取" },
   fileTooLarge: (name, limit) => `${name} 太大:最多可复制 ${limit} 的文件。`,
   kilobytes: (count) => `${count}\u00a0kB`,
