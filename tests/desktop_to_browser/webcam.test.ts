@@ -80,6 +80,13 @@ echo "launcher: ended with $?"
 sleep 30
 `;
 
+/** Has a shell of the guest start another session, and wait until it has said in its log whether it has a webcam. */
+const session = (log: string, flags = ""): string => `
+SELKIES_PORT=0 DISPLAY=:77 ${built("vdi-launcher")} --builtin-turn-port 0 ${flags} >${log} 2>&1 </dev/null &
+echo $! >${log}.pid
+looks=0
+until grep -q 'the desktop has [a-z]* webcam' ${log} || [ $((looks += 1)) -gt 50 ]; do sleep 0.5; done`;
+
 /** A film of 4:3 whose left half has one colour and whose right half another, as Chromium takes for a camera. */
 function film(file: string, left: Colour, right: Colour): string {
   const [width, height] = [640, 480];
@@ -267,8 +274,8 @@ test("who does not allow it is told so, and nothing is sent", { skip }, async ()
 });
 
 test("a second session of the machine takes the next device, and a third says that there is none left", { skip }, async () => {
-  const another = `SELKIES_PORT=0 SELKIES_WEBCAM=auto DISPLAY=:77 timeout 20 ${built("vdi-launcher")} --builtin-turn-port 0`;
-  const { words } = await conference.ask<{ words: string }>("run", { command: ["sh", "-c", `${another} & sleep 6; ${another}; wait`] }, 90_000);
+  const script = `${session("/run/second")}\n${session("/run/third")}\ncat /run/second /run/third; kill $(cat /run/second.pid /run/third.pid)`;
+  const { words } = await conference.ask<{ words: string }>("run", { command: ["sh", "-c", script] }, 90_000);
   assert.match(words, /the desktop has a webcam, \/dev\/video42/);
   assert.match(words, /the desktop has no webcam: another (program|session) writes to \/dev\/video41/);
 });
@@ -276,11 +283,11 @@ test("a second session of the machine takes the next device, and a third says th
 test("the end lets the device go, so that another session has it", { skip }, async () => {
   await conference.ask("run", { command: ["sh", "-c", "kill $(cat /run/launcher)"] });
   await guest.says(/^launcher: ended with 0/m, 30_000);
-  const again = `SELKIES_PORT=0 DISPLAY=:77 timeout 12 ${built("vdi-launcher")} --builtin-turn-port 0 --webcam ${WEBCAM}`;
-  const { words } = await conference.ask<{ words: string }>("run", { command: ["sh", "-c", again] }, 90_000);
+  await conference.ask("run", { command: ["sh", "-c", session("/run/again", `--webcam ${WEBCAM}`)] }, 90_000);
+  const { words } = await conference.ask<{ words: string }>("run", { command: ["cat", "/run/again"] });
   assert.match(words, /the desktop has a webcam, \/dev\/video41/);
-  // The program has looked all the while, and sees this one's now.
-  await conference.ask("close", { device: WEBCAM });
+  // The program has looked all the while: what it sees now is the other session's.
+  await isSeen("the camera of the other session, which is off", OFF);
 });
 
 test("where there is no device the log and /status say so, and there is no button", async () => {

@@ -213,3 +213,75 @@ fn decoder(
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    /// How long it may take until there is a picture.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// VP8 frames of a square picture that is red.
+    fn frames(count: usize) -> Vec<gst::Sample> {
+        let line = format!(
+            "videotestsrc num-buffers={count} pattern=red ! video/x-raw,format=I420,width=240,height=240,colorimetry=bt601 \
+             ! vp8enc deadline=1 ! appsink name=end sync=false"
+        );
+        let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
+        let end = pipeline.by_name("end").unwrap().downcast::<gst_app::AppSink>().unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let frames = std::iter::from_fn(|| end.pull_sample().ok()).collect();
+        pipeline.set_state(gst::State::Null).unwrap();
+        frames
+    }
+
+    /// Brightness and redness of the picture that programs see, at its edge and in its middle.
+    fn seen(scene: &Scene) -> Option<[(u8, u8); 2]> {
+        let picture = scene.take().0?;
+        let at = |x: usize| {
+            let at = (picture::HEIGHT_PX / 2 * picture::WIDTH_PX + x) * 2;
+            (picture[at], picture[at + 3])
+        };
+        Some([at(20), at(picture::WIDTH_PX / 2)])
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a bound for what comes from another thread")]
+    fn only_the_controller_is_seen_in_the_shape_of_its_camera_and_noise_on_the_wire_does_not_end_it() {
+        gst::init().unwrap();
+        let (scene, gate) = (Scene::default(), Arc::<Mutex<Gate>>::default());
+        let (pipeline, decoder) = decoder(scene.clone(), &gate).unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let (report, status) = watch::channel(WebcamStatus { running: true, message: None });
+        let eye = Eye { gate: gate.clone(), shown: Arc::default(), decoder, status };
+        let frames = frames(3);
+        assert!(!eye.see("anna", &frames[0]) && !eye.shown.load(Relaxed), "nobody is in control");
+        lock(&gate).set_controller(Some("anna"));
+        assert!(eye.see("anna", &frames[1]), "a key frame is asked for");
+        assert!(!eye.see("bert", &frames[0]));
+        let mut noise = frames[0].buffer_owned().unwrap().map_readable().unwrap().to_vec();
+        noise[10..].fill(0x5a);
+        let noise = gst::Sample::builder().buffer(&gst::Buffer::from_slice(noise)).build();
+        eye.see("anna", &noise);
+        let began = Instant::now();
+        let picture = loop {
+            eye.see("anna", &frames[0]);
+            std::thread::sleep(Duration::from_millis(20));
+            let red = seen(&scene).filter(|[_, middle]| middle.1 > 200);
+            if let Some(picture) = red {
+                break picture;
+            }
+            assert!(began.elapsed() < PATIENCE, "no red picture has come");
+        };
+        assert!(
+            picture[0].0.abs_diff(16) < 4 && picture[0].1.abs_diff(128) < 4,
+            "black beside it: {picture:?}"
+        );
+        assert!(picture[1].0.abs_diff(81) < 8, "{picture:?}");
+        report.send_replace(WebcamStatus { running: false, message: Some("it has gone".into()) });
+        assert!(!eye.see("anna", &frames[0]), "nothing is decoded that nobody can see");
+        assert!(eye.shown.load(Relaxed), "and who shows it is told");
+        pipeline.set_state(gst::State::Null).unwrap();
+    }
+}

@@ -37,14 +37,19 @@ pub fn shown(last_frame: Option<Duration>) -> (Shown, Duration) {
 /// Brightness of the picture that the camera is off, and of what is drawn in it (BT.601, 16 is black).
 const GROUND: u8 = 32;
 const DRAWN: u8 = 96;
+/// Nothing is drawn farther from the middle, to any side.
+const REACH_PX: usize = 128;
 
 /// The picture that the camera is off: a camera, crossed out.
 pub fn off() -> Vec<u8> {
-    let mut picture = Vec::with_capacity(BYTES);
-    for y in 0..HEIGHT_PX {
-        for x in 0..WIDTH_PX {
-            // Without colour: the second byte of a pixel is half of what says so.
-            picture.extend([if is_drawn(x, y) { DRAWN } else { GROUND }, 128]);
+    // Without colour: the second byte of a pixel is half of what says so.
+    let mut picture = [GROUND, 128].repeat(WIDTH_PX * HEIGHT_PX);
+    let (middle_x, middle_y) = (WIDTH_PX / 2, HEIGHT_PX / 2);
+    for y in middle_y - REACH_PX..middle_y + REACH_PX {
+        for x in middle_x - REACH_PX..middle_x + REACH_PX {
+            if is_drawn(x, y) {
+                picture[(y * WIDTH_PX + x) * 2] = DRAWN;
+            }
         }
     }
     picture

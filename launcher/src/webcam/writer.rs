@@ -82,7 +82,7 @@ impl Scene {
     }
 
     /// The picture that is to be written now, none while the camera is off, and how long that stands.
-    fn take(&self) -> (Option<Arc<MappedBuffer<Readable>>>, Duration) {
+    pub fn take(&self) -> (Option<Arc<MappedBuffer<Readable>>>, Duration) {
         let mut state = self.state();
         let (shown, stands) = picture::shown(state.frame.as_ref().map(|frame| frame.came.elapsed()));
         if shown == Shown::Off {
