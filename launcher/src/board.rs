@@ -11,6 +11,7 @@ use crate::{
     input::Input,
     latency::told::Ways,
     port::{self, tls::Certificate},
+    senses,
     turn::Relay,
 };
 use gst::prelude::*;
@@ -27,8 +28,7 @@ use vdi_protocol::{
     phase::Phase,
     reason::FailureReason,
     status::{
-        AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, LimitsStatus, MicrophoneStatus,
-        RecordingStatus, Status,
+        AudioStatus, ConnectionStatus, ConsumerStatus, EncoderStatus, LimitsStatus, RecordingStatus, Status,
     },
 };
 
@@ -63,8 +63,8 @@ pub struct Sources {
     pub snapshot: watch::Receiver<Snapshot>,
     /// The sound.
     pub audio: watch::Receiver<AudioStatus>,
-    /// The microphone.
-    pub microphone: watch::Receiver<MicrophoneStatus>,
+    /// The microphone and the webcam.
+    pub senses: senses::Statuses,
     /// The recording, if there may be one.
     pub recording: Option<watch::Receiver<RecordingStatus>>,
     /// Keyboard and pointer.
@@ -148,7 +148,8 @@ impl Board {
             encoder: snapshot.encoder,
             latency: sources.ways.borrow().worst.clone(),
             audio: sources.audio.borrow().clone(),
-            microphone: sources.microphone.borrow().clone(),
+            microphone: sources.senses.microphone.borrow().clone(),
+            webcam: sources.senses.webcam.borrow().clone(),
             recording: sources.recording.as_ref().map(|recording| recording.borrow().clone()),
             gpu,
             ice_servers: sources.ice.status(),

@@ -4,13 +4,14 @@
 //! desktop (Xvfb + command) ──▶ media: xdamagesrc ─▶ adaptiveencbin ─▶ latencystats ─▶ wswebrtcsink ══▶ pages
 //!      ▲                       audio: pulsesrc ─▶ opusenc ─────────────────────────────▲               │
 //!      └── input (XTEST) ◀── roles (who may act) ◀── signals of the sink ◀═════════════════════════════┘
-//!      ◀── microphone (a source of PulseAudio) ◀── what the page in control says ◀══════════════════════┘
+//!      ◀── microphone (a source of PulseAudio) ◀── what the page in control says ◀══════════════════════┤
+//!      ◀── webcam (a device of v4l2loopback) ◀── what the page in control shows ◀══════════════════════┘
 //!                  session (one state machine) ─▶ http: page, /ws, /status, /metrics, /healthz, /readyz
 //! ```
 //!
 //! [`run`] owns all of it: it is the only place where parts meet. `session`, `limits`, `budget`, `pointers::shown`, `roles`,
 //! `pass`, `encoder`, `desktop::restart`, `input::keyboard`, `input::pointer`, `microphone::pace`,
-//! `recording::cutter`, `http::limiter` and `http::invitations` decide and are pure; the rest does I/O or is configuration.
+//! `webcam::gate`, `webcam::picture`, `recording::cutter`, `http::limiter` and `http::invitations` decide and are pure; the rest does I/O or is configuration.
 
 mod access;
 pub mod audio;
@@ -49,12 +50,14 @@ mod run;
 mod runtime_folder;
 pub mod screen;
 pub mod selkies;
+pub mod senses;
 pub mod session;
 pub mod settings;
 pub mod telemetry;
 pub mod termination;
 pub mod turn;
 pub mod watched_file;
+pub mod webcam;
 mod wiring;
 
 pub use run::run;

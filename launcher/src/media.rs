@@ -15,7 +15,6 @@ use crate::{
     desktop::DisplayName,
     encoder::told::{self, Change, Choice},
     error::Error,
-    microphone::Ear,
     settings,
 };
 use futures_util::StreamExt;
@@ -372,16 +371,6 @@ impl Media {
         self.encoder.set_property("bitrate", kbps);
         self.encoder.set_property("max-framerate", wanted.framerate);
         self.encoder.set_property_from_str("content-hint", settings::nick(wanted.content_hint));
-    }
-
-    /// Offers pages to send sound, and hands what they say to `ear`.
-    pub fn listen(&self, ear: Ear) {
-        self.sink.set_property("receive-audio", true);
-        self.sink.connect("received-audio", false, move |values| {
-            let frame = values.get(2)?.get::<gst::Sample>().ok()?;
-            ear.hear(&text(values, 1), &frame);
-            None
-        });
     }
 
     /// Whose network moves the bit rate, where the policy asks for it.

@@ -27,6 +27,12 @@ pub fn no_microphone(why: &str) -> Notice {
     notice(NoticeLevel::Warning, NoticeSubject::NoMicrophone, text)
 }
 
+/// Somebody shows something, and is not seen.
+pub fn no_webcam(why: &str) -> Notice {
+    let text = format!("The desktop has no webcam: {why}.");
+    notice(NoticeLevel::Warning, NoticeSubject::NoWebcam, text)
+}
+
 /// The encoders of a codec were tried in vain.
 pub fn codec_unavailable(codec: VideoCodec, why: &str) -> Notice {
     let nick = codec::nick(codec);

@@ -27,7 +27,6 @@ use crate::{
     latency,
     limits::Limits,
     media::{self, Media},
-    microphone::Microphone,
     notices,
     pages::{News, Pages},
     pointers::Pointers,
@@ -35,14 +34,12 @@ use crate::{
     recording::Recorder,
     screen::{self, Screen},
     selkies::Selkies,
+    senses::Senses,
     session::{self, Action, Session},
     settings,
     termination::Ended,
     turn, watched_file,
-    wiring::{
-        connect_input, pass_rumble, play, proofs, share_clipboard, show_pointers, start_microphone,
-        start_recorder,
-    },
+    wiring::{connect_input, pass_rumble, play, proofs, share_clipboard, show_pointers, start_recorder},
 };
 use gstvdi::wswebrtcsink;
 use jiff::Timestamp;
@@ -119,8 +116,8 @@ struct Parts {
     /// The dialect of the Selkies client, if it is spoken.
     selkies: Option<Selkies>,
     audio: Audio,
-    /// What programs record from, unless it is switched off.
-    microphone: Option<Microphone>,
+    /// What programs hear and see of the page in control.
+    senses: Senses,
     /// What records the session, if the operator lets it.
     recorder: Option<Recorder>,
     /// Recordings that have failed, as far as pages were told.
@@ -196,7 +193,7 @@ impl Parts {
         let delivery = Delivery::new(input.clone(), clipboard.clone(), pointers.clone(), events, counters);
         media.connect(Selkies::interpret(selkies.clone(), move |event| delivery.take(event)));
         let audio = Audio::start(config.audio.clone(), media.sound().clone(), media.pipeline().clone());
-        let (microphone, microphone_status) = start_microphone(config, display, &media);
+        let (senses, sensed) = Senses::start(config, display, &media);
         let recorder = start_recorder(config, &media)?;
         let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::new(config.address, config.port));
         let (password, generated) = access::password(config.credentials.as_ref())?;
@@ -221,7 +218,7 @@ impl Parts {
             display: display.clone(),
             snapshot: watched,
             audio: audio.status.clone(),
-            microphone: microphone_status,
+            senses: sensed,
             recording: recorder.as_ref().map(|recorder| recorder.status.clone()),
             input: input.clone(),
             screen: screen.state(),
@@ -278,7 +275,7 @@ impl Parts {
             media,
             selkies,
             audio,
-            microphone,
+            senses,
             recorder,
             recordings_failed: 0,
             input,
@@ -358,7 +355,7 @@ impl Parts {
         self.board.tick();
         self.files.tick();
         self.pages.tick(now);
-        self.tell_of_the_microphone();
+        self.tell_who_is_unnoticed();
         self.close_guests();
         self.read_limits();
         let waits = self.session.phase() == Phase::Starting && self.session.lost_since().is_none();
@@ -415,10 +412,9 @@ impl Parts {
         }
     }
 
-    /// Who speaks and is not heard is told so.
-    fn tell_of_the_microphone(&mut self) {
-        let unheard = self.microphone.as_mut().and_then(Microphone::unheard);
-        if let Some((notice, page)) = unheard.zip(self.pages.controller()) {
+    /// Who speaks and is not heard, or shows something and is not seen, is told so.
+    fn tell_who_is_unnoticed(&mut self) {
+        if let Some((notice, page)) = self.senses.unnoticed().zip(self.pages.controller()) {
             self.say(page, &ToPage::Notice(notice));
         }
     }
@@ -440,9 +436,7 @@ impl Parts {
                 Err(error) => tracing::error!("files are not shared: {error}"),
             }
             self.media.set_controller(controller.as_deref());
-            if let Some(microphone) = &self.microphone {
-                microphone.set_controller(controller.as_deref());
-            }
+            self.senses.set_controller(controller.as_deref());
             self.controller = controller;
         }
         self.pointers.set_audience(self.audience(), self.controller.as_deref());

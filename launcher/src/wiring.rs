@@ -9,7 +9,6 @@ use crate::{
     gamepads::{Felt, Gamepads},
     input::{self, Input, InputThread},
     media::Media,
-    microphone::Microphone,
     pointers::Pointers,
     recording::Recorder,
     runtime_folder,
@@ -18,8 +17,8 @@ use crate::{
 };
 use gst::prelude::*;
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use tokio::sync::{mpsc, watch};
-use vdi_protocol::{clipboard::ToPage, control, status::MicrophoneStatus};
+use tokio::sync::mpsc;
+use vdi_protocol::{clipboard::ToPage, control};
 
 /// Time for an X server to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -115,37 +114,6 @@ pub fn pass_rumble(mut felt: mpsc::Receiver<Felt>, media: Arc<Media>, selkies: O
             }
         }
     });
-}
-
-/// Gives the desktop a microphone, unless it is switched off. A session is worth having without one.
-pub fn start_microphone(
-    config: &Config,
-    display: &DisplayName,
-    media: &Media,
-) -> (Option<Microphone>, watch::Receiver<MicrophoneStatus>) {
-    let without = |message: String| {
-        (None, watch::channel(MicrophoneStatus { running: false, message: Some(message) }).1)
-    };
-    if !config.sharing.microphone {
-        return without("it is switched off".into());
-    }
-    // One for each display, as there is one launcher for each.
-    let display: String = display.get().chars().filter(char::is_ascii_alphanumeric).collect();
-    let started = runtime_folder::create(config.runtime_folder.as_deref())
-        .map_err(|err| Error::pipeline(format!("its pipe to PulseAudio has no folder: {err}")))
-        .map(|folder| folder.join(format!("microphone-{display}")))
-        .and_then(|pipe| Microphone::start(config.audio.server.clone(), pipe));
-    match started {
-        Ok(microphone) => {
-            media.listen(microphone.ear());
-            let status = microphone.status.clone();
-            (Some(microphone), status)
-        }
-        Err(err) => {
-            tracing::warn!("the desktop has no microphone: {err}");
-            without(err.to_string())
-        }
-    }
 }
 
 /// What records the session, if the operator has named a folder for that.

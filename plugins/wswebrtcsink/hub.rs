@@ -11,7 +11,7 @@ use super::{
         failure::{Failure, advice},
         json,
         negotiation::{Input, Servers},
-        plan::Plan,
+        plan::{Plan, Receives},
         warm_up,
     },
     continuity::{Arrival, Places, Serial},
@@ -294,7 +294,7 @@ impl Hub {
                 )),
             },
             offered: None,
-            receives_audio: settings.receive_audio,
+            receives: Receives { audio: settings.receive_audio, video: settings.receive_video },
             channel: None,
             full: false,
         })

@@ -138,6 +138,10 @@ impl ObjectImpl for WsWebRtcSink {
                 Signal::builder("ice-candidate").param_types([string, string]).build(),
                 Signal::builder("data-message").param_types([string, string, string]).build(),
                 Signal::builder("received-audio").param_types([string, gst::Sample::static_type()]).build(),
+                Signal::builder("received-video")
+                    .param_types([string, gst::Sample::static_type()])
+                    .return_type::<bool>()
+                    .build(),
                 Signal::builder("send-signalling").param_types([string, string]).build(),
                 Signal::builder("request-ice-servers")
                     .param_types([string, string, bool::static_type()])

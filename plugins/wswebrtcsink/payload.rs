@@ -197,6 +197,9 @@ pub(super) fn offer_caps(
 /// RTP payload type of what consumers say: no codec of ours has it, so that a number tells what a packet is.
 const INCOMING_PAYLOAD_TYPE: i32 = 110;
 
+/// The same of what consumers show.
+const INCOMING_VIDEO_PAYLOAD_TYPE: i32 = 109;
+
 /// The caps of the section by which consumers may send sound: Opus, one voice, mended where packets are lost.
 pub fn incoming_caps() -> gst::Caps {
     gst::Caps::builder("application/x-rtp")
@@ -210,6 +213,27 @@ pub fn incoming_caps() -> gst::Caps {
         // Attributes of the section. Browsers make frames of 20 ms unless they are asked for others.
         .field("a-ptime", "10")
         .build()
+}
+
+/// The caps of the section by which consumers may send pictures: VP8, which every browser has. What is lost is asked for again, and
+/// the numbers of packets tell the browser what its own network carries.
+pub fn incoming_video_caps() -> gst::Caps {
+    let HeaderExtension { id, uri } = HeaderExtension::TRANSPORT_CC;
+    gst::Caps::builder("application/x-rtp")
+        .field("media", Kind::Video.as_str())
+        .field("encoding-name", "VP8")
+        .field("clock-rate", 90_000)
+        .field("payload", INCOMING_VIDEO_PAYLOAD_TYPE)
+        .field("rtcp-fb-nack", true)
+        .field("rtcp-fb-nack-pli", true)
+        .field("rtcp-fb-transport-cc", true)
+        .field(format!("extmap-{id}"), uri)
+        .build()
+}
+
+/// Whether a packet is of what a consumer shows.
+pub fn is_incoming_video(payload_type: u8) -> bool {
+    i32::from(payload_type) == INCOMING_VIDEO_PAYLOAD_TYPE
 }
 
 /// The caps of a section that answers one of the consumer's: its format with our SSRC.
@@ -228,7 +252,7 @@ mod tests {
     fn payload_types_differ_and_are_dynamic() {
         let types: HashSet<_> = PAYLOADS.iter().map(|row| row.payload_type).collect();
         assert_eq!(types.len(), PAYLOADS.len());
-        assert!(!types.contains(&INCOMING_PAYLOAD_TYPE));
+        assert!(!types.contains(&INCOMING_PAYLOAD_TYPE) && !types.contains(&INCOMING_VIDEO_PAYLOAD_TYPE));
         assert!(types.iter().all(|pt| (96..=127).contains(pt)));
     }
 

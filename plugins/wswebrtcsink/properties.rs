@@ -135,6 +135,10 @@ pub fn specs() -> Vec<glib::ParamSpec> {
             .nick("Receive audio")
             .blurb("Offers consumers to send sound, which comes by the signal received-audio; for consumers to come")
             .build(),
+        glib::ParamSpecBoolean::builder("receive-video")
+            .nick("Receive video")
+            .blurb("Offers consumers to send pictures, which come by the signal received-video; for consumers to come")
+            .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb("Totals, and one structure per consumer")
@@ -177,6 +181,7 @@ pub fn set(hub: &Hub, value: &glib::Value, name: &str) -> bool {
         "controller" => settings.controller = text(value),
         "max-bitrate" => settings.max_bitrate_kbps = value.get().unwrap_or(settings.max_bitrate_kbps),
         "receive-audio" => settings.receive_audio = value.get().unwrap_or(false),
+        "receive-video" => settings.receive_video = value.get().unwrap_or(false),
         _ => return false,
     }
     true
@@ -207,6 +212,7 @@ pub fn get(hub: &Hub, pspec: &glib::ParamSpec) -> glib::Value {
         "controller" => settings.controller.to_value(),
         "max-bitrate" => settings.max_bitrate_kbps.to_value(),
         "receive-audio" => settings.receive_audio.to_value(),
+        "receive-video" => settings.receive_video.to_value(),
         _ => pspec.default_value().clone(),
     }
 }

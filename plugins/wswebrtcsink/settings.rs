@@ -60,6 +60,8 @@ pub struct Settings {
     pub max_bitrate_kbps: u32,
     /// Whether consumers may send sound.
     pub receive_audio: bool,
+    /// Whether consumers may send pictures.
+    pub receive_video: bool,
 }
 
 impl Default for Settings {
@@ -82,6 +84,7 @@ impl Default for Settings {
             controller: None,
             max_bitrate_kbps: DEFAULT_MAX_BITRATE_KBPS,
             receive_audio: false,
+            receive_video: false,
         }
     }
 }

@@ -42,6 +42,8 @@ pub enum NoticeSubject {
     DisplayBack,
     /// Whoever is in control speaks, and the desktop has no microphone.
     NoMicrophone,
+    /// Whoever is in control has a camera on, and the desktop has no webcam.
+    NoWebcam,
     /// No encoder of the codec that was chosen works here.
     CodecUnavailable {
         /// That codec.

@@ -7,6 +7,10 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod devices;
+
+pub use devices::{MicrophoneStatus, WebcamStatus};
+
 /// The body of `/status`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -39,6 +43,8 @@ pub struct Status {
     pub audio: AudioStatus,
     /// The microphone.
     pub microphone: MicrophoneStatus,
+    /// The webcam.
+    pub webcam: WebcamStatus,
     /// The recording; `null` where the operator has named no folder for one.
     pub recording: Option<RecordingStatus>,
     /// NVIDIA devices seen by NVML.
@@ -371,16 +377,6 @@ pub struct Rejection {
 #[serde(rename_all = "camelCase", default)]
 pub struct AudioStatus {
     /// Whether sound is being captured now.
-    pub running: bool,
-    /// Why not, if not.
-    pub message: Option<String>,
-}
-
-/// The microphone that programs on the desktop have.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct MicrophoneStatus {
-    /// Whether programs can record from it now, be it that somebody speaks or not.
     pub running: bool,
     /// Why not, if not.
     pub message: Option<String>,

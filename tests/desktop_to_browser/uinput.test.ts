@@ -51,7 +51,7 @@ let anna: Viewer;
 const script = (registry: string): string => `
 export GST_REGISTRY=${registry} GST_REGISTRY_UPDATE=no PULSE_SERVER=unix:/nonexistent SELKIES_BASIC_AUTH_PASSWORD='${PASSWORD}'
 export SELKIES_ADDR=0.0.0.0 SELKIES_PORT=${PORT} SELKIES_FRAMERATE=5 SELKIES_ENABLE_RESIZE=false SELKIES_MAX_CPU=0 SELKIES_MAX_LATENCY=0
-export SELKIES_JS_SOCKET_PATH=/run SELKIES_ENABLE_MICROPHONE=false
+export SELKIES_JS_SOCKET_PATH=/run SELKIES_ENABLE_MICROPHONE=false SELKIES_WEBCAM=off
 Xvfb :77 -screen 0 160x120x24 -noreset -extension GLX &
 until [ -e /tmp/.X11-unix/X77 ]; do sleep 0.2; done
 DISPLAY=:77 ${built("vdi-launcher")} &

@@ -266,12 +266,19 @@ impl Consumer {
         self.webrtcbin.emit_by_name::<()>("create-answer", &[&None::<gst::Structure>, &promise]);
     }
 
-    /// Sends a tone, where the sink offers to receive sound.
+    /// Sends a tone, where the sink offers to receive sound, or a film of which only the first frame is a key frame.
     fn speak(&self, caps: gst::Caps) {
         let payload_type = caps.structure(0).unwrap().get::<i32>("payload").unwrap();
-        let line = format!(
-            "audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=1 ! opusenc ! rtpopuspay pt={payload_type}"
-        );
+        let line = if caps.structure(0).unwrap().get::<&str>("media") == Ok("video") {
+            format!(
+                "videotestsrc is-live=true ! video/x-raw,width=160,height=120,framerate=20/1 \
+                 ! vp8enc deadline=1 keyframe-max-dist=100000 ! rtpvp8pay pt={payload_type}"
+            )
+        } else {
+            format!(
+                "audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=1 ! opusenc ! rtpopuspay pt={payload_type}"
+            )
+        };
         let voice = gst::parse::bin_from_description(&line, true).unwrap();
         self.pipeline.add(&voice).unwrap();
         let pad = self.webrtcbin.request_pad_simple("sink_%u").unwrap();

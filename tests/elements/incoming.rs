@@ -39,6 +39,34 @@ fn what_a_consumer_says_comes_to_the_application_with_its_name_while_it_sees_and
 }
 
 #[test]
+fn what_a_consumer_shows_comes_to_the_application_which_may_ask_it_for_key_frames() {
+    init();
+    let stream = TestStream::with_audio(|sink| {
+        sink.set_property("receive-audio", true);
+        sink.set_property("receive-video", true);
+    });
+    let application = Application::new(&stream);
+    let heard = heard(&stream);
+    let (sender, seen) = mpsc::channel();
+    stream.sink.connect("received-video", false, move |values| {
+        let frame = values[2].get::<gst::Sample>().unwrap();
+        let media = frame.caps().unwrap().structure(0).unwrap().name().to_string();
+        let is_key = !frame.buffer().unwrap().flags().contains(gst::BufferFlags::DELTA_UNIT);
+        let _ = sender.send((values[1].get::<String>().unwrap(), media, is_key));
+        Some(true.to_value())
+    });
+    let consumer = application.connect("anna");
+    let first = seen.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(first, ("anna".to_owned(), "video/x-vp8".to_owned(), true), "decoding can begin with it");
+    let mut keys = 0;
+    while keys < 2 {
+        keys += u32::from(seen.recv_timeout(PATIENCE).unwrap().2);
+    }
+    assert_eq!(heard.recv_timeout(PATIENCE).unwrap().1, "audio/x-opus", "sound comes its own way");
+    consumer.wait_for_frames(5);
+}
+
+#[test]
 fn sound_of_consumers_is_offered_to_be_received_only_where_that_is_wanted() {
     init();
     let sections = |stream: &TestStream, id: &str| {
@@ -52,4 +80,6 @@ fn sound_of_consumers_is_offered_to_be_received_only_where_that_is_wanted() {
     assert_eq!(sections(&stream, "bert"), (2, 1));
     let stream = TestStream::new(|sink| sink.set_property("receive-audio", true));
     assert_eq!(sections(&stream, "carl"), (1, 1), "a stream without sound may hear as well");
+    stream.sink.set_property("receive-video", true);
+    assert_eq!(sections(&stream, "dora"), (1, 2), "pictures have a section of their own");
 }

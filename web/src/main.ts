@@ -24,7 +24,6 @@ import { scaleOf } from "./picture/geometry";
 import { clientName } from "./connection/identity";
 import { Hands, isLocal, platform } from "./input/hands";
 import { Media } from "./picture/media";
-import { MicrophoneControl } from "./microphone/control";
 import { LanguageChoice } from "./panel/language";
 import { speak, words } from "./words/language";
 import { announce } from "./words/messages";
@@ -34,6 +33,7 @@ import { Overlay } from "./panel/overlay";
 import { PeopleList } from "./people/people";
 import { Pointers } from "./people/pointers";
 import { RecordingControl } from "./recording/recording";
+import { Senses } from "./senses/senses";
 import { Share } from "./share/share";
 import { lazily } from "./storage";
 import { Tabs } from "./panel/tabs";
@@ -227,7 +227,7 @@ const notices = new Notices(
 
 // A page that was not fetched securely has no devices at all, whatever the types say.
 const devices = (navigator as { mediaDevices?: MediaDevices }).mediaDevices ?? null;
-const microphone = new MicrophoneControl(find<HTMLButtonElement>("microphone"), find<HTMLButtonElement>("speaking"), devices, notices, focusDesktop);
+const senses = new Senses((id) => find<HTMLButtonElement>(id), devices, notices, focusDesktop);
 
 const recording = new RecordingControl(find<HTMLButtonElement>("record"), find("recorded"), notices, (on) => {
   connection.sendControl({ type: "record", on });
@@ -398,7 +398,7 @@ function refresh(): void {
   countdown = waits ? clock.after(1000, refresh) : null;
 
   share.use(connection.channel("clipboard"));
-  microphone.use(connection.peer, mayAct && connection.role === "controller");
+  senses.use(connection.peer, mayAct && connection.role === "controller");
   hands.enabled = mayAct;
   if (mayAct && !acted) focusDesktop();
   acted = mayAct;

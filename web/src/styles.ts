@@ -13,5 +13,5 @@ import "./input/keyrow.css";
 import "./sizes.css";
 import "./doctor/doctor.css";
 import "./share/share.css";
-import "./microphone/microphone.css";
+import "./senses/senses.css";
 import "./recording/recording.css";

@@ -19,7 +19,7 @@ use checks::Checks;
 pub use media::{Audio, Codec, ContentHint, EncoderPolicy, Video};
 pub use network::{DirectPaths, Ice, TurnLogin, TurnRest};
 pub use recording::{Recording, When};
-pub use sharing::{Sharing, Way};
+pub use sharing::{Sharing, Way, Webcam};
 use std::{ffi::OsString, fmt, net::IpAddr, path::PathBuf, time::Duration};
 pub use tls::{CertificateFiles, Tls};
 use vdi_protocol::reason::FailureReason;

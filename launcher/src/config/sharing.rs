@@ -30,6 +30,17 @@ impl Way {
     ];
 }
 
+/// Where programs on the desktop see a camera.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Webcam {
+    /// Nowhere.
+    Off,
+    /// In the first v4l2loopback device that is free.
+    Auto,
+    /// In this one.
+    Device(PathBuf),
+}
+
 /// What is shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sharing {
@@ -45,6 +56,8 @@ pub struct Sharing {
     pub files_max_bytes: u64,
     /// Whether the desktop has a microphone.
     pub microphone: bool,
+    /// Where it has a webcam.
+    pub webcam: Webcam,
 }
 
 pub(super) fn sharing(checks: &mut Checks, options: &Options) -> Sharing {
@@ -65,11 +78,24 @@ pub(super) fn sharing(checks: &mut Checks, options: &Options) -> Sharing {
         files_folder,
         files_max_bytes: checks.number("files-max-bytes", &options.files_max_bytes, (1, MAX_FILE_BYTES)),
         microphone: checks.boolean("enable-microphone", &options.enable_microphone),
+        webcam: webcam(checks, &options.webcam),
         clipboard: checks.one_of("enable-clipboard", &options.enable_clipboard, &Way::NAMES),
         clipboard_max_bytes: checks.number(
             "clipboard-max-bytes",
             &options.clipboard_max_bytes,
             (1, MAX_CLIPBOARD_BYTES),
         ),
+    }
+}
+
+fn webcam(checks: &mut Checks, given: &str) -> Webcam {
+    match given {
+        "off" => Webcam::Off,
+        "auto" => Webcam::Auto,
+        path if path.starts_with("/dev/") => Webcam::Device(PathBuf::from(path)),
+        other => {
+            checks.refuse("webcam", other, "auto, off or the path of a device, such as /dev/video10");
+            Webcam::Off
+        }
     }
 }

@@ -74,6 +74,9 @@ pub fn render(status: &Status, figures: &Figures) -> Result<String, fmt::Error> 
     let microphone: Gauge = Gauge::default();
     microphone.set(i64::from(status.microphone.running));
     registry.register("vdi_microphone_running", "Whether the desktop has a microphone", microphone);
+    let webcam: Gauge = Gauge::default();
+    webcam.set(i64::from(status.webcam.running));
+    registry.register("vdi_webcam_running", "Whether the desktop has a webcam", webcam);
     if let Some(recording) = &status.recording {
         self::recording(&mut registry, recording);
     }

@@ -37,7 +37,7 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (
         HeaderName::from_static("permissions-policy"),
         "autoplay=(self), fullscreen=(self), clipboard-read=(self), clipboard-write=(self), gamepad=(self), \
-         microphone=(self), camera=(), geolocation=(), payment=(), usb=()",
+         microphone=(self), camera=(self), geolocation=(), payment=(), usb=()",
     ),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];

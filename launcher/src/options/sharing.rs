@@ -24,4 +24,7 @@ pub struct SharingOptions {
     /// Whether the page in control may switch its microphone on, from which programs on the desktop then record: `true` or `false`.
     #[arg(long, env = "SELKIES_ENABLE_MICROPHONE", default_value = "true", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub enable_microphone: String,
+    /// The v4l2loopback device in which programs on the desktop see the camera of the page in control: `auto` (the first that is free), `off`, or its path, such as `/dev/video10`.
+    #[arg(long, env = "SELKIES_WEBCAM", default_value = "auto", value_name = "DEVICE")]
+    pub webcam: String,
 }

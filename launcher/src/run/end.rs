@@ -76,9 +76,7 @@ impl Parts {
             bounded("the recording", move || recorder.end()).await;
         }
         self.audio.stop().await;
-        if let Some(microphone) = self.microphone {
-            microphone.stop().await;
-        }
+        self.senses.stop().await;
         self.clipboard.stop();
         let thread = self.clipboard_thread;
         bounded("the clipboard", move || thread.join()).await;

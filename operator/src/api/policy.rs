@@ -18,6 +18,9 @@ pub struct Policy {
     /// Whether the browser's microphone reaches the desktop.
     #[serde(default = "yes")]
     pub microphone: bool,
+    /// Whether the browser's camera reaches the desktop, where its pods get a v4l2loopback device.
+    #[serde(default = "yes")]
+    pub webcam: bool,
     /// Whether the session may be recorded, where the variable SELKIES_RECORDING_DIR names a folder.
     #[serde(default)]
     pub recording: bool,
@@ -36,6 +39,7 @@ impl Default for Policy {
             clipboard: ClipboardPolicy::default(),
             files: true,
             microphone: true,
+            webcam: true,
             recording: false,
             limits: Limits::default(),
         }

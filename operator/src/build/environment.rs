@@ -114,6 +114,9 @@ fn bound(variables: &mut Variables, spec: &VDITemplateSpec) {
     if !spec.policy.microphone {
         variables.set("SELKIES_ENABLE_MICROPHONE", false);
     }
+    if !spec.policy.webcam {
+        variables.set("SELKIES_WEBCAM", "off");
+    }
     // The operator ends sessions by its own clock: a page must not promise more.
     variables.remove("SELKIES_SESSION_EXTENSIONS");
     if !spec.policy.recording {
@@ -171,6 +174,9 @@ mod tests {
         let spec = "{env: [{name: SELKIES_ENABLE_MICROPHONE, value: 'true'}], policy: {microphone: false}}";
         assert_eq!(value(spec, "SELKIES_ENABLE_MICROPHONE").as_deref(), Some("false"));
         assert_eq!(value("{}", "SELKIES_ENABLE_MICROPHONE"), None);
+        let spec = "{env: [{name: SELKIES_WEBCAM, value: /dev/video10}], policy: {webcam: false}}";
+        assert_eq!(value(spec, "SELKIES_WEBCAM").as_deref(), Some("off"));
+        assert_eq!(value(&spec.replace("false", "true"), "SELKIES_WEBCAM").as_deref(), Some("/dev/video10"));
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub trait Reports: Send + Sync + 'static {
     fn malformed(&self, channel: &str);
     /// An Opus frame of what the consumer says.
     fn audio(&self, frame: &gst::Sample);
+    /// A VP8 frame of what the consumer shows. Whether a key frame is wanted of it.
+    fn video(&self, frame: &gst::Sample) -> bool;
     /// The consumer wants a key frame. Whether it is asked for now; if not, that is seen to.
     fn wants_key_frame(&self) -> bool;
     /// What is known of the network has changed.
@@ -149,9 +151,7 @@ impl ConsumerPipeline {
             links.push((row.kind, link));
             extensions.push(added);
         }
-        if plan.receives_audio {
-            incoming::offer(&webrtcbin, pipeline, reports);
-        }
+        incoming::offer(&webrtcbin, pipeline, plan.receives, reports);
         let channels = match plan.offered {
             Some(_) => None,
             None => Some(create_channels(&webrtcbin, plan.channel.as_deref(), reports)?),

@@ -11,6 +11,15 @@ use crate::wswebrtcsink::{
 use gst_webrtc::WebRTCICETransportPolicy;
 use std::{sync::Arc, time::Duration};
 
+/// What a consumer may send.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Receives {
+    /// Sound.
+    pub audio: bool,
+    /// Pictures.
+    pub video: bool,
+}
+
 /// What a consumer's pipeline is built from.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -36,8 +45,8 @@ pub struct Plan {
     pub congestion: congestion::Terms,
     /// The offer to answer, if the consumer has made one.
     pub offered: Option<Arc<Offered>>,
-    /// Whether the consumer may send sound.
-    pub receives_audio: bool,
+    /// What the consumer may send.
+    pub receives: Receives,
     /// The one data channel that the consumer gets in place of ours.
     pub channel: Option<String>,
     /// Whether pictures are offered that may be 4:4:4.
@@ -48,8 +57,8 @@ impl Plan {
     /// Only this part of it.
     pub fn of(mut self, part: &Part) -> Self {
         self.streams.retain(|(_, row, _)| part.kind.is_none_or(|kind| kind == row.kind));
-        let receives_audio = self.receives_audio && *part == Part::default();
-        Self { channel: part.channel.clone(), receives_audio, ..self }
+        let receives = if *part == Part::default() { self.receives } else { Receives::default() };
+        Self { channel: part.channel.clone(), receives, ..self }
     }
 
     /// One stream of sound of those that there may be: all channels for a consumer that takes them.
@@ -66,7 +75,8 @@ impl Plan {
                 offered.section(row.kind).is_some_and(|section| section.encoding_name == row.encoding_name)
             });
         }
-        Self { receives_audio: self.receives_audio && offered.is_none(), offered, ..self }
+        let receives = if offered.is_none() { self.receives } else { Receives::default() };
+        Self { receives, offered, ..self }
     }
 
     /// The payload type of each stream.

@@ -77,6 +77,15 @@ impl Reports for Reporter {
         }
     }
 
+    fn video(&self, frame: &gst::Sample) -> bool {
+        // As with the sound.
+        if self.consumer.replaced.load(Ordering::Relaxed) {
+            return false;
+        }
+        let element = self.hub.element();
+        element.is_some_and(|element| element.emit_by_name("received-video", &[&self.consumer.id, frame]))
+    }
+
     fn wants_key_frame(&self) -> bool {
         self.hub.may_request_key_frame(&self.consumer.id)
     }

@@ -11,6 +11,7 @@ fn notices() {
         NoticeSubject::DisplayLost,
         NoticeSubject::DisplayBack,
         NoticeSubject::NoMicrophone,
+        NoticeSubject::NoWebcam,
         NoticeSubject::CodecUnavailable { codec: VideoCodec::Av1 },
         NoticeSubject::LeftAlone { seconds: 420, limit_seconds: 600 },
         NoticeSubject::NoGpuEncoder { encoder: "x264enc".into() },

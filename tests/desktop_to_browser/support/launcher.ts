@@ -32,6 +32,7 @@ export interface Status {
   latency: LatencyStatus | null;
   audio: { running: boolean; message: string | null };
   microphone: { running: boolean; message: string | null };
+  webcam: { running: boolean; message: string | null };
   recording: RecordingStatus | null;
   gpu: { devices: unknown[]; message: string | null };
   tls: { source: string; fingerprint: string; notAfter: string; message: string | null } | null;

@@ -20,20 +20,20 @@ export async function takeAnswer(peer: RTCPeerConnection, offer: string, { type,
 }
 
 /**
- * Lets the page speak where the server would listen, as soon as it has something to say: an answer that refuses it cannot be
+ * Lets the page send sound and pictures where the server would take them, as soon as it has some: an answer that refuses it cannot be
  * changed without another offer. Nothing is sent before there is a track.
  */
 export function openVoice(peer: RTCPeerConnection, offer: string): void {
   for (const section of offer.split(/^(?=m=)/m)) {
-    const mid = /^m=audio[^]*^a=recvonly\r?$/m.test(section) ? /^a=mid:(\S+)/m.exec(section)?.[1] : undefined;
+    const mid = /^m=(?:audio|video)[^]*^a=recvonly\r?$/m.test(section) ? /^a=mid:(\S+)/m.exec(section)?.[1] : undefined;
     const transceiver = mid === undefined ? undefined : peer.getTransceivers().find((one) => one.mid === mid);
     if (transceiver) transceiver.direction = "sendonly";
   }
 }
 
-/** Where what the page says goes out; `null` where the server does not listen. */
-export function voiceOf(peer: RTCPeerConnection | null): RTCRtpSender | null {
-  return peer?.getTransceivers().find((one) => one.currentDirection === "sendonly")?.sender ?? null;
+/** Where what the page says or shows goes out; `null` where the server does not take it. */
+export function senderOf(peer: RTCPeerConnection | null, kind: "audio" | "video"): RTCRtpSender | null {
+  return peer?.getTransceivers().find((one) => one.currentDirection === "sendonly" && one.receiver.track.kind === kind)?.sender ?? null;
 }
 
 /** The codec of the offered video, as SDP names it. */
@@ -48,9 +48,9 @@ export function isForAnother(peer: RTCPeerConnection | null | undefined, codec =
   return negotiated !== null && codec !== "" && codec !== negotiated;
 }
 
-/** The codec of the offered video if the answer refuses it (port 0), else `null`. */
+/** The codec of the offered video if the answer refuses it (port 0), else `null`. The first is the desktop's. */
 export function refusedVideo(offer: string, answer: string): string | null {
-  if (!/^m=video 0 /m.test(answer)) return null;
+  if (/^m=video (\d+) /m.exec(answer)?.[1] !== "0") return null;
   return offeredVideo(offer) ?? "?";
 }
 

@@ -29,6 +29,7 @@ const noticeSubject = tagged({
   displayLost: {},
   displayBack: {},
   noMicrophone: {},
+  noWebcam: {},
   codecUnavailable: { codec: videoCodec },
   leftAlone: { seconds: count, limitSeconds: count },
   noGpuEncoder: { encoder: text },

@@ -394,6 +394,7 @@ export const status = struct({
   ),
   audio: struct({ running: flag, message: nullable(text) }),
   microphone: struct({ running: flag, message: nullable(text) }),
+  webcam: struct({ running: flag, message: nullable(text) }),
   recording: byDefault(nullable(recordingStatus), null),
   gpu: struct({
     devices: list(

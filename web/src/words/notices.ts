@@ -12,6 +12,7 @@ function said(subject: NoticeSubject): string {
     case "displayLost":
     case "displayBack":
     case "noMicrophone":
+    case "noWebcam":
       return words.notice[subject.type];
     case "codecUnavailable":
       return words.notice.codecUnavailable(subject.codec);

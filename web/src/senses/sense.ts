@@ -1,38 +1,43 @@
-// Shell: the microphone of this browser, for the desktop, while its user wants that and the page is in control. The device is
+// Shell: a microphone or camera of this browser, for the desktop, while its user wants that and the page is in control. The device is
 // asked for at a click, and let go as soon as it is off, so that the browser's own mark goes out with ours.
 //
 //   impossible        off ──toggle──▶ asking ──allowed──▶ on
 //                      ◀── toggle, refused, control or connection lost, device gone ──┘
 
 /** `impossible`: the browser gives no page of this address a device. */
-export type MicrophoneState = "impossible" | "off" | "asking" | "on";
+export type SenseState = "impossible" | "off" | "asking" | "on";
 
 /** `changed`: the state; else why it did not become `on`, or is it no more although nobody has switched it off. */
-export type MicrophoneEvent = "changed" | "denied" | "missing" | "failed" | "lost";
+export type SenseEvent = "changed" | "denied" | "missing" | "failed" | "lost";
 
 /** What hears nothing of the desktop's own sound, and little of the room. */
-const WANTED: MediaStreamConstraints = { audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 } };
+export const VOICE: MediaStreamConstraints = { audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 } };
 
-export class Microphone {
+/** What the desktop's camera has; a device that has no such size gives the nearest. */
+export const FACE: MediaStreamConstraints = { video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 } } };
+
+export class Sense {
+  #wanted: MediaStreamConstraints;
   #devices: Pick<MediaDevices, "getUserMedia"> | null;
-  #callback: (event: MicrophoneEvent) => void;
-  #state: MicrophoneState;
+  #callback: (event: SenseEvent) => void;
+  #state: SenseState;
   #sender: RTCRtpSender | null = null;
   #track: MediaStreamTrack | null = null;
   /** Tells the present wish from earlier ones, whose answers may still come. */
   #wish = 0;
 
-  constructor(devices: Pick<MediaDevices, "getUserMedia"> | null, callback: (event: MicrophoneEvent) => void) {
+  constructor(devices: Pick<MediaDevices, "getUserMedia"> | null, wanted: MediaStreamConstraints, callback: (event: SenseEvent) => void) {
     this.#devices = devices;
+    this.#wanted = wanted;
     this.#callback = callback;
     this.#state = devices ? "off" : "impossible";
   }
 
-  get state(): MicrophoneState {
+  get state(): SenseState {
     return this.#state;
   }
 
-  /** Where the sound goes out now, which changes with the connection, and whether this page may be heard. */
+  /** Where it goes out now, which changes with the connection, and whether this page may be heard or seen. */
   use(sender: RTCRtpSender | null, allowed: boolean): void {
     if (!allowed || !sender) {
       const was = this.#state;
@@ -53,8 +58,8 @@ export class Microphone {
     const wish = ++this.#wish;
     this.#become("asking");
     try {
-      const stream = await this.#devices.getUserMedia(WANTED);
-      const [track] = stream.getAudioTracks();
+      const stream = await this.#devices.getUserMedia(this.#wanted);
+      const [track] = stream.getTracks();
       if (wish !== this.#wish || !track) {
         for (const unwanted of stream.getTracks()) unwanted.stop();
         return;
@@ -69,7 +74,7 @@ export class Microphone {
       this.#become("on");
     } catch (error) {
       if (wish !== this.#wish) return;
-      console.warn("gst-vdi: no microphone:", error);
+      console.warn("gst-vdi: no device:", error);
       this.#become("off");
       const name = error instanceof DOMException ? error.name : "";
       this.#callback(name === "NotAllowedError" ? "denied" : name === "NotFoundError" ? "missing" : "failed");
@@ -88,11 +93,11 @@ export class Microphone {
   #give(track: MediaStreamTrack | null): void {
     this.#sender?.replaceTrack(track).catch((error: unknown) => {
       // Of a connection that is over; the next one gets it.
-      console.warn("gst-vdi: the microphone is not sent:", error);
+      console.warn("gst-vdi: the device is not sent:", error);
     });
   }
 
-  #become(state: MicrophoneState): void {
+  #become(state: SenseState): void {
     this.#state = state;
     this.#callback("changed");
   }

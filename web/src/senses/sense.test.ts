@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { settle } from "../testing";
-import { Microphone, type MicrophoneEvent } from "./microphone";
+import { FACE, Sense, VOICE, type SenseEvent } from "./sense";
 
 /** A track of which the test sees whether it was let go, and which its device may end. */
 class FakeTrack extends EventTarget {
@@ -21,17 +21,17 @@ class FakeSender {
   }
 }
 
-let events: MicrophoneEvent[];
+let events: SenseEvent[];
 let track: FakeTrack;
 let sender: FakeSender;
 let answer: (error?: Error) => void;
 let asked: MediaStreamConstraints[];
-let microphone: Microphone;
+let microphone: Sense;
 
 const use = (to: FakeSender | null, allowed = true): void => {
   microphone.use(to as unknown as RTCRtpSender | null, allowed);
 };
-const why = (): MicrophoneEvent[] => events.filter((event) => event !== "changed");
+const why = (): SenseEvent[] => events.filter((event) => event !== "changed");
 
 beforeEach(() => {
   vi.spyOn(console, "warn").mockImplementation(() => undefined);
@@ -39,7 +39,7 @@ beforeEach(() => {
   asked = [];
   track = new FakeTrack();
   sender = new FakeSender();
-  const stream = { getAudioTracks: () => [track], getTracks: () => [track] } as unknown as MediaStream;
+  const stream = { getTracks: () => [track] } as unknown as MediaStream;
   const getUserMedia = (wanted?: MediaStreamConstraints): Promise<MediaStream> => {
     asked.push(wanted ?? {});
     return new Promise((resolve, reject) => {
@@ -49,7 +49,7 @@ beforeEach(() => {
       };
     });
   };
-  microphone = new Microphone({ getUserMedia }, (event) => events.push(event));
+  microphone = new Sense({ getUserMedia }, VOICE, (event) => events.push(event));
   use(sender);
 });
 
@@ -123,7 +123,7 @@ describe("the microphone", () => {
     use(null);
     await microphone.toggle();
     expect([microphone.state, asked.length]).toEqual(["off", 0]);
-    const none = new Microphone(null, () => undefined);
+    const none = new Sense(null, FACE, () => undefined);
     await none.toggle();
     expect(none.state).toBe("impossible");
   });
