@@ -35,7 +35,7 @@ test: setup page test-rust test-web test-plugin test-browser ## Everything that 
 check: setup page ## The same checks as CI: formats, lints, licences, types, tidiness
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	scripts/cargo-deny.sh --log-level error check licenses bans sources
+	scripts/cargo-deny.sh --workspace --log-level error check licenses bans sources
 	npm run --silent typecheck --workspaces --if-present
 	npm run --silent lint --workspaces --if-present
 	cargo test --quiet --workspace --test tidy
