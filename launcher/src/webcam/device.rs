@@ -127,8 +127,8 @@ fn open(path: &Path) -> Result<Device, Refusal> {
     Ok(Device { file, path: path.to_owned() })
 }
 
-/// Version 0.12 takes nobody for a writer who has not begun to stream, and so never knows that the writer has gone. Later ones know it
-/// by themselves, and refuse this.
+/// Version 0.12.7 takes nobody for a writer who has not begun to stream, and so would never know that the writer has gone. A driver that
+/// wants buffers before may refuse it, and `write` says by itself whether it works.
 #[allow(unsafe_code, reason = "a request of V4L2 for which linuxvideo has no function")]
 fn become_writer(file: &VideoOutputDevice) {
     nix::ioctl_write_ptr!(stream_on, b'V', 18, nix::libc::c_int);
