@@ -36,7 +36,7 @@ pub fn no_webcam(why: &str) -> Notice {
 /// The encoders of a codec were tried in vain.
 pub fn codec_unavailable(codec: VideoCodec, why: &str) -> Notice {
     let nick = codec::nick(codec);
-    let text = format!("The codec stays as it was, since no encoder of {nick} works: {why}.");
+    let text = format!("The codec stays as it was, since no encoder for {nick} works: {why}.");
     notice(NoticeLevel::Warning, NoticeSubject::CodecUnavailable { codec }, text)
 }
 

@@ -266,13 +266,13 @@ impl Consumer {
         self.webrtcbin.emit_by_name::<()>("create-answer", &[&None::<gst::Structure>, &promise]);
     }
 
-    /// Sends a tone, where the sink offers to receive sound, or a film of which only the first frame is a key frame.
+    /// Sends a tone, where the sink offers to receive sound, or a film of which only the first frame is a key frame, with 3 Mbit/s or more.
     fn speak(&self, caps: gst::Caps) {
         let payload_type = caps.structure(0).unwrap().get::<i32>("payload").unwrap();
         let line = if caps.structure(0).unwrap().get::<&str>("media") == Ok("video") {
             format!(
-                "videotestsrc is-live=true ! video/x-raw,width=160,height=120,framerate=20/1 \
-                 ! vp8enc deadline=1 keyframe-max-dist=100000 ! rtpvp8pay pt={payload_type}"
+                "videotestsrc is-live=true pattern=snow ! video/x-raw,width=160,height=120,framerate=20/1 \
+                 ! vp8enc deadline=1 keyframe-max-dist=100000 target-bitrate=6000000 max-quantizer=8 ! rtpvp8pay pt={payload_type}"
             )
         } else {
             format!(

@@ -340,6 +340,10 @@ impl Thread {
         asked: bool,
     ) -> Result<(), X11Error> {
         if let Some(old) = desk.fetch.take() {
+            // The page asks for something else, and will not be told of this.
+            if old.selection == Selection::Clipboard {
+                self.audience.knows_all();
+            }
             old.end(x11)?;
         }
         if let Some(content) = desk.serve.content(x11, selection) {
@@ -421,8 +425,9 @@ impl Thread {
             return Ok(());
         };
         if ours {
-            // What is still on its way to the page is not what is there any more, either.
-            if selection == Selection::Clipboard && self.outgoing.take().is_some() {
+            // What was copied, and is still on its way to the page or had not begun it, is not what is there any more, either.
+            if selection == Selection::Clipboard {
+                self.outgoing = None;
                 self.audience.knows_all();
             }
             self.say(&page, &[ToPage::Taken { id }]);

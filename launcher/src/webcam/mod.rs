@@ -18,7 +18,7 @@ use gst::{glib, prelude::*};
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     thread::JoinHandle,
     time::Duration,
@@ -36,6 +36,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Eye {
     gate: Arc<Mutex<Gate>>,
+    /// Counts the frames that were decoded, under the lock of the gate.
+    count: Arc<AtomicU64>,
     /// Something was shown since this was looked at.
     shown: Arc<AtomicBool>,
     decoder: gst_app::AppSrc,
@@ -74,7 +76,7 @@ impl Webcam {
             let _ = pipeline.set_state(gst::State::Null);
             Error::pipeline(format!("the webcam's thread cannot be started: {err}"))
         })?;
-        let eye = Eye { gate, shown: Arc::default(), decoder, status: status.clone() };
+        let eye = Eye { gate, count: Arc::default(), shown: Arc::default(), decoder, status: status.clone() };
         Ok(Self { eye, status, pipeline, scene, thread, told: false })
     }
 
@@ -85,8 +87,9 @@ impl Webcam {
 
     /// Only this page's pictures count from now on, and what another one has shown is gone.
     pub fn set_controller(&self, page: Option<&str>) {
-        lock(&self.eye.gate).set_controller(page);
-        self.scene.clear();
+        let mut gate = lock(&self.eye.gate);
+        gate.set_controller(page);
+        self.scene.clear(self.eye.count.load(Relaxed));
     }
 
     /// Why the page in control, which shows something, is not seen, if it is not; told once.
@@ -132,15 +135,20 @@ impl Eye {
             Ok(bytes) => gate.judge(page, &bytes, is_full),
             Err(_) => Verdict::Drop,
         };
+        let number = self.count.load(Relaxed);
+        if verdict == Verdict::Decode {
+            self.count.store(number + 1, Relaxed);
+        }
         drop(gate);
         if verdict == Verdict::Decode {
             let told = buffer.make_mut();
-            // Each connection counts time in its own way, and what counts here is only when the picture came.
-            told.set_pts(gst::ClockTime::NONE);
+            // Each connection counts time in its own way, and what counts here is only when the picture came: the decoder, which hands the
+            // time on, is given the frame's number for it.
+            told.set_pts(gst::ClockTime::from_mseconds(number));
             told.set_dts(gst::ClockTime::NONE);
-            let untimed = gst::Sample::builder().buffer(&buffer).caps(&vp8()).build();
+            let numbered = gst::Sample::builder().buffer(&buffer).caps(&vp8()).build();
             // A decoder that takes no more is ending.
-            let _ = self.decoder.push_sample(&untimed);
+            let _ = self.decoder.push_sample(&numbered);
         }
         verdict == Verdict::DropAndAsk
     }
@@ -175,9 +183,11 @@ fn decoder(
             gst_app::AppSinkCallbacks::builder()
                 .new_sample(move |end| {
                     let sample = end.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                    let number =
+                        sample.buffer().and_then(|buffer| buffer.pts()).unwrap_or_default().mseconds();
                     let picture =
                         sample.buffer_owned().and_then(|buffer| buffer.into_mapped_buffer_readable().ok());
-                    picture.into_iter().for_each(|picture| scene.show(picture));
+                    picture.into_iter().for_each(|picture| scene.show(number, picture));
                     Ok(gst::FlowSuccess::Ok)
                 })
                 .build(),
@@ -254,7 +264,7 @@ mod tests {
         let (pipeline, decoder) = decoder(scene.clone(), &gate).unwrap();
         pipeline.set_state(gst::State::Playing).unwrap();
         let (report, status) = watch::channel(WebcamStatus { running: true, message: None });
-        let eye = Eye { gate: gate.clone(), shown: Arc::default(), decoder, status };
+        let eye = Eye { gate: gate.clone(), count: Arc::default(), shown: Arc::default(), decoder, status };
         let frames = frames(3);
         assert!(!eye.see("anna", &frames[0]) && !eye.shown.load(Relaxed), "nobody is in control");
         lock(&gate).set_controller(Some("anna"));
@@ -279,6 +289,10 @@ mod tests {
             "black beside it: {picture:?}"
         );
         assert!(picture[1].0.abs_diff(81) < 8, "{picture:?}");
+        // Frames may still be on their way through the decoder; none of before is shown after this.
+        scene.clear(eye.count.load(Relaxed));
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(seen(&scene), None, "what was on its way is not seen any more");
         report.send_replace(WebcamStatus { running: false, message: Some("it has gone".into()) });
         assert!(!eye.see("anna", &frames[0]), "nothing is decoded that nobody can see");
         assert!(eye.shown.load(Relaxed), "and who shows it is told");

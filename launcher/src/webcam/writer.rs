@@ -30,6 +30,8 @@ struct Frame {
 #[derive(Default)]
 struct State {
     frame: Option<Frame>,
+    /// The first of the frames that count, as they are numbered before they are decoded.
+    first: u64,
     ended: bool,
 }
 
@@ -49,17 +51,20 @@ fn now() -> Instant {
 }
 
 impl Scene {
-    /// A frame has come.
-    pub fn show(&self, picture: MappedBuffer<Readable>) {
-        if picture.len() == picture::BYTES {
-            self.state().frame = Some(Frame { picture: Arc::new(picture), came: now(), is_new: true });
+    /// The frame of this number has been decoded.
+    pub fn show(&self, number: u64, picture: MappedBuffer<Readable>) {
+        let mut state = self.state();
+        if picture.len() == picture::BYTES && number >= state.first {
+            state.frame = Some(Frame { picture: Arc::new(picture), came: now(), is_new: true });
             self.0.1.notify_all();
         }
     }
 
-    /// What was shown is shown no more.
-    pub fn clear(&self) {
-        if self.state().frame.take().is_some() {
+    /// What was shown is shown no more, and nothing from before the frame of this number will be.
+    pub fn clear(&self, first: u64) {
+        let mut state = self.state();
+        state.first = first;
+        if state.frame.take().is_some() {
             self.0.1.notify_all();
         }
     }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::wswebrtcsink::payload::{incoming_caps, incoming_video_caps, is_incoming_video};
 use gst::{glib, prelude::*};
+use gst_rtp::RTPBuffer;
 use gst_webrtc::{WebRTCRTPTransceiver, WebRTCRTPTransceiverDirection};
 use std::{
     sync::{
@@ -168,7 +169,9 @@ fn bound(entry: &gst::Pad) {
     entry.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         let Some(packet) = info.buffer() else { return gst::PadProbeReturn::Ok };
         let bytes = gathered.fetch_add(packet.size(), Relaxed) + packet.size();
-        if packet.flags().contains(gst::BufferFlags::MARKER) {
+        // The receiving side of GStreamer sets no flag of the buffer for it.
+        let is_last = RTPBuffer::from_buffer_readable(packet).is_ok_and(|packet| packet.is_marker());
+        if is_last {
             gathered.store(0, Relaxed);
         } else if bytes > MAX_FRAME_BYTES {
             return gst::PadProbeReturn::Drop;

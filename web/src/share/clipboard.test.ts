@@ -264,6 +264,18 @@ describe("what the page brings by itself while the desktop copies", () => {
   });
 });
 
+it("what is copied on the desktop while the user pastes is known of all the same, so that what is brought later is not taken for older", async () => {
+  await clipboard.pasted(Promise.resolve(text("mine")));
+  await copiedThere(5, "theirs");
+  channel.say({ type: "taken", id: 1 });
+  said();
+  browser.may = "granted";
+  browser.holds = text("later");
+  clipboard.blurred();
+  await clipboard.focused();
+  expect(said()[0]).toMatchObject({ type: "offer", id: 2, after: 5 });
+});
+
 describe("what the middle button is to paste", () => {
   const PRESS: Input = { type: "button", button: 1, down: true, x: 5, y: 5 };
 
@@ -295,6 +307,44 @@ describe("what the middle button is to paste", () => {
     gate.pass(PRESS);
     await again;
     expect([said(), keys]).toEqual([[], [PRESS]]);
+  });
+
+  it("is not cut short by what was copied, which comes after it", async () => {
+    channel.say({ type: "taken", id: 1 });
+    browser.holds = text("both");
+    await Promise.all([clipboard.marks(), clipboard.focused()]);
+    expect(said().map((one) => one.type === "offer" && [one.id, one.selection])).toContainEqual([2, "primary"]);
+    gate.pass(PRESS);
+    channel.say({ type: "taken", id: 2 });
+    expect(said()[0]).toMatchObject({ type: "offer", id: 3, selection: "clipboard" });
+    channel.say({ type: "taken", id: 3 });
+    expect(keys).toEqual([PRESS]);
+  });
+
+  it("is waited for although something else arrives while it is being read", async () => {
+    let read: (content: Content) => void = () => undefined;
+    browser.read = () => new Promise((resolve) => (read = resolve));
+    browser.holds = text("new");
+    const marked = clipboard.marks();
+    gate.pass(PRESS);
+    channel.say({ type: "taken", id: 1 });
+    expect(keys, "the button waits").toEqual([]);
+    read(text("new"));
+    await marked;
+    expect(said()[0]).toMatchObject({ type: "offer", selection: "primary" });
+    channel.say({ type: "taken", id: 2 });
+    expect(keys).toEqual([PRESS]);
+  });
+
+  it("is still known to be there after something else was refused", async () => {
+    channel.say({ type: "taken", id: 1 });
+    await clipboard.marks();
+    channel.say({ type: "taken", id: 2 });
+    await clipboard.pasted(Promise.resolve(text("other")));
+    channel.say({ type: "refused", id: 3, reason: "failed" });
+    said();
+    await clipboard.marks();
+    expect(said()).toEqual([]);
   });
 
   it("is not what the desktop itself has given", async () => {

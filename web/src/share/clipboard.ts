@@ -77,6 +77,10 @@ export class Clipboard {
   /** What the desktop was given last to be pasted by the middle button; and what it is to be given next. */
   #marked: Known | null = null;
   #next: Content | null = null;
+  /** What was copied, and waits until the desktop has what it is given to be pasted by the middle button. */
+  #queued: Sending | null = null;
+  /** Readings of the browser's clipboard for which keys wait. */
+  #readers = 0;
 
   constructor(around: Surroundings, callback: (event: ClipboardEvents) => void) {
     this.#around = around;
@@ -134,13 +138,15 @@ export class Clipboard {
       return;
     }
     this.#around.gate.close(STALL_MS);
+    this.#readers++;
     try {
       const content = await brought;
       if (!this.#unchanged || content.has("text/plain")) await this.#offer(content, true);
     } catch (error) {
       console.warn("gst-vdi: what was pasted cannot be read:", error);
     }
-    if (!this.#sending) this.#around.gate.open();
+    this.#readers--;
+    if (!this.#sending) this.#goOn();
   }
 
   /**
@@ -150,6 +156,7 @@ export class Clipboard {
   async marks(): Promise<void> {
     if (this.#policy?.write !== true || !this.#open || this.#readable !== "granted" || this.#unchanged) return;
     this.#around.gate.close(STALL_MS);
+    this.#readers++;
     try {
       const fits = fitting(await this.#around.browser.read(), this.#policy.maxBytes);
       const known = await this.#around.browser.known(fits);
@@ -160,6 +167,7 @@ export class Clipboard {
     } catch {
       // Then it pastes what is marked on the desktop.
     }
+    this.#readers--;
     if (!this.#sending) this.#goOn();
   }
 
@@ -219,11 +227,12 @@ export class Clipboard {
 
   /** What was under way is not any more. */
   #drop(): void {
-    this.#receiving = this.#next = null;
+    if (this.#queued || this.#sending?.selection === "clipboard") this.#known = null;
+    if (this.#next || this.#sending?.selection === "primary") this.#marked = null;
+    this.#receiving = this.#next = this.#queued = null;
     this.#silence?.();
     if (!this.#sending) return;
     this.#sending = null;
-    this.#known = this.#marked = null;
     this.#around.gate.open();
     this.#callback({ type: "changed" });
   }
@@ -265,7 +274,10 @@ export class Clipboard {
     // What waits to be written, or is still coming, is older than what the user has copied since.
     this.#pending = null;
     if (this.#receiving?.selection === "clipboard") this.#receiving = null;
-    this.#begin(new Sending(++this.#lastId, "clipboard", fits, wanted ? null : this.#seen));
+    const sending = new Sending(++this.#lastId, "clipboard", fits, wanted ? null : this.#seen);
+    // A transfer that is cut short for another is lost; a newer one of the same selection is what it is lost to.
+    if (this.#sending?.selection === "primary") this.#queued = sending;
+    else this.#begin(sending);
   }
 
   #begin(sending: Sending): void {
@@ -290,13 +302,17 @@ export class Clipboard {
       case "offer":
         // It has crossed what this page's user pastes, which the server is about to take: both sides shall have the same. What the page
         // has brought by itself is older than this, and the server does not take it.
-        if (this.#sending?.selection === "clipboard" && message.selection === "clipboard") {
-          if (!this.#sending.givesWay) return;
-          this.#known = null;
-          this.#settled(this.#sending.id);
+        if (message.selection === "clipboard") {
+          this.#seen = message.id;
+          const own = this.#queued ?? (this.#sending?.selection === "clipboard" ? this.#sending : null);
+          if (own && !own.givesWay) return;
+          if (own) {
+            this.#known = null;
+            this.#queued = null;
+            this.#settled(own.id);
+          }
         }
         this.#arrivals++;
-        if (message.selection === "clipboard") this.#seen = message.id;
         this.#receiving = Receiving.begin(message, policy.maxBytes);
         break;
       case "piece":
@@ -314,7 +330,8 @@ export class Clipboard {
         break;
       case "refused":
         if (message.id !== this.#sending?.id) return;
-        this.#known = this.#marked = null;
+        if (this.#sending.selection === "primary") this.#marked = null;
+        else this.#known = null;
         this.#settled(message.id);
         // What takes its place is about to come.
         if (message.reason === "superseded") break;
@@ -344,12 +361,18 @@ export class Clipboard {
     this.#callback({ type: "changed" });
   }
 
-  /** What waited for the desktop to have something else: the middle button's, and after that every key. */
+  /** What waited for the desktop to have something else: the middle button's, what was copied, and after that every key. */
   #goOn(): void {
-    const next = this.#next;
+    const [next, queued] = [this.#next, this.#queued];
     this.#next = null;
-    if (next && this.#policy?.write === true) this.#begin(new Sending(++this.#lastId, "primary", next));
-    else this.#around.gate.open();
+    if (next && this.#policy?.write === true) {
+      this.#begin(new Sending(++this.#lastId, "primary", next));
+    } else if (queued) {
+      this.#queued = null;
+      this.#begin(queued);
+    } else if (this.#readers === 0) {
+      this.#around.gate.open();
+    }
   }
 
   #piece(id: number, data: string): void {

@@ -340,7 +340,7 @@ export const page: PageWords = {
     gpuBack: (encoder) => `Die GPU kodiert das Bild wieder (${encoder}).`,
     encoderBack: (encoder) => `${encoder} kodiert das Bild wieder.`,
     otherSize: (encoder, previous) => `Die neue Größe des Desktops braucht einen anderen Encoder: ${encoder} löst ${previous} ab.`,
-    otherChromaFormat: (encoder, previous) => `Die Art der Farben braucht einen anderen Encoder: ${encoder} löst ${previous} ab.`,
+    otherChromaFormat: (encoder, previous) => `Das Farbformat des Bildes braucht einen anderen Encoder: ${encoder} löst ${previous} ab.`,
     gpuFailed: (previous) => `Der GPU-Encoder ist ausgefallen (${previous}).`,
     encoderFailed: (previous) => `Der Encoder ist ausgefallen (${previous}).`,
     gpuFailedBy: (previous, why) => `Der GPU-Encoder ist ausgefallen (${previous}: ${why}).`,
@@ -350,11 +350,11 @@ export const page: PageWords = {
     failure: {
       error: "er meldete einen Fehler",
       timeOut: "er antwortete nicht mehr",
-      noDevice: "sein Gerät ist weg",
+      noDevice: "sein Gerät ist nicht mehr da",
       noEncoderEngine: "sein Gerät hat keinen Encoder",
       sessionLimit: "zu viele Sitzungen benutzen ihn",
       driverMismatch: "der Treiber passt nicht",
-      badOutput: "was er lieferte, war defekt",
+      badOutput: "seine Ausgabe war fehlerhaft",
     },
   },
 };

@@ -335,7 +335,7 @@ export const page: PageWords = {
     noMicrophone: "El escritorio no tiene micrófono; sus programas no le oyen.",
     noWebcam: "El escritorio no tiene cámara web; sus programas no le ven.",
     codecUnavailable: (codec) => `El códec sigue como estaba: ningún codificador ${codec} funciona en este servidor.`,
-    leftAlone: (time, limit) => `Ninguna página estuvo conectada a este escritorio durante ${time}. Se termina tras ${limit} sin ninguna.`,
+    leftAlone: (time, limit) => `Ninguna página estuvo conectada a este escritorio durante ${time}. Se cierra tras ${limit} sin ninguna conexión.`,
     noGpuEncoder: (encoder) => `Ningún codificador de GPU funciona en este servidor: su CPU codifica la imagen (${encoder}).`,
     gpuBack: (encoder) => `La GPU vuelve a codificar la imagen (${encoder}).`,
     encoderBack: (encoder) => `${encoder} vuelve a codificar la imagen.`,

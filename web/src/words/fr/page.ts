@@ -335,7 +335,7 @@ export const page: PageWords = {
     noMicrophone: "Le bureau n’a pas de microphone : ses programmes ne vous entendent pas.",
     noWebcam: "Le bureau n’a pas de webcam : ses programmes ne vous voient pas.",
     codecUnavailable: (codec) => `Le codec reste inchangé : aucun encodeur ${codec} ne fonctionne sur ce serveur.`,
-    leftAlone: (time, limit) => `Aucune page n’était connectée à ce bureau pendant ${time}. Il est arrêté après ${limit} sans connexion.`,
+    leftAlone: (time, limit) => `Aucune page n’a été connectée à ce bureau pendant ${time}. Il est arrêté après ${limit} sans connexion.`,
     noGpuEncoder: (encoder) => `Aucun encodeur GPU ne fonctionne sur ce serveur : son processeur encode l’image (${encoder}).`,
     gpuBack: (encoder) => `Le GPU encode de nouveau l’image (${encoder}).`,
     encoderBack: (encoder) => `${encoder} encode de nouveau l’image.`,

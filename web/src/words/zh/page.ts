@@ -334,7 +334,7 @@ export const page: PageWords = {
     noMicrophone: "桌面没有麦克风，其中的程序听不到您的声音。",
     noWebcam: "桌面没有摄像头，其中的程序看不到您。",
     codecUnavailable: (codec) => `编解码器保持不变：此服务器上没有可用的 ${codec} 编码器。`,
-    leftAlone: (time, limit) => `已有 ${time}没有页面连接到此桌面。若 ${limit}无页面连接，它将被结束。`,
+    leftAlone: (time, limit) => `已有 ${time}没有页面连接到此桌面。若持续 ${limit}无页面连接，桌面将被关闭。`,
     noGpuEncoder: (encoder) => `此服务器上没有可用的 GPU 编码器：由 CPU 编码画面（${encoder}）。`,
     gpuBack: (encoder) => `GPU 已恢复编码画面（${encoder}）。`,
     encoderBack: (encoder) => `${encoder} 已恢复编码画面。`,
