@@ -109,6 +109,7 @@ impl Codecs {
                 self.wanted = None;
                 return (tried, result);
             }
+            tracing::info!(codec = nick(tried), "what came of trying it is not wanted any more");
             self.begin();
         }
     }

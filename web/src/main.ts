@@ -129,6 +129,7 @@ const connection = new Connection(
       case "controlTaken":
         notices.add("info", event.sameUser ? words.controlTakenByYou : words.controlTaken, null, {
           label: words.useHere,
+          role: "viewer",
           does: () => {
             connection.sendControl({ type: "takeControl" });
             focusDesktop();

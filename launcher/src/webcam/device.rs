@@ -92,6 +92,9 @@ fn open(path: &Path) -> Result<Device, Refusal> {
         io::ErrorKind::PermissionDenied => unusable(format!(
             "{shown} may not be opened by this user, who needs its group (often video): {err}"
         )),
+        _ if err.raw_os_error() == Some(rustix::io::Errno::NOTTY.raw_os_error()) => {
+            Refusal::Other(format!("{shown} is no video device"))
+        }
         _ => unusable(format!("{shown} cannot be opened: {err}")),
     })?;
     let facts =

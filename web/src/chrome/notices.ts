@@ -2,7 +2,7 @@
 import type { Clock } from "../clock";
 import { words } from "../words/language";
 import { noticeWords } from "../words/notices";
-import type { Notice, NoticeLevel } from "../wire/protocol";
+import type { Notice, NoticeLevel, Role } from "../wire/protocol";
 
 /** How long a notice stays: long enough to read two sentences. */
 export const STAY_MS = 8000;
@@ -19,6 +19,8 @@ export const MAX_NOTICES = 4;
 /** A button beside a notice, which takes the notice away. */
 export interface NoticeAction {
   readonly label: string;
+  /** The page's role for which the notice is; it is not seen in another. */
+  readonly role: Role;
   does(): void;
 }
 
@@ -59,6 +61,7 @@ export class Notices {
     });
     notice.append(sentence);
     if (action) {
+      notice.dataset.for = action.role;
       const act = document.createElement("button");
       act.type = "button";
       act.textContent = action.label;

@@ -176,7 +176,7 @@ export class Connection {
   }
 
   #send<C extends ChannelName>(channel: C, message: Outgoing[C]): boolean {
-    // A server whose channels to the successor are open hears nothing of the connection before it.
+    // A server whose channels to the successor are open hears nothing else.
     return [this.#successor, this.#session].some((session) => session?.send(channel, message));
   }
 
@@ -260,7 +260,7 @@ export class Connection {
     this.#succeed();
   }
 
-  /** Lets a second connection go on with the session. */
+  /** Lets a second connection go on with the session. A picture that stands is told of, unless the second one's first is on its way. */
   #succeed(): void {
     const { clock } = this.#world;
     const session = this.#session;
@@ -274,10 +274,13 @@ export class Connection {
     this.#succeedsSinceMs = clock.nowMs();
     if (this.#state.name === "reconnecting") this.#become({ ...this.#state, retryAtMs: null });
     else {
-      this.#quiet ??= clock.after(QUIET_MS, () => {
+      const tell = (): void => {
         this.#quiet = null;
-        if (!session.healthy && this.#state.name === "streaming") this.#become({ name: "reconnecting", cause: { kind: "lost" }, retryAtMs: null });
-      });
+        if (session.healthy || this.#state.name !== "streaming") return;
+        this.#quiet = this.#successor?.healthy ? clock.after(QUIET_MS, tell) : null;
+        if (!this.#quiet) this.#become({ name: "reconnecting", cause: { kind: "lost" }, retryAtMs: null });
+      };
+      this.#quiet ??= clock.after(QUIET_MS, tell);
     }
     const successor: Session = new Session(this.#url, { session: { ...continued, media: "replace" } }, this.#world, (event) => {
       if (successor === this.#successor) this.#successorHappened(event);

@@ -205,6 +205,16 @@ describe("a path that is lost", () => {
     expect(connection.state.name).toBe("streaming");
   });
 
+  it("goes unmentioned for longer while its successor is connected and has no picture yet", async () => {
+    peers[0]?.become("failed");
+    const next = await connect({ ...KNOWN, resumed: true });
+    await answered(QUIET_MS + 250, next.control);
+    expect(connection.state.name).toBe("streaming");
+    page.peer.become("failed");
+    await clock.pass(2 * QUIET_MS);
+    expect(connection.state.name).toBe("reconnecting");
+  });
+
   it("that heals leaves no trace if the successor fails", async () => {
     await answered(2000);
     peers[0]?.become("disconnected");

@@ -116,7 +116,12 @@ export class Drawer {
     const offered = codecs.filter((codec) => codec === now.codec || this.#decodes(codec));
     this.#part("codecRow").hidden = offered.length < 2;
     if ([...select.options].map(({ value }) => value).join() !== offered.join()) {
-      select.replaceChildren(...offered.map((codec) => optionOf(codec.replace(/^H26/, "H.26"), codec)));
+      select.replaceChildren(...offered.map((codec) => optionOf(codec, codec)));
+    }
+    // Three dots where its encoders are still being tried.
+    for (const option of select.options) {
+      const text = `${option.value.replace(/^H26/, "H.26")}${option.value === trying ? " …" : ""}`;
+      if (option.text !== text) option.text = text;
     }
     select.value = trying ?? now.codec;
   }
