@@ -159,7 +159,8 @@ fn dots_per_inch_reach_running_programs_and_those_that_start() {
     screen.wish(viewport(800, 600, 1.5));
     eventually("other settings", || (client.setting("Xft/DPI") == Some(144 * 1024)).then_some(()));
     assert_eq!(client.resources(), "Xcursor.size:\t36\nXft.dpi:\t144\n");
-    assert_eq!(screen.state().borrow().dpi, 144);
+    // It is told once all of it has been set.
+    eventually("the state", || (screen.state().borrow().dpi == 144).then_some(()));
     // A desktop's own manager that comes later takes over.
     let theirs = client.become_settings_manager();
     screen.wish(viewport(800, 600, 1.0));
