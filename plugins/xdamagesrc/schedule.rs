@@ -99,7 +99,7 @@ pub struct Schedule {
     /// Somebody waits for a frame.
     demand: bool,
     sharpening: Option<Sharpening>,
-    /// Pixels that have changed since the picture was last sharp, at most all.
+    /// Pixels that have changed and were not made sharp since, as far as more of them take more repeats.
     unsharp_px: u64,
     last_frame: Option<Duration>,
     last_change: Option<Duration>,
@@ -190,7 +190,7 @@ impl Schedule {
     pub fn captured(&mut self, now: Duration, damaged_px: u64, total_px: u64) {
         self.end_settling(now);
         let damaged_px = damaged_px.min(total_px);
-        self.unsharp_px = (self.unsharp_px + damaged_px).min(total_px);
+        self.unsharp_px = (self.unsharp_px + damaged_px).min(most_unsharp(total_px));
         let delay = if damaged_px.saturating_mul(SMALL_PART) <= total_px {
             SHARPEN_DELAY_SMALL
         } else {
@@ -214,14 +214,11 @@ impl Schedule {
 
     /// The same picture, of `total_px`, has left again.
     pub fn repeated(&mut self, now: Duration, total_px: u64) {
-        let spacing = SHARPEN_SPACING.max(self.rules.interval);
-        self.sharpening = self.sharpening.and_then(|Sharpening { left, next }| match left {
-            _ if now < next => Some(Sharpening { left, next }),
-            0 | 1 => None,
-            _ => Some(Sharpening { left: left - 1, next: now + spacing }),
-        });
-        if self.sharpening.is_none() {
-            self.unsharp_px = 0;
+        if let Some(Sharpening { left, .. }) = self.sharpening.filter(|sharpening| now >= sharpening.next) {
+            // Its share is done, also where a change comes before the others: a clock that ticks puts them off for ever.
+            self.unsharp_px -= self.unsharp_px.div_ceil(u64::from(left.max(1)));
+            let next = now + SHARPEN_SPACING.max(self.rules.interval);
+            self.sharpening = (left > 1).then(|| Sharpening { left: left - 1, next });
         }
         self.left(now, total_px);
     }
@@ -229,7 +226,7 @@ impl Schedule {
     fn left(&mut self, now: Duration, total_px: u64) {
         if std::mem::take(&mut self.demand) {
             // Who has come anew has seen nothing sharp yet.
-            self.unsharp_px = total_px;
+            self.unsharp_px = most_unsharp(total_px);
             self.plan_sharpening(now + SHARPEN_DELAY, total_px);
         }
         self.last_frame = Some(now);
@@ -302,6 +299,11 @@ impl Schedule {
         }
         Action::Wait(wake)
     }
+}
+
+/// So many changed pixels take all repeats.
+const fn most_unsharp(total_px: u64) -> u64 {
+    total_px.div_ceil(LARGE_PART)
 }
 
 #[cfg(test)]

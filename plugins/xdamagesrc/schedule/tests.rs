@@ -145,6 +145,19 @@ fn somebody_who_types_costs_a_frame_a_key() {
 }
 
 #[test]
+fn a_clock_that_ticks_puts_the_sharpening_off_but_does_not_begin_it_anew() {
+    let rules = Rules { sharpen_frames: 60, ..RULES };
+    let ticks: Vec<_> = (1..=60).map(|second| ms(1000 * second - 400)).collect();
+    let desktop = Desktop::new(rules).run(&draws(ticks, 164 * 164), ms(60_500));
+    assert_eq!(desktop.frames(false), 60);
+    // Of the first frame itself and its 60, then a tick's one; the ticks before it is sharp add their share.
+    let repeats = desktop.frames(true);
+    assert!((61 + 50..=61 + 60 + 10).contains(&repeats), "{repeats}");
+    let last_minute = desktop.left.iter().filter(|left| left.is_repeat && left.at > ms(10_000)).count();
+    assert!((49..=51).contains(&last_minute), "{last_minute}");
+}
+
+#[test]
 fn text_that_stops_scrolling_is_sharpened_soon_and_fully() {
     let lines = (0..60).map(|frame| ms(3000) + INTERVAL * frame);
     let desktop = Desktop::warm(RULES).run(&draws(lines, TOTAL_PX * 3 / 4), ms(10_000));
