@@ -27,9 +27,12 @@ done
 
 cd "${HOME:-/}"
 xsetroot -solid '#2e3440'
-xclock -geometry 164x164-24+48 -update 1 -bg '#eceff4' -fg '#2e3440' -hd '#5e81ac' -hl '#2e3440' &
+xclock -geometry 164x164+1040+48 -update 1 -bg '#eceff4' -fg '#2e3440' -hd '#5e81ac' -hl '#2e3440' &
 children+=($!)
-xterm -geometry 96x28+48+48 -fa 'DejaVu Sans Mono' -fs 12 -bg '#1c1f26' -fg '#e5e9f0' -title Terminal &
+# An xterm by itself copies to the primary selection alone, and pastes by no key: browsers share the clipboard.
+xterm -xrm 'XTerm*selectToClipboard: true' \
+  -xrm 'XTerm*VT100.translations: #override Ctrl Shift <Key>C: copy-selection(CLIPBOARD) \n Ctrl Shift <Key>V: insert-selection(CLIPBOARD)' \
+  -geometry 96x28+48+48 -fa 'DejaVu Sans Mono' -fs 12 -bg '#1c1f26' -fg '#e5e9f0' -title Terminal &
 children+=($!)
 
 wait "$manager"

@@ -31,6 +31,8 @@ trap 'exit 0' INT TERM HUP
 if ! start_pulse "$private/pulse"; then
   printf 'Going on without sound.\n' >&2
   unset PULSE_SERVER
+else
+  printf 'The desktop has a sound server of its own: PULSE_SERVER=%s\n' "$PULSE_SERVER" >&2
 fi
 
 "$launcher" "$@" -- "$root/scripts/desktop.sh" &

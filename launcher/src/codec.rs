@@ -27,6 +27,11 @@ pub fn nick(codec: VideoCodec) -> &'static str {
     CODECS.iter().find(|(name, ..)| *name == codec).map_or("auto", |(.., nick)| *nick)
 }
 
+/// The codec of this name in SDP, if that is one of video.
+pub fn of_sdp(name: &str) -> Option<VideoCodec> {
+    CODECS.iter().find(|(.., nick)| nick.eq_ignore_ascii_case(name)).map(|(codec, ..)| *codec)
+}
+
 /// With which codec the session begins.
 pub fn first(video: &config::Video) -> VideoCodec {
     let named = ENCODERS.iter().find(|row| row.factory == video.encoder).map(|row| row.codec);

@@ -9,8 +9,8 @@
 //!                  session (one state machine) ─▶ http: page, /ws, /status, /metrics, /healthz, /readyz
 //! ```
 //!
-//! [`run`] owns all of it: it is the only place where parts meet. `session`, `limits`, `budget`, `pointers::shown`, `roles`,
-//! `pass`, `encoder`, `desktop::restart`, `input::keyboard`, `input::pointer`, `microphone::pace`,
+//! [`run`] owns all of it: it is the only place where parts meet. `session`, `limits`, `budget`, `decoders`, `pointers::shown`, `roles`,
+//! `pass`, `journal`, `encoder`, `desktop::restart`, `input::keyboard`, `input::pointer`, `microphone::pace`,
 //! `webcam::gate`, `webcam::picture`, `recording::cutter`, `http::limiter` and `http::invitations` decide and are pure; the rest does I/O or is configuration.
 
 mod access;
@@ -21,6 +21,7 @@ pub mod clipboard;
 pub mod codec;
 pub mod config;
 mod cursor;
+mod decoders;
 pub mod delivery;
 pub mod desktop;
 pub mod doctor;
@@ -32,6 +33,7 @@ pub mod gpu;
 pub mod http;
 pub mod ice;
 pub mod input;
+pub mod journal;
 pub mod latency;
 pub mod limits;
 pub mod media;

@@ -1,11 +1,12 @@
 //! Decision: which limit of the session is coming, so that its pages are warned, and which one has struck, so that its
 //! end can be explained. (limits, activity, now) → words; it ends nothing: that is the operator's, and its alone.
 
-use crate::notices;
+use crate::{notices, session::End};
 use jiff::Timestamp;
 use std::time::Duration;
 use vdi_protocol::{
-    control::SessionLimit, notice::Notice, session_limits::SessionLimits, status::LimitsStatus,
+    control::SessionLimit, notice::Notice, reason::EndCause, session_limits::SessionLimits,
+    status::LimitsStatus,
 };
 
 /// How long before its end a session is warned.
@@ -108,7 +109,11 @@ impl Limits {
     }
 
     fn left(&self) -> u32 {
-        self.extensions.count.saturating_sub(self.taken)
+        let left = self.extensions.count.saturating_sub(self.taken);
+        let Some(most) = self.told.most_extended_seconds else { return left };
+        let room = most.saturating_sub(self.extended().as_secs());
+        let fit = room.checked_div(self.extensions.by.as_secs()).unwrap_or_default();
+        left.min(u32::try_from(fit).unwrap_or(u32::MAX))
     }
 
     fn extended(&self) -> Duration {
@@ -159,21 +164,24 @@ impl Limits {
     }
 
     /// What is said of the end, if a limit has struck.
-    pub fn struck(&self, activity: Activity, now: Duration, wall: Timestamp) -> Option<String> {
+    pub fn struck(&self, activity: Activity, now: Duration, wall: Timestamp) -> Option<End> {
         let struck = self.dues(activity, now, wall).into_iter().flatten();
         let struck =
             struck.filter(|(coming, _)| now + SKEW >= coming.due).min_by_key(|(coming, _)| coming.due);
-        Some(match struck?.0.limit {
-            SessionLimit::Timeout => "the session has reached its longest time".to_owned(),
+        let (cause, why) = match struck?.0.limit {
+            SessionLimit::Timeout => {
+                (EndCause::Timeout, "the session has reached its longest time".to_owned())
+            }
             SessionLimit::Idle => {
                 let seconds = self.told.idle_timeout_seconds.unwrap_or_default();
-                format!("nobody used the desktop for {}", words(seconds))
+                (EndCause::Idle, format!("nobody used the desktop for {}", words(seconds)))
             }
             SessionLimit::Disconnected => {
                 let seconds = self.told.disconnected_timeout_seconds.unwrap_or_default();
-                format!("nobody was connected for {}", words(seconds))
+                (EndCause::Disconnected, format!("nobody was connected for {}", words(seconds)))
             }
-        })
+        };
+        Some(End { cause, why })
     }
 
     /// What one is told who comes back to a desktop that would not have waited much longer.
@@ -288,16 +296,29 @@ mod tests {
     }
 
     #[test]
+    fn operator_that_has_less_to_give_than_when_the_session_began_says_so() {
+        let left = |most: u64| {
+            let limits = format!(r#"{{"expiresAt": "2026-03-01T09:04:00Z", "mostExtendedSeconds": {most}}}"#);
+            extensible(&limits).status().extensions_left
+        };
+        assert_eq!([0, 1799, 1800, 86_400].map(left), [0, 0, 1, 2], "two are all that there are");
+        let taken = extensible(r#"{"extendedSeconds": 1800, "mostExtendedSeconds": 1800}"#);
+        assert_eq!(taken.status().extensions_left, 0);
+    }
+
+    #[test]
     fn end_is_explained_by_the_limit_that_struck_and_by_none_if_none_did() {
         let idle = limits(r#"{"idleTimeoutSeconds": 600, "disconnectedTimeoutSeconds": 7200}"#);
         assert_eq!(idle.struck(input(0), s(590), wall()), None);
-        let said = idle.struck(input(0), s(601), wall());
-        assert_eq!(said.as_deref(), Some("nobody used the desktop for 10 minutes"));
+        let said = |cause, why: &str| Some(End { cause, why: why.into() });
+        let long = said(EndCause::Idle, "nobody used the desktop for 10 minutes");
+        assert_eq!(idle.struck(input(0), s(601), wall()), long);
         let alone = Activity { last_input: Some(s(7000)), alone_since: Some(s(0)) };
-        let said = idle.struck(alone, s(7200), wall());
-        assert_eq!(said.as_deref(), Some("nobody was connected for 2 hours"));
+        let long = said(EndCause::Disconnected, "nobody was connected for 2 hours");
+        assert_eq!(idle.struck(alone, s(7200), wall()), long);
         let over = limits(r#"{"expiresAt": "2026-03-01T08:59:00Z"}"#);
-        assert!(over.struck(input(9), s(10), wall()).unwrap().contains("longest time"));
+        let long = said(EndCause::Timeout, "the session has reached its longest time");
+        assert_eq!(over.struck(input(9), s(10), wall()), long);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use vdi_launcher::{
     error::Error,
     options, options_table, telemetry, termination,
 };
-use vdi_protocol::{environment::TERMINATION_LOG, reason::FailureReason};
+use vdi_protocol::reason::FailureReason;
 
 fn main() -> ExitCode {
     let doctor = doctor::command::command_line(std::env::args_os());
@@ -17,20 +17,25 @@ fn main() -> ExitCode {
     }
     let arguments =
         doctor.as_ref().map_or_else(|| std::env::args_os().collect(), |doctor| doctor.rest.clone());
-    let parsed = match options::parse(arguments) {
+    let parsed = match options::parse(arguments.clone()) {
         Ok(parsed) if parsed.options.help_markdown => return print(&options_table::markdown()),
         Ok(parsed) => parsed,
         Err(err) if !err.use_stderr() => return print(&err.render().to_string()),
         Err(err) => {
-            return refuse(Error::new(FailureReason::ConfigInvalid, err.to_string().trim()), TERMINATION_LOG);
+            let error = Error::new(FailureReason::ConfigInvalid, options::refusal::words(&err));
+            return match options::refusal::told_where(arguments).filter(|_| doctor.is_none()) {
+                Some(said) => refuse(error, LogFormat::early(&said.log_format), &said.termination_log),
+                None => refuse(error, LogFormat::Text, "/dev/null"),
+            };
         }
     };
     let termination_log = parsed.options.desktop.termination_log.clone();
+    let log_format = LogFormat::early(&parsed.options.desktop.log_format);
     let encoders: Vec<_> = gstvdi::adaptiveencbin::table::ENCODERS.iter().map(|row| row.factory).collect();
     if let Some(doctor) = doctor {
         return match Config::resolve(parsed, &encoders).and_then(|config| examine(&config, doctor.json)) {
             Ok(healthy) => ExitCode::from(u8::from(!healthy)),
-            Err(error) => refuse(error, "/dev/null"),
+            Err(error) => refuse(error, LogFormat::Text, "/dev/null"),
         };
     }
     let result = Config::resolve(parsed, &encoders).and_then(|config| {
@@ -48,7 +53,7 @@ fn main() -> ExitCode {
         result
     });
     match result {
-        Err(error) => refuse(error, &termination_log),
+        Err(error) => refuse(error, log_format, &termination_log),
         Ok(ended) => termination::conclude(Ok(ended), termination_log.as_ref()),
     }
 }
@@ -62,8 +67,8 @@ fn examine(config: &Config, json: bool) -> Result<bool, Error> {
 }
 
 /// Whatever went wrong so early that there is no log yet gets one.
-fn refuse(error: Error, termination_log: impl AsRef<Path>) -> ExitCode {
-    telemetry::start(LogFormat::Text, false);
+fn refuse(error: Error, log_format: LogFormat, termination_log: impl AsRef<Path>) -> ExitCode {
+    telemetry::start(log_format, false);
     termination::conclude(Err(error), termination_log.as_ref())
 }
 

@@ -8,10 +8,11 @@
 //! The gate stops capture where it begins, so that nothing is captured, converted or encoded while nobody watches. It is
 //! open at the start until the first encoded frame has come out: that is the proof behind "ready".
 
+mod figures;
 mod gate;
 
 use crate::{
-    audio, config, cursor,
+    audio, codec, config, cursor,
     desktop::DisplayName,
     encoder::told::{self, Change, Choice},
     error::Error,
@@ -21,13 +22,21 @@ use futures_util::StreamExt;
 use gate::Gate;
 use gst::{glib, prelude::*};
 use gstvdi::wswebrtcsink::WsWebRtcSink;
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
 };
-use std::{path::Path, time::Duration};
 use tokio::sync::{Notify, mpsc};
-use vdi_protocol::{control::Cursor, reason::FailureReason, status::EncoderStatus};
+use vdi_protocol::{
+    control::Cursor,
+    reason::{EndCause, FailureReason},
+    settings::VideoCodec,
+    status::EncoderStatus,
+};
 
 /// What the pipeline tells.
 #[derive(Debug)]
@@ -45,13 +54,20 @@ pub enum Event {
     /// The encoder's figures have been read.
     Figures(Box<EncoderStatus>),
     /// Possible but bad.
-    Warning(String),
+    Warning {
+        /// What it is about, as its element names it; empty if it does not.
+        about: String,
+        /// A sentence.
+        text: String,
+    },
     /// It cannot go on.
     Failed(Error),
     /// A page that is about to be added says which browser it is.
     PageClient(String, String),
     /// A page that is about to be added only watched before.
     PageWatches(String),
+    /// A page that is about to be added decodes these.
+    PageDecodes(String, Vec<VideoCodec>),
     /// A page has said hello.
     PageAdded(String),
     /// A page's media path is up.
@@ -212,8 +228,9 @@ impl Media {
         self.latency.clone()
     }
 
-    /// Lets everything that happens go to `tell`, which must not block: it is called from streaming threads.
-    pub fn connect(&self, tell: impl Fn(Event) + Clone + Send + Sync + 'static) {
+    /// Lets everything that happens go to `tell`, which must not block: it is called from streaming threads. Pages wait for
+    /// another of the codecs that are `offered`, if they decode one.
+    pub fn connect(&self, offered: Vec<VideoCodec>, tell: impl Fn(Event) + Clone + Send + Sync + 'static) {
         let (frames, proven) = (self.frames.clone(), self.proven.clone());
         if let Some(pad) = self.latency.static_pad("src") {
             let tell = tell.clone();
@@ -247,6 +264,14 @@ impl Media {
             None
         });
         self.sink.connect("consumer-watches", false, one(Event::PageWatches));
+        let decoding = tell.clone();
+        self.sink.connect("consumer-decodes", false, move |values| {
+            let names = values.get(2).and_then(|names| names.get::<Vec<String>>().ok()).unwrap_or_default();
+            let codecs: BTreeSet<VideoCodec> = names.iter().filter_map(|name| codec::of_sdp(name)).collect();
+            let may_change = offered.iter().any(|codec| codecs.contains(codec));
+            decoding(Event::PageDecodes(text(values, 1), codecs.into_iter().collect()));
+            Some(may_change.to_value())
+        });
         self.sink.connect("consumer-added", false, one(Event::PageAdded));
         self.sink.connect("consumer-connected", false, one(Event::PageConnected));
         let failed = tell.clone();
@@ -269,12 +294,15 @@ impl Media {
     /// Passes on what the elements say, until the pipeline is gone.
     pub async fn watch_bus(bus: gst::Bus, encoder: gst::Element, events: mpsc::Sender<Event>) {
         let look = Arc::new(Notify::new());
-        tokio::spawn(watch_figures(encoder, look.clone(), events.clone()));
+        tokio::spawn(figures::watch(encoder, look.clone(), events.clone()));
         let mut messages = bus.stream();
         while let Some(message) = messages.next().await {
             let event = match message.view() {
                 gst::MessageView::Error(error) => Event::Failed(failure(error)),
-                gst::MessageView::Warning(warning) => Event::Warning(warning.error().to_string()),
+                gst::MessageView::Warning(warning) => Event::Warning {
+                    about: warning.details().map(|details| details.name().to_string()).unwrap_or_default(),
+                    text: warning.error().to_string(),
+                },
                 gst::MessageView::Eos(_) => Event::Failed(Error::pipeline("the stream has ended by itself")),
                 gst::MessageView::Element(element) => {
                     let Some(structure) = element.structure() else { continue };
@@ -383,15 +411,26 @@ impl Media {
         self.sink.emit_by_name::<bool>("send-data", &[&page, &channel, &text]);
     }
 
+    /// A page that waits for another codec is offered what there is.
+    pub fn offer(&self, page: &str) {
+        self.sink.emit_by_name::<bool>("offer-consumer", &[&page]);
+    }
+
     /// Ends one page's session.
-    pub fn close_page(&self, page: &str, reason: &str) {
-        self.sink.emit_by_name::<bool>("close-consumer", &[&page, &reason]);
+    pub fn close_page(&self, page: &str, cause: Option<EndCause>, reason: &str) {
+        let cause = cause.map(EndCause::as_str);
+        let options =
+            gst::Structure::builder("end").field("reason", reason).field_if_some("cause", cause).build();
+        self.sink.emit_by_name::<bool>("close-consumer-full", &[&page, &options]);
     }
 }
 
 /// Time for one encoder's proof. A session often starts while its machine is busy starting others, and an encoder that
 /// is only slow for that reason must not be rejected.
 const PROOF_TIMEOUT_MS: u32 = 5000;
+
+/// What `adaptiveencbin` calls its warning that software is taken although hardware was preferred.
+pub const SOFTWARE_TAKEN: &str = "vdi-software-taken";
 
 /// Name of the element that captures: its errors are the display's.
 const CAPTURE: &str = "capture";
@@ -458,28 +497,3 @@ fn shown_size(caps: &gst::CapsRef) -> Option<(u32, u32)> {
     let even = |field| structure.get::<i32>(field).ok().and_then(|px| u32::try_from(px & !1).ok());
     Some((even("width")?, even("height")?))
 }
-
-/// Reads the encoder's figures once a second and when `look` says so. They are read on a thread of their own: an encoder
-/// that hangs may keep whoever asks it.
-async fn watch_figures(encoder: gst::Element, look: Arc<Notify>, events: mpsc::Sender<Event>) {
-    let mut ticks = tokio::time::interval(FIGURES_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = look.notified() => {}
-        }
-        let encoder = encoder.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let stats = encoder.property::<Option<gst::Structure>>("stats")?;
-            told::figures(&stats)
-        });
-        let Ok(Some(figures)) = read.await else { continue };
-        if events.send(Event::Figures(Box::new(figures))).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Time between two looks at the encoder's figures.
-const FIGURES_INTERVAL: Duration = Duration::from_secs(1);

@@ -5,13 +5,18 @@
 
 mod limits;
 mod recording;
+pub mod refusal;
 mod sharing;
 
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, parser::ValueSource};
 pub use limits::LimitsOptions;
 pub use recording::RecordingOptions;
 pub use sharing::SharingOptions;
-use std::ffi::OsString;
+use std::{collections::BTreeMap, ffi::OsString};
+
+/// The two ways to call it.
+const USAGE: &str = "vdi-launcher [OPTIONS] [-- <COMMAND>...]
+       vdi-launcher doctor [--json] [OPTIONS]   looks at what a session needs, and says what to change";
 
 /// Streams a Linux desktop to web browsers with the lowest latency that WebRTC allows.
 ///
@@ -19,7 +24,7 @@ use std::ffi::OsString;
 /// started, and the command runs on it until it ends. Every option is a flag or an environment variable; the flag wins,
 /// and an empty variable counts as not set.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "vdi-launcher", version, args_override_self = true)]
+#[command(name = "vdi-launcher", version, args_override_self = true, override_usage = USAGE)]
 pub struct Options {
     /// Where the page is served.
     #[command(flatten)]
@@ -122,7 +127,7 @@ pub struct MediaOptions {
     /// Video encoder: `auto`, or the name of one. `auto` proves those of the codec in order, hardware first, and takes the first that works.
     #[arg(long, env = "SELKIES_ENCODER", default_value = "auto", value_name = "ENCODER")]
     pub encoder: String,
-    /// Video codec: `auto`, `h264`, `vp8`, `vp9`, `av1` or `h265`. `auto` is the codec of a named encoder; without one it begins with H.264, and the page in control may choose another. Few browsers show H.265, and Chromium on Linux is none of them.
+    /// Video codec: `auto`, `h264`, `vp8`, `vp9`, `av1` or `h265`. `auto` is the codec of a named encoder; without one the session begins with H.264, goes over to one that everybody decodes when a browser comes that does not decode it, and the page in control may choose another. Few browsers show H.265, and Chromium on Linux is none of them.
     #[arg(long, env = "SELKIES_CODEC", default_value = "auto", value_name = "CODEC")]
     pub codec: String,
     /// How many pixels share a colour: `4:2:0`, or `4:4:4` where the encoder (x264enc, nvh264enc, vp9enc) and every page that watches can (Chromium): text in colours is as sharp as black then, for more work and a higher bit rate.
@@ -134,7 +139,7 @@ pub struct MediaOptions {
     /// Frames per second, 1 to 240.
     #[arg(long, env = "SELKIES_FRAMERATE", default_value = "60", value_name = "FPS")]
     pub framerate: String,
-    /// Target of the video in kbit/s.
+    /// Target of the video in kbit/s, 100 to 1000000.
     #[arg(long, env = "SELKIES_VIDEO_BITRATE", default_value = "8000", value_name = "KBIT/S")]
     pub video_bitrate: String,
     /// Bound below which the video's bit rate never goes, in kbit/s.
@@ -285,7 +290,7 @@ pub struct DesktopOptions {
     /// Seconds for which an existing X display that has died is waited for; 0 ends the session at once. A virtual display is started again, up to three times within a minute.
     #[arg(long, env = "SELKIES_DISPLAY_TIMEOUT", default_value = "30", value_name = "SECONDS")]
     pub display_timeout: String,
-    /// JSON file with the limits of the session's life: `expiresAt`, `idleTimeoutSeconds`, `disconnectedTimeoutSeconds`, `extendedSeconds`. Pages are warned before one strikes, and told why when the session is ended; whoever wrote the file ends it. It is read again when it changes.
+    /// JSON file with the limits of the session's life: `expiresAt`, `idleTimeoutSeconds`, `disconnectedTimeoutSeconds`, `extendedSeconds`, `mostExtendedSeconds`. Pages are warned before one strikes, and told why when the session is ended; whoever wrote the file ends it. It is read again when it changes.
     #[arg(long, env = "SELKIES_SESSION_LIMITS", value_name = "FILE")]
     pub session_limits: Option<String>,
     /// Whether `/metrics` has a port of its own as well, which asks for no password.
@@ -363,6 +368,8 @@ pub struct Parsed {
     pub options: Options,
     /// Flags of the given options that have no effect yet, in the order of the help.
     pub without_effect: Vec<String>,
+    /// Options whose value is a variable's, and which that is.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// The clap command of the launcher. An empty environment variable counts as not set.
@@ -383,7 +390,16 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, cl
     let mut command = command();
     let matches = command.try_get_matches_from_mut(with_hyphens(arguments))?;
     let options = Options::from_arg_matches(&matches).map_err(|err| err.format(&mut command))?;
-    Ok(Parsed { options, without_effect: given_without_effect(&command, &matches) })
+    let without_effect = given_without_effect(&command, &matches);
+    Ok(Parsed { options, without_effect, variables: variables(&command, &matches) })
+}
+
+fn variables(command: &Command, matches: &ArgMatches) -> BTreeMap<String, String> {
+    let own = command
+        .get_arguments()
+        .filter(|arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::EnvVariable));
+    own.filter_map(|arg| Some((arg.get_long()?.to_owned(), arg.get_env()?.to_string_lossy().into_owned())))
+        .collect()
 }
 
 fn with_hyphens(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {

@@ -1,6 +1,8 @@
 //! Decision: the pages that are here, what they may do, and what each has to be told.
 
 use crate::{
+    decoders::Decoders,
+    journal::{self, How},
     limits::Coming,
     pass::Pass,
     people::{ControlPolicy, People},
@@ -20,7 +22,7 @@ use vdi_protocol::{
     reason::FailureReason,
     recording::{Recording, RecordingFailure},
     screen::Screen,
-    settings::Settings,
+    settings::{Settings, VideoCodec},
     status::ConsumerStatus,
 };
 
@@ -60,6 +62,8 @@ struct Page {
     client: Option<String>,
     /// It came back as one that watches.
     watches: bool,
+    /// What its browser decodes; nothing where it does not say.
+    decodes: Vec<VideoCodec>,
     bad_messages: u32,
     /// The end that it was told of.
     ending: Option<Coming>,
@@ -108,6 +112,8 @@ pub struct Pages {
     standing: Option<ToPage>,
     /// What the page in control may do with the clipboard; all others may nothing.
     clipboard: Policy,
+    /// What the log is to say of them.
+    journal: Vec<String>,
 }
 
 impl Pages {
@@ -127,10 +133,30 @@ impl Pages {
         self.pages.entry(id.to_owned()).or_default().watches = true;
     }
 
+    /// A page that will be added says what its browser decodes.
+    pub fn decodes(&mut self, id: &str, codecs: Vec<VideoCodec>) {
+        self.pages.entry(id.to_owned()).or_default().decodes = codecs;
+    }
+
+    /// What its browser and those of the others that see the picture decode.
+    pub fn decoders(&self, own: &str) -> Decoders<'_> {
+        // One that waits for another codec is here, too.
+        let is_here = |id: &str, page: &Page| id != own && (sees(id, page) || !page.decodes.is_empty());
+        let others = self.pages.iter().filter(|(id, page)| is_here(id, page));
+        let decodes = self.pages.get(own).map_or(&[][..], |page| &page.decodes);
+        Decoders { own: decodes, others: others.map(|(_, page)| &page.decodes[..]).collect() }
+    }
+
+    /// Pages that have said what they decode, and are not connected.
+    pub fn waiting(&self) -> Vec<String> {
+        let waits = |(_, page): &(&String, &Page)| !page.connected && !page.decodes.is_empty();
+        self.pages.iter().filter(waits).map(|(id, _)| id.clone()).collect()
+    }
+
     /// A page has said hello.
     pub fn added(&mut self, id: &str) {
         let page = self.pages.entry(id.to_owned()).or_default();
-        if let Some(notice) = &self.standing {
+        if let Some(notice) = self.standing.as_ref().filter(|_| Pass::of(id).may_decide()) {
             page.notice(notice.clone());
         }
     }
@@ -147,15 +173,53 @@ impl Pages {
         if is_silent(id) || !Pass::of(id).may_control() {
             return;
         }
+        let before = self.roles.controller().map(str::to_owned);
         let ousted = self.roles.connected(id, page.client.as_deref(), page.watches);
+        let how = match &ousted {
+            None => How::Came,
+            Some(Ousted { same_user: true, .. }) => How::OtherTab,
+            Some(_) => How::CameBack,
+        };
+        self.note_control(before.as_deref(), how);
         self.tell_ousted(ousted);
+    }
+
+    /// Whether a page's media path has been up.
+    pub fn is_connected(&self, id: &str) -> bool {
+        self.pages.get(id).is_some_and(|page| page.connected)
+    }
+
+    /// Who a page is, for the log.
+    pub fn who(&self, id: &str) -> String {
+        journal::who(id, self.people.name(id))
+    }
+
+    /// What its user is called, if that is known.
+    pub fn name(&self, id: &str) -> Option<&str> {
+        Some(self.people.name(id)).filter(|name| !name.is_empty())
+    }
+
+    /// What the log is to say of what has happened since this was asked.
+    pub fn journal(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.journal)
+    }
+
+    /// Has the log say who has control, if that is not who had it.
+    fn note_control(&mut self, before: Option<&str>, how: How) {
+        let now = self.roles.controller();
+        if now != before {
+            let (before, now) = (before.map(|id| self.who(id)), now.map(|id| self.who(id)));
+            self.journal.push(journal::control(before.as_deref(), now.as_deref(), how));
+        }
     }
 
     /// A page is gone.
     pub fn removed(&mut self, id: &str, now: Duration) {
+        let before = self.roles.controller().map(str::to_owned);
         self.pages.remove(id);
-        self.people.left(id);
         self.roles.left(id, now);
+        self.note_control(before.as_deref(), How::Left);
+        self.people.left(id);
     }
 
     /// A page wants control: it gets it, or whoever has it is asked.
@@ -176,18 +240,22 @@ impl Pages {
             return;
         }
         if self.policy == ControlPolicy::Ask && others {
+            let is_first = self.people.asking().is_none();
             if !self.people.ask(id, now) {
                 self.refuse(id);
+            } else if is_first {
+                self.journal.push(format!("{} asks for control", self.who(id)));
             }
             return;
         }
-        self.give(id);
+        self.give(id, How::Taken);
     }
 
     /// Whoever is in control gives it to another page.
     pub fn give_control(&mut self, by: &str, to: &str) {
         if self.roles.controller() == Some(by) && by != to && Pass::of(to).may_control() {
-            self.give(to);
+            let was_asked = self.people.asking() == Some(to);
+            self.give(to, if was_asked { How::Granted } else { How::Given });
         }
     }
 
@@ -196,19 +264,26 @@ impl Pages {
         if self.roles.controller() == Some(by)
             && let Some(asked) = self.people.settle()
         {
+            self.journal.push(format!(
+                "{} keeps control, for which {} asked",
+                self.who(by),
+                self.who(&asked)
+            ));
             self.refuse(&asked);
         }
     }
 
     /// A page's user wants to be called so.
     pub fn call(&mut self, id: &str, name: &str) {
-        if self.pages.contains_key(id) {
-            self.people.call(id, name);
+        if self.pages.contains_key(id) && self.people.call(id, name) {
+            self.journal.push(format!("page {id} is of {:?}", self.people.name(id)));
         }
     }
 
-    fn give(&mut self, id: &str) {
+    fn give(&mut self, id: &str, how: How) {
+        let before = self.roles.controller().map(str::to_owned);
         let ousted = self.roles.take_control(id);
+        self.note_control(before.as_deref(), how);
         // Another one's question is for the one who has control now, who may ask anew.
         if let Some(asked) = self.people.settle().filter(|asked| asked != id) {
             self.refuse(&asked);
@@ -280,20 +355,22 @@ impl Pages {
         }
     }
 
-    /// Something that holds: pages to come should know too, each tab of a browser once if it has a name. `None` ends it.
+    /// Something about the server that holds: pages to come should know too, each tab of a browser once if it has a name. `None`
+    /// ends it. Guests, who can do nothing about it, are spared.
     pub fn standing(&mut self, notice: Option<Notice>) {
         self.standing = notice.map(ToPage::Notice);
-        for page in self.pages.values_mut() {
-            if let Some(notice) = &self.standing {
-                page.notice(notice.clone());
-            }
+        for (_, page) in self.pages.iter_mut().filter(|(id, _)| Pass::of(id).may_decide()) {
+            self.standing.iter().for_each(|notice| page.notice(notice.clone()));
         }
     }
 
     /// Time has passed.
     pub fn tick(&mut self, now: Duration) {
+        let before = self.roles.controller().map(str::to_owned);
         self.roles.tick(now);
+        self.note_control(before.as_deref(), How::Inherited);
         if let Some(asked) = self.people.tick(now) {
+            self.journal.push(format!("{} asked for control and got no answer", self.who(&asked)));
             self.refuse(&asked);
         }
     }
@@ -322,7 +399,7 @@ impl Pages {
 
     /// How many connected ones see the picture.
     pub fn watching(&self) -> usize {
-        self.pages.iter().filter(|(id, page)| page.connected && !id.starts_with(SOUND_PREFIX)).count()
+        self.pages.iter().filter(|(id, page)| sees(id, page)).count()
     }
 
     /// Connected ones behind which somebody sits who sees the picture and may say something.
@@ -402,6 +479,11 @@ impl Pages {
         }
         messages
     }
+}
+
+/// Whether it is connected and gets the picture.
+fn sees(id: &str, page: &Page) -> bool {
+    page.connected && !id.starts_with(SOUND_PREFIX)
 }
 
 /// A standard player, or what only takes the sound.

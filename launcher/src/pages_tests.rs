@@ -134,6 +134,46 @@ fn refused(pages: &mut Pages) -> (Vec<String>, Option<String>) {
 }
 
 #[test]
+fn log_says_who_has_control_and_how_that_came() {
+    let mut pages = three(ControlPolicy::Ask);
+    let s = Duration::from_secs;
+    assert_eq!(pages.journal(), ["page a has control: nobody had it"]);
+    pages.call("b", "Bert");
+    pages.call("b", "Robert");
+    pages.take_control("b", s(1));
+    pages.take_control("b", s(2));
+    pages.keep_control("a");
+    assert_eq!(
+        pages.journal(),
+        [
+            "page b is of \"Bert\"",
+            "\"Robert\" (page b) asks for control",
+            "page a keeps control, for which \"Robert\" (page b) asked"
+        ]
+    );
+    pages.take_control("b", s(3));
+    pages.give_control("a", "b");
+    pages.removed("b", s(4));
+    pages.tick(s(5));
+    pages.tick(s(7));
+    assert_eq!(
+        pages.journal()[1..],
+        [
+            "\"Robert\" (page b) has control: asked for, and given by page a",
+            "nobody has control: \"Robert\" (page b) has left",
+            "page a has control: whoever had it has not come back, and of those who are here it came first"
+        ]
+    );
+    pages.client("b2", "bert".into());
+    pages.added("b2");
+    pages.connected("b2");
+    assert_eq!(pages.journal(), ["page b2 has control: it has come back, and page a had only inherited it"]);
+    let mut pages = three(ControlPolicy::Take);
+    pages.take_control("c", s(1));
+    assert_eq!(pages.journal()[1..], ["page c has control: taken from page a"]);
+}
+
+#[test]
 fn control_is_given_by_the_one_who_has_it_and_by_nobody_else() {
     let mut pages = three(ControlPolicy::Ask);
     pages.take_control("b", Duration::ZERO);
@@ -322,6 +362,41 @@ fn who_may_only_watch_gets_control_in_no_way_and_is_told_so() {
         ToPage::People(told) => told.people.iter().all(|one| one.view_only == (one.consumer != "e")),
         _ => true,
     }));
+}
+
+#[test]
+fn who_waits_for_another_codec_is_asked_what_it_decodes_like_who_watches() {
+    use VideoCodec::{H264, Vp8};
+    let mut pages = Pages::default();
+    pages.decodes("a", vec![H264, Vp8]);
+    pages.added("a");
+    pages.connected("a");
+    pages.decodes("b", vec![Vp8]);
+    assert_eq!(pages.waiting(), ["b"]);
+    assert_eq!(pages.decoders("a").own, [H264, Vp8]);
+    assert_eq!(pages.decoders("a").others, [&[Vp8][..]]);
+    for id in [WHEP_PREFIX, SOUND_PREFIX].map(|prefix| format!("{prefix}1")) {
+        pages.added(&id);
+        pages.connected(&id);
+    }
+    let decoders = pages.decoders("b");
+    assert_eq!((decoders.own, decoders.others.len()), (&[Vp8][..], 2), "the page and the player");
+    assert!(decoders.others.contains(&&[][..]), "a player says nothing");
+    pages.removed("b", s(2));
+    assert!(pages.waiting().is_empty());
+    assert!(pages.decoders("b").own.is_empty());
+}
+
+#[test]
+fn guests_are_spared_what_only_the_operator_can_change() {
+    let mut pages = with_guests(&["b@view", "c@controller1"]);
+    pages.standing(Some(notices::no_gpu("x264enc", "work")));
+    pages.added("d@view");
+    pages.connected("d@view");
+    let told = pages.tell(&News::default()).into_iter();
+    let told: Vec<_> =
+        told.filter(|(_, message)| matches!(message, ToPage::Notice(_))).map(|(id, _)| id).collect();
+    assert_eq!(told, ["a"]);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Decision: what people are called, and who asks for control: one at a time, for so long. It refuses to know who has control:
 //! that is the roles'.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use vdi_protocol::limits::MAX_NAME_CHARS;
 
 /// How long an answer is waited for: long enough to finish a sentence, and silence is no consent.
@@ -21,14 +24,17 @@ pub enum ControlPolicy {
 #[derive(Debug, Default)]
 pub struct People {
     names: BTreeMap<String, String>,
+    /// Pages of which a name is known, or was.
+    told: BTreeSet<String>,
     asking: Option<(String, Duration)>,
 }
 
 impl People {
-    /// A page's user wants to be called so.
-    pub fn call(&mut self, page: &str, name: &str) {
+    /// A page's user wants to be called so. Returns whether a name is known for the first time.
+    pub fn call(&mut self, page: &str, name: &str) -> bool {
         let name: String = name.chars().filter(|char| !char.is_control()).take(MAX_NAME_CHARS).collect();
         self.names.insert(page.to_owned(), name.trim().to_owned());
+        !self.name(page).is_empty() && self.told.insert(page.to_owned())
     }
 
     /// What a page's user is called; empty if nothing was said.
@@ -65,6 +71,7 @@ impl People {
     /// A page is gone.
     pub fn left(&mut self, page: &str) {
         self.names.remove(page);
+        self.told.remove(page);
         if self.asking() == Some(page) {
             self.asking = None;
         }

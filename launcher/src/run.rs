@@ -5,7 +5,9 @@ mod control;
 mod end;
 mod events;
 mod invitations;
+mod recoding;
 mod recording;
+mod telling;
 
 use crate::{
     access,
@@ -24,10 +26,9 @@ use crate::{
     http::{self, auth, service::Service},
     ice::{self, Ice},
     input::{Input, InputThread},
-    latency,
+    journal, latency,
     limits::Limits,
     media::{self, Media},
-    notices,
     pages::{News, Pages},
     pointers::Pointers,
     port::{self, Server, tls::Certificate},
@@ -52,11 +53,7 @@ use tokio::{
     sync::{mpsc, watch},
     time::Instant,
 };
-use vdi_protocol::{
-    control::{Cursor, ToPage},
-    phase::Phase,
-    settings::Settings,
-};
+use vdi_protocol::{control::Cursor, phase::Phase, reason::EndCause, settings::Settings};
 use warp::Filter;
 
 /// What the desktop's programs and its display tell, which is little.
@@ -77,12 +74,12 @@ pub async fn run(
     for note in &config.notes {
         tracing::warn!("{note}");
     }
-    let listener = port::bind(config.address, config.port).await?;
+    let listener = port::bind(config.address, config.port, "--port").await?;
     let certificate = Certificate::start(&config.tls)?;
     media::register()?;
     let (events, mut inbox) = delivery::queue();
     let (desktop_events, mut from_desktop) = mpsc::channel(DESKTOP_QUEUE);
-    let pulse_server = config.audio.server.clone();
+    let pulse_server = config.audio.server.name.clone();
     let desktop =
         Desktop::start(&config.desktop, cookie.as_ref(), pulse_server, desktop_events.clone()).await?;
     let door = (listener, certificate);
@@ -144,7 +141,7 @@ struct Parts {
     exporter: Option<tokio::task::AbortHandle>,
     /// What pages have set.
     settings: Settings,
-    codecs: Codecs,
+    recoding: recoding::Recoding,
     /// The last input that the session was told of.
     seen_input: Option<Instant>,
     /// Since when no page is connected.
@@ -152,8 +149,6 @@ struct Parts {
     /// How long the session may live, and the file that says so.
     limits: Limits,
     limits_file: Option<watch::Receiver<watched_file::Content>>,
-    /// The desktop's own program has ended.
-    left: bool,
     /// Somebody was here once.
     seen_page: bool,
 }
@@ -191,7 +186,10 @@ impl Parts {
         let pointers = show_pointers(media.clone());
         let (events, counters) = (events.clone(), messages.clone());
         let delivery = Delivery::new(input.clone(), clipboard.clone(), pointers.clone(), events, counters);
-        media.connect(Selkies::interpret(selkies.clone(), move |event| delivery.take(event)));
+        media.connect(
+            codec::offered(&config.video),
+            Selkies::interpret(selkies.clone(), move |event| delivery.take(event)),
+        );
         let audio = Audio::start(config.audio.clone(), media.sound().clone(), media.pipeline().clone());
         let (senses, sensed) = Senses::start(config, display, &media);
         let recorder = start_recorder(config, &media)?;
@@ -298,7 +296,7 @@ impl Parts {
                 codec::first(&config.video),
                 codec::offered(&config.video),
             ),
-            codecs: Codecs::new(&config.video, proofs(config)),
+            recoding: recoding::Recoding::new(Codecs::new(&config.video, proofs(config))),
             seen_input: None,
             alone_since: Some(began),
             limits: Limits::new(config.extensions),
@@ -307,7 +305,6 @@ impl Parts {
                 file.mark_changed();
                 file
             }),
-            left: false,
             seen_page: false,
         })
     }
@@ -323,17 +320,14 @@ impl Parts {
         tokio::pin!(stop);
         loop {
             let event = tokio::select! {
-                Some(event) = from_desktop.recv() => {
-                    self.left |= matches!(event, session::Event::Stop(_));
-                    Some(event)
-                }
+                Some(event) = from_desktop.recv() => Some(event),
                 Some(event) = inbox.recv() => self.media_event(event),
                 why = &mut stop => {
                     let struck = self.limits.struck(self.activity(), self.now(), Timestamp::now());
-                    Some(session::Event::Stop(struck.unwrap_or(why)))
+                    Some(session::Event::Stop(struck.unwrap_or(session::End { cause: EndCause::Stopped, why })))
                 }
                 Ok(()) = self.screen_state.changed() => None,
-                (codec, result) = self.codecs.tried() => {
+                (codec, result) = self.recoding.codecs.tried() => {
                     self.codec_tried(codec, result);
                     None
                 }
@@ -355,7 +349,7 @@ impl Parts {
         self.board.tick();
         self.files.tick();
         self.pages.tick(now);
-        self.tell_who_is_unnoticed();
+        self.tell_of_the_senses();
         self.close_guests();
         self.read_limits();
         let waits = self.session.phase() == Phase::Starting && self.session.lost_since().is_none();
@@ -392,37 +386,12 @@ impl Parts {
         }
         let after = self.session.phase();
         if after != before {
-            let message = self.session.message();
-            tracing::info!(message, "{} after {}", after.as_str(), before.as_str());
+            tracing::info!("{}", journal::phase(after, before, self.session.message().as_deref()));
             self.tell_of_the_display(after, before);
             self.record_always(after);
         }
         self.publish();
         actions.contains(&Action::Drain)
-    }
-
-    /// Pages keep their last picture while the display is gone, and are told why it stands still.
-    fn tell_of_the_display(&mut self, after: Phase, before: Phase) {
-        if after == Phase::Starting {
-            self.starting_since = self.now();
-            self.pages.notice(&notices::display_lost(&self.session.message().unwrap_or_default()));
-        } else if before == Phase::Starting && after != Phase::Failed && self.starting_since > Duration::ZERO
-        {
-            self.pages.notice(&notices::display_back());
-        }
-    }
-
-    /// Who speaks and is not heard, or shows something and is not seen, is told so.
-    fn tell_who_is_unnoticed(&mut self) {
-        if let Some((notice, page)) = self.senses.unnoticed().zip(self.pages.controller()) {
-            self.say(page, &ToPage::Notice(notice));
-        }
-    }
-
-    /// The pages that see where the others point, and may show it: a client of another dialect knows nothing of that.
-    fn audience(&self) -> Vec<String> {
-        let ours = |page: &String| !self.selkies.as_ref().is_some_and(|selkies| selkies.knows(page));
-        self.pages.speaking().filter(|page| ours(page)).cloned().collect()
     }
 
     /// Brings watchers, pages and the input thread up to date.
@@ -439,6 +408,7 @@ impl Parts {
             self.senses.set_controller(controller.as_deref());
             self.controller = controller;
         }
+        self.tell_the_log();
         self.pointers.set_audience(self.audience(), self.controller.as_deref());
         // A page that has locked the pointer cannot draw it: the browser hides it, and knows no place for it. Nor can a file.
         let alone = self.pages.watching() <= 1 && !self.is_recorded();

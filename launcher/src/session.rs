@@ -12,7 +12,10 @@
 
 use crate::error::Error;
 use std::time::Duration;
-use vdi_protocol::{phase::Phase, reason::FailureReason};
+use vdi_protocol::{
+    phase::Phase,
+    reason::{EndCause, FailureReason},
+};
 
 /// What has happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,11 +40,20 @@ pub enum Event {
     /// The X display answers.
     DisplayReached,
     /// Somebody asked for the end, and why.
-    Stop(String),
+    Stop(End),
     /// Something without which there is no session has failed.
     Failed(Error),
     /// All pages are told and all children have ended.
     Drained,
+}
+
+/// Why a session ends that has not failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// For pages, which say it in their users' languages.
+    pub cause: EndCause,
+    /// A sentence, for people.
+    pub why: String,
 }
 
 /// What is to be done.
@@ -62,6 +74,7 @@ pub enum Action {
 pub struct Session {
     phase: Phase,
     failure: Option<Error>,
+    end: Option<EndCause>,
     message: Option<String>,
     present: usize,
     connected: usize,
@@ -84,6 +97,7 @@ impl Session {
         Self {
             phase: Phase::Starting,
             failure: None,
+            end: None,
             message: None,
             present: 0,
             connected: 0,
@@ -110,6 +124,11 @@ impl Session {
     /// Why it failed, if it did.
     pub fn reason(&self) -> Option<FailureReason> {
         self.failure.as_ref().map(|failure| failure.reason)
+    }
+
+    /// Why it ends, if it does and has not failed.
+    pub fn end(&self) -> Option<EndCause> {
+        self.end
     }
 
     /// A sentence about it.
@@ -149,7 +168,8 @@ impl Session {
                     return self.fail(error);
                 }
             }
-            Event::Stop(why) if self.phase != Phase::Draining => {
+            Event::Stop(End { cause, why }) if self.phase != Phase::Draining => {
+                self.end = Some(cause);
                 self.message = Some(why);
                 self.phase = Phase::Draining;
                 return vec![Action::Announce, Action::Drain];
@@ -284,10 +304,10 @@ mod tests {
             let actions = session.handle(Event::Failed(Error::display("gone")), s(5));
             assert_eq!(actions, [Action::Announce, Action::Drain]);
             session.handle(Event::Failed(Error::pipeline("later")), s(6));
-            session.handle(Event::Stop("SIGTERM".into()), s(6));
+            session.handle(stop(), s(6));
             assert_eq!(
-                (session.phase(), session.reason()),
-                (Phase::Failed, Some(FailureReason::DisplayUnavailable))
+                (session.phase(), session.reason(), session.end()),
+                (Phase::Failed, Some(FailureReason::DisplayUnavailable), None)
             );
             assert_eq!(session.outcome(), Err(Error::display("gone")));
         }
@@ -325,10 +345,15 @@ mod tests {
     #[test]
     fn stop_drains_once_and_what_breaks_on_the_way_out_is_no_failure() {
         let mut session = streaming();
-        assert_eq!(session.handle(Event::Stop("SIGTERM".into()), s(5)), [Action::Announce, Action::Drain]);
-        assert!(session.handle(Event::Stop("SIGTERM".into()), s(5)).is_empty());
+        assert_eq!(session.handle(stop(), s(5)), [Action::Announce, Action::Drain]);
+        assert!(session.handle(stop(), s(5)).is_empty());
         assert!(session.handle(Event::Failed(Error::display("gone")), s(5)).is_empty());
         assert_eq!(session.handle(Event::Drained, s(6)), [Action::Announce]);
         assert_eq!((session.phase(), session.outcome()), (Phase::Ended, Ok(())));
+        assert_eq!(session.end(), Some(EndCause::Stopped));
+    }
+
+    fn stop() -> Event {
+        Event::Stop(End { cause: EndCause::Stopped, why: "SIGTERM".into() })
     }
 }

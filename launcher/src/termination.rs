@@ -4,7 +4,7 @@
 use crate::error::Error;
 use std::{fs::OpenOptions, io, io::Write, path::Path, process::ExitCode};
 use tokio::signal::unix::{SignalKind, signal};
-use vdi_protocol::reason::{LOGGED_OUT, STOPPED};
+use vdi_protocol::reason::{FailureReason, LOGGED_OUT, STOPPED};
 
 /// Resolves, with the reason, when the process is asked to end. To be called inside the runtime.
 pub fn asked_to_stop() -> io::Result<impl Future<Output = String>> {
@@ -42,7 +42,13 @@ pub fn conclude(result: Result<Ended, Error>, termination_log: &Path) -> ExitCod
             (format!("{name}: {why}\n"), ExitCode::SUCCESS)
         }
         Err(error) => {
-            tracing::error!(reason = error.reason.as_str(), "the session has failed: {error}");
+            let reason = error.reason.as_str();
+            if error.reason == FailureReason::ConfigInvalid {
+                // A line for each option; there was no session yet.
+                error.message.lines().for_each(|line| tracing::error!(reason, "{line}"));
+            } else {
+                tracing::error!(reason, "the session has failed: {error}");
+            }
             (format!("{}: {error}\n", error.reason), ExitCode::from(error.reason.exit_code()))
         }
     };

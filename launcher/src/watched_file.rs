@@ -2,6 +2,8 @@
 //! second, since Kubernetes replaces mounted files by swapping symbolic links, of which watches on the file learn nothing.
 
 use std::{
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -20,11 +22,20 @@ pub type Content = Result<Arc<[u8]>, String>;
 /// Reads a file now. One that is larger than a megabyte is refused.
 pub fn read(path: &Path) -> Content {
     let cannot = |why: &dyn std::fmt::Display| format!("cannot read {}: {why}", path.display());
-    let size = std::fs::metadata(path).map_err(|err| cannot(&err))?.len();
-    if size > MAX_BYTES {
+    let metadata = std::fs::metadata(path).map_err(|err| cannot(&err))?;
+    // A device may have no end, and a pipe no beginning.
+    if !metadata.is_file() {
+        return Err(cannot(&"it is not a regular file"));
+    }
+    let mut content = Vec::new();
+    let file = File::open(path).map_err(|err| cannot(&err))?;
+    // It may grow while it is read.
+    file.take(MAX_BYTES + 1).read_to_end(&mut content).map_err(|err| cannot(&err))?;
+    if content.len() as u64 > MAX_BYTES {
+        let size = metadata.len().max(content.len() as u64);
         return Err(cannot(&format!("it has {size} bytes, and at most {MAX_BYTES} are taken")));
     }
-    std::fs::read(path).map(Arc::from).map_err(|err| cannot(&err))
+    Ok(content.into())
 }
 
 /// Follows a file for as long as the receiver lives. The first value is what it holds now.
@@ -79,5 +90,13 @@ mod tests {
         let path = folder.path().join("huge");
         std::fs::File::create(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
         assert!(read(&path).unwrap_err().contains("1048577 bytes"));
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_at_once() {
+        for path in ["/dev/zero", "/"] {
+            let why = read(Path::new(path)).unwrap_err();
+            assert_eq!(why, format!("cannot read {path}: it is not a regular file"));
+        }
     }
 }

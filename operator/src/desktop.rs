@@ -54,6 +54,8 @@ impl Desktop {
 pub struct Spans {
     /// From its start.
     pub timeout: Duration,
+    /// By how much that may be extended in all.
+    pub extensions: Duration,
     /// Without input.
     pub idle: Option<Duration>,
     /// Without a page.

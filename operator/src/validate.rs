@@ -2,7 +2,10 @@
 //! in. It refuses what is above the template's limits; whether the template exists, others have found out before.
 
 use crate::{
-    api::{EncoderPolicy, GpuMode, Quantity, Resources, Span, VDISession, VDITemplate, VDITemplateSpec},
+    api::{
+        EncoderPolicy, Extensions, GpuMode, Quantity, Resources, Span, VDISession, VDITemplate,
+        VDITemplateSpec,
+    },
     desktop::{Desktop, Invalid, Spans},
 };
 use std::time::Duration;
@@ -56,6 +59,7 @@ pub fn desktop(session: &VDISession, template: &VDITemplate, host: &str) -> Resu
         cpu,
         limits: Spans {
             timeout,
+            extensions: limits.extensions.as_ref().map(Extensions::most).unwrap_or_default(),
             idle: shorter(session.spec.idle_timeout.as_ref(), limits.idle_timeout.as_ref()),
             disconnected: shorter(
                 session.spec.disconnected_timeout.as_ref(),

@@ -145,7 +145,7 @@ impl AdaptiveEncBin {
             Ok(row) => {
                 self.announce(row, &before.map_or(Cause::Start, Cause::Renegotiation));
                 if let Some(text) = selection.warning(row) {
-                    self.warn(&text);
+                    self.warn(&text, "vdi-software-taken");
                 }
                 self.ask_for_format(row, info);
             }
@@ -198,7 +198,7 @@ impl AdaptiveEncBin {
                 self.switches.fetch_add(1, Relaxed);
                 let cause = Cause::Failure(before, rejection);
                 self.announce(row, &cause);
-                self.warn(&cause.sentence(row).unwrap_or_default());
+                self.warn(&cause.sentence(row).unwrap_or_default(), "vdi-fail-over");
                 // What was on its way when the encoder failed is lost, but not the newest picture.
                 self.push_last(run);
                 self.ask_for_format(row, &info);
@@ -465,11 +465,11 @@ impl AdaptiveEncBin {
         let _ = obj.post_message(gst::message::Element::builder(message.build()).src(&*obj).build());
     }
 
-    fn warn(&self, text: &str) {
+    fn warn(&self, text: &str, about: &str) {
         gst::warning!(CAT, imp = self, "{text}");
         let obj = self.obj();
         let warning = gst::message::Warning::builder(gst::ResourceError::NotFound, text);
-        let _ = obj.post_message(warning.src(&*obj).build());
+        let _ = obj.post_message(warning.details(gst::Structure::new_empty(about)).src(&*obj).build());
     }
 
     /// The one error.

@@ -51,7 +51,7 @@ impl Hub {
         let Some(token) = new_token() else {
             return refuse(ErrorCode::Internal, "the system gives no random numbers".into());
         };
-        let terms = terms(id, &settings, token, false);
+        let terms = terms(id, &settings, token);
         let mut consumers = lock(&self.consumers);
         if !consumers.open {
             return refuse(ErrorCode::NoMedia, "the stream is not running".into());
@@ -108,7 +108,11 @@ impl Hub {
             },
         })?;
         let serial = consumers.new_serial();
-        let terms = terms(&session.consumer, &settings, present.token.clone(), true);
+        let terms = Terms {
+            succeeds: true,
+            known_bitrate: self.known_bitrate(&present),
+            ..terms(&session.consumer, &settings, present.token.clone())
+        };
         let successor = Consumer::open(self, serial, visit, terms, outgoing);
         let earlier = consumers.places.follow(&session.consumer, serial, successor.clone());
         drop(consumers);
@@ -126,12 +130,13 @@ fn new_token() -> Option<Token> {
     Some(Token::of(random))
 }
 
-fn terms(id: &str, settings: &Settings, token: Token, succeeds: bool) -> Terms {
+fn terms(id: &str, settings: &Settings, token: Token) -> Terms {
     Terms {
         consumer: id.to_owned(),
         servers: settings.servers(),
         negotiation_timeout: settings.negotiation_timeout,
         token,
-        succeeds,
+        succeeds: false,
+        known_bitrate: None,
     }
 }

@@ -7,7 +7,10 @@ use super::{
     runtime::runtime,
 };
 use gst::subclass::prelude::*;
-use vdi_protocol::signalling::ToConsumer;
+use vdi_protocol::{
+    reason::EndCause,
+    signalling::{Bye, ToConsumer},
+};
 
 /// Messages that may wait for an application's signal handler.
 const APPLICATION_OUTBOX: usize = 256;
@@ -56,10 +59,41 @@ impl WsWebRtcSink {
         }
     }
 
-    /// The application ends a consumer.
-    pub fn close_consumer(&self, id: &str, reason: &str) {
-        self.hub().stop_consumer(id, reason);
+    /// The application ends a consumer; false when there is no such consumer.
+    pub fn close_consumer(&self, id: &str, bye: &Bye) -> bool {
+        let known = self.hub().consumer(id).is_some();
+        self.hub().stop_consumer(id, bye);
+        known
     }
+
+    /// The same, with what `options` say of the end.
+    pub fn close_consumer_full(&self, id: &str, options: Option<&gst::StructureRef>) -> bool {
+        match options.map_or_else(|| Ok("".into()), farewell) {
+            Ok(bye) => self.close_consumer(id, &bye),
+            Err(why) => {
+                gst::warning!(CAT, imp = self, "consumer {id} is not ended: {why}");
+                false
+            }
+        }
+    }
+}
+
+/// What the options of a consumer's end say.
+fn farewell(options: &gst::StructureRef) -> Result<Bye, String> {
+    let mut bye = Bye::from("");
+    for (name, value) in options.iter() {
+        match name.as_str() {
+            "reason" => bye.reason = value.get().map_err(|_| "reason in the options has to be a string")?,
+            "cause" => {
+                let cause = value.get::<&str>().ok().and_then(EndCause::from_name);
+                let known = EndCause::ALL.map(EndCause::as_str).join(", ");
+                bye.cause =
+                    Some(cause.ok_or_else(|| format!("cause in the options has to be one of {known}"))?);
+            }
+            other => return Err(format!("the options have no {other}; known are reason and cause")),
+        }
+    }
+    Ok(bye)
 }
 
 /// What the options of a consumer say.
@@ -107,6 +141,21 @@ mod tests {
         let expected = Visit { authority: "desk.example:8443".into(), secure: true, offered: None, part };
         assert_eq!(visit(&options), Ok(expected));
         assert_eq!(visit(&gst::Structure::new_empty("options")), Ok(Visit::default()));
+    }
+
+    #[test]
+    fn options_of_an_end_say_why_in_words_and_by_name() {
+        gst::init().unwrap();
+        let options = gst::Structure::builder("options")
+            .field("reason", "time is up")
+            .field("cause", "timeout")
+            .build();
+        let bye = Bye { reason: "time is up".into(), cause: Some(EndCause::Timeout) };
+        assert_eq!(farewell(&options), Ok(bye));
+        let options = gst::Structure::builder("options").field("cause", "fatigue").build();
+        assert!(farewell(&options).unwrap_err().contains("stopped, loggedOut, timeout"));
+        let options = gst::Structure::builder("options").field("mood", "sad").build();
+        assert!(farewell(&options).unwrap_err().contains("reason and cause"));
     }
 
     #[test]

@@ -39,7 +39,7 @@ use tokio::sync::{Semaphore, watch};
 use vdi_protocol::{
     connection::ConnectionFailure,
     control::{Media, ToPage},
-    signalling::{ErrorCode, ToConsumer},
+    signalling::{Bye, ErrorCode, ToConsumer},
 };
 
 /// How long a new consumer waits for streams that have not begun. Less than the negotiation's limit, so that the
@@ -292,6 +292,7 @@ impl Hub {
                 ceiling: policy::ceiling(vdi_congestion::Bitrate::from_kbps(
                     settings.max_bitrate_kbps.into(),
                 )),
+                known: None,
             },
             offered: None,
             receives: Receives { audio: settings.receive_audio, video: settings.receive_video },
@@ -314,7 +315,7 @@ impl Hub {
         let mut consumers = lock(&self.consumers);
         consumers.open = false;
         for consumer in consumers.places.living() {
-            consumer.input(Input::Stop(reason.to_owned()));
+            consumer.input(Input::Stop(reason.into()));
         }
         let (consumers, _) = self
             .emptied
@@ -334,9 +335,9 @@ impl Hub {
     }
 
     /// Every connection of the consumer that has not been replaced is to end.
-    pub fn stop_consumer(&self, id: &str, reason: &str) {
+    pub fn stop_consumer(&self, id: &str, bye: &Bye) {
         for consumer in lock(&self.consumers).places.living().filter(|consumer| consumer.id == id) {
-            consumer.input(Input::Stop(reason.to_owned()));
+            consumer.input(Input::Stop(bye.clone()));
         }
     }
 
@@ -461,7 +462,7 @@ impl Hub {
     /// A connection did not come up, or was lost: counted, and told in one line with what to do.
     pub fn consumer_failed(&self, id: &str, failure: &Failure) {
         *lock(&self.failures).entry(failure.reason).or_default() += 1;
-        let message = format!("{}; {}", failure.message, advice(failure.reason));
+        let message = format!("{}; {}", failure.message.trim_end_matches('.'), advice(failure.reason));
         gst::warning!(CAT, "consumer {id} failed, {}: {message}", failure.reason);
         self.emit("consumer-failed", &[&id, &failure.reason.as_str(), &message]);
     }

@@ -131,6 +131,10 @@ impl ObjectImpl for WsWebRtcSink {
             vec![
                 Signal::builder("consumer-client").param_types([string, string]).build(),
                 Signal::builder("consumer-watches").param_types([string]).build(),
+                Signal::builder("consumer-decodes")
+                    .param_types([string, Vec::<String>::static_type()])
+                    .return_type::<bool>()
+                    .build(),
                 Signal::builder("consumer-added").param_types([string]).build(),
                 Signal::builder("consumer-connected").param_types([string]).build(),
                 Signal::builder("consumer-removed").param_types([string, string]).build(),
@@ -161,15 +165,18 @@ impl ObjectImpl for WsWebRtcSink {
                     .action()
                     .class_handler(|values| action(values, |imp, [id]| imp.open_consumer_full(id, None)))
                     .build(),
+                Signal::builder("offer-consumer")
+                    .param_types([string])
+                    .return_type::<bool>()
+                    .action()
+                    .class_handler(|values| action(values, |imp, [id]| imp.hub().offer_now(id)))
+                    .build(),
                 Signal::builder("open-consumer-full")
                     .param_types([string, gst::Structure::static_type()])
                     .return_type::<bool>()
                     .action()
                     .class_handler(|values| {
-                        let element = values.first()?.get::<super::WsWebRtcSink>().ok()?;
-                        let id = values.get(1)?.get::<Option<&str>>().ok()?.unwrap_or_default();
-                        let options = values.get(2)?.get::<Option<gst::Structure>>().ok()?;
-                        Some(element.imp().open_consumer_full(id, options.as_deref()).to_value())
+                        action_with_options(values, |imp, id, options| imp.open_consumer_full(id, options))
                     })
                     .build(),
                 Signal::builder("receive-signalling")
@@ -185,11 +192,15 @@ impl ObjectImpl for WsWebRtcSink {
                     .return_type::<bool>()
                     .action()
                     .class_handler(|values| {
-                        action(values, |imp, [id, reason]| {
-                            let known = imp.hub().consumer(id).is_some();
-                            imp.close_consumer(id, reason);
-                            known
-                        })
+                        action(values, |imp, [id, reason]| imp.close_consumer(id, &reason.into()))
+                    })
+                    .build(),
+                Signal::builder("close-consumer-full")
+                    .param_types([string, gst::Structure::static_type()])
+                    .return_type::<bool>()
+                    .action()
+                    .class_handler(|values| {
+                        action_with_options(values, |imp, id, options| imp.close_consumer_full(id, options))
                     })
                     .build(),
                 Signal::builder("send-data")
@@ -224,6 +235,17 @@ fn action<const N: usize>(
         *text = value.get::<Option<&str>>().ok().flatten().unwrap_or_default();
     }
     Some(run(element.imp(), texts).to_value())
+}
+
+/// Runs an action signal of a consumer's name and a structure of options, which may be null.
+fn action_with_options(
+    values: &[glib::Value],
+    run: impl FnOnce(&WsWebRtcSink, &str, Option<&gst::StructureRef>) -> bool,
+) -> Option<glib::Value> {
+    let element = values.first()?.get::<super::WsWebRtcSink>().ok()?;
+    let id = values.get(1)?.get::<Option<&str>>().ok()?.unwrap_or_default();
+    let options = values.get(2)?.get::<Option<gst::Structure>>().ok()?;
+    Some(run(element.imp(), id, options.as_deref()).to_value())
 }
 
 impl GstObjectImpl for WsWebRtcSink {}

@@ -39,6 +39,7 @@ mod chroma;
 #[doc(hidden)]
 pub mod consumer;
 mod continuity;
+mod decodable;
 mod dial;
 #[doc(hidden)]
 pub mod direct;

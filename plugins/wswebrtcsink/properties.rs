@@ -55,7 +55,7 @@ pub fn specs() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder("max-rtp-port")
             .nick("Maximum port")
-            .blurb("Last of the ports for direct paths; each consumer takes one for each address of this machine")
+            .blurb("Last of the ports for direct paths, of which each consumer takes one for each address of this machine; for consumers to come")
             .maximum(u32::from(u16::MAX))
             .default_value(u32::from(u16::MAX))
             .build(),

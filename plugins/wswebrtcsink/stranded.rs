@@ -31,12 +31,21 @@ fn may_follow(consumer: &Consumer) -> bool {
 }
 
 impl Hub {
+    fn video(&self) -> Option<Producer> {
+        // Of several, an offer has the first in its first section.
+        self.producers().into_iter().find(|producer| producer.kind() == Kind::Video)
+    }
+
+    /// What the way of a successor to this one is known to carry: the same, if it comes for another codec. Whoever comes for any
+    /// other reason comes over another way.
+    pub(super) fn known_bitrate(&self, present: &Consumer) -> Option<vdi_congestion::Bitrate> {
+        let video = self.video()?;
+        is_stranded(present, &video).then(|| present.available_bitrate())?
+    }
+
     /// The caps have changed, or a consumer has been made for those before.
     pub fn close_stranded(&self) {
-        // Of several, an offer has the first in its first section.
-        let Some(video) = self.producers().into_iter().find(|producer| producer.kind() == Kind::Video) else {
-            return;
-        };
+        let Some(video) = self.video() else { return };
         let stranded: Vec<Arc<Consumer>> =
             lock(&self.consumers).places.living().filter(|one| is_stranded(one, &video)).cloned().collect();
         let (told, others): (Vec<_>, Vec<_>) =

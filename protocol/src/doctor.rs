@@ -64,6 +64,14 @@ pub enum CheckName {
     Dns,
     /// The clocks on which credentials that expire depend.
     Clock,
+    /// The sound server to which programs on the desktop play.
+    Sound,
+    /// The microphone from which programs on the desktop record.
+    Microphone,
+    /// The device in which programs on the desktop see a camera.
+    Webcam,
+    /// How programs on the desktop find gamepads.
+    Gamepads,
 }
 
 impl CheckName {
@@ -82,6 +90,10 @@ impl CheckName {
             Self::TurnTls => "turnTls",
             Self::Dns => "dns",
             Self::Clock => "clock",
+            Self::Sound => "sound",
+            Self::Microphone => "microphone",
+            Self::Webcam => "webcam",
+            Self::Gamepads => "gamepads",
         }
     }
 }

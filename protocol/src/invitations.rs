@@ -1,15 +1,10 @@
-//! The wire: invitations that the page in control has made: links that let somebody in for a time, and what they are told at
-//! the end of it.
+//! The wire: invitations that the page in control has made: links that let somebody in for a time.
 
 use crate::control::Role;
 use serde::{Deserialize, Serialize};
 
 /// The query of the page's address by which somebody comes with an invitation.
 pub const QUERY: &str = "invite";
-/// What pages are told whose invitation has expired.
-pub const EXPIRED: &str = "The invitation has expired";
-/// What pages are told whose invitation was taken back.
-pub const REVOKED: &str = "The invitation was revoked";
 
 /// One that holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,5 +1,5 @@
 //! The wire: why a session failed. One name each, in the log, on the bus, at `/status`, in the exit code and the
-//! termination message, in Kubernetes conditions and in the page.
+//! termination message, in Kubernetes conditions and in the page. And why one ended that did not fail, for the page.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -79,10 +79,73 @@ impl fmt::Display for FailureReason {
     }
 }
 
+/// Why a page is told good-bye by a session that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum EndCause {
+    /// Somebody asked for it: an operator, a node, a terminal.
+    Stopped,
+    /// The desktop's own program has ended.
+    LoggedOut,
+    /// The session has reached its longest time.
+    Timeout,
+    /// Nobody used it for long.
+    Idle,
+    /// Nobody was connected for long.
+    Disconnected,
+    /// The invitation holds no more with which this page has come.
+    InvitationExpired,
+    /// It was taken back.
+    InvitationRevoked,
+    /// This page has sent too much, or too much that cannot be read.
+    Flooded,
+}
+
+impl EndCause {
+    /// Every cause.
+    pub const ALL: [EndCause; 8] = [
+        EndCause::Stopped,
+        EndCause::LoggedOut,
+        EndCause::Timeout,
+        EndCause::Idle,
+        EndCause::Disconnected,
+        EndCause::InvitationExpired,
+        EndCause::InvitationRevoked,
+        EndCause::Flooded,
+    ];
+
+    /// The stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EndCause::Stopped => "stopped",
+            EndCause::LoggedOut => "loggedOut",
+            EndCause::Timeout => "timeout",
+            EndCause::Idle => "idle",
+            EndCause::Disconnected => "disconnected",
+            EndCause::InvitationExpired => "invitationExpired",
+            EndCause::InvitationRevoked => "invitationRevoked",
+            EndCause::Flooded => "flooded",
+        }
+    }
+
+    /// The cause with this stable name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == name)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn name_of_an_end_on_the_wire_is_its_name_in_text() {
+        for cause in EndCause::ALL {
+            assert_eq!(serde_json::to_value(cause).unwrap(), cause.as_str());
+            assert_eq!(EndCause::from_name(cause.as_str()), Some(cause));
+        }
+    }
 
     #[test]
     fn name_on_the_wire_is_the_name_in_text_and_exit_codes_differ() {

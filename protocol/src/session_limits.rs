@@ -19,6 +19,9 @@ pub struct SessionLimits {
     /// How long it may be without a connected page, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disconnected_timeout_seconds: Option<u64>,
+    /// By how much it may be extended in all; as the launcher's options say if absent, and never by more than those say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub most_extended_seconds: Option<u64>,
     /// How much of what the session was extended by (`limits.extendedSeconds` at `/status`) is in `expires_at` already.
     #[serde(skip_serializing_if = "is_zero")]
     pub extended_seconds: u64,

@@ -17,7 +17,7 @@ pub enum ContentHint {
 }
 
 /// A video codec, by its name in SDP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum VideoCodec {
     /// ITU-T H.264.

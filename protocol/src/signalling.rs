@@ -1,7 +1,7 @@
 //! The wire: signalling between one consumer (a browser) and the sink, in WebSocket text frames.
 
-use crate::connection::ConnectionFailure;
-use serde::{Deserialize, Serialize};
+use crate::{connection::ConnectionFailure, reason::EndCause};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 
 /// What a consumer sends.
@@ -22,6 +22,9 @@ pub enum FromConsumer {
         /// The session that goes on; without it a new one begins.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session: Option<Continued>,
+        /// Video codecs that the consumer decodes, as SDP names them; none where it does not say.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        decodes: Vec<String>,
         /// Codecs that the consumer decodes in 4:4:4 too, as SDP names them.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         full_chroma: Vec<String>,
@@ -91,10 +94,28 @@ pub enum ToConsumer {
         message: String,
     },
     /// The server ends the session; the WebSocket closes next.
-    Bye {
-        /// A sentence, for people.
-        reason: String,
-    },
+    Bye(Bye),
+}
+
+/// With what the server ends a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bye {
+    /// A sentence, for people.
+    pub reason: String,
+    /// The same for programs; absent where it has no name, or one that this end does not know.
+    #[serde(default, deserialize_with = "known", skip_serializing_if = "Option::is_none")]
+    pub cause: Option<EndCause>,
+}
+
+fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<EndCause>, D::Error> {
+    let name = Option::<String>::deserialize(deserializer)?;
+    Ok(name.and_then(|name| EndCause::from_name(&name)))
+}
+
+impl<S: Into<String>> From<S> for Bye {
+    fn from(reason: S) -> Self {
+        Self { reason: reason.into(), cause: None }
+    }
 }
 
 /// A session that a consumer goes on with.

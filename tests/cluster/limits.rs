@@ -3,11 +3,12 @@
 use crate::{
     control_plane::with_cluster,
     place::{Place, phase, told},
+    wait::{SOON, until},
 };
 use serde_json::json;
 use std::time::Duration;
 use vdi_operator::api::Phase;
-use vdi_protocol::{control::Role, status::ConsumerStatus};
+use vdi_protocol::{control::Role, session_limits, status::ConsumerStatus};
 
 fn page() -> ConsumerStatus {
     ConsumerStatus { id: "page".into(), role: Role::Controller, connected: true, media: None, network: None }
@@ -26,6 +27,47 @@ fn session_ends_when_its_time_is_over() {
         assert_eq!(length, 10);
         place.gone("work").await;
         told(&place, "TimeoutReached").await;
+    });
+}
+
+#[test]
+fn longest_time_is_extended_in_the_page_as_far_as_the_template_allows() {
+    with_cluster(async |cluster| {
+        let place = Place::new(cluster, "extended").await;
+        let extensions = json!({ "extensions": { "count": 2, "by": "10m" } });
+        place.template("office", json!({ "policy": { "limits": extensions } })).await;
+        let _operator = place.operator(&[]).await;
+        place.session("work", "office", json!({ "timeout": "60s" })).await;
+        let session = place.running("work").await;
+        let launcher = place.launcher(&session);
+        let lasts = |seconds: i64| {
+            place.session_until("work", "its longest time to be extended", move |session| {
+                session.status.as_ref().is_some_and(|status| {
+                    let times = status.expires_at.as_ref().zip(status.start_time.as_ref());
+                    times.is_some_and(|(end, start)| end.0.as_second() - start.0.as_second() == seconds)
+                })
+            })
+        };
+        launcher.says(|status| status.limits.extended_seconds = 600);
+        let status = lasts(660).await.status.unwrap();
+        assert_eq!(status.extended_seconds, Some(600));
+        told(&place, "Extended").await;
+        launcher.says(|status| status.limits.extended_seconds = 1_000_000);
+        lasts(60 + 2 * 600).await;
+        let pod = place.pod(&session).await;
+        let container = &pod.spec.unwrap().containers[0];
+        let variable = |name: &str| {
+            container.env.iter().flatten().find(|it| it.name == name).and_then(|it| it.value.clone())
+        };
+        assert_eq!(variable("SELKIES_SESSION_EXTENSIONS").as_deref(), Some("2"));
+        assert_eq!(variable("SELKIES_SESSION_EXTENSION").as_deref(), Some("600"));
+        // What the launcher finds in its file, so that it neither counts twice nor grants it again.
+        until("the launcher to be told", SOON, async || {
+            let annotations = place.pod(&session).await.metadata.annotations.unwrap_or_default();
+            let limits = annotations.get(session_limits::ANNOTATION).cloned().unwrap_or_default();
+            if limits.contains(r#""extendedSeconds":1200"#) { Ok(()) } else { Err(limits) }
+        })
+        .await;
     });
 }
 

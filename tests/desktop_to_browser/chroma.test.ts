@@ -100,13 +100,13 @@ async function plain(launcher: Launcher): Promise<Viewer> {
 }
 
 describe("lines of one pixel in red and blue", () => {
-  for (const [codec, profile] of [["h264", "profile-level-id=f4001f"], ["vp9", "profile-id=1"]] as const) {
-    test(`keep their colours as ${codec.toUpperCase()} in 4:4:4, and share them while a page watches that cannot decode that`, async () => {
+  for (const [codec, name, profile] of [["h264", "H.264", "profile-level-id=f4001f"], ["vp9", "VP9", "profile-id=1"]] as const) {
+    test(`keep their colours as ${name} in 4:4:4, and share them while a page watches that cannot decode that`, async () => {
       const launcher = await start(["--codec", codec, "--chroma-format", "4:4:4"]);
       const viewer = await open(launcher);
       await isFull(viewer, true);
       assert.match(await offered(viewer), new RegExp(profile));
-      await says(viewer, new RegExp(`${codec} 4:4:4`, "i"));
+      await says(viewer, new RegExp(`${name.replace(".", "\\.")} 4:4:4`));
       await viewer.screenshot(`chroma-${codec}`);
       const decoded = (await viewer.inbound("video")).framesDecoded;
 

@@ -116,6 +116,14 @@ describe("the codec", { timeout: 240_000 }, () => {
     assert.deepEqual([connection.failures, phase], [{}, "Streaming"]);
   });
 
+  test("is told in the log as what it is, with why no GPU encodes once", async () => {
+    const lines = (part: RegExp): number => launcher.words.split("\n").filter((line) => part.test(line)).length;
+    const { encoder } = await launcher.status();
+    assert.equal(lines(/WARN .*No hardware encoder works/), encoder?.hardware === true ? 0 : 1, launcher.words);
+    assert.deepEqual([lines(/the encoder is chosen .*cause="start"/), lines(/the encoder is chosen .*cause="codec"/)], [1, 4]);
+    assert.deepEqual([lines(/a page is connected/), lines(/a page goes on by another connection/)], [2, 8]);
+  });
+
   test("goes back with the defaults, and a page that is loaded anew has what holds", async () => {
     const viewer = await open("controller");
     await openSettings(viewer);

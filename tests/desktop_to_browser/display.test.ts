@@ -74,6 +74,7 @@ describe("a desktop on which nothing happens", () => {
     );
     await silence();
     const before = await framesEncoded();
+    const { encoder } = await launcher.status();
     for (let step = 0; step < 60; step++) {
       const next = await viewer.placeOf(100 + 3 * step, 150 + step);
       await viewer.page.mouse.move(next.x, next.y);
@@ -83,7 +84,9 @@ describe("a desktop on which nothing happens", () => {
     await until("the desktop's pointer to follow", 10_000, async () => (await display.pointer()).x === 277);
     display.close();
     const frames = (await framesEncoded()) - before;
-    assert.ok(frames <= 3, `${frames} frames for 60 motions`);
+    // Why, if not: a key frame that somebody wanted is followed by more.
+    const now = (await launcher.status()).encoder;
+    assert.ok(frames <= 3, `${frames} frames for 60 motions: ${JSON.stringify([encoder, now])}\n${launcher.words}`);
   });
 
   test("draws the pointer for everybody while a second page watches", async () => {

@@ -146,6 +146,7 @@ test("the page lists the folder and downloads what is there", async () => {
   const download = await coming;
   assert.equal(download.suggestedFilename(), "ünï & cödé #1.txt");
   assert.equal(readFileSync(await download.path(), "utf8"), "found");
+  await until("the log to say who has it", 10_000, () => /page \w+ has downloaded a file name="sub folder\/ünï & cödé #1\.txt" bytes=5/.test(launcher.words));
 });
 
 test("a file that is dropped on the picture is copied, and one of the same name does not take its place", async () => {
@@ -161,6 +162,7 @@ test("a file that is dropped on the picture is copied, and one of the same name 
   assert.equal(readFileSync(join(folder, "note (1).txt"), "utf8"), "dropped");
   assert.equal(readFileSync(join(folder, "note.txt"), "utf8"), "mine");
   await until("the page to tell its name", 10_000, async () => (await uploads()).includes("note (1).txt"));
+  await until("the log to say whose it is", 10_000, () => /page \w+ has uploaded a file name="note \(1\)\.txt" bytes=7/.test(launcher.words));
 });
 
 test("no path leads out of the folder", async () => {

@@ -2,8 +2,12 @@
 // it cannot do it says. Its clipboard is the real one, which the test sees through a field of text in another tab.
 
 import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { Page } from "puppeteer-core";
+import type { ElementHandle, Page } from "puppeteer-core";
+import { Chromium } from "./support/browser.js";
 import { Firefox, screenshot, shown } from "./support/firefox.js";
 import { Launcher } from "./support/launcher.js";
 import { Pulse } from "./support/pulse.js";
@@ -13,6 +17,7 @@ import type { Display } from "./support/x11.js";
 import { CONTROL, Xev } from "./support/xev.js";
 
 const FLAGS = ["--display-size", "640x480"];
+const CODEC = '#partSettings [data-part="codec"]';
 const [COLUMNS, ROWS] = [32, 24];
 /** How far a cell may be from the truth, as a distance of colours. */
 const BLUR = 48;
@@ -111,9 +116,52 @@ describe("the picture", () => {
     // A Firefox with a decoder of the system's own plays it.
     const decodes = await page.evaluate(() => RTCRtpReceiver.getCapabilities("video")?.codecs.some(({ mimeType }) => mimeType === "video/H264") ?? false);
     if (decodes) await until("the picture", 20_000, () => page.evaluate(() => document.documentElement.dataset["state"] === "streaming"));
-    else await says(page, /sent as H264, which this browser does not decode/);
+    else {
+      await says(page, /sent as H\.264, which this browser does not decode/);
+      await launcher.statusWhere("the failure", ({ connection }) => connection.failures["badAnswer"] === 1);
+      assert.match(launcher.words, /WARN .*The browser does not decode H264.*; another browser, or another codec/);
+    }
     await screenshot(page, "firefox-h264");
     await page.close();
+    await launcher.stop();
+  });
+});
+
+describe("a desktop whose codec is left to it", () => {
+  const decodesH264 = (page: Page): Promise<boolean> =>
+    page.evaluate(() => RTCRtpReceiver.getCapabilities("video")?.codecs.some(({ mimeType }) => mimeType === "video/H264") ?? false);
+  const status = (launcher: Launcher, codec: string): Promise<unknown> =>
+    launcher.statusWhere(codec, ({ encoder, consumers }) => encoder?.codec === codec && consumers.length > 0 && consumers.every(({ connected }) => connected), 30_000);
+
+  test("is sent to a Firefox without H.264 in another, whoever else is there, and as before once that has gone", { timeout: 120_000 }, async (t) => {
+    const launcher = await Launcher.start({ flags: FLAGS, desktop: ["xclock", "-update", "1"] });
+    const chromium = await Chromium.start();
+    const colleague = await chromium.open(launcher);
+    await colleague.becomes("controller", 15_000);
+    await status(launcher, "H264");
+
+    const page = await firefox.open(launcher);
+    if (await decodesH264(page)) t.diagnostic("this Firefox decodes H.264: nothing is to change");
+    const own = (await decodesH264(page)) ? "H264" : "VP8";
+    await status(launcher, own);
+    if (own === "VP8") assert.match(launcher.words, /a page has come whose browser does not decode what is sent.* sent="h264"/);
+    // The colleague has not lost the picture.
+    const { framesDecoded } = await colleague.inbound("video");
+    await until("frames to go on", 20_000, async () => (await colleague.inbound("video")).framesDecoded > framesDecoded + 2);
+    // Once, and not to and fro.
+    const changes = (): number => launcher.words.split("\n").filter((line) => line.includes("the stream changes to another codec")).length;
+    assert.equal(changes(), own === "VP8" ? 1 : 0, launcher.words);
+    await colleague.close();
+    await page.reload();
+    await controls(page);
+    await status(launcher, own);
+    assert.equal(changes(), own === "VP8" ? 1 : 0, launcher.words);
+    await page.close();
+
+    const again = await chromium.open(launcher);
+    await again.becomes("controller", 15_000);
+    await status(launcher, "H264");
+    await chromium.stop();
     await launcher.stop();
   });
 });
@@ -279,6 +327,61 @@ describe("without TLS", () => {
     await page.click("#handle");
     await says(page, /Microphone needs https/);
     await page.close();
+  });
+});
+
+describe("the whole page", () => {
+  test("resizes the desktop, plays its sound, changes its codec, takes and gives files, and knows its people", { timeout: 120_000 }, async () => {
+    const pulse = await Pulse.start();
+    const [folder, outside] = ["desktop", "outside"].map((name) => mkdtempSync(join(tmpdir(), `vdi-firefox-${name}-`))) as [string, string];
+    writeFileSync(join(folder, "thirteen.txt"), "thirteen byte");
+    writeFileSync(join(outside, "up.txt"), "up it goes");
+    const launcher = await Launcher.start({
+      flags: [...FLAGS, "--enable-resize", "true", "--files-folder", folder],
+      desktop: ["xclock", "-update", "1"],
+      env: { PULSE_SERVER: pulse.server },
+    });
+    const page = await firefox.open(launcher);
+    await controls(page);
+    await page.click("#handle");
+
+    await page.setViewport({ width: 1000, height: 600 });
+    await launcher.statusWhere("the desktop to be as large as the window", ({ screen }) => screen.monitors[0]?.width === 1000 && screen.monitors[0].height === 600);
+
+    const energy = (): Promise<number> =>
+      page.evaluate(async () => {
+        const { peer } = (globalThis as unknown as { vdi: { peer: RTCPeerConnection | null } }).vdi;
+        const reports = [...((await peer?.getStats()) ?? new Map<string, RTCInboundRtpStreamStats>()).values()] as RTCInboundRtpStreamStats[];
+        return reports.find(({ type, kind }) => type === "inbound-rtp" && kind === "audio")?.totalAudioEnergy ?? 0;
+      });
+    const silent = await energy();
+    const tone = pulse.playTone();
+    await until("the tone", 15_000, async () => (await energy()) > silent + 0.01);
+    await tone.stop("SIGKILL");
+
+    await page.click("#tabSettings");
+    await page.select(CODEC, "VP9");
+    await launcher.statusWhere("the other codec", ({ encoder }) => encoder?.codec === "VP9", 30_000);
+    await page.click("#tabSession");
+    await says(page, /VP9 · vp9enc/);
+
+    await page.click("#tabShare");
+    await page.click('#files [data-part="folder"] summary');
+    await says(page, /thirteen\.txt\s+13\sB/);
+    const chooser = (await page.$('#files [data-part="chooser"]')) as ElementHandle<HTMLInputElement> | null;
+    await chooser?.uploadFile(join(outside, "up.txt"));
+    await until("the file on the desktop", 15_000, () => existsSync(join(folder, "up.txt")));
+    await screenshot(page, "firefox-files");
+
+    await page.click("#tabPeople");
+    await says(page, /Person 1 \(you\)\s+in control/);
+    await page.click('#partPeople [data-part="invite"]');
+    await until("the link", 10_000, () => page.evaluate(() => document.querySelector<HTMLInputElement>('#partPeople [data-part="link"]')?.value.includes("?invite=") === true));
+
+    await page.close();
+    await launcher.stop();
+    await pulse.stop();
+    for (const one of [folder, outside]) rmSync(one, { recursive: true });
   });
 });
 

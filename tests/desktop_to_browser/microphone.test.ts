@@ -7,6 +7,7 @@ import { Chromium, type Viewer } from "./support/browser.js";
 import { scrolling } from "./support/desktops.js";
 import { Launcher } from "./support/launcher.js";
 import { Pulse } from "./support/pulse.js";
+import { MICROPHONE, given, keepGiven, sendAnyway, sent, shows } from "./support/senses.js";
 import { delay, until } from "./support/wait.js";
 
 const SOURCE = "vdi-microphone";
@@ -37,35 +38,12 @@ after(async () => {
 /** Opens the page, and keeps what its browser gives it of devices. */
 async function come(): Promise<Viewer> {
   const page = await chromium.prepare(launcher);
-  await page.page.addInitScript(() => {
-    const { mediaDevices } = navigator;
-    const ask = mediaDevices.getUserMedia.bind(mediaDevices);
-    const given: MediaStreamTrack[] = [];
-    Object.assign(globalThis, { given });
-    mediaDevices.getUserMedia = async (wanted) => {
-      const stream = await ask(wanted);
-      given.push(...stream.getTracks());
-      return stream;
-    };
-  });
+  await keepGiven(page);
   await page.page.goto(launcher.url);
   await page.connected();
   await page.page.keyboard.press("Control+Shift+M");
   await page.page.waitForSelector("#microphone:not([hidden])");
   return page;
-}
-
-/** How the tracks stand that the browser has given the page so far. */
-function given(page: Viewer): Promise<string[]> {
-  return page.page.evaluate(() => (globalThis as unknown as { given: MediaStreamTrack[] }).given.map((track) => track.readyState));
-}
-
-async function shows(page: Viewer, label: string, mark: boolean): Promise<void> {
-  await until(`the button to say "${label}"`, 10_000, async () => {
-    const now = await page.page.textContent("#microphone span");
-    if (now !== label || (await page.page.isVisible("#speaking")) !== mark) throw new Error(`${now}`);
-    return true;
-  });
 }
 
 async function isHeard(): Promise<void> {
@@ -85,27 +63,9 @@ async function isSilent(): Promise<void> {
   assert.ok((await pulse.recorded(SOURCE, 2500)) <= SILENT);
 }
 
-/** Sends the microphone past the page's own button, as a page that is not ours could. */
-function sendAnyway(page: Viewer): Promise<void> {
-  return page.page.evaluate(async () => {
-    const { peer } = (globalThis as unknown as { vdi: { peer: RTCPeerConnection | null } }).vdi;
-    const sender = peer?.getTransceivers().find((one) => one.currentDirection === "sendonly")?.sender;
-    if (!sender) throw new Error("the server does not listen");
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
-    await sender.replaceTrack(stream.getAudioTracks()[0] ?? null);
-  });
-}
-
-/** Packets of sound that the page has sent on its present connection. */
-function sent(page: Viewer): Promise<number> {
-  return page.page.evaluate(async () => {
-    const { peer } = (globalThis as unknown as { vdi: { peer: RTCPeerConnection | null } }).vdi;
-    for (const report of ((await peer?.getStats()) ?? new Map()).values()) {
-      const entry = report as { type: string; kind?: string; packetsSent?: number };
-      if (entry.type === "outbound-rtp" && entry.kind === "audio") return entry.packetsSent ?? 0;
-    }
-    return 0;
-  });
+/** The log says so last of whoever's microphone it is. */
+async function logs(state: "on" | "off"): Promise<void> {
+  await until(`the log to say that it is ${state}`, 10_000, () => [...launcher.words.matchAll(/the microphone of page \w+ is (on|off)/g)].at(-1)?.[1] === state);
 }
 
 /** For how long the microphone has been on, by its own samples. */
@@ -121,36 +81,37 @@ function spokenSeconds(page: Viewer): Promise<number> {
 }
 
 test("the desktop has a microphone, which is silent and for which nobody was asked before somebody switches it on", async () => {
-  await shows(viewer, "Microphone off", false);
+  await shows(viewer, MICROPHONE, "Microphone off", false);
   assert.deepEqual(await given(viewer), []);
   await isSilent();
-  assert.equal(await sent(viewer), 0);
+  assert.equal(await sent(viewer, MICROPHONE), 0);
   assert.equal(pulse.control("get-default-sink").trim(), "desktop");
   assert.deepEqual(pulse.control("list", "short", "sinks").trim().split("\n").length, 1, "it is a source, and no sink that something could play to");
 });
 
 test("what is said is heard on the desktop, and not in what the desktop plays", async () => {
   await viewer.page.click("#microphone");
-  await shows(viewer, "Microphone on", true);
+  await shows(viewer, MICROPHONE, "Microphone on", true);
   await viewer.screenshot("microphone-on");
   await isHeard();
+  await logs("on");
   const { totalAudioEnergy } = await viewer.inbound("audio");
   assert.ok((await pulse.recorded("desktop.monitor", 2500)) <= SILENT);
   assert.ok((await viewer.inbound("audio")).totalAudioEnergy - totalAudioEnergy < SILENT);
 });
 
 test("the browser sends as little at a time as it is asked to: 10 ms", async () => {
-  const from = await sent(viewer);
+  const from = await sent(viewer, MICROPHONE);
   const began = await spokenSeconds(viewer);
-  await until("200 packets", 15_000, async () => (await sent(viewer)) > from + 200);
-  const [packets, seconds] = [(await sent(viewer)) - from, (await spokenSeconds(viewer)) - began];
+  await until("200 packets", 15_000, async () => (await sent(viewer, MICROPHONE)) > from + 200);
+  const [packets, seconds] = [(await sent(viewer, MICROPHONE)) - from, (await spokenSeconds(viewer)) - began];
   assert.ok(Math.abs((1000 * seconds) / packets - 10) < 1, `${packets} packets for ${seconds} s`);
 });
 
 test("it goes on after the browser stood still, when the page begins the desktop's sound anew", async () => {
   await chromium.stopped(delay(5000));
   await isHeard();
-  await shows(viewer, "Microphone on", true);
+  await shows(viewer, MICROPHONE, "Microphone on", true);
 });
 
 test("a sound server that is killed and comes back has the microphone again, and the user has nothing to do", async () => {
@@ -164,9 +125,10 @@ test("a sound server that is killed and comes back has the microphone again, and
 
 test("the mark switches it off: the device is let go, and programs record silence", async () => {
   await viewer.page.click("#speaking");
-  await shows(viewer, "Microphone off", false);
+  await shows(viewer, MICROPHONE, "Microphone off", false);
   assert.deepEqual(await given(viewer), ["ended"]);
   await isSilent();
+  await logs("off");
 });
 
 test("a viewer is not heard, whatever its page sends, until it takes control; and who loses control is switched off", async () => {
@@ -176,24 +138,24 @@ test("a viewer is not heard, whatever its page sends, until it takes control; an
   await other.becomes("viewer");
   assert.equal(await other.page.isDisabled("#microphone"), true);
   await viewer.page.click("#microphone");
-  await shows(viewer, "Microphone off", false);
-  await sendAnyway(other);
-  await until("100 packets of a viewer", 15_000, async () => (await sent(other)) > 100);
+  await shows(viewer, MICROPHONE, "Microphone off", false);
+  await sendAnyway(other, MICROPHONE);
+  await until("100 packets of a viewer", 15_000, async () => (await sent(other, MICROPHONE)) > 100);
   await isSilent();
 
   await viewer.page.click("#microphone");
-  await shows(viewer, "Microphone on", true);
+  await shows(viewer, MICROPHONE, "Microphone on", true);
   await other.page.click("#takeControl");
   await other.becomes("controller");
-  await shows(viewer, "Microphone off", false);
+  await shows(viewer, MICROPHONE, "Microphone off", false);
   assert.deepEqual(new Set(await given(viewer)), new Set(["ended"]));
   // The same packets, which were silent before.
   await isHeard();
 
-  const before = await sent(other);
+  const before = await sent(other, MICROPHONE);
   await viewer.page.click("#takeControl");
   await viewer.becomes("controller");
-  await until("100 packets of who was in control", 15_000, async () => (await sent(other)) > before + 100);
+  await until("100 packets of who was in control", 15_000, async () => (await sent(other, MICROPHONE)) > before + 100);
   await isSilent();
   await other.close();
 });
@@ -212,7 +174,24 @@ test("an operator may do without: then there is no button, no source, and nothin
   await launcher.statusWhere("sound is captured", (status) => status.audio.running);
   await viewer.page.keyboard.press("Control+Shift+M");
   assert.equal(await viewer.page.isVisible("#microphone"), false);
-  await assert.rejects(sendAnyway(viewer), /does not listen/);
+  await assert.rejects(sendAnyway(viewer, MICROPHONE), /wants none/);
   assert.ok(!pulse.control("list", "short", "sources").includes(SOURCE));
   assert.equal((await launcher.status()).microphone.message, "it is switched off");
+});
+
+test("where no sound server is, there is no button either, and the log says where it was looked for and what to do", async () => {
+  await chromium.stop();
+  await launcher.stop();
+  launcher = await Launcher.start({ flags: ["--display-size", "640x480"], desktop: scrolling("60x20+40+40") });
+  const { microphone } = await launcher.statusWhere("it is known", (status) => status.microphone.message !== null);
+  assert.match(microphone.message ?? "", /no PulseAudio, or PipeWire with pipewire-pulse, can be reached at unix:\/nonexistent: .*; start one as this user .*--pulse-server/);
+  chromium = await Chromium.start();
+  // One that starts with the desktop would be there by then.
+  await delay(16_000);
+  viewer = await chromium.open(launcher);
+  await viewer.becomes("controller");
+  await viewer.page.keyboard.press("Control+Shift+M");
+  assert.equal(await viewer.page.isVisible("#microphone"), false);
+  await assert.rejects(sendAnyway(viewer, MICROPHONE), /wants none/);
+  await launcher.statusWhere("the sound's absence is known too", (status) => status.audio.message?.includes("unix:/nonexistent") === true);
 });

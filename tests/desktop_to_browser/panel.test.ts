@@ -90,6 +90,37 @@ describe("what the page shows besides the desktop", { timeout: 300_000 }, () => 
     });
   }
 
+  test("fits on a phone in every language: nothing is cut, and the last button can be reached", async () => {
+    const viewer = await chromium.open(launcher, { viewport: { width: 375, height: 667 }, touch: true });
+    const { page } = viewer;
+    await viewer.becomes("controller", 15_000);
+    await page.click("#handle");
+    await until("the figures of latency", 15_000, () => page.isVisible('[data-part="table"]'));
+    for (const language of ["en", "de", "es", "fr", "ja", "zh"]) {
+      await page.click("#tabSettings");
+      await page.selectOption("#language", language);
+      await until(language, 10_000, () => page.evaluate((wanted) => document.documentElement.lang.startsWith(wanted), language));
+      for (const tab of ["tabSession", "tabPeople", "tabSettings", "tabShare"]) {
+        await page.click(`#${tab}`);
+        const wrong = await page.evaluate(() => {
+          const cut = [...document.querySelectorAll<HTMLElement>("#panel *:not(header, select)")].filter((one) => one.offsetParent && one.clientWidth > 0 && one.scrollWidth > one.clientWidth + 1);
+          const rows = new Set([...document.querySelectorAll<HTMLElement>("#panel [role=tab]")].map(({ offsetTop }) => offsetTop));
+          return [...cut.map(({ innerText }) => innerText), ...(rows.size === 1 ? [] : ["tabs in two rows"])];
+        });
+        assert.deepEqual(wrong, [], `${language}, ${tab}`);
+      }
+      await page.click("#tabSession");
+      const last = await page.evaluate(() => {
+        const part = document.querySelector("#partSession");
+        part?.scrollTo(0, part.scrollHeight);
+        return [...document.querySelectorAll("#partSession button, #partSession summary")].at(-1)?.getBoundingClientRect().bottom ?? Infinity;
+      });
+      assert.ok(last <= 667 - 12, `${language}: the last one ends at ${last}`);
+      await viewer.screenshot(`panel-phone-${language}`);
+    }
+    await viewer.close();
+  });
+
   test("is accessible where there is no desktop: the curtain", async () => {
     const viewer = await chromium.prepare(launcher);
     // A page whose server lets nobody in.

@@ -78,13 +78,24 @@ describe("people at one desktop", { timeout: 180_000 }, () => {
     await bert.page.click("#takeControl");
     await anna.page.click('#asked [data-part="give"]');
     await bert.becomes("controller");
+    await notice(bert, "You control this desktop now.");
     await anna.becomes("viewer");
+    await notice(anna, "Bert controls this desktop now.");
     await lists(anna, ["Anna (you): watching", "Bert: in control"]);
     const { consumers } = await launcher.status();
     assert.deepEqual(consumers.map(({ role }) => role).sort(), ["controller", "viewer"]);
     // The one in control gives it unasked as well.
     await bert.page.click("#partPeople li button");
     await anna.becomes("controller");
+    const log = launcher.words.split("\n").flatMap((line) => /: (.*control.*)$/.exec(line.replaceAll(/page \w+/g, "page"))?.[1] ?? []);
+    assert.deepEqual(log, [
+      "page has control: nobody had it",
+      '"Bert" (page) asks for control',
+      '"Anna" (page) keeps control, for which "Bert" (page) asked',
+      '"Bert" (page) asks for control',
+      '"Bert" (page) has control: asked for, and given by "Anna" (page)',
+      '"Anna" (page) has control: given by "Bert" (page)',
+    ]);
   });
 
   test("forget who has left, and who asked", async () => {

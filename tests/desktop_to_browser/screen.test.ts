@@ -150,6 +150,11 @@ describe("a virtual display", () => {
     await sized("900x600");
     const second = await open(700, 500);
     await second.becomes("viewer");
+    await second.page.keyboard.press("Control+Shift+M");
+    await second.page.click("#tabSettings");
+    assert.ok(await second.page.locator("#follow").isDisabled(), "who watches sets nothing of the desktop");
+    assert.match(await second.words(), /Whoever is in control decides on the size of the desktop/);
+    await second.page.keyboard.press("Control+Shift+M");
     await second.page.setViewportSize({ width: 500, height: 500 });
     // Had it said anything, this would come after it: the same server hears both.
     await first.page.setViewportSize({ width: 920, height: 600 });
@@ -237,6 +242,7 @@ describe("an existing display", () => {
     await shows(viewer, "800x600", "#2040c0");
     assert.equal((await launcher.status()).screen.resizable, false);
     assert.ok(await viewer.page.locator("#follow").isDisabled(), "it is no choice");
+    assert.equal(await viewer.page.locator("#followHint").innerText(), "The size of this desktop cannot be changed.");
     await viewer.page.setViewportSize({ width: 640, height: 480 });
     await until("the picture to be fitted", 10_000, async () => (await drawn(viewer)).width === 640);
     assert.equal(randr(), "800x600");
@@ -294,9 +300,11 @@ describe("an existing display", () => {
     await start(["-extension", "RANDR"], "true");
     const viewer = await open(1000, 700);
     await until("a word about it", 10_000, async () => {
-      assert.match(await viewer.words(), /keeps its size: the X server has no RANDR extension that could change it\. It is scaled to fit instead/);
+      assert.match(await viewer.words(), /The desktop keeps its size and is scaled to fit/);
       return true;
     });
+    await viewer.page.locator(".notice summary").last().click();
+    assert.match(await viewer.words(), /the X server has no RANDR extension that could change it/);
     await viewer.screenshot("screen-refused");
     const { width, height } = await drawn(viewer);
     assert.deepEqual([Math.round(width), Math.round(height)], [933, 700]);

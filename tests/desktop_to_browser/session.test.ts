@@ -101,11 +101,13 @@ describe("a running session", () => {
     }
   });
 
-  test("the page says so when the session ends, and the process ends cleanly", async () => {
-    const viewer = await chromium.open(launcher);
+  test("the page says why the session ends, in its language, and the process ends cleanly", async () => {
+    const viewer = await chromium.open(launcher, { locale: "de-DE" });
     await launcher.stop();
     await until("the page to notice", 10_000, async () => (await viewer.state()) === "ended");
-    assert.match(await viewer.words(), /The session has ended/);
+    // In its language, and nothing of the server's own.
+    assert.match(await viewer.words(), /Die Sitzung ist beendet\s+Sie wurde auf dem Server beendet\./);
+    assert.doesNotMatch(await viewer.words(), /session was stopped/);
     await viewer.screenshot("ended");
     await viewer.close();
   });

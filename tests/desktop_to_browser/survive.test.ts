@@ -190,8 +190,9 @@ describe("on one machine", () => {
     await until("the word", 5_000, async () => (await first.words()).includes("in another tab or window"));
     await goesOn(first);
     await first.screenshot("taken-over");
-    await first.page.getByRole("button", { name: "Use here" }).click();
+    await first.page.getByRole("button", { name: "Take control" }).click();
     await first.becomes("controller");
+    await until("the word that it is back", 5_000, async () => (await first.words()).includes("You control this desktop now"));
     await second.becomes("viewer");
     await until("the word to the second", 5_000, async () => (await second.words()).includes("in another tab or window"));
     await goesOn(second);

@@ -3,20 +3,14 @@
 // SDL. The browser is this machine's, and reaches the launcher through its one port.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Chromium, type Server, type Viewer } from "./support/browser.js";
 import { felt, giveGamepads, hold, type Felt } from "./support/gamepads.js";
-import { Guest, type Talk } from "./support/guest.js";
-import { built, root } from "./support/launcher.js";
+import type { Guest, Talk } from "./support/guest.js";
+import { GuestSession, lacks } from "./support/guest-session.js";
+import { built } from "./support/launcher.js";
 import { delay, until } from "./support/wait.js";
 
-const PORT = 8080;
-const GAME = 9000;
-const PASSWORD = "a password of the test";
 const REST = { 0: 0, 1: 0, 2: 0, 3: 0, 4: 0, 5: 0, 16: 0, 17: 0 };
 /** `BTN_A` and those after it, as xpad has them. */
 const KEYS = [0x130, 0x131, 0x133, 0x134, 0x136, 0x137, 0x13a, 0x13b, 0x13c, 0x13d, 0x13e];
@@ -29,16 +23,6 @@ interface State {
   joystick: { axes: number[]; buttons: number[] };
 }
 
-const missing = ["qemu-system-x86_64", "busybox"].filter((program) => {
-  try {
-    execFileSync("sh", ["-c", `command -v ${program}`], { stdio: "ignore" });
-    return false;
-  } catch {
-    return true;
-  }
-});
-const skip = missing.length > 0 && process.env["CI"] !== "true" ? `scripts/setup.sh test gets ${missing.join(" and ")}` : false;
-
 /** What has to end, the last of it first. */
 const ends: (() => unknown)[] = [];
 let guest: Guest;
@@ -46,23 +30,6 @@ let server: Server;
 let game: Talk;
 let chromium: Chromium;
 let anna: Viewer;
-
-/** An emulated processor is given one thing at a time, and little to encode. */
-const script = (registry: string): string => `
-export GST_REGISTRY=${registry} GST_REGISTRY_UPDATE=no PULSE_SERVER=unix:/nonexistent SELKIES_BASIC_AUTH_PASSWORD='${PASSWORD}'
-export SELKIES_ADDR=0.0.0.0 SELKIES_PORT=${PORT} SELKIES_FRAMERATE=5 SELKIES_ENABLE_RESIZE=false SELKIES_MAX_CPU=0 SELKIES_MAX_LATENCY=0
-export SELKIES_JS_SOCKET_PATH=/run SELKIES_ENABLE_MICROPHONE=false SELKIES_WEBCAM=off
-Xvfb :77 -screen 0 160x120x24 -noreset -extension GLX &
-until [ -e /tmp/.X11-unix/X77 ]; do sleep 0.2; done
-DISPLAY=:77 ${built("vdi-launcher")} &
-launcher=$!
-echo $launcher >/run/launcher
-until busybox wget -q -O /dev/null http://127.0.0.1:${PORT}/readyz || ! kill -0 $launcher; do sleep 0.5; done
-python3 ${join(root, "tests/desktop_to_browser/guest/game.py")} ${GAME} &
-wait $launcher
-echo "launcher: ended with $?"
-sleep 30
-`;
 
 async function come(): Promise<Viewer> {
   const viewer = await chromium.prepare(server);
@@ -89,22 +56,12 @@ function shakes(so: Felt | undefined, wanted: { strong: number; weak: number }, 
 }
 
 before(async () => {
-  if (skip !== false) return;
-  const folder = mkdtempSync(join(tmpdir(), "vdi-uinput-"));
-  ends.push(() => { rmSync(folder, { recursive: true }); });
-  const registry = join(folder, "registry.bin");
-  // Looking at every plugin takes a minute there, and the plugins are the same.
-  execFileSync("gst-inspect-1.0", ["fakesink"], { env: { ...process.env, GST_REGISTRY: registry }, stdio: "ignore" });
+  if (lacks !== false) return;
   chromium = await Chromium.start();
   ends.push(() => chromium.stop());
-  guest = await Guest.boot(script(registry), [PORT, GAME]);
-  ends.push(() => guest.stop());
-  server = { url: `http://${guest.at(PORT)}/`, user: "user", password: PASSWORD };
-  await until("the launcher to be ready", 90_000, async () => (await fetch(new URL("readyz", server.url), { signal: AbortSignal.timeout(5_000) })).ok).catch((error: unknown) => {
-    throw new Error(`${String(error)}\n${guest.words}`);
-  });
-  game = await guest.talk(GAME);
-  ends.push(() => { game.close(); });
+  const session = await GuestSession.start("SELKIES_JS_SOCKET_PATH=/run SELKIES_WEBCAM=off", "game.py");
+  ends.push(() => session.stop());
+  ({ guest, server, program: game } = session);
   anna = await come();
   await anna.becomes("controller", 30_000);
 });
@@ -113,7 +70,7 @@ after(async () => {
   for (const end of ends.reverse()) await end();
 });
 
-test("a game finds no gamepad until somebody has plugged one in, and then one of xpad's", { skip }, async () => {
+test("a game finds no gamepad until somebody has plugged one in, and then one of xpad's", { skip: lacks }, async () => {
   assert.deepEqual(await game.ask("devices"), []);
   await hold(anna, {});
   const [event] = await until("the game to find a gamepad", 20_000, async () => {
@@ -134,7 +91,7 @@ test("a game finds no gamepad until somebody has plugged one in, and then one of
   });
 });
 
-test("buttons, triggers, sticks and the directional pad arrive at evdev and at joydev", { skip }, async () => {
+test("buttons, triggers, sticks and the directional pad arrive at evdev and at joydev", { skip: lacks }, async () => {
   await stands("rest", [], {});
   await hold(anna, { axes: [-1, 1, 0.5, 0], buttons: { 0: 1, 9: 1, 16: 1, 6: 1, 7: 0.5, 14: 1, 13: 1 } });
   const state = await stands("all of it", [0x130, 0x13b, 0x13c], { 0: -32767, 1: 32767, 2: 255, 3: 16384, 5: 128, 16: -1, 17: 1 });
@@ -152,7 +109,7 @@ test("buttons, triggers, sticks and the directional pad arrive at evdev and at j
   assert.deepEqual(joystick.buttons, []);
 });
 
-test("what a game has the motors do is felt in the page: strength, duration, end, gain and waves", { skip }, async () => {
+test("what a game has the motors do is felt in the page: strength, duration, end, gain and waves", { skip: lacks }, async () => {
   const id = await game.ask<number>("rumble", { strong: 0xffff, weak: 0x3333, length: 400 });
   await game.ask("play", { id, times: 1 });
   shakes((await felt(anna, "both motors", 1)).at(-1), { strong: 1, weak: 0.2 }, 400);
@@ -174,7 +131,7 @@ test("what a game has the motors do is felt in the page: strength, duration, end
   assert.deepEqual(await felt(anna, "the end", 1), ["stop"]);
 });
 
-test("a page that is left lets go, and the device stays for when it is back", { skip }, async () => {
+test("a page that is left lets go, and the device stays for when it is back", { skip: lacks }, async () => {
   await hold(anna, { buttons: { 2: 1, 6: 1 } });
   await stands("the button and the trigger", [0x133], { 2: 255 });
   await anna.page.evaluate(() => window.dispatchEvent(new Event("blur")));
@@ -186,7 +143,7 @@ test("a page that is left lets go, and the device stays for when it is back", { 
   await stands("rest", [], {});
 });
 
-test("a gamepad is still when its page is left, when it is switched off there, and when the game is gone", { skip }, async () => {
+test("a gamepad is still when its page is left, when it is switched off there, and when the game is gone", { skip: lacks }, async () => {
   const id = await game.ask<number>("rumble", { strong: 0xffff, weak: 0, length: 0 });
   await game.ask("play", { id, times: 1 });
   const full = { strong: 1, weak: 0, ms: 5000 };
@@ -206,7 +163,7 @@ test("a gamepad is still when its page is left, when it is switched off there, a
   assert.equal((await felt(anna, "the end", 1)).at(-1), "stop");
 });
 
-test("SDL knows the gamepad, what its buttons mean, and how to shake it", { skip }, async () => {
+test("SDL knows the gamepad, what its buttons mean, and how to shake it", { skip: lacks }, async () => {
   const rest = { name: "X360 Controller", rumbles: true, buttons: [], axes: [0, 0, 0, 0, 0, 0] };
   assert.deepEqual(await game.ask("sdl"), rest);
   await hold(anna, { axes: [1, 0, 0, 0], buttons: { 0: 1, 16: 1, 12: 1, 7: 1 } });
@@ -224,7 +181,7 @@ test("SDL knows the gamepad, what its buttons mean, and how to shake it", { skip
   await hold(anna, {});
 });
 
-test("who hands control over is still, and who has it then feels what goes on", { skip }, async () => {
+test("who hands control over is still, and who has it then feels what goes on", { skip: lacks }, async () => {
   const bert = await come();
   await bert.becomes("viewer", 30_000);
   await hold(bert, {});
@@ -247,7 +204,7 @@ test("who hands control over is still, and who has it then feels what goes on", 
   await stands("rest, since who held it has gone", [], {});
 });
 
-test("who wants devices and cannot have them is told so, and the end takes the devices along", { skip }, async () => {
+test("who wants devices and cannot have them is told so, and the end takes the devices along", { skip: lacks }, async () => {
   const refused = `rm /dev/uinput; DISPLAY=:77 ${built("vdi-launcher")} --port 0 --builtin-turn-port 0 --gamepads uinput`;
   const { code, words } = await game.ask<{ code: number; words: string }>("run", { command: ["sh", "-c", refused] });
   assert.notEqual(code, 0);

@@ -3,20 +3,18 @@
 // machine's, and their cameras are files of two colours.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Chromium, type Server, type Viewer } from "./support/browser.js";
 import { scrolling } from "./support/desktops.js";
-import { Guest, type Talk } from "./support/guest.js";
-import { Launcher, built, root, type Status } from "./support/launcher.js";
+import type { Guest, Talk } from "./support/guest.js";
+import { GuestSession, lacks } from "./support/guest-session.js";
+import { Launcher, built, type Status } from "./support/launcher.js";
+import { CAMERA, given, keepGiven, sendAnyway, sent, shows } from "./support/senses.js";
 import { until } from "./support/wait.js";
 
-const PORT = 8080;
-const CONFERENCE = 9000;
-const PASSWORD = "a password of the test";
 /** As the guest's kernel has them: one that takes pictures of one program only, and one that takes everybody's. */
 const WEBCAM = "/dev/video41";
 const OTHER = "/dev/video42";
@@ -44,16 +42,6 @@ const OFF = [GROUND, GROUND, GROUND, GROUND];
 const ANNA = [BLACK, RED, BLUE, BLACK];
 const BERT = [BLACK, GREEN, YELLOW, BLACK];
 
-const missing = ["qemu-system-x86_64", "busybox"].filter((program) => {
-  try {
-    execFileSync("sh", ["-c", `command -v ${program}`], { stdio: "ignore" });
-    return false;
-  } catch {
-    return true;
-  }
-});
-const skip = missing.length > 0 && process.env["CI"] !== "true" ? `scripts/setup.sh test gets ${missing.join(" and ")}` : false;
-
 /** What has to end, the last of it first. */
 const ends: (() => unknown)[] = [];
 let guest: Guest;
@@ -63,29 +51,16 @@ let annas: Chromium;
 let berts: Chromium;
 let anna: Viewer;
 
-/** An emulated processor is given one thing at a time, and little to encode. */
-const script = (registry: string): string => `
-export GST_REGISTRY=${registry} GST_REGISTRY_UPDATE=no PULSE_SERVER=unix:/nonexistent SELKIES_BASIC_AUTH_PASSWORD='${PASSWORD}'
-export SELKIES_ADDR=0.0.0.0 SELKIES_PORT=${PORT} SELKIES_FRAMERATE=5 SELKIES_ENABLE_RESIZE=false SELKIES_MAX_CPU=0 SELKIES_MAX_LATENCY=0
-export SELKIES_GAMEPADS=off SELKIES_ENABLE_MICROPHONE=false
-Xvfb :77 -screen 0 160x120x24 -noreset -extension GLX &
-until [ -e /tmp/.X11-unix/X77 ]; do sleep 0.2; done
-DISPLAY=:77 ${built("vdi-launcher")} &
-launcher=$!
-echo $launcher >/run/launcher
-until busybox wget -q -O /dev/null http://127.0.0.1:${PORT}/readyz || ! kill -0 $launcher; do sleep 0.5; done
-python3 ${join(root, "tests/desktop_to_browser/guest/conference.py")} ${CONFERENCE} &
-wait $launcher
-echo "launcher: ended with $?"
-sleep 30
-`;
-
-/** Has a shell of the guest start another session, and wait until it has said in its log whether it has a webcam. */
-const session = (log: string, flags = ""): string => `
+/** Starts another session in the guest, and returns its log once that says whether it has a webcam. */
+async function another(log: string, flags = ""): Promise<string> {
+  const script = `
 SELKIES_PORT=0 DISPLAY=:77 ${built("vdi-launcher")} --builtin-turn-port 0 ${flags} >${log} 2>&1 </dev/null &
 echo $! >${log}.pid
 looks=0
-until grep -q 'the desktop has [a-z]* webcam' ${log} || [ $((looks += 1)) -gt 50 ]; do sleep 0.5; done`;
+until grep -q 'the desktop has [a-z]* webcam' ${log} || [ $((looks += 1)) -gt 100 ]; do sleep 0.5; done
+cat ${log}`;
+  return (await conference.ask<{ words: string }>("run", { command: ["sh", "-c", script] }, 90_000)).words;
+}
 
 /** A film of 4:3 whose left half has one colour and whose right half another, as Chromium takes for a camera. */
 function film(file: string, left: Colour, right: Colour): string {
@@ -101,34 +76,11 @@ const camera = (file: string): readonly string[] => ["--use-fake-device-for-medi
 /** Opens the page with its panel, and keeps what its browser gives it of devices. */
 async function come(browser: Chromium, where: Server = server): Promise<Viewer> {
   const page = await browser.prepare(where);
-  await page.page.addInitScript(() => {
-    const { mediaDevices } = navigator;
-    const ask = mediaDevices.getUserMedia.bind(mediaDevices);
-    const given: MediaStreamTrack[] = [];
-    Object.assign(globalThis, { given });
-    mediaDevices.getUserMedia = async (wanted) => {
-      const stream = await ask(wanted);
-      given.push(...stream.getTracks());
-      return stream;
-    };
-  });
+  await keepGiven(page);
   await page.page.goto(where.url);
   await page.connected(60_000);
   await page.page.keyboard.press("Control+Shift+M");
   return page;
-}
-
-/** How the tracks stand that the browser has given the page so far. */
-function given(page: Viewer): Promise<string[]> {
-  return page.page.evaluate(() => (globalThis as unknown as { given: MediaStreamTrack[] }).given.map((track) => track.readyState));
-}
-
-async function shows(page: Viewer, label: string, mark: boolean): Promise<void> {
-  await until(`the button to say "${label}"`, 20_000, async () => {
-    const now = await page.page.textContent("#camera span");
-    if (now !== label || (await page.page.isVisible("#showing")) !== mark) throw new Error(`${now}`);
-    return true;
-  });
 }
 
 /** Waits until the program sees these colours. */
@@ -141,53 +93,22 @@ async function isSeen(what: string, wanted: readonly Colour[], device = WEBCAM):
   });
 }
 
-/** Sends the camera past the page's own button, as a page that is not ours could. */
-function sendAnyway(page: Viewer): Promise<void> {
-  return page.page.evaluate(async () => {
-    const { peer } = (globalThis as unknown as { vdi: { peer: RTCPeerConnection | null } }).vdi;
-    const sender = peer?.getTransceivers().find((one) => one.currentDirection === "sendonly" && one.receiver.track.kind === "video")?.sender;
-    if (!sender) throw new Error("the server does not look");
-    const stream = await navigator.mediaDevices.getUserMedia({ video: true });
-    await sender.replaceTrack(stream.getVideoTracks()[0] ?? null);
-  });
-}
-
-/** Frames of its camera that the page has sent on its present connection. */
-function sent(page: Viewer): Promise<number> {
-  return page.page.evaluate(async () => {
-    const { peer } = (globalThis as unknown as { vdi: { peer: RTCPeerConnection | null } }).vdi;
-    for (const report of ((await peer?.getStats()) ?? new Map()).values()) {
-      const entry = report as { type: string; kind?: string; framesSent?: number };
-      if (entry.type === "outbound-rtp" && entry.kind === "video") return entry.framesSent ?? 0;
-    }
-    return 0;
-  });
-}
-
 async function status(): Promise<Status> {
   const authorization = `Basic ${Buffer.from(`${server.user}:${server.password}`).toString("base64")}`;
   return (await (await fetch(new URL("status", server.url), { headers: { authorization } })).json()) as Status;
 }
 
 before(async () => {
-  if (skip !== false) return;
+  if (lacks !== false) return;
   const folder = mkdtempSync(join(tmpdir(), "vdi-webcam-"));
   ends.push(() => { rmSync(folder, { recursive: true }); });
-  const registry = join(folder, "registry.bin");
-  // Looking at every plugin takes a minute there, and the plugins are the same.
-  execFileSync("gst-inspect-1.0", ["fakesink"], { env: { ...process.env, GST_REGISTRY: registry }, stdio: "ignore" });
   annas = await Chromium.start({ flags: camera(film(join(folder, "anna.y4m"), RED, BLUE)) });
   ends.push(() => annas.stop());
   berts = await Chromium.start({ flags: camera(film(join(folder, "bert.y4m"), GREEN, YELLOW)) });
   ends.push(() => berts.stop());
-  guest = await Guest.boot(script(registry), [PORT, CONFERENCE]);
-  ends.push(() => guest.stop());
-  server = { url: `http://${guest.at(PORT)}/`, user: "user", password: PASSWORD };
-  await until("the launcher to be ready", 90_000, async () => (await fetch(new URL("readyz", server.url), { signal: AbortSignal.timeout(5_000) })).ok).catch((error: unknown) => {
-    throw new Error(`${String(error)}\n${guest.words}`);
-  });
-  conference = await guest.talk(CONFERENCE);
-  ends.push(() => { conference.close(); });
+  const session = await GuestSession.start("SELKIES_GAMEPADS=off", "conference.py");
+  ends.push(() => session.stop());
+  ({ guest, server, program: conference } = session);
   await conference.ask("open", { device: WEBCAM });
   anna = await come(annas);
   await anna.becomes("controller", 30_000);
@@ -197,19 +118,19 @@ after(async () => {
   for (const end of ends.reverse()) await end();
 });
 
-test("programs find a camera before anybody has one on, and see that it is off; nobody was asked for one", { skip }, async () => {
+test("programs find a camera before anybody has one on, and see that it is off; nobody was asked for one", { skip: lacks }, async () => {
   assert.deepEqual(await conference.ask("devices"), [WEBCAM, OTHER]);
   assert.deepEqual((await status()).webcam, { running: true, message: null });
   await anna.page.waitForSelector("#camera:not([hidden])");
-  await shows(anna, "Camera off", false);
+  await shows(anna, CAMERA, "Camera off", false);
   assert.deepEqual(await given(anna), []);
-  assert.equal(await sent(anna), 0);
+  assert.equal(await sent(anna, CAMERA), 0);
   await isSeen("that it is off", OFF);
 });
 
-test("what the camera of the page in control shows is what a program sees, in its shape, while the desktop goes on", { skip }, async () => {
+test("what the camera of the page in control shows is what a program sees, in its shape, while the desktop goes on", { skip: lacks }, async () => {
   await anna.page.click("#camera");
-  await shows(anna, "Camera on", true);
+  await shows(anna, CAMERA, "Camera on", true);
   await isSeen("the camera", ANNA);
   await anna.screenshot("camera-on");
   const { framesDecoded } = await anna.inbound("video");
@@ -218,49 +139,49 @@ test("what the camera of the page in control shows is what a program sees, in it
   await isSeen("the camera", ANNA);
 });
 
-test("the mark switches it off: the device is let go, and programs see that", { skip }, async () => {
+test("the mark switches it off: the device is let go, and programs see that", { skip: lacks }, async () => {
   await anna.page.click("#showing");
-  await shows(anna, "Camera off", false);
+  await shows(anna, CAMERA, "Camera off", false);
   assert.deepEqual(await given(anna), ["ended"]);
   await isSeen("that it is off", OFF);
 });
 
-test("a viewer is not seen, whatever its page sends, until it takes control; and who loses control is switched off", { skip }, async () => {
+test("a viewer is not seen, whatever its page sends, until it takes control; and who loses control is switched off", { skip: lacks }, async () => {
   const bert = await come(berts);
   await bert.becomes("viewer", 30_000);
   assert.equal(await bert.page.isDisabled("#camera"), true);
-  await sendAnyway(bert);
-  await until("12 frames of a viewer", 30_000, async () => (await sent(bert)) > 12);
+  await sendAnyway(bert, CAMERA);
+  await until("12 frames of a viewer", 30_000, async () => (await sent(bert, CAMERA)) > 12);
   await isSeen("that it is off", OFF);
 
   await anna.page.click("#camera");
   await isSeen("the camera of who is in control", ANNA);
   await bert.page.click("#takeControl");
   await bert.becomes("controller", 30_000);
-  await shows(anna, "Camera off", false);
+  await shows(anna, CAMERA, "Camera off", false);
   assert.deepEqual(new Set(await given(anna)), new Set(["ended"]));
   // The same stream, of which nothing was seen before.
   await isSeen("the camera of who has taken control", BERT);
 
-  const frames = await sent(bert);
+  const frames = await sent(bert, CAMERA);
   await anna.page.click("#takeControl");
   await anna.becomes("controller", 30_000);
-  await until("12 frames of who was in control", 30_000, async () => (await sent(bert)) > frames + 12);
+  await until("12 frames of who was in control", 30_000, async () => (await sent(bert, CAMERA)) > frames + 12);
   await isSeen("that it is off", OFF);
   await bert.close();
 });
 
-test("a page that leaves with its camera on leaves the picture that it is off, and comes back without", { skip }, async () => {
+test("a page that leaves with its camera on leaves the picture that it is off, and comes back without", { skip: lacks }, async () => {
   await anna.page.click("#camera");
   await isSeen("the camera", ANNA);
   await anna.close();
   await isSeen("that it is off", OFF);
   anna = await come(annas);
   await anna.becomes("controller", 30_000);
-  await shows(anna, "Camera off", false);
+  await shows(anna, CAMERA, "Camera off", false);
 });
 
-test("who does not allow it is told so, and nothing is sent", { skip }, async () => {
+test("who does not allow it is told so, and nothing is sent", { skip: lacks }, async () => {
   await anna.close();
   const shy = await Chromium.start({ flags: ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream=deny"] });
   ends.push(() => shy.stop());
@@ -269,23 +190,23 @@ test("who does not allow it is told so, and nothing is sent", { skip }, async ()
   await anna.page.waitForSelector("#camera:not([hidden])");
   await anna.page.click("#camera");
   await until("the page to say why", 10_000, async () => (await anna.words()).includes("The browser does not let this page use the camera."));
-  await shows(anna, "Camera off", false);
-  assert.equal(await sent(anna), 0);
+  await shows(anna, CAMERA, "Camera off", false);
+  assert.equal(await sent(anna, CAMERA), 0);
 });
 
-test("a second session of the machine takes the next device, and a third says that there is none left", { skip }, async () => {
-  const script = `${session("/run/second")}\n${session("/run/third")}\ncat /run/second /run/third; kill $(cat /run/second.pid /run/third.pid)`;
-  const { words } = await conference.ask<{ words: string }>("run", { command: ["sh", "-c", script] }, 90_000);
-  assert.match(words, /the desktop has a webcam, \/dev\/video42/);
-  assert.match(words, /the desktop has no webcam: another (program|session) writes to \/dev\/video41/);
+test("a second session of the machine takes the next device, and a third says that there is none left", { skip: lacks }, async () => {
+  try {
+    assert.match(await another("/run/second"), /the desktop has a webcam, \/dev\/video42/);
+    assert.match(await another("/run/third"), /the desktop has no webcam: another (program|session) writes to \/dev\/video41/);
+  } finally {
+    await conference.ask("run", { command: ["sh", "-c", "kill $(cat /run/second.pid /run/third.pid)"] });
+  }
 });
 
-test("the end lets the device go, so that another session has it", { skip }, async () => {
+test("the end lets the device go, so that another session has it", { skip: lacks }, async () => {
   await conference.ask("run", { command: ["sh", "-c", "kill $(cat /run/launcher)"] });
   await guest.says(/^launcher: ended with 0/m, 30_000);
-  await conference.ask("run", { command: ["sh", "-c", session("/run/again", `--webcam ${WEBCAM}`)] }, 90_000);
-  const { words } = await conference.ask<{ words: string }>("run", { command: ["cat", "/run/again"] });
-  assert.match(words, /the desktop has a webcam, \/dev\/video41/);
+  assert.match(await another("/run/again", `--webcam ${WEBCAM}`), /the desktop has a webcam, \/dev\/video41/);
   // The program has looked all the while: what it sees now is the other session's.
   await isSeen("the camera of the other session, which is off", OFF);
 });
@@ -300,7 +221,7 @@ test("where there is no device the log and /status say so, and there is no butto
     const viewer = await come(chromium, launcher);
     await viewer.becomes("controller");
     assert.equal(await viewer.page.isVisible("#camera"), false);
-    await assert.rejects(sendAnyway(viewer), /does not look/);
+    await assert.rejects(sendAnyway(viewer, CAMERA), /wants none/);
   } finally {
     await chromium.stop();
     await launcher.stop();

@@ -1,5 +1,6 @@
 //! A consumer for the tests: a real webrtcbin that receives what the sink sends and speaks its signalling.
 
+use crate::sink::Greeting;
 use gst::{glib, prelude::*};
 use gst_webrtc::{WebRTCDataChannel, WebRTCSDPType, WebRTCSessionDescription};
 use std::{
@@ -10,7 +11,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use vdi_protocol::signalling::{Continued, FromConsumer, IceCandidate, ToConsumer};
+use vdi_protocol::signalling::{Bye, FromConsumer, IceCandidate, ToConsumer};
 
 /// Longest wait for anything; a busy two-core machine needs seconds at times.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -82,15 +83,16 @@ impl Consumer {
     }
 
     pub fn hello(&self) {
-        self.greet(None, None);
+        self.greet(Greeting::default());
     }
 
-    pub fn greet(&self, client: Option<String>, session: Option<Continued>) {
+    pub fn greet(&self, Greeting { client, session, decodes }: Greeting) {
         (self.send)(FromConsumer::Hello {
             version: vdi_protocol::VERSION,
             client,
             watches: false,
             session,
+            decodes,
             full_chroma: Vec::new(),
             surround: false,
         });
@@ -233,7 +235,7 @@ impl Consumer {
                 &[&candidate.sdp_m_line_index.unwrap_or(0), &candidate.candidate],
             ),
             ToConsumer::Error { code, message } => self.seen.0.lock().unwrap().errors.push((code, message)),
-            ToConsumer::Bye { reason } => self.seen.0.lock().unwrap().bye = Some(reason),
+            ToConsumer::Bye(Bye { reason, .. }) => self.seen.0.lock().unwrap().bye = Some(reason),
         }
         self.seen.1.notify_all();
     }

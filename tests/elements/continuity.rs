@@ -42,15 +42,15 @@ fn events(told: &mpsc::Receiver<(String, String)>) -> Vec<String> {
 /// Goes on with the session of a consumer that was welcomed.
 fn going_on(hosted: &Hosted, media: MediaPath) -> Greeting {
     let (consumer, token) = hosted.welcomed();
-    Greeting { client: None, session: Some(Continued { consumer, token, media }) }
+    Greeting { session: Some(Continued { consumer, token, media }), ..Greeting::default() }
 }
 
 #[test]
 fn media_lives_on_without_a_websocket_and_another_one_takes_over_the_messages() {
     let stream = stream();
     let told = told(&stream);
-    let mut hosted =
-        Hosted::greet(&stream.address(), Greeting { client: Some("anna".into()), session: None });
+    let anna = Greeting { client: Some("anna".into()), ..Greeting::default() };
+    let mut hosted = Hosted::greet(&stream.address(), anna);
     hosted.consumer.wait_for_frames(10);
     let names: Vec<_> = (0..3).map(|_| next(&told).0).collect();
     assert_eq!(names, ["consumer-client", "consumer-added", "consumer-connected"]);

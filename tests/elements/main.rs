@@ -10,6 +10,7 @@ mod adaptiveencbin;
 mod broker;
 mod consumer;
 mod continuity;
+mod decodable;
 mod ice;
 mod incoming;
 mod latency;

@@ -199,8 +199,8 @@ fn wait_for<T>(
     }
 }
 
-/// What a consumer's congestion control says.
-fn congestion(stream: &TestStream, id: &str) -> Option<gst::Structure> {
+/// What a consumer's congestion control tells.
+pub fn congestion(stream: &TestStream, id: &str) -> Option<gst::Structure> {
     let stats: gst::Structure = stream.sink.property("stats");
     let consumers = stats.get::<gst::Array>("consumers").unwrap();
     let consumers = consumers.iter().map(|value| value.get::<gst::Structure>().unwrap());

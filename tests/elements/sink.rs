@@ -14,7 +14,7 @@ use std::{
 };
 use tokio::runtime::Runtime;
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
-use vdi_protocol::signalling::{Continued, ErrorCode, FromConsumer, ToConsumer};
+use vdi_protocol::signalling::{Bye, Continued, ErrorCode, FromConsumer, ToConsumer};
 
 pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
@@ -44,11 +44,12 @@ impl TestStream {
     }
 
     /// What `adaptiveencbin` makes of a test picture in this codec.
-    pub fn of_codec(codec: &str) -> Self {
-        Self::of(&format!(
+    pub fn of_codec(codec: &str, configure: impl FnOnce(&gst::Element)) -> Self {
+        let source = format!(
             "videotestsrc name=source is-live=true pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=30/1 \
              ! adaptiveencbin name=encoder codec={codec} encoder-policy=software bitrate=1000 ! sink."
-        ))
+        );
+        Self::launch(&source, configure)
     }
 
     pub fn with_audio(configure: impl FnOnce(&gst::Element)) -> Self {
@@ -176,6 +177,7 @@ pub struct Hosted {
 pub struct Greeting {
     pub client: Option<String>,
     pub session: Option<Continued>,
+    pub decodes: Vec<String>,
 }
 
 /// A WebSocket on which nothing is said but hello.
@@ -202,7 +204,7 @@ impl Line {
 
     pub fn bye(&self) -> String {
         self.next(|message| match message {
-            ToConsumer::Bye { reason } => Some(reason),
+            ToConsumer::Bye(Bye { reason, .. }) => Some(reason),
             _ => None,
         })
     }
@@ -226,12 +228,13 @@ impl Hosted {
         let (mut socket, _) = RUNTIME.block_on(tokio_tungstenite::connect_async(url)).unwrap();
         let (sender, replies) = mpsc::channel();
         RUNTIME.spawn(async move {
-            let Greeting { client, session } = greeting;
+            let Greeting { client, session, decodes } = greeting;
             let hello = FromConsumer::Hello {
                 version: vdi_protocol::VERSION,
                 client,
                 watches: false,
                 session,
+                decodes,
                 full_chroma: Vec::new(),
                 surround: false,
             };
@@ -265,7 +268,7 @@ impl Hosted {
         let consumer = Consumer::new(move |message| {
             let _ = sender.send(message);
         });
-        consumer.greet(greeting.client, greeting.session);
+        consumer.greet(greeting);
         let receiver = Arc::downgrade(&consumer);
         let task = RUNTIME.spawn(async move {
             loop {

@@ -117,7 +117,7 @@ fn offer_says_what_browsers_need() {
 fn every_codec_of_the_encoder_bin_reaches_a_consumer_and_begins_with_a_key_frame() {
     init();
     for codec in gstvdi::adaptiveencbin::Codec::ALL {
-        let stream = TestStream::of_codec(&codec.name().to_lowercase());
+        let stream = TestStream::of_codec(&codec.name().to_lowercase(), |_| {});
         let application = Application::new(&stream);
         let consumer = application.connect("alice");
         let offer = consumer.wait_for("the offer", |seen| seen.offer.clone());

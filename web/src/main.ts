@@ -2,8 +2,10 @@
 // decide what is shown and what acts. Nothing is decided here that could be tested elsewhere.
 import "./styles";
 import { browserClock } from "./clock";
+import { Alone } from "./chrome/alone";
 import { ComingEnd } from "./chrome/coming";
-import { decodesVideo } from "./connection/chroma";
+import { ControlNews } from "./chrome/control";
+import { ownVideo } from "./connection/chroma";
 import { Connection } from "./connection/connection";
 import { Drawer } from "./settings/drawer";
 import { HabitChoice } from "./settings/habits";
@@ -127,18 +129,11 @@ const connection = new Connection(
         media.abandon();
         break;
       case "controlTaken":
-        notices.add("info", event.sameUser ? words.controlTakenByYou : words.controlTaken, null, {
-          label: words.useHere,
-          role: "viewer",
-          does: () => {
-            connection.sendControl({ type: "takeControl" });
-            focusDesktop();
-          },
-        });
+        controlNews.taken(event.sameUser);
         break;
       case "screen":
         if (event.message !== undefined && event.message !== screenInfo?.message && resizing.follow && connection.role === "controller") {
-          notices.add("warning", words.keepsSize(event.message));
+          notices.add("warning", words.keepsSize, { particulars: event.message });
         }
         screenInfo = event;
         break;
@@ -225,10 +220,11 @@ const notices = new Notices(
   clock,
   lazily(() => sessionStorage),
 );
+const controlNews = new ControlNews(notices, clock);
 
 // A page that was not fetched securely has no devices at all, whatever the types say.
 const devices = (navigator as { mediaDevices?: MediaDevices }).mediaDevices ?? null;
-const senses = new Senses((id) => find<HTMLButtonElement>(id), devices, notices, focusDesktop);
+const senses = new Senses(find, devices, notices, focusDesktop);
 
 const recording = new RecordingControl(find<HTMLButtonElement>("record"), find("recorded"), notices, (on) => {
   connection.sendControl({ type: "record", on });
@@ -302,9 +298,10 @@ async function takeScreenshot(): Promise<void> {
 }
 
 const tabs = new Tabs(find("panel"), refresh);
+const alone = new Alone(find("panel"));
 const habits = new HabitChoice(find("habits"), hands, touch);
 
-const drawer = new Drawer(find("partSettings"), store, decodesVideo, (event) => {
+const drawer = new Drawer(find("partSettings"), store, (codec) => ownVideo().includes(codec), (event) => {
   switch (event.type) {
     case "wish":
       connection.sendControl({ type: "settings", ...event.wish });
@@ -412,14 +409,17 @@ function refresh(): void {
   const controls = state.name === "streaming" && role === "controller";
   const resizable = screenInfo?.resizable === true;
   resizing.update({ window: { width, height, scale: window.devicePixelRatio }, controls, resizable });
-  screenChoice.mayFollow = !controls || resizable;
+  screenChoice.fixed = role === "viewer" ? "followOthers" : controls && !resizable ? "followNever" : null;
   screenChoice.monitors = screenInfo?.monitors ?? [];
   view.show(display ?? media.size);
   cursor.show(connection.cursor, scaleOf(media.box, media.size, display ?? media.size), window.devicePixelRatio);
   people.show(connection.consumer, role);
+  controlNews.show(role, people.inControl(connection.consumer));
   pointers.use(connection.channel("pointer"));
   pointers.show(people.present, state.name === "streaming" && role === "viewer" && drawer.preferences.pointer);
   recording.show(controls);
+  alone.show(state.name === "streaming" && info !== null, role, media.sound, clock.nowMs());
+  tabs.offer("tabPeople", !alone.is);
   if (tabs.shown === "tabSettings") drawer.show(mayAct);
   history.add(stats, latency, quality);
   if (tabs.shown === "tabStatistics") void statistics.show();

@@ -79,7 +79,7 @@ pub fn capture(
         .property("provide-clock", false)
         .property("buffer-time", BUFFER_US)
         .property("latency-time", STEP_US);
-    if let Some(server) = &config.server {
+    if let Some(server) = &config.server.name {
         recorder = recorder.property("server", server);
     }
     let recorder = recorder.build()?;

@@ -9,6 +9,7 @@
 
 mod capture;
 mod layout;
+pub mod server;
 
 use crate::config;
 pub use capture::Sources;
@@ -121,13 +122,13 @@ async fn run(
     let mut messages = bus.stream();
     let (server, starting) = (config.server.clone(), pipeline.clone());
     // PulseAudio is connected to in here, which takes as long as the server likes.
-    let start = move || reach(server.as_deref()).map(|()| starting.set_state(gst::State::Playing));
+    let start = move || server::reach(&server).map(|()| starting.set_state(gst::State::Playing));
     match tokio::task::spawn_blocking(start).await {
         Ok(Ok(Ok(_))) => {
             tracing::info!("sound is captured");
             report.send_replace(AudioStatus { running: true, message: None });
         }
-        Ok(Err(words)) => return Some(words),
+        Ok(Err(words)) => return Some(format!("{words}; {}", server::REMEDY)),
         // The pipeline's bus says why.
         Ok(Ok(Err(_))) | Err(_) => {}
     }
@@ -144,28 +145,5 @@ async fn run(
                 Some(_) => {}
             },
         }
-    }
-}
-
-/// Whether PulseAudio answers, and if not, why.
-///
-/// `pulsesrc` must not be the one to find out: whenever it cannot connect, it leaves a thread and two file descriptors
-/// behind (seen in GStreamer 1.22), and somebody may watch a machine without sound for days. `pulsesink` tidies up.
-pub fn reach(server: Option<&str>) -> Result<(), String> {
-    let probe = gst::ElementFactory::make("pulsesink").property("client-name", "gst-vdi");
-    let probe = match server {
-        Some(server) => probe.property("server", server),
-        None => probe,
-    };
-    let probe = probe.build().map_err(|err| err.to_string())?;
-    let bus = gst::Bus::new();
-    probe.set_bus(Some(&bus));
-    let reached = probe.set_state(gst::State::Ready);
-    let _ = probe.set_state(gst::State::Null);
-    let reason = bus.pop_filtered(&[gst::MessageType::Error]);
-    match (reached, reason.as_ref().map(|message| message.view())) {
-        (Ok(_), _) => Ok(()),
-        (Err(_), Some(gst::MessageView::Error(error))) => Err(error.error().to_string()),
-        (Err(_), _) => Err("PulseAudio cannot be reached".into()),
     }
 }

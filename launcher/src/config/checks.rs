@@ -1,14 +1,27 @@
 //! Setup: reads single values and collects what is wrong with them, so that every bad one is reported and not only the first.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// Reads values and collects what is wrong with them.
-#[derive(Default)]
-pub(super) struct Checks(pub(super) Vec<String>);
+pub(super) struct Checks {
+    wrong: Vec<String>,
+    variables: BTreeMap<String, String>,
+}
 
 impl Checks {
+    /// `variables`: from which the values of options are that are not from the command line.
+    pub(super) fn new(variables: BTreeMap<String, String>) -> Self {
+        Self { wrong: Vec::new(), variables }
+    }
+
+    /// What is wrong, a line each.
+    pub(super) fn wrong(self) -> Vec<String> {
+        self.wrong
+    }
+
     pub(super) fn refuse(&mut self, option: &str, value: &str, accepted: &str) {
-        self.0.push(format!("--{option} {value:?}: accepted is {accepted}"));
+        let name = self.variables.get(option).cloned().unwrap_or_else(|| format!("--{option}"));
+        self.wrong.push(format!("{name} {value:?}: accepted is {accepted}"));
     }
 
     pub(super) fn number<T: FromStr + PartialOrd + Copy + fmt::Display>(

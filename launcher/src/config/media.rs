@@ -205,8 +205,24 @@ pub struct Audio {
     pub channels: u32,
     /// Loss that forward error correction prepares for.
     pub packet_loss_percent: u32,
-    /// PulseAudio server, if not the user's own.
-    pub server: Option<String>,
+    /// Where it is captured.
+    pub server: SoundServer,
+}
+
+/// The PulseAudio, or PipeWire with pipewire-pulse, to which programs play.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SoundServer {
+    /// Its name, if it is not the user's own.
+    pub name: Option<String>,
+    /// Where the user's own is, as far as that is known, for people.
+    pub own: String,
+}
+
+impl SoundServer {
+    /// Where it is looked for, for people.
+    pub fn place(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.own)
+    }
 }
 
 /// The video, and what the user should know of it.
@@ -298,7 +314,13 @@ pub(super) fn audio(checks: &mut Checks, options: &Options) -> Audio {
             &media.audio_packetloss_percent,
             (0, 100),
         ),
-        server: media.pulse_server.clone().filter(|server| !server.is_empty()),
+        server: SoundServer {
+            name: media.pulse_server.clone().filter(|server| !server.is_empty()),
+            own: match &options.runtime_folder {
+                Some(folder) if folder.starts_with('/') => format!("unix:{folder}/pulse/native"),
+                _ => "~/.config/pulse (XDG_RUNTIME_DIR is not set)".into(),
+            },
+        },
     }
 }
 

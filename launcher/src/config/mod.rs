@@ -16,7 +16,7 @@ use crate::{
     people::ControlPolicy,
 };
 use checks::Checks;
-pub use media::{Audio, Codec, ContentHint, EncoderPolicy, Video};
+pub use media::{Audio, Codec, ContentHint, EncoderPolicy, SoundServer, Video};
 pub use network::{DirectPaths, Ice, TurnLogin, TurnRest};
 pub use recording::{Recording, When};
 pub use sharing::{Sharing, Way, Webcam};
@@ -61,6 +61,13 @@ pub enum LogFormat {
     Text,
     /// One object per line.
     Json,
+}
+
+impl LogFormat {
+    /// Its name, where a wrong one is not to be told yet: then it is for people.
+    pub fn early(name: &str) -> Self {
+        if name == "json" { Self::Json } else { Self::Text }
+    }
 }
 
 /// User and password of HTTP Basic authentication.
@@ -163,8 +170,8 @@ pub struct Config {
 impl Config {
     /// Resolves the options; `encoders` are the rows of `adaptiveencbin`'s table. The error lists every bad value.
     pub fn resolve(parsed: Parsed, encoders: &[&str]) -> Result<Self, Error> {
-        let Parsed { options, without_effect } = parsed;
-        let mut checks = Checks::default();
+        let Parsed { options, without_effect, variables } = parsed;
+        let mut checks = Checks::new(variables);
         let (video, mut notes) = media::video(&mut checks, &options, encoders);
         let ice = network::ice(&mut checks, &options);
         let builtin_turn = checks.boolean("builtin-turn", &options.network.builtin_turn);
@@ -233,10 +240,11 @@ impl Config {
             notes,
             without_effect,
         };
-        if checks.0.is_empty() {
+        let wrong = checks.wrong();
+        if wrong.is_empty() {
             Ok(config)
         } else {
-            Err(Error::new(FailureReason::ConfigInvalid, checks.0.join("\n")))
+            Err(Error::new(FailureReason::ConfigInvalid, wrong.join("\n")))
         }
     }
 }
@@ -293,7 +301,8 @@ fn credentials(checks: &mut Checks, options: &Options) -> Option<Credentials> {
     }
     let password = given(&server.basic_auth_password);
     if view_password.is_some() && password == view_password {
-        let accepted = "another one than --basic-auth-password: the same could not tell who only watches";
+        let accepted =
+            "one that is not that of --basic-auth-password: the same could not tell who only watches";
         checks.refuse("basic-auth-view-password", SECRET, accepted);
     }
     Some(Credentials { user, password, view_password })
@@ -382,7 +391,7 @@ pub(crate) mod tests {
         assert_eq!(resolve(&[view]).unwrap(), Some(Secret("look".into())));
         assert_eq!(resolve(&["--basic-auth-view-password="]).unwrap(), None);
         let same = resolve(&["--basic-auth-password=look", view]).unwrap_err();
-        assert!(same.message.contains("another one than --basic-auth-password"), "{same}");
+        assert!(same.message.contains("one that is not that of --basic-auth-password"), "{same}");
         let without = resolve(&["--enable-basic-auth=false", view]).unwrap_err();
         assert!(without.message.contains("while --enable-basic-auth is false"), "{without}");
         assert!(!format!("{same}{without}").contains("\"look"), "nor is it told");

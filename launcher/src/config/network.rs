@@ -207,7 +207,11 @@ pub(super) fn direct_paths(checks: &mut Checks, options: &Options) -> DirectPath
         });
         let ports = ports.filter(|(first, last)| *first > 0 && first <= last);
         if ports.is_none() {
-            checks.refuse("udp-port-range", range, "FIRST-LAST such as 50000-50100, from 1 to 65535");
+            checks.refuse(
+                "udp-port-range",
+                range,
+                "FIRST-LAST such as 50000-50100, from 1 to 65535, the first not above the last",
+            );
         }
         ports
     });

@@ -5,12 +5,17 @@ mod process;
 pub mod restart;
 mod xvfb;
 
-use crate::{config, error::Error, session::Event};
+use crate::{
+    config,
+    error::Error,
+    session::{End, Event},
+};
 use cookie::Cookie;
 use nix::unistd::Pid;
 use restart::{Next, RestartPolicy};
 use std::{
     ffi::OsString,
+    io,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -21,6 +26,7 @@ use tokio::{
     task::JoinHandle,
     time::Instant,
 };
+use vdi_protocol::reason::EndCause;
 use xvfb::Xvfb;
 
 /// Name of the display, such as `:0`. A virtual display that is started again may find its number taken by another
@@ -84,6 +90,12 @@ struct Programme {
     size: config::Size,
 }
 
+impl Programme {
+    fn name(&self) -> String {
+        self.command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+}
+
 impl Desktop {
     /// Takes the existing display, or starts a virtual one and the command on it. Ends and failures go to `events`.
     pub async fn start(
@@ -94,7 +106,7 @@ impl Desktop {
     ) -> Result<Self, Error> {
         match (config, cookie) {
             (config::Desktop::Virtual { size, command }, Some(cookie)) => {
-                let xvfb = xvfb::start(*size, cookie.path(), None).await?;
+                let mut xvfb = xvfb::start(*size, cookie.path(), None).await?;
                 let display = DisplayName::new(&xvfb.display);
                 tracing::info!(%size, "the virtual display {} is up", xvfb.display);
                 let programme = Programme {
@@ -104,8 +116,16 @@ impl Desktop {
                     pulse_server,
                     size: *size,
                 };
+                // What cannot be started at all is known before anybody is invited to look at it.
+                let running = match spawn(&programme) {
+                    Ok(running) => Some(running),
+                    Err(error) => {
+                        process::end(&mut xvfb.child, xvfb.group).await;
+                        return Err(error);
+                    }
+                };
                 let (stop, stopped) = oneshot::channel();
-                let task = tokio::spawn(supervise(xvfb, programme, events, stopped));
+                let task = tokio::spawn(supervise(xvfb, programme, running, events, stopped));
                 Ok(Self { display, supervisor: Some(Supervisor { stop, task }) })
             }
             (config::Desktop::Virtual { .. }, None) => {
@@ -139,10 +159,10 @@ const SAME_DEATH: Duration = Duration::from_millis(500);
 async fn supervise(
     mut xvfb: Xvfb,
     programme: Programme,
+    mut running: Running,
     events: mpsc::Sender<Event>,
     mut stopped: oneshot::Receiver<()>,
 ) {
-    let mut running: Running = None;
     let mut policy = RestartPolicy::default();
     let epoch = Instant::now();
     let outcome = loop {
@@ -198,29 +218,32 @@ async fn supervise(
     process::end(&mut xvfb.child, xvfb.group).await;
 }
 
-/// Runs the command until there is something to tell. Whatever still runs is left in `running`, so that the caller can
-/// end it even when this future is dropped.
+/// Runs the command, which may have been started already, until there is something to tell. Whatever still runs is left in
+/// `running`, so that the caller can end it even when this future is dropped.
 async fn run_command(programme: &Programme, running: &mut Running) -> Event {
-    let name = programme.command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = programme.name();
     let mut policy = RestartPolicy::default();
     let epoch = Instant::now();
     loop {
-        let child = match process::spawn(command(programme)) {
-            Ok(child) => child,
-            Err(err) => return Event::Failed(Error::desktop(format!("{name} cannot be started: {err}"))),
+        let (child, group) = match running {
+            Some(running) => running,
+            None => match spawn(programme) {
+                Ok(started) => running.insert(started),
+                Err(error) => return Event::Failed(error),
+            },
         };
-        tracing::info!(command = name, pid = child.id(), "the desktop's command runs");
-        let group = process::group(&child);
-        let (child, group) = running.insert((child, group));
         let status = child.wait().await;
         // What the command left behind in its group goes with it.
         process::end(child, *group).await;
+        *running = None;
         let (success, words) = match status {
             Ok(status) => (status.success(), status.to_string()),
             Err(err) => (false, err.to_string()),
         };
         match policy.ended(success, epoch.elapsed()) {
-            Next::End => return Event::Stop(format!("{name} has ended")),
+            Next::End => {
+                return Event::Stop(End { cause: EndCause::LoggedOut, why: format!("{name} has ended") });
+            }
             Next::GiveUp => {
                 return Event::Failed(Error::desktop(format!(
                     "{name} failed {} times within {} s, last with {words}",
@@ -234,6 +257,20 @@ async fn run_command(programme: &Programme, running: &mut Running) -> Event {
             }
         }
     }
+}
+
+fn spawn(programme: &Programme) -> Result<(Child, Option<Pid>), Error> {
+    let name = programme.name();
+    let child = process::spawn(command(programme)).map_err(|err| {
+        let why = match err.kind() {
+            io::ErrorKind::NotFound if !name.contains('/') => "no program of this name is in PATH".to_owned(),
+            _ => err.to_string(),
+        };
+        Error::desktop(format!("the desktop's command {name} cannot be started: {why}"))
+    })?;
+    tracing::info!(command = name, pid = child.id(), "the desktop's command runs");
+    let group = process::group(&child);
+    Ok((child, group))
 }
 
 fn command(programme: &Programme) -> std::process::Command {

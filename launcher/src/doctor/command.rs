@@ -13,8 +13,8 @@ const ABOUT: &str = "Looks at what a session with these options needs, and says 
 Usage: vdi-launcher doctor [--json] [the options of a session]
 
 It tries an encoder, asks NVML for GPUs, gathers the addresses that browsers are offered, gets and gives back an allocation
-from each TURN server, asks each STUN server, looks up their names, and asks a launcher that runs on --port how its pages
-fare. Options and environment are those of a session; `vdi-launcher --help` lists them.
+from each TURN server, asks each STUN server, looks up their names, asks a launcher that runs on --port how its pages
+fare, and looks at sound server, microphone, webcam and gamepads. Options and environment are those of a session; `vdi-launcher --help` lists them.
 
   --json   prints the report as JSON (protocol/src/doctor.rs)
 

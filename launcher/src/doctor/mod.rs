@@ -4,16 +4,19 @@
 //! vdi-launcher doctor ──▶ command ─┐            ┌─▶ pipelines: an encoder encodes, the sink gathers addresses
 //! GET /doctor ──▶ Doctor ──────────┴─▶ examine ─┼─▶ exchange: STUN bindings, TURN allocations
 //!                                               ├─▶ gpu (NVML), DNS, the clock of what makes credentials
+//!                                               ├─▶ devices: sound server, microphone, webcam, gamepads
 //!                                               └─▶ /status of the running session
-//!                                                        facts ──▶ rules, session (pure) ──▶ Report
+//!                                                        facts ──▶ rules, session, senses (pure) ──▶ Report
 //! ```
 
 pub mod clock;
 pub mod command;
+pub mod devices;
 pub mod exchange;
 mod pipelines;
 pub mod rules;
 pub mod running;
+pub mod senses;
 pub mod servers;
 pub mod session;
 pub mod text;
@@ -23,6 +26,7 @@ use crate::{
     gpu::Gpu,
     ice::{BuiltIn, Ice, keeper::Current, rest},
 };
+use devices::{DeviceFacts, Devices};
 use rules::With;
 use servers::Server;
 use session::{CandidateFacts, EncoderFacts};
@@ -32,7 +36,11 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::{sync::Mutex, task::JoinSet, time::Instant};
+use tokio::{
+    sync::{Mutex, oneshot},
+    task::JoinSet,
+    time::Instant,
+};
 use vdi_protocol::{
     doctor::{Check, CheckName, Outcome, Report},
     status::Status,
@@ -64,6 +72,8 @@ pub struct Subject {
     pub built_in: Option<(BuiltIn, SocketAddr)>,
     /// Whether the options switch it on.
     pub relays_itself: bool,
+    /// What programs on the desktop are to have beside its picture.
+    pub devices: Devices,
 }
 
 impl Subject {
@@ -82,6 +92,7 @@ impl Subject {
             service: service.map(|service| (service, config.ice.turn_user.clone().unwrap_or_default())),
             built_in: None,
             relays_itself: config.builtin_turn,
+            devices: Devices::of(config),
         }
     }
 
@@ -164,6 +175,7 @@ const CONSUMER: &str = "doctor";
 enum Part {
     Encoder(EncoderFacts),
     Candidates(CandidateFacts),
+    Devices(DeviceFacts),
     Session(Result<Box<Status>, String>),
     Server(usize, Check),
     Name(Check),
@@ -203,6 +215,7 @@ pub async fn examine(subject: Subject, session: Session) -> Report {
             match part {
                 Ok(Part::Encoder(facts)) => found.encoder = facts,
                 Ok(Part::Candidates(facts)) => found.candidates = Some(facts),
+                Ok(Part::Devices(facts)) => found.devices = Some(facts),
                 Ok(Part::Session(status)) => found.session = Some(status.map(|status| *status)),
                 Ok(Part::Server(index, check)) => found.servers.push((index, check)),
                 Ok(Part::Name(check)) => found.names.push(check),
@@ -226,6 +239,7 @@ pub async fn examine(subject: Subject, session: Session) -> Report {
 struct Found {
     encoder: EncoderFacts,
     candidates: Option<CandidateFacts>,
+    devices: Option<DeviceFacts>,
     session: Option<Result<Status, String>>,
     servers: Vec<(usize, Check)>,
     names: Vec<Check>,
@@ -235,8 +249,11 @@ struct Found {
 fn look(parts: &mut JoinSet<Part>, subject: Arc<Subject>, session: Session) {
     let gathered = subject.clone();
     parts.spawn_blocking(move || Part::Candidates(pipelines::gather(&gathered)));
+    let devices = subject.devices.clone();
     match session {
         Session::Own(status) => {
+            let own = devices::of_session(&status);
+            parts.spawn(async move { Part::Devices(devices.look(Some(own)).await) });
             // An encoder that is at work has proven itself with this session's own frames.
             let at_work = status.encoder.as_ref().map(|encoder| EncoderFacts {
                 chosen: Some((encoder.name.clone(), encoder.hardware)),
@@ -251,7 +268,19 @@ fn look(parts: &mut JoinSet<Part>, subject: Arc<Subject>, session: Session) {
         }
         Session::Other(running) => {
             prove(parts, subject);
-            parts.spawn_blocking(move || Part::Session(running.status().map(Box::new)));
+            // What a session that runs has in use is not tried a second time, whosever it is.
+            let (told, status) = oneshot::channel();
+            parts.spawn(async move {
+                let own = status.await.ok();
+                Part::Devices(devices.look(own).await)
+            });
+            parts.spawn_blocking(move || {
+                let status = running.status().map(Box::new);
+                if let Ok(status) = &status {
+                    let _ = told.send(devices::of_session(status));
+                }
+                Part::Session(status)
+            });
         }
     }
 }
@@ -296,7 +325,8 @@ fn report(
     }
     let kinds: BTreeSet<CheckName> = tested.iter().map(|check| check.name).collect();
     tested = rules::weigh(tested);
-    let missing = rules::no_turn_server().into_iter().filter(|check| !kinds.contains(&check.name));
+    let untried = subject.relays_itself && subject.built_in.is_none();
+    let missing = rules::no_turn_server(untried).into_iter().filter(|check| !kinds.contains(&check.name));
     tested.extend(missing);
     tested.sort_by_key(|check| check.name);
     let gathered =
@@ -312,6 +342,7 @@ fn report(
     checks.extend(tested);
     checks.extend(found.names);
     checks.push(rules::clock(servers, unix_seconds(), found.ahead));
+    checks.extend(senses::checks(&subject.devices, found.devices.as_ref()));
     let healthy = checks.iter().all(|check| check.outcome != Outcome::Failed);
     Report { healthy, unix_seconds: unix_seconds(), checks }
 }

@@ -15,7 +15,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use vdi_protocol::signalling::{FromConsumer, ToConsumer};
+use vdi_protocol::signalling::{Bye, FromConsumer, ToConsumer};
 
 /// Time for an encoder to be found and to encode; the table's worst case is longer, and then this is what is told.
 const ENCODER_LIMIT: Duration = Duration::from_secs(18);
@@ -138,6 +138,7 @@ fn offered(subject: &Subject) -> Result<Vec<String>, String> {
         client: None,
         watches: false,
         session: None,
+        decodes: Vec::new(),
         full_chroma: Vec::new(),
         surround: false,
     };
@@ -155,7 +156,7 @@ fn offered(subject: &Subject) -> Result<Vec<String>, String> {
             Ok(ToConsumer::Offer { .. }) => is_offered = true,
             Ok(ToConsumer::Ice(candidate)) => lines.push(candidate.candidate),
             Ok(ToConsumer::Error { message, .. }) => return Err(message),
-            Ok(ToConsumer::Bye { reason }) => return Err(reason),
+            Ok(ToConsumer::Bye(Bye { reason, .. })) => return Err(reason),
             Ok(_) => {}
             Err(_) => break,
         }

@@ -211,15 +211,21 @@ pub fn list(ice: &Current, built_in: bool) -> Check {
     done(Outcome::Passed, format!("STUN and TURN servers: {count}, {source}."))
 }
 
-fn capital(text: &str) -> String {
+/// The same text as the beginning of a sentence.
+pub fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// That there is no TURN server at all.
-pub fn no_turn_server() -> Vec<Check> {
+/// That there is no TURN server of a kind; or none but a session's own, which only that session can try.
+pub fn no_turn_server(built_in_is_untried: bool) -> Vec<Check> {
+    let words = if built_in_is_untried {
+        "No TURN server of this kind is configured; the built-in one is tried by its session's own doctor, at /doctor and in the page."
+    } else {
+        "No TURN server of this kind is configured."
+    };
     [CheckName::TurnUdp, CheckName::TurnTcp, CheckName::TurnTls]
-        .map(|name| check(name, Outcome::Skipped, "No TURN server of this kind is configured."))
+        .map(|name| check(name, Outcome::Skipped, words))
         .into()
 }
 

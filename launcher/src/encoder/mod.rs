@@ -2,10 +2,13 @@
 //! pages. Time is an argument; it reads no element.
 
 pub mod told;
-pub mod words;
+mod words;
 
 use crate::notices;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use told::{Change, Choice};
 use vdi_protocol::{
     control::Quality,
@@ -22,6 +25,9 @@ pub enum News {
     Switched(Notice),
 }
 
+/// The element's cause where it had no encoder before.
+const START: &str = "start";
+
 /// The story so far.
 #[derive(Debug, Default)]
 pub struct Story {
@@ -30,7 +36,14 @@ pub struct Story {
     switches: BTreeMap<String, u64>,
     /// Since when the present limitation holds.
     since: Duration,
+    teller: words::Teller,
+    /// Why hardware did not encode, as far as the operator was told.
+    known: BTreeSet<String>,
+    software_is_news: bool,
 }
+
+/// Why a hardware encoder is not taken that is not installed: next to any other reason it is no news.
+const NOT_INSTALLED: &str = "no-factory";
 
 impl Story {
     /// As `/status` shows it; `None` before the first choice.
@@ -61,11 +74,35 @@ impl Story {
         })
     }
 
+    /// Why this one is chosen, in one word: the element knows of no codec before.
+    pub fn cause<'a>(&self, choice: &'a Choice) -> &'a str {
+        if choice.cause == START && self.status().is_some() { "codec" } else { &choice.cause }
+    }
+
+    /// Whether software encodes for a reason that the operator was not told of before.
+    pub fn software_is_news(&self) -> bool {
+        self.software_is_news
+    }
+
+    /// Takes note why no hardware is at work.
+    fn note_software(&mut self, choice: &Choice, is_hardware: impl Fn(&str) -> bool) {
+        let rejected = choice.rejections.iter().filter(|one| is_hardware(&one.encoder));
+        let mut reasons: BTreeSet<_> = rejected.map(|one| one.reason.clone()).collect();
+        if !self.known.is_empty() {
+            reasons.remove(NOT_INSTALLED);
+        }
+        self.software_is_news = !choice.hardware && !reasons.is_subset(&self.known);
+        if self.software_is_news {
+            self.known.append(&mut reasons);
+        }
+    }
+
     /// An encoder was chosen. `is_hardware` knows encoders by their factory names.
     pub fn chosen(&mut self, choice: Choice, is_hardware: impl Fn(&str) -> bool) -> Option<News> {
+        self.note_software(&choice, &is_hardware);
         let status = &mut self.status;
         // Of a session, or of another codec: nothing has failed then.
-        let first = status.name.is_empty() || choice.cause == "start";
+        let first = status.name.is_empty() || choice.cause == START;
         let before = choice.previous.clone().unwrap_or_else(|| status.name.clone());
         let news = if !first && before != choice.encoder {
             let notice = notices::encoder_switched(&choice, &before, is_hardware(&before));
@@ -93,8 +130,14 @@ impl Story {
         news
     }
 
+    /// The line about the quality that the log is due at `now`.
+    pub fn quality_line(&mut self, now: Duration) -> Option<String> {
+        self.teller.line(now)
+    }
+
     /// The quality has changed.
     pub fn changed(&mut self, change: &Change, now: Duration) {
+        self.teller.changed(change.clone(), now);
         let status = &mut self.status;
         if status.quality_limitation_reason != change.reason {
             self.since = now;
@@ -173,6 +216,31 @@ mod tests {
         assert_eq!(story.chosen(choice("vp9enc", "start", None), is_hardware), None);
         let status = story.status().unwrap();
         assert_eq!((status.name.as_str(), status.switches), ("vp9enc", 0));
+    }
+
+    #[test]
+    fn why_no_hardware_encodes_is_news_once_for_each_reason_and_not_for_each_codec() {
+        let rejected = |reasons: &[&str]| {
+            let of = |reason: &&str| Rejection {
+                encoder: "nvenc".into(),
+                reason: (*reason).into(),
+                ..Rejection::default()
+            };
+            reasons.iter().map(of).collect::<Vec<_>>()
+        };
+        let mut story = Story::default();
+        let mut chosen = |encoder: &str, reasons: &[&str]| {
+            let choice = Choice { rejections: rejected(reasons), ..choice(encoder, "start", None) };
+            let cause = story.cause(&choice).to_owned();
+            story.chosen(choice, is_hardware);
+            (cause, story.software_is_news())
+        };
+        let told = |cause: &str, news| (cause.to_owned(), news);
+        assert_eq!(chosen("x264enc", &["no-device", "no-factory"]), told("start", true));
+        assert_eq!(chosen("vp8enc", &["no-factory"]), told("codec", false));
+        assert_eq!(chosen("x264enc", &["no-device"]), told("codec", false));
+        assert_eq!(chosen("av1enc", &["session-limit"]), told("codec", true));
+        assert_eq!(chosen("nvh264enc", &["no-engine"]), told("codec", false), "hardware is at work");
     }
 
     #[test]

@@ -44,6 +44,8 @@ struct Shared {
     token: Mutex<Option<String>>,
     /// What browsers' tokens are made of.
     key: OnceLock<hmac::Key>,
+    /// Who is in control, for the log.
+    person: Mutex<String>,
     swept: Mutex<Option<Instant>>,
 }
 
@@ -60,8 +62,9 @@ impl Files {
         }
         let policy = Policy { token: String::new(), read, write, max_bytes: sharing.files_max_bytes };
         let uploads = Uploads::new(folder.clone());
-        let (token, key, swept) = (Mutex::default(), OnceLock::new(), Mutex::default());
-        Self(Arc::new(Shared { folder, uploads, policy, token, key, swept }))
+        let (token, key) = (Mutex::default(), OnceLock::new());
+        let (person, swept) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Shared { folder, uploads, policy, token, key, person, swept }))
     }
 
     /// Another browser, or none, is in control: what it may, with a token of its own. It is the same when it comes back, so that its
@@ -77,6 +80,15 @@ impl Files {
             Some(token) => Policy { token, ..policy.clone() },
             None => Policy { max_bytes: policy.max_bytes, ..Policy::default() },
         })
+    }
+
+    /// This is who has control, for the log.
+    pub fn set_person(&self, who: Option<String>) {
+        *self.0.person.lock().unwrap_or_else(PoisonError::into_inner) = who.unwrap_or_default();
+    }
+
+    fn person(&self) -> String {
+        self.0.person.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn token(&self, browser: &str) -> Result<String, Error> {

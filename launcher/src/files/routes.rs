@@ -40,14 +40,15 @@ pub fn routes(files: Files) -> impl Filter<Extract = (Response,), Error = Reject
         .and(warp::ext::optional::<Mark>())
         .then(move |token: String, path: warp::path::Tail, method, headers, body, mark: Option<Mark>| {
             let files = files.clone();
-            let stay = Stay { files: files.clone(), token: token.clone(), guest: mark.is_some() };
+            let person = files.person();
+            let stay = Stay { files: files.clone(), token: token.clone(), guest: mark.is_some(), person };
             async move {
                 if !files.lets_in(&token) {
                     return say(StatusCode::FORBIDDEN, NOT_IN_CONTROL);
                 }
                 match path.as_str().strip_prefix(UPLOADS) {
                     Some(id) => uploaded(&files, id, &method, &headers, body, &stay).await,
-                    None => asked(&files, &token, path.as_str(), &method, headers, stay).await,
+                    None => asked(&files, path.as_str(), &method, headers, stay).await,
                 }
             }
         })
@@ -59,6 +60,8 @@ struct Stay {
     files: Files,
     token: String,
     guest: bool,
+    /// Who asks, for the log.
+    person: String,
 }
 
 impl Stay {
@@ -68,14 +71,7 @@ impl Stay {
 }
 
 /// A list, a file, or the beginning of an upload.
-async fn asked(
-    files: &Files,
-    token: &str,
-    path: &str,
-    method: &Method,
-    headers: HeaderMap,
-    stay: Stay,
-) -> Response {
+async fn asked(files: &Files, path: &str, method: &Method, headers: HeaderMap, stay: Stay) -> Response {
     let Some(names) = name::path(path) else {
         return say(
             StatusCode::BAD_REQUEST,
@@ -89,8 +85,8 @@ async fn asked(
             blocking(move || found(&folder, &names, &headers, head, stay)).await
         }
         Method::POST if policy.write => {
-            let (files, token) = (files.clone(), token.to_owned());
-            blocking(move || begun(&files, &token, names, &headers)).await
+            let files = files.clone();
+            blocking(move || begun(&files, &stay, names, &headers)).await
         }
         Method::GET | Method::HEAD => say(StatusCode::FORBIDDEN, "Files are not shared in this direction."),
         Method::POST => say(StatusCode::FORBIDDEN, "Files are not taken here."),
@@ -126,10 +122,13 @@ fn found(folder: &Folder, names: &[String], headers: &HeaderMap, head: bool, sta
         Part::Outside => (StatusCode::RANGE_NOT_SATISFIABLE, 0, 0),
     };
     let empty = head || length == 0;
+    if !head && status == StatusCode::OK && length == 0 {
+        drop(Download::of(names, from, length, &stay));
+    }
     let mut response = if empty {
         String::new().into_response()
     } else {
-        warp::reply::stream(chunks(file, from, length, stay)).into_response()
+        warp::reply::stream(chunks(file, Download::of(names, from, length, &stay), stay)).into_response()
     };
     *response.status_mut() = status;
     let name = names.last().map(String::as_str).unwrap_or_default();
@@ -159,32 +158,59 @@ fn found(folder: &Folder, names: &[String], headers: &HeaderMap, head: bool, sta
     response
 }
 
+/// What somebody gets of a file; says in the log how much that was when it is over, however it ends.
+struct Download {
+    person: String,
+    name: String,
+    from: u64,
+    length: u64,
+    sent: u64,
+}
+
+impl Download {
+    fn of(names: &[String], from: u64, length: u64, stay: &Stay) -> Self {
+        Self { person: stay.person.clone(), name: names.join("/"), from, length, sent: 0 }
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        let Self { person, name, from, length, sent } = self;
+        let part = if sent < length { "a part of a file, and no more" } else { "a file" };
+        tracing::info!(name, bytes = sent, from, "{person} has downloaded {part}");
+    }
+}
+
 /// The bytes of a file from a place on. One that is shortened meanwhile ends in an error, and not as if it were whole.
 fn chunks(
     file: File,
-    from: u64,
-    length: u64,
+    download: Download,
     stay: Stay,
 ) -> impl Stream<Item = io::Result<Vec<u8>>> + Send + Sync {
     let file = Arc::new(file);
-    let chunks = stream::unfold((from, length), move |(at, left)| {
+    let chunks = stream::unfold((download, false), move |(mut download, failed)| {
         let file = file.clone();
         let over = stay.is_over();
         async move {
-            if left == 0 {
+            let left = download.length - download.sent;
+            if left == 0 || failed {
                 return None;
             }
             if over {
-                return Some((Err(io::Error::from(io::ErrorKind::PermissionDenied)), (at, 0)));
+                return Some((Err(io::Error::from(io::ErrorKind::PermissionDenied)), (download, true)));
             }
             let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+            let at = download.from + download.sent;
             let read = tokio::task::spawn_blocking(move || {
                 let mut chunk = vec![0; wanted];
                 file.read_exact_at(&mut chunk, at).map(|()| chunk)
             });
             let chunk = read.await.unwrap_or_else(|err| Err(io::Error::other(err)));
-            let next = if chunk.is_ok() { (at + wanted as u64, left - wanted as u64) } else { (at, 0) };
-            Some((chunk, next))
+            if chunk.is_ok() {
+                download.sent += wanted as u64;
+            }
+            let failed = chunk.is_err();
+            Some((chunk, (download, failed)))
         }
     });
     SyncStream(Mutex::new(Box::pin(chunks)))
@@ -204,7 +230,7 @@ impl<T> Stream for SyncStream<T> {
     }
 }
 
-fn begun(files: &Files, token: &str, folder: Vec<String>, headers: &HeaderMap) -> Response {
+fn begun(files: &Files, stay: &Stay, folder: Vec<String>, headers: &HeaderMap) -> Response {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(length) = headers::number(text("upload-length")) else {
         return say(StatusCode::BAD_REQUEST, "Upload-Length is missing: accepted is a number of bytes.");
@@ -236,11 +262,12 @@ fn begun(files: &Files, token: &str, folder: Vec<String>, headers: &HeaderMap) -
         }
         Err(NotBegun::Disk(err)) => return disk(&err),
     };
-    let mut response = if length == 0 { finished(files, &upload) } else { say(StatusCode::CREATED, "") };
+    let mut response =
+        if length == 0 { finished(files, &upload, &stay.person) } else { say(StatusCode::CREATED, "") };
     if response.status().is_success() {
         *response.status_mut() = StatusCode::CREATED;
     }
-    put(&mut response, "location", &format!("/files/{token}/{UPLOADS}{}", upload.id));
+    put(&mut response, "location", &format!("/files/{}/{UPLOADS}{}", stay.token, upload.id));
     put(&mut response, "upload-offset", "0");
     response
 }
@@ -370,8 +397,8 @@ where
     }
     let offset = upload.offset();
     let mut response = if upload.is_whole() {
-        let files = files.clone();
-        blocking(move || finished(&files, &upload)).await
+        let (files, person) = (files.clone(), stay.person.clone());
+        blocking(move || finished(&files, &upload, &person)).await
     } else {
         say(StatusCode::NO_CONTENT, "")
     };
@@ -379,10 +406,11 @@ where
     response
 }
 
-fn finished(files: &Files, upload: &Upload) -> Response {
+fn finished(files: &Files, upload: &Upload, person: &str) -> Response {
     match files.0.uploads.finish(upload) {
         Ok(name) => {
-            tracing::info!(bytes = upload.note.length, "a file was uploaded");
+            let path = [&upload.note.folder[..], std::slice::from_ref(&name)].concat().join("/");
+            tracing::info!(name = path, bytes = upload.note.length, "{person} has uploaded a file");
             let mut response = say(StatusCode::NO_CONTENT, "");
             put(&mut response, "upload-name", &headers::encoded(&name));
             response

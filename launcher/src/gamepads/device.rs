@@ -47,10 +47,15 @@ pub struct Uinput {
 impl Uinput {
     /// Looks whether devices can be made. What is felt of them comes out of the receiver.
     pub fn open() -> io::Result<(Self, mpsc::Receiver<Felt>)> {
-        fs::OpenOptions::new().read(true).write(true).open(PATH)?;
+        look()?;
         let (felt, messages) = mpsc::channel(WAITING);
         Ok((Self { runtime: Handle::current(), felt }, messages))
     }
+}
+
+/// Whether devices can be made here, and if not, why.
+pub fn look() -> io::Result<()> {
+    fs::OpenOptions::new().read(true).write(true).open(PATH).map(|_| ())
 }
 
 /// A device that programs see until this is dropped.

@@ -9,7 +9,7 @@ pub mod rumble;
 
 use crate::error::Error;
 use device::{Device, Uinput};
-pub use device::{Felt, PATH};
+pub use device::{Felt, PATH, look as look_at_uinput};
 use joystick::{State, config};
 use path::Socket;
 use std::{
@@ -154,6 +154,7 @@ impl Gamepads {
 
     /// Listens in a folder, wherever it can.
     fn listen(&self, folder: &Path) {
+        let mut refused = Vec::new();
         for index in 0..MAX_GAMEPADS {
             let path = folder.join(format!("selkies_js{index}.sock"));
             match Socket::bind(&path)
@@ -163,10 +164,12 @@ impl Gamepads {
                     let accepting = tokio::spawn(accept(self.clone(), index, listener));
                     lock(&self.0.listening).push((socket, accepting));
                 }
-                Err(error) => {
-                    tracing::warn!("gamepad {index} is not for programs: {}: {error}", path.display());
-                }
+                Err(error) => refused.push((index, format!("{}: {error}", path.display()))),
             }
+        }
+        if let Some((_, why)) = refused.first() {
+            let pads: Vec<_> = refused.iter().map(|(index, _)| index.to_string()).collect();
+            tracing::warn!("programs cannot have these gamepads by sockets: {}: {why}", pads.join(", "));
         }
     }
 

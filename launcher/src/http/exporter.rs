@@ -28,7 +28,7 @@ pub fn route(board: Board) -> impl Filter<Extract = (impl Reply,), Error = Rejec
 
 /// Serves them until the handle is used. A port that is taken is an error: who has asked for it would wait for figures.
 pub async fn start(address: IpAddr, port: u16, board: Board) -> Result<AbortHandle, Error> {
-    let listener = port::bind(address, port).await?;
+    let listener = port::bind(address, port, "--metrics-http-port").await?;
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "the metrics have a port without a password");
     }

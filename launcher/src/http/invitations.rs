@@ -8,8 +8,9 @@ use std::{collections::VecDeque, time::Duration};
 use subtle::ConstantTimeEq;
 use vdi_protocol::{
     control::Role,
-    invitations::{EXPIRED, Invitation, REVOKED, Refusal},
+    invitations::{Invitation, Refusal},
     limits::{MAX_INVITATION_SECONDS, MAX_INVITATIONS},
+    reason::EndCause,
 };
 
 /// Random bytes of a token: nobody finds 256 bits by trying.
@@ -30,8 +31,16 @@ impl Ending {
     /// What its people are told.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Expired => EXPIRED,
-            Self::Revoked => REVOKED,
+            Self::Expired => "The invitation has expired",
+            Self::Revoked => "The invitation was revoked",
+        }
+    }
+
+    /// The same for their pages.
+    pub fn cause(self) -> EndCause {
+        match self {
+            Self::Expired => EndCause::InvitationExpired,
+            Self::Revoked => EndCause::InvitationRevoked,
         }
     }
 }

@@ -11,7 +11,7 @@
 mod pace;
 mod source;
 
-use crate::{error::Error, notices};
+use crate::{config::SoundServer, error::Error};
 use gst::{glib, prelude::*};
 use pace::Pace;
 use std::{
@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::watch, task::JoinHandle};
-use vdi_protocol::{notice::Notice, status::MicrophoneStatus};
+use vdi_protocol::status::MicrophoneStatus;
 
 /// Opus frames that may wait for the decoder; the oldest is dropped first.
 const MAX_WAITING: u64 = 10;
@@ -51,13 +51,11 @@ pub struct Microphone {
     pipeline: gst::Pipeline,
     wanted: watch::Sender<bool>,
     task: JoinHandle<()>,
-    /// The page in control knows that no program can hear it.
-    told: bool,
 }
 
 impl Microphone {
     /// Has PulseAudio offer a microphone, now or as soon as it is there. `pipe` is the path by which sound gets there.
-    pub fn start(server: Option<String>, pipe: PathBuf) -> Result<Self, Error> {
+    pub fn start(server: SoundServer, pipe: PathBuf) -> Result<Self, Error> {
         let failed = |err: glib::BoolError| Error::pipeline(format!("the microphone has no decoder: {err}"));
         let sound = Shared::default();
         let (pipeline, decoder) = decoder(sound.clone()).map_err(failed)?;
@@ -68,7 +66,7 @@ impl Microphone {
         let (report, status) = watch::channel(MicrophoneStatus::default());
         let task = tokio::spawn(source::supervise(server, pipe, sound, wants, report));
         let ear = Ear { controller: Arc::default(), spoken: Arc::default(), decoder };
-        Ok(Self { ear, status, pipeline, wanted, task, told: false })
+        Ok(Self { ear, status, pipeline, wanted, task })
     }
 
     /// Where sound of pages goes in.
@@ -78,21 +76,20 @@ impl Microphone {
 
     /// Only this page's sound counts from now on.
     pub fn set_controller(&self, page: Option<&str>) {
-        *lock(&self.ear.controller) = page.map(str::to_owned);
+        let mut controller = lock(&self.ear.controller);
+        *controller = page.map(str::to_owned);
+        self.ear.spoken.store(false, Relaxed);
     }
 
-    /// Why the page in control, which speaks, is not heard, if it is not; told once.
-    pub fn unheard(&mut self) -> Option<Notice> {
-        let spoken = self.ear.spoken.swap(false, Relaxed);
-        let status = self.status.borrow().clone();
-        let Some(reason) = status.message.filter(|_| !status.running) else {
-            self.told = false;
-            return None;
-        };
-        if !spoken || std::mem::replace(&mut self.told, true) {
-            return None;
-        }
-        Some(notices::no_microphone(&reason))
+    /// Whether the page in control has spoken since this was asked.
+    pub fn was_used(&self) -> bool {
+        self.ear.spoken.swap(false, Relaxed)
+    }
+
+    /// Why no program can record from it, if none can.
+    pub fn failure(&self) -> Option<String> {
+        let status = self.status.borrow();
+        status.message.clone().filter(|_| !status.running)
     }
 
     /// Takes the source from PulseAudio, within a bound.
@@ -108,10 +105,12 @@ impl Microphone {
 impl Ear {
     /// A page has said this. Called from streaming threads; does not wait.
     pub fn hear(&self, page: &str, frame: &gst::Sample) {
-        if lock(&self.controller).as_deref() != Some(page) {
+        let controller = lock(&self.controller);
+        if controller.as_deref() != Some(page) {
             return;
         }
         self.spoken.store(true, Relaxed);
+        drop(controller);
         let Some(mut buffer) = frame.buffer_owned() else { return };
         let told = buffer.make_mut();
         // Each connection counts time in its own way, and what counts here is only when the sound came.

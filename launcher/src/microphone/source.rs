@@ -2,20 +2,20 @@
 //! PulseAudio comes back. While no program records, PulseAudio reads nothing from the pipe, and nothing is done here.
 
 use super::{Shared, lock, pace};
-use crate::audio;
+use crate::{
+    audio::server::{self, pactl},
+    config::SoundServer,
+};
 use std::{
     io,
     path::{Path, PathBuf},
-    process::Stdio,
     time::Duration,
 };
-use tokio::{net::unix::pipe, process::Command, sync::watch, time::MissedTickBehavior};
+use tokio::{net::unix::pipe, sync::watch, time::MissedTickBehavior};
 use vdi_protocol::status::MicrophoneStatus;
 
 /// What the source is called.
 const NAME: &str = "vdi-microphone";
-/// What a program has to do within this time.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause before PulseAudio is asked again; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Who starts PulseAudio has a microphone after this time at the latest.
@@ -25,7 +25,7 @@ const PIPE_BYTES: i32 = 4096;
 
 /// Keeps the source there for as long as it is wanted.
 pub async fn supervise(
-    server: Option<String>,
+    server: SoundServer,
     path: PathBuf,
     sound: Shared,
     mut wants: watch::Receiver<bool>,
@@ -90,9 +90,9 @@ fn ended(err: &io::Error) -> String {
     format!("PulseAudio reads no more: {err}")
 }
 
-/// PulseAudio, as `pactl` speaks to it.
+/// The source, as `pactl` has PulseAudio make it.
 struct Pulse {
-    server: Option<String>,
+    server: SoundServer,
     /// Of the pipe.
     path: PathBuf,
 }
@@ -102,22 +102,21 @@ impl Pulse {
     async fn load(&self) -> Result<(String, pipe::Sender), String> {
         let server = self.server.clone();
         // `pactl` would start a PulseAudio where there is none, which is not ours to do.
-        let reached = tokio::task::spawn_blocking(move || audio::reach(server.as_deref())).await;
-        reached.map_err(|err| err.to_string())??;
+        let reached = tokio::task::spawn_blocking(move || server::reach(&server)).await;
+        reached.map_err(|err| err.to_string())?.map_err(|words| format!("{words}; {}", server::REMEDY))?;
         self.unload_left_behind().await?;
         let file = format!("file={}", self.path.display());
-        let module = self
-            .pactl(&[
-                "load-module",
-                "module-pipe-source",
-                &format!("source_name={NAME}"),
-                &file,
-                "format=s16le",
-                &format!("rate={}", pace::RATE),
-                "channels=1",
-                "source_properties=device.description=Microphone",
-            ])
-            .await?;
+        let words = [
+            "load-module",
+            "module-pipe-source",
+            &format!("source_name={NAME}"),
+            &file,
+            "format=s16le",
+            &format!("rate={}", pace::RATE),
+            "channels=1",
+            "source_properties=device.description=Microphone",
+        ];
+        let module = pactl(&self.server, &words).await?;
         let pipe = open(&self.path)
             .map_err(|err| format!("the pipe {} to PulseAudio cannot be opened: {err}", self.path.display()));
         match pipe {
@@ -131,7 +130,7 @@ impl Pulse {
 
     /// A launcher that was killed leaves its source behind, fed by a pipe of the same name.
     async fn unload_left_behind(&self) -> Result<(), String> {
-        let modules = self.pactl(&["list", "short", "modules"]).await?;
+        let modules = pactl(&self.server, &["list", "short", "modules"]).await?;
         for module in left_behind(&modules, &self.path) {
             self.unload(module).await?;
         }
@@ -144,28 +143,7 @@ impl Pulse {
     }
 
     async fn unload(&self, module: &str) -> Result<(), String> {
-        self.pactl(&["unload-module", module]).await.map(|_| ())
-    }
-
-    /// What `pactl` answers.
-    async fn pactl(&self, words: &[&str]) -> Result<String, String> {
-        let mut command = Command::new("pactl");
-        for variable in crate::options::SECRET_VARIABLES {
-            command.env_remove(variable);
-        }
-        if let Some(server) = &self.server {
-            command.env("PULSE_SERVER", server);
-        }
-        command.args(words).stdin(Stdio::null()).kill_on_drop(true);
-        let output = tokio::time::timeout(COMMAND_TIMEOUT, command.output())
-            .await
-            .map_err(|_| format!("PulseAudio does not answer within {} s", COMMAND_TIMEOUT.as_secs()))?
-            .map_err(|err| format!("pactl (package pulseaudio-utils) cannot be started: {err}"))?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
-        }
-        let why = String::from_utf8_lossy(&output.stderr).lines().collect::<Vec<_>>().join("; ");
-        Err(format!("pactl {}: {why}", words.first().copied().unwrap_or_default()))
+        pactl(&self.server, &["unload-module", module]).await.map(|_| ())
     }
 }
 

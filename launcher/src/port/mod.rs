@@ -19,7 +19,7 @@ use places::{Id, Places, Settled};
 use socket2::{SockRef, TcpKeepalive};
 use std::{
     collections::HashMap,
-    fmt,
+    fmt, io,
     net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -91,11 +91,15 @@ impl Counters {
     }
 }
 
-/// Binds the port. The error names the address and the cause.
-pub async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, Error> {
+/// Binds a port that this option names. The error names the address, the cause and the option.
+pub async fn bind(address: IpAddr, port: u16, option: &str) -> Result<TcpListener, Error> {
     let address = SocketAddr::new(address, port);
     TcpListener::bind(address).await.map_err(|err| {
-        Error::new(FailureReason::PortUnavailable, format!("cannot listen on {address}: {err}"))
+        let advice = match err.kind() {
+            io::ErrorKind::AddrNotAvailable => "; --addr takes an address of this machine".into(),
+            _ => format!("; {option} takes another port, and with 0 any that is free"),
+        };
+        Error::new(FailureReason::PortUnavailable, format!("cannot listen on {address}: {err}{advice}"))
     })
 }
 

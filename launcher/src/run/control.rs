@@ -1,12 +1,13 @@
 //! Shell: what pages say on the channel `control`, as far as the sink does not answer it itself, passed to who does it.
 
 use super::Parts;
-use crate::{codec, notices, settings};
+use crate::settings;
 use vdi_protocol::{
     control::{FromPage, ToPage},
     limits::MAX_DATA_BYTES,
     parse,
-    settings::{Choice, Settings, VideoCodec, Wish},
+    reason::EndCause,
+    settings::{Choice, Settings, Wish},
 };
 
 impl Parts {
@@ -25,7 +26,7 @@ impl Parts {
     pub(super) fn control(&mut self, page: &str, text: &str) {
         match parse::message(text, MAX_DATA_BYTES) {
             Ok(FromPage::TakeControl) => {
-                tracing::info!(page, "a page wants control");
+                tracing::debug!(page, "a page wants control");
                 let now = self.now();
                 self.pages.take_control(page, now);
             }
@@ -44,7 +45,7 @@ impl Parts {
                 // Who only watches sets nothing, and is told so by what holds.
                 if self.pages.controller() == Some(page) {
                     if let Some(codec) = wish.codec.filter(|codec| self.settings.codecs.contains(codec)) {
-                        self.try_codec(codec);
+                        self.choose_codec(codec);
                     }
                     self.set(settings::granted(&self.settings, Wish { codec: None, ..wish }));
                 }
@@ -78,42 +79,10 @@ impl Parts {
         tokio::task::spawn_blocking(move || media.follow());
     }
 
-    /// Has the encoders of a codec tried, if it is another.
-    fn try_codec(&mut self, codec: VideoCodec) {
-        if codec == self.settings.now.codec {
-            self.codecs.forget();
-        } else if self.codecs.trying() != Some(codec)
-            && let Some(captured) = self.media.captured()
-        {
-            tracing::info!(codec = codec::nick(codec), "the controller wants another codec; it is tried");
-            self.codecs.start(codec, captured);
-        }
-        self.settings.trying = self.codecs.trying();
-    }
-
-    /// The encoders of a codec were tried: the stream changes over, or the pages are told why not.
-    pub(super) fn codec_tried(&mut self, codec: VideoCodec, result: Result<(), String>) {
-        let nick = codec::nick(codec);
-        self.settings.trying = None;
-        match result {
-            Ok(()) => {
-                tracing::info!(codec = nick, "the stream changes to another codec");
-                self.settings.now.codec = codec;
-                let media = self.media.clone();
-                media.want_codec(nick);
-                tokio::task::spawn_blocking(move || media.recode());
-            }
-            Err(why) => {
-                tracing::warn!(codec = nick, "no encoder of it works, and the codec stays as it was: {why}");
-                self.pages.notice(&notices::codec_unavailable(codec, &why));
-            }
-        }
-    }
-
     pub(super) fn bad_message(&mut self, page: &str) {
         if self.pages.bad_message(page) {
             tracing::warn!(page, "a page sends what cannot be read; it is closed");
-            self.media.close_page(page, "too many malformed messages");
+            self.media.close_page(page, Some(EndCause::Flooded), "too many malformed messages");
         }
     }
 }

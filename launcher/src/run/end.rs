@@ -5,7 +5,7 @@ use crate::{error::Error, limits::Activity, media, session, termination::Ended};
 use jiff::Timestamp;
 use std::time::Duration;
 use tokio::{sync::mpsc, time::Instant};
-use vdi_protocol::{phase::Phase, status::LimitsStatus};
+use vdi_protocol::{phase::Phase, reason::EndCause, status::LimitsStatus};
 
 /// Time for the reason of a failure to reach the pages: it goes by the data channel, and the farewell by another way.
 const LAST_WORDS: Duration = Duration::from_millis(300);
@@ -55,7 +55,7 @@ impl Parts {
             tokio::time::sleep(LAST_WORDS).await;
         }
         for page in self.pages.ids() {
-            self.media.close_page(page, &reason);
+            self.media.close_page(page, self.session.end(), &reason);
         }
         let leave = async {
             while self.pages.count().0 > 0 {
@@ -91,7 +91,10 @@ impl Parts {
         let now = self.began.elapsed();
         self.session.handle(session::Event::Drained, now);
         let why = self.session.message().unwrap_or_default();
-        self.session.outcome().map(|()| if self.left { Ended::LoggedOut(why) } else { Ended::Stopped(why) })
+        self.session.outcome().map(|()| match self.session.end() {
+            Some(EndCause::LoggedOut) => Ended::LoggedOut(why),
+            _ => Ended::Stopped(why),
+        })
     }
 }
 

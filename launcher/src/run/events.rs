@@ -1,12 +1,9 @@
 //! Shell: what the pipeline tells, passed to who it concerns: the session, the pages, the story of the encoder.
 
 use super::Parts;
-use crate::{
-    encoder::{self, words},
-    media, notices, session,
-};
+use crate::{encoder, journal, media, notices, session};
 use std::time::Duration;
-use vdi_protocol::reason::FailureReason;
+use vdi_protocol::reason::{EndCause, FailureReason};
 
 /// Time between a capture that failed and the next try.
 const RECAPTURE_PAUSE: Duration = Duration::from_millis(300);
@@ -16,7 +13,7 @@ impl Parts {
     pub(super) fn media_event(&mut self, event: media::Event) -> Option<session::Event> {
         match event {
             media::Event::FirstFrame => {
-                tracing::info!(encoder = self.encoder.status().map(|encoder| encoder.name.as_str()), "ready");
+                tracing::info!("the desktop is captured and encoded");
                 return Some(session::Event::Proven);
             }
             media::Event::Display(width, height) => {
@@ -32,16 +29,22 @@ impl Parts {
                 return None;
             }
             media::Event::Quality(change) => {
-                tracing::info!("{}", words::quality(&change));
                 self.encoder.changed(&change, self.now());
+                self.tell_quality();
                 return None;
             }
             media::Event::Figures(figures) => {
                 self.encoder.measured(*figures, self.now());
+                self.tell_quality();
                 return None;
             }
-            media::Event::Warning(text) => {
-                tracing::warn!("{text}");
+            media::Event::Warning { about, text } => {
+                // Each codec has its own encoders, and the same GPU is missing for all of them.
+                if about == media::SOFTWARE_TAKEN && !self.encoder.software_is_news() {
+                    tracing::debug!("{text}");
+                } else {
+                    tracing::warn!("{text}");
+                }
                 return None;
             }
             media::Event::Failed(error) if error.reason == FailureReason::DisplayUnavailable => {
@@ -62,12 +65,22 @@ impl Parts {
                 self.pages.watches(&page);
                 return None;
             }
+            media::Event::PageDecodes(page, codecs) => {
+                self.pages.decodes(&page, codecs);
+                self.suit(&page);
+            }
             media::Event::PageAdded(page) => {
-                tracing::info!(page, "a page has come");
+                let selkies = self.selkies.as_ref().is_some_and(|selkies| selkies.knows(&page));
+                let (client, guest) = (journal::kind(&page, selkies), journal::guest(&page));
+                tracing::info!(page, client, guest, "a page has come");
                 self.pages.added(&page);
             }
             media::Event::PageConnected(page) => {
-                tracing::info!(page, "a page is connected");
+                if self.pages.is_connected(&page) {
+                    tracing::info!(page, "a page goes on by another connection");
+                } else {
+                    tracing::info!(page, "a page is connected");
+                }
                 let alone_for = self.alone_since.map(|since| since.elapsed()).unwrap_or_default();
                 let told = self.seen_page.then(|| self.limits.welcome_back(alone_for)).flatten();
                 self.pages.connected(&page);
@@ -77,7 +90,7 @@ impl Parts {
                 }
             }
             media::Event::PageRemoved(page, reason) => {
-                tracing::info!(page, reason, "a page has gone");
+                tracing::info!(page, name = self.pages.name(&page), reason, "a page has gone");
                 let now = self.now();
                 self.pages.removed(&page, now);
             }
@@ -96,12 +109,22 @@ impl Parts {
             }
             media::Event::Flood(page) => {
                 tracing::warn!(page, "a page says far more than is heard; it is closed");
-                self.media.close_page(&page, "too many messages");
+                self.media.close_page(&page, Some(EndCause::Flooded), "too many messages");
                 return None;
             }
         }
         let (present, connected) = self.pages.count();
         Some(session::Event::Pages { present, connected })
+    }
+
+    /// What holds quality back while nobody watches is nobody's concern.
+    fn tell_quality(&mut self) {
+        let (_, connected) = self.pages.count();
+        if connected > 0
+            && let Some(line) = self.encoder.quality_line(self.now())
+        {
+            tracing::info!("{line}");
+        }
     }
 
     /// An encoder was chosen: the log and the pages are told what that means.
@@ -110,7 +133,7 @@ impl Parts {
             tracing::debug!("{} is rejected, {}: {}", rejection.encoder, rejection.reason, rejection.message);
         }
         let (encoder, codec, previous) = (&choice.encoder, &choice.codec, choice.previous.as_deref());
-        let (hardware, cause) = (choice.hardware, &choice.cause);
+        let (hardware, cause) = (choice.hardware, self.encoder.cause(&choice));
         tracing::info!(encoder, codec, hardware, cause, previous, "the encoder is chosen");
         if hardware {
             self.pages.standing(None);

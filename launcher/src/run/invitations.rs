@@ -65,7 +65,7 @@ impl Parts {
         // A page that is closed comes to other parts, which may ask the guard.
         drop(guard);
         for (id, how) in over {
-            self.media.close_page(id, how.words());
+            self.media.close_page(id, Some(how.cause()), how.words());
         }
     }
 

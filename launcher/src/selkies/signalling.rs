@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 use serde_json::json;
-use vdi_protocol::signalling::{FromConsumer, IceCandidate, ToConsumer};
+use vdi_protocol::signalling::{Bye, FromConsumer, IceCandidate, ToConsumer};
 
 /// For which of its two peer connections the client opens a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub fn told(message: &ToConsumer) -> Option<String> {
             Some(json!({ "ice": { "candidate": candidate.candidate, "sdpMLineIndex": index } }).to_string())
         }
         ToConsumer::Error { message, .. } => Some(format!("ERROR {message}")),
-        ToConsumer::Bye { reason } => Some(format!("ERROR {reason}")),
+        ToConsumer::Bye(Bye { reason, .. }) => Some(format!("ERROR {reason}")),
         // It has its servers from `/turn`, and can neither go on with a session nor take other servers.
         ToConsumer::Welcome { .. } | ToConsumer::IceServers { .. } | ToConsumer::Ice(_) => None,
     }

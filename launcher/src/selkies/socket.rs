@@ -142,6 +142,7 @@ async fn serve(mut socket: WebSocket, selkies: Selkies, visit: Visit, mark: Opti
             client: None,
             watches: false,
             session: None,
+            decodes: Vec::new(),
             full_chroma: Vec::new(),
             surround: false,
         });

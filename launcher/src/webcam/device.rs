@@ -18,6 +18,9 @@ const DRIVER: &str = "v4l2 loopback";
 /// Where Linux lists video devices behind which there is no hardware. Real cameras are not even opened.
 const LISTED: &str = "/sys/devices/virtual/video4linux";
 
+/// Why there is no webcam on most machines.
+pub const NO_DEVICE: &str = "there is no device of v4l2loopback";
+
 /// A device that takes pictures.
 pub struct Device {
     file: VideoOutputDevice,
@@ -71,7 +74,7 @@ fn first_free(listed: &Path) -> Result<Device, String> {
             Err(Refusal::Other(_)) => {}
         }
     }
-    Err(why.unwrap_or_else(|| "there is no device of v4l2loopback".into()))
+    Err(why.unwrap_or_else(|| NO_DEVICE.into()))
 }
 
 /// The devices of a list, by their numbers.

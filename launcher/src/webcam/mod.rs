@@ -12,10 +12,13 @@ mod gate;
 mod picture;
 mod writer;
 
-use crate::{config, error::Error, notices};
+use crate::{config, error::Error};
+use device::Device;
+pub use device::NO_DEVICE;
 use gate::{Gate, Verdict};
 use gst::{glib, prelude::*};
 use std::{
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -24,7 +27,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::watch;
-use vdi_protocol::{notice::Notice, status::WebcamStatus};
+use vdi_protocol::status::WebcamStatus;
 use writer::Scene;
 
 /// Frames that may wait for the decoder, a sixth of a second. One that falls behind begins anew with a key frame.
@@ -53,8 +56,6 @@ pub struct Webcam {
     pipeline: gst::Pipeline,
     scene: Scene,
     thread: JoinHandle<()>,
-    /// The page in control knows that no program can see it.
-    told: bool,
 }
 
 impl Webcam {
@@ -77,7 +78,7 @@ impl Webcam {
             Error::pipeline(format!("the webcam's thread cannot be started: {err}"))
         })?;
         let eye = Eye { gate, count: Arc::default(), shown: Arc::default(), decoder, status: status.clone() };
-        Ok(Self { eye, status, pipeline, scene, thread, told: false })
+        Ok(Self { eye, status, pipeline, scene, thread })
     }
 
     /// Where pictures of pages go in.
@@ -89,21 +90,19 @@ impl Webcam {
     pub fn set_controller(&self, page: Option<&str>) {
         let mut gate = lock(&self.eye.gate);
         gate.set_controller(page);
+        self.eye.shown.store(false, Relaxed);
         self.scene.clear(self.eye.count.load(Relaxed));
     }
 
-    /// Why the page in control, which shows something, is not seen, if it is not; told once.
-    pub fn unseen(&mut self) -> Option<Notice> {
-        let shown = self.eye.shown.swap(false, Relaxed);
-        let status = self.status.borrow().clone();
-        let Some(reason) = status.message.filter(|_| !status.running) else {
-            self.told = false;
-            return None;
-        };
-        if !shown || std::mem::replace(&mut self.told, true) {
-            return None;
-        }
-        Some(notices::no_webcam(&reason))
+    /// Whether the page in control has shown something since this was asked.
+    pub fn was_used(&self) -> bool {
+        self.eye.shown.swap(false, Relaxed)
+    }
+
+    /// Why no program can see it, if none can.
+    pub fn failure(&self) -> Option<String> {
+        let status = self.status.borrow();
+        status.message.clone().filter(|_| !status.running)
     }
 
     /// Lets the device go, within a bound.
@@ -156,6 +155,11 @@ impl Eye {
 
 fn vp8() -> gst::Caps {
     gst::Caps::new_empty_simple("video/x-vp8")
+}
+
+/// Where programs would see it just now, or why nowhere.
+pub fn look(wanted: &config::Webcam) -> Result<PathBuf, String> {
+    Device::open(wanted).map(|device| device.path)
 }
 
 /// The pipeline that makes pictures of frames; it is at rest while nobody shows anything.

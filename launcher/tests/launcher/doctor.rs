@@ -8,6 +8,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU16, Ordering::Relaxed},
+    time::Duration,
 };
 use vdi_launcher::doctor::{
     exchange::{Met, exchange},
@@ -42,6 +43,17 @@ fn free_port() -> u16 {
         .expect("a free port among two thousand")
 }
 
+/// Whether it answers a STUN binding request (RFC 8489, 5).
+fn answers(port: u16) -> Option<()> {
+    let socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    socket.connect(("127.0.0.1", port)).unwrap();
+    let mut request = [0; 20];
+    request[..8].copy_from_slice(&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]);
+    socket.send(&request).ok()?;
+    socket.recv(&mut [0; 512]).ok().map(|_| ())
+}
+
 impl Coturn {
     fn start(name: &str) -> Self {
         let folder = Folder::new(name);
@@ -70,6 +82,7 @@ impl Coturn {
         for port in [port, tls_port] {
             eventually("coturn to listen", || TcpStream::connect(("127.0.0.1", port)).ok());
         }
+        eventually("coturn to answer on UDP", || answers(port));
         coturn
     }
 
@@ -193,6 +206,14 @@ fn the_command_tells_a_wrong_password_in_words_and_by_its_exit_code() {
     assert!(candidates.message.contains("relayed 127.0.0.1"), "{candidates:?}");
     assert_eq!(check(&right, CheckName::Gpu).outcome, Outcome::Skipped);
     assert_eq!(check(&right, CheckName::Media).outcome, Outcome::Skipped);
+    for name in [CheckName::Sound, CheckName::Microphone] {
+        let found = check(&right, name);
+        assert_eq!((found.outcome, found.reason.as_deref()), (Outcome::Warning, Some("NO_SOUND_SERVER")));
+    }
+    assert!(check(&right, CheckName::Sound).message.contains("unix:/nonexistent/pulse"), "{right:?}");
+    for name in [CheckName::Webcam, CheckName::Gamepads] {
+        assert!(!check(&right, name).message.contains("in time"), "{right:?}");
+    }
 
     let (wrong, code) = report(&options, &[("SELKIES_TURN_PASSWORD", "hunter2")]);
     let turn = check(&wrong, CheckName::TurnUdp);
@@ -275,6 +296,7 @@ fn a_running_launcher_is_asked_and_tests_its_own_turn_server() {
     assert_eq!(turn.outcome, Outcome::Passed, "{own:?}");
     assert!(turn.target.as_ref().unwrap().contains(&access.address), "{turn:?}");
     assert_eq!(check(&own, CheckName::Media).message, "Nobody watches: open the page to have this checked.");
+    assert_eq!(check(&own, CheckName::Sound).reason.as_deref(), Some("NO_SOUND_SERVER"), "{own:?}");
 
     let port = format!("--port={}", access.address.rsplit(':').next().unwrap());
     let (other, _) = report(&[&port, "--encoder-policy=software"], &login);

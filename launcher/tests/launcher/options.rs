@@ -39,9 +39,25 @@ fn every_wrong_value_is_reported_at_once() {
 
 #[test]
 fn unknown_flag_is_refused_with_its_name() {
-    let (code, log, _) = fails("flag", &["--frobnicate"]);
+    let (code, log, message) = fails("flag", &["--frobnicate"]);
     assert_eq!(code, 2);
-    assert!(log.contains("--frobnicate"), "{log}");
+    assert_eq!(
+        message,
+        "CONFIG_INVALID: --frobnicate: there is no such option; `vdi-launcher --help` lists the options\n"
+    );
+    assert_eq!(log.lines().count(), 1, "{log}");
+    assert!(log.contains("--frobnicate") && log.contains("CONFIG_INVALID"), "{log}");
+    assert!(!log.contains("session"), "there was none: {log}");
+}
+
+#[test]
+fn wrong_option_is_told_in_the_form_that_the_log_is_to_have() {
+    let (_, log, _) = fails("json", &["--log-format=json", "--port=x", "--framerate=0"]);
+    let reasons: Vec<_> = log
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["reason"].clone())
+        .collect();
+    assert_eq!(reasons, ["CONFIG_INVALID", "CONFIG_INVALID"], "{log}");
 }
 
 #[test]
@@ -68,6 +84,7 @@ fn port_that_is_taken_is_named_with_exit_code_14() {
         message.starts_with("PORT_UNAVAILABLE: ") && message.contains(&format!("127.0.0.1:{port}")),
         "{message}"
     );
+    assert!(message.contains("--port takes another port"), "{message}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ mod toleration;
 
 pub use crd::{crds, yaml};
 pub use network::{EgressPort, EgressRule, Network, Protocol};
-pub use policy::{ClipboardPolicy, Limits, Policy};
+pub use policy::{ClipboardPolicy, Extensions, Limits, Policy};
 pub use quantity::{Quantity, Span};
 pub use session::{
     CONDITION_ENCODER, CONDITION_READY, CONDITION_SCHEDULED, CONDITION_SUSPENDED, CONDITION_VALID,

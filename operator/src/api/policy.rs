@@ -4,6 +4,7 @@ use super::{Quantity, Span};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What people may do, and for how long.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,6 +70,10 @@ pub struct Limits {
     /// Longest life: of this and the session's `timeout` the shorter holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
+    /// By how much, and how often, whoever is in control may extend the longest life by a click in the warning before its end; nobody
+    /// may if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extensions: Option<Extensions>,
     /// Longest time without input: of this and the session's `idleTimeout` the shorter holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<Span>,
@@ -103,4 +108,33 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub pages: Option<i32>,
+}
+
+/// Extensions of the longest life, beyond every other bound of it.
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!self.by.matches('^([0-9]+([.][0-9]+)?(h|m|s))+$') || (duration(self.by) >= duration('10m') && duration(self.by) <= duration('24h'))").message("must be between 10m and 24h").field_path(".by"))]
+pub struct Extensions {
+    /// How many there are.
+    #[schemars(range(min = 1, max = 100))]
+    pub count: i32,
+    /// What one of them adds, 10m to 24h.
+    #[serde(default = "half_an_hour")]
+    pub by: Span,
+}
+
+fn half_an_hour() -> Span {
+    Span::from("30m")
+}
+
+impl Extensions {
+    /// What one of them adds, in the launcher's whole seconds.
+    pub fn seconds(&self) -> u64 {
+        self.by.duration().unwrap_or_default().as_secs()
+    }
+
+    /// What all of them add.
+    pub fn most(&self) -> Duration {
+        Duration::from_secs(self.seconds().saturating_mul(u64::try_from(self.count).unwrap_or_default()))
+    }
 }

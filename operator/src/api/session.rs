@@ -141,9 +141,13 @@ pub struct VDISessionStatus {
     /// When this run of the desktop started: the first time that its pod was ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Time>,
-    /// When it is ended because of `spec.timeout`.
+    /// When it is ended because of `spec.timeout`, extensions included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
+    /// By how much whoever was in control has extended its longest time in this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub extended_seconds: Option<i64>,
     /// The last key, button or motion, to about a minute; `startTime` before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_input_time: Option<Time>,

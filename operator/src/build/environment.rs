@@ -47,6 +47,9 @@ impl Variables {
 /// What has a session recorded.
 const RECORDING: [&str; 2] = ["SELKIES_RECORDING_DIR", "SELKIES_RECORDING"];
 
+/// How many extensions of the longest time there are, and what each adds.
+const EXTENSIONS: [&str; 2] = ["SELKIES_SESSION_EXTENSIONS", "SELKIES_SESSION_EXTENSION"];
+
 /// The environment of a desktop with so many GPUs, whose Secret has this name.
 pub(super) fn environment(spec: &VDITemplateSpec, gpu: i32, secret: &str) -> Vec<EnvVar> {
     let mut variables = Variables(vec![]);
@@ -117,8 +120,15 @@ fn bound(variables: &mut Variables, spec: &VDITemplateSpec) {
     if !spec.policy.webcam {
         variables.set("SELKIES_WEBCAM", "off");
     }
-    // The operator ends sessions by its own clock: a page must not promise more.
-    variables.remove("SELKIES_SESSION_EXTENSIONS");
+    // The operator ends sessions by its own clock: a page must not promise more than that knows of.
+    EXTENSIONS.into_iter().for_each(|name| variables.remove(name));
+    if let Some(extensions) = &limits.extensions {
+        for (name, value) in
+            EXTENSIONS.into_iter().zip([extensions.count.to_string(), extensions.seconds().to_string()])
+        {
+            variables.set(name, value);
+        }
+    }
     if !spec.policy.recording {
         RECORDING.into_iter().for_each(|name| variables.remove(name));
     }
@@ -180,15 +190,19 @@ mod tests {
     }
 
     #[test]
-    fn sessions_are_recorded_only_where_the_policy_says_so_and_extended_by_nobody() {
+    fn sessions_are_recorded_and_extended_only_where_the_policy_says_so() {
         let spec = |policy: &str| {
-            let env = "[{name: SELKIES_RECORDING_DIR, value: /rec}, {name: SELKIES_RECORDING, value: always}, {name: SELKIES_SESSION_EXTENSIONS, value: '2'}]";
+            let env = "[{name: SELKIES_RECORDING_DIR, value: /rec}, {name: SELKIES_RECORDING, value: always}, {name: SELKIES_SESSION_EXTENSIONS, value: '2'}, {name: SELKIES_SESSION_EXTENSION, value: '86400'}]";
             format!("{{env: {env}, policy: {policy}}}")
         };
         let set = |policy: &str| RECORDING.map(|name| value(&spec(policy), name));
         assert_eq!(set("{}"), [None, None]);
         assert_eq!(set("{recording: true}"), [Some("/rec".into()), Some("always".into())]);
-        assert_eq!(value(&spec("{recording: true}"), "SELKIES_SESSION_EXTENSIONS"), None);
+        let extensions = |policy: &str| EXTENSIONS.map(|name| value(&spec(policy), name));
+        assert_eq!(extensions("{recording: true}"), [None, None]);
+        let words = |count: &str, by: &str| [Some(count.to_owned()), Some(by.to_owned())];
+        assert_eq!(extensions("{limits: {extensions: {count: 3}}}"), words("3", "1800"));
+        assert_eq!(extensions("{limits: {extensions: {count: 1, by: 1h30m}}}"), words("1", "5400"));
     }
 
     #[test]

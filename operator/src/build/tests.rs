@@ -82,11 +82,28 @@ command: [startxfce4, --replace]
 env:
 - {name: LANG, value: de_DE.UTF-8}
 - {name: LICENSE_TOKEN, secretKeyRef: {name: cad, key: token}}
+- {name: SELKIES_RECORDING_DIR, value: /home/user/recordings}
 gpu: {mode: shared, resourceName: nvidia.com/gpu.shared}
 storage: {size: 50Gi, storageClassName: fast, retention: delete}
 policy:
   clipboard: out
-  limits: {minBitrate: 1000, maxBitrate: 12000, framerate: 60, pages: 3}
+  files: false
+  recording: true
+  microphone: false
+  webcam: false
+  limits:
+    timeout: 8h
+    extensions: {count: 2, by: 1h}
+    idleTimeout: 30m
+    disconnectedTimeout: 2h
+    minBitrate: 1000
+    maxBitrate: 12000
+    framerate: 60
+    pages: 3
+    cpu: 4
+    memory: 8Gi
+encoderPolicy: require-hardware
+runtimeClassName: nvidia
 nodeSelector: {nvidia.com/gpu.product: NVIDIA-L4}
 tolerations: [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}]
 priorityClassName: desktops";

@@ -2,12 +2,12 @@
 
 use super::{
     ANNOTATION_CLAIMED_AT, ANNOTATION_MADE_FROM, ANNOTATION_RETRY_AT, Decision, ENDINGS, Ending, Facts,
-    PodAction, Told,
+    PodAction,
     conditions::{self, Truth},
     encoder,
     failure::Failure,
     limits::Run,
-    made_from,
+    made_from, news,
     pod::{self, Standing, Word},
     whole_seconds,
 };
@@ -30,22 +30,6 @@ const BACK_OFF: [SignedDuration; 3] =
 const LONG_RUN: SignedDuration = SignedDuration::from_mins(10);
 /// How long after its grace a pod on a lost node is waited for. Its kubelet may still be ending it.
 const LOST_AFTER: SignedDuration = SignedDuration::from_secs(60);
-/// Reasons of Ready that need nobody's attention.
-const CALM: &[&str] = &[
-    "Ready",
-    "Creating",
-    "Scheduling",
-    "Starting",
-    "Changed",
-    "Stopping",
-    "Suspended",
-    "Deleted",
-    "LoggedOut",
-    "IdleTimeout",
-    "DisconnectedTimeout",
-    "TimeoutReached",
-];
-
 /// The course, while it is being found.
 pub struct Course<'f> {
     facts: &'f Facts<'f>,
@@ -381,16 +365,21 @@ impl<'f> Course<'f> {
             return;
         }
         let pod = self.facts.pod.filter(|_| self.status.pod_uid.is_some());
-        let (timeout, idle, disconnected) = match self.facts.desktop {
-            Ok(Desktop { limits, .. }) => (Some(limits.timeout), limits.idle, limits.disconnected),
+        let (timeout, extensions, idle, disconnected) = match self.facts.desktop {
+            Ok(Desktop { limits, .. }) => {
+                (Some(limits.timeout), limits.extensions, limits.idle, limits.disconnected)
+            }
             Err(_) => {
                 let seconds = |seconds: Option<u64>| seconds.map(Duration::from_secs);
                 let told = pod.and_then(told_limits).unwrap_or_default();
-                (None, seconds(told.idle_timeout_seconds), seconds(told.disconnected_timeout_seconds))
+                let extensions = seconds(told.most_extended_seconds).unwrap_or_default();
+                let disconnected = seconds(told.disconnected_timeout_seconds);
+                (None, extensions, seconds(told.idle_timeout_seconds), disconnected)
             }
         };
         let run = Run {
             timeout,
+            extensions,
             idle,
             disconnected,
             running_since: pod.and_then(pod::running_since),
@@ -447,30 +436,10 @@ impl<'f> Course<'f> {
         ] {
             conditions::set(&mut self.status, kind, truth, word, now);
         }
-        let events = news(old, &self.status);
+        let events = news::news(old, &self.status);
         let look_again = self.due.and_then(|at| Duration::try_from(at.duration_since(now)).ok());
         Decision { status: self.status, pod: self.action, end: self.end, events, look_again, ask: self.ask }
     }
-}
-
-/// What people are told: each new reason of Ready once, and that software encodes where hardware was wanted.
-fn news(old: Option<&VDISessionStatus>, new: &VDISessionStatus) -> Vec<Told> {
-    let changed = |kind: &str| {
-        let now = conditions::find(new, kind)?;
-        let before = old.and_then(|old| conditions::find(old, kind));
-        (before.is_none_or(|before| before.reason != now.reason)).then_some(now)
-    };
-    let ready = changed(CONDITION_READY).map(|it| Told {
-        warning: !CALM.contains(&it.reason.as_str()),
-        reason: it.reason.clone(),
-        note: it.message.clone(),
-    });
-    let encoder = changed(CONDITION_ENCODER).filter(|it| it.reason == encoder::FALLBACK).map(|it| Told {
-        warning: true,
-        reason: it.reason.clone(),
-        note: it.message.clone(),
-    });
-    ready.into_iter().chain(encoder).collect()
 }
 
 fn annotation<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {

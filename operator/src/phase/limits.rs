@@ -1,6 +1,7 @@
 //! Decision: which of the three limits has struck, or comes due when. Times are absolute and in the status; what
 //! a launcher reports only moves them on.
 //!
+//! The longest time is over when it is over, but for what whoever is in control has added to it by then, of which a report tells.
 //! Idle and disconnected strike by a report that was asked for after the limit came due, never by silence: an
 //! operator that was away, a launcher that does not answer and a clock that jumps end nobody's work.
 
@@ -15,6 +16,10 @@ const LEAST_STEP: Duration = Duration::from_secs(60);
 /// By how much two reports of the same moment may differ.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
 
+/// How long an answer is waited for when the longest time is over, and how soon it is looked for again.
+const LAST_WORD: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(1);
+
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -28,6 +33,8 @@ pub struct Found {
 pub struct Run<'a> {
     /// Longest life, if it is known.
     pub timeout: Option<Duration>,
+    /// By how much that may be extended in all.
+    pub extensions: Duration,
     /// Longest time without input.
     pub idle: Option<Duration>,
     /// Longest time without a page.
@@ -44,13 +51,20 @@ impl Run<'_> {
     /// Moves the status' times on, and finds what is due.
     pub fn judge(&self, status: &mut VDISessionStatus) -> Found {
         let Some(start) = status.start_time.as_ref().map(|time| time.0) else { return Found::default() };
-        if let Some(timeout) = self.timeout {
-            status.expires_at = after(start, timeout).map(Time);
-        }
+        let (extended, more) = self.extended(status);
+        status.expires_at = match (self.timeout, &status.expires_at) {
+            (Some(timeout), _) => after(start, timeout.saturating_add(extended)).map(Time),
+            (None, told) => told.as_ref().and_then(|told| after(told.0, more)).map(Time),
+        };
         let mut found = Found::default();
         if let Some(expires) = status.expires_at.as_ref().map(|time| time.0) {
+            if let Some(again) = self.last_word(expires, extended) {
+                found.next = Some(again);
+                return found;
+            }
             if self.now >= expires {
-                found.struck = Some(ended(ENDINGS[0], "has reached its longest time", self.timeout));
+                let all = self.timeout.map(|timeout| timeout.saturating_add(extended));
+                found.struck = Some(ended(ENDINGS[0], "has reached its longest time", all));
                 return found;
             }
             found.next = Some(expires);
@@ -70,6 +84,27 @@ impl Run<'_> {
             }
         }
         found
+    }
+
+    /// When to look again at a longest time that is over, if a click in its last moment may not have been told of yet: that is in a report
+    /// that was asked for since, and who does not answer is not waited for long.
+    fn last_word(&self, expires: Timestamp, extended: Duration) -> Option<Timestamp> {
+        let may_grow = extended < self.extensions && self.running_since.is_some();
+        let asked = self.report().is_some_and(|report| report.at >= expires);
+        let until = after(expires, LAST_WORD)?;
+        let waits = self.now >= expires && self.now < until && may_grow && !asked;
+        waits.then(|| after(self.now, SOON).map_or(until, |soon| soon.min(until)))
+    }
+
+    /// What was added to the longest time, and how much of that is news. The user's programs run beside the launcher that says so, so it
+    /// counts as far as the template goes and no further; what has counted stays.
+    fn extended(&self, status: &mut VDISessionStatus) -> (Duration, Duration) {
+        let known =
+            status.extended_seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or_default();
+        let said = self.report().map(|report| report.extended_seconds).unwrap_or_default();
+        let seconds = known.max(said.min(self.extensions.as_secs()));
+        status.extended_seconds = i64::try_from(seconds).ok().filter(|seconds| *seconds > 0);
+        (Duration::from_secs(seconds), Duration::from_secs(seconds - known))
     }
 
     /// The report, if it is about the container that runs now.

@@ -24,6 +24,109 @@ fn longest_time_is_counted_from_the_start_and_moves_with_the_spec() {
     assert_eq!(decision.events.len(), 1);
 }
 
+/// The launcher says that whoever is in control has extended the longest time by so much.
+fn extended(world: &mut World, seconds: u64) {
+    world.says(Some(1.0), None);
+    world.report.as_mut().unwrap().extended_seconds = seconds;
+}
+
+#[test]
+fn longest_time_is_extended_by_what_the_launcher_says_as_far_as_the_template_goes() {
+    let mut world = World::running(ALL, "{policy: {limits: {extensions: {count: 2, by: 30m}}}}");
+    world.now = at("12:58:00");
+    extended(&mut world, 1800);
+    let events = world.reconcile().events;
+    let until = |time: &str| Some(Time(at(time)));
+    assert_eq!(
+        (world.status().expires_at.clone(), world.status().extended_seconds),
+        (until("13:30:00"), Some(1800))
+    );
+    assert_eq!(events.len(), 1);
+    assert_eq!((events[0].reason.as_str(), events[0].warning), ("Extended", false));
+    assert_eq!(
+        events[0].note,
+        format!("Its longest time was extended in its page, by 30m in all, to {}.", at("13:30:00"))
+    );
+    let told = super::limits_annotation(world.desktop.as_ref().unwrap(), world.status());
+    assert!(told.contains(r#""extendedSeconds":1800"#), "{told}");
+    // The same once more is nothing new, and a launcher that was started anew takes nothing back.
+    for seconds in [1800, 0] {
+        extended(&mut world, seconds);
+        assert!(world.reconcile().events.is_empty());
+        assert_eq!(world.status().extended_seconds, Some(1800));
+    }
+    extended(&mut world, 86_400);
+    world.reconcile();
+    assert_eq!(world.status().expires_at, until("14:00:00"), "two of them, whatever a pod says");
+    world.report = None;
+    world.now = at("14:00:00");
+    let end = world.reconcile().end.unwrap();
+    assert_eq!(end.message, "The desktop has reached its longest time (5h) and is ended.");
+}
+
+#[test]
+fn a_click_in_the_last_moment_is_in_the_report_that_is_asked_for_when_the_time_is_over() {
+    let mut world = World::running(ALL, "{policy: {limits: {extensions: {count: 1, by: 10m}}}}");
+    world.now = at("12:59:00");
+    extended(&mut world, 0);
+    let decision = world.reconcile();
+    assert_eq!((decision.look_again, decision.ask), (Some(Duration::from_secs(60)), true));
+    world.now = at("13:00:00");
+    let decision = world.reconcile();
+    let second = Some(Duration::from_secs(1));
+    assert_eq!(
+        (decision.end, decision.look_again, decision.ask),
+        (None, second, true),
+        "the report is older"
+    );
+    let (mut clicked, mut silent) = (world.clone(), world.clone());
+    extended(&mut clicked, 600);
+    assert_eq!(clicked.reconcile().end, None);
+    assert_eq!(clicked.status().expires_at, Some(Time(at("13:10:00"))));
+    extended(&mut world, 0);
+    assert_eq!(world.reconcile().end.unwrap().reason, "TimeoutReached");
+    silent.now = at("13:00:29");
+    assert_eq!(silent.reconcile().end, None);
+    silent.now = at("13:00:30");
+    assert_eq!(silent.reconcile().end.unwrap().reason, "TimeoutReached", "nobody's word is waited for long");
+}
+
+#[test]
+fn extension_counts_as_far_as_the_pod_was_told_while_there_is_no_template_to_say() {
+    let mut world = World::running(ALL, "{policy: {limits: {extensions: {count: 1, by: 10m}}}}");
+    extended(&mut world, 0);
+    world.reconcile();
+    let told = super::limits_annotation(world.desktop.as_ref().unwrap(), world.status());
+    assert!(told.contains(r#""mostExtendedSeconds":600"#), "{told}");
+    let pod = world.pod.as_mut().unwrap();
+    pod.metadata
+        .annotations
+        .get_or_insert_default()
+        .insert(vdi_protocol::session_limits::ANNOTATION.into(), told);
+    world.desktop = Err(crate::validate::template_not_found("office"));
+    extended(&mut world, 86_400);
+    world.reconcile();
+    assert_eq!(world.status().expires_at, Some(Time(at("13:10:00"))));
+    world.reconcile();
+    assert_eq!(world.status().expires_at, Some(Time(at("13:10:00"))), "once");
+}
+
+#[test]
+fn what_a_template_does_not_allow_is_no_extension_and_another_run_has_its_own() {
+    let mut world = World::running(ALL, "{}");
+    extended(&mut world, 1800);
+    world.reconcile();
+    let (end, by) = (world.status().expires_at.clone(), world.status().extended_seconds);
+    assert_eq!((end, by), (Some(Time(at("13:00:00"))), None));
+    let mut world = World::running(ALL, "{policy: {limits: {extensions: {count: 1}}}}");
+    extended(&mut world, 1800);
+    world.reconcile();
+    assert_eq!(world.status().extended_seconds, Some(1800));
+    world.session.spec.suspended = true;
+    world.reconcile();
+    assert_eq!(world.status().extended_seconds, None);
+}
+
 #[test]
 fn idle_strikes_by_a_report_that_was_asked_for_after_it_came_due() {
     let mut world = World::running(ALL, "{}");

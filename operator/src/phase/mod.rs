@@ -25,6 +25,7 @@ mod failure;
 mod limits;
 #[cfg(test)]
 mod limits_tests;
+mod news;
 mod passing;
 mod pod;
 #[cfg(test)]
@@ -75,6 +76,8 @@ pub struct Report {
     pub seconds_without_page: Option<f64>,
     /// Pages connected.
     pub pages: usize,
+    /// By how much whoever was in control has extended the longest time.
+    pub extended_seconds: u64,
     /// What it says of itself.
     pub message: Option<String>,
     /// Encoder at work.
@@ -181,6 +184,7 @@ impl Report {
             uptime_seconds: status.uptime_seconds,
             seconds_without_page: status.seconds_without_page,
             pages: status.consumers.iter().filter(|page| page.connected).count(),
+            extended_seconds: status.limits.extended_seconds,
             message: status.message,
             encoder,
         }
@@ -210,7 +214,11 @@ pub fn limits_annotation(desktop: &Desktop, status: &VDISessionStatus) -> String
         expires_at: status.expires_at.as_ref().map(|time| time.0.to_string()),
         idle_timeout_seconds: desktop.limits.idle.map(|span| span.as_secs()),
         disconnected_timeout_seconds: desktop.limits.disconnected.map(|span| span.as_secs()),
-        extended_seconds: 0,
+        most_extended_seconds: Some(desktop.limits.extensions.as_secs()),
+        extended_seconds: status
+            .extended_seconds
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .unwrap_or_default(),
     };
     serde_json::to_string(&limits).unwrap_or_default()
 }

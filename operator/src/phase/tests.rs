@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use vdi_protocol::status::{ConsumerStatus, EncoderStatus, Rejection, Status};
 
 /// The world as the operator sees it, and what it does to it.
+#[derive(Clone)]
 pub(super) struct World {
     pub(super) session: VDISession,
     pub(super) desktop: Result<Desktop, Invalid>,

@@ -27,6 +27,8 @@ pub struct Terms {
     pub control: CongestionControl,
     /// More than this all streams together do not want.
     pub ceiling: vdi_congestion::Bitrate,
+    /// What the way carries, if that is known.
+    pub known: Option<vdi_congestion::Bitrate>,
 }
 
 /// The congestion control of one consumer.
@@ -83,7 +85,7 @@ impl Congestion {
             return None;
         };
         let bps = |rate: vdi_congestion::Bitrate| u32::try_from(rate.bps()).unwrap_or(u32::MAX);
-        let start = bps(START.min(self.terms.ceiling));
+        let start = bps(self.terms.known.unwrap_or(START).min(self.terms.ceiling));
         element.set_property("min-bitrate", bps(FLOOR.min(self.terms.ceiling)));
         element.set_property("max-bitrate", bps(self.terms.ceiling));
         match self.terms.control {

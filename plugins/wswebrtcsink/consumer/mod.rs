@@ -61,6 +61,9 @@ const MAILBOX: usize = 256;
 /// Liveness is told to the negotiation at most this often.
 const HEARD_EVERY: Duration = Duration::from_millis(500);
 
+/// So many codecs that a consumer decodes are taken note of.
+const MAX_CODECS: usize = 8;
+
 /// The figures in `stats` are at most so old.
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
 
@@ -80,10 +83,16 @@ pub struct Consumer {
     pub token: Token,
     /// Whether it came to go on with a session.
     succeeds: bool,
+    /// What its way was known to carry before it came.
+    known_bitrate: Option<vdi_congestion::Bitrate>,
     /// How it came.
     pub visit: Visit,
     /// Media type of the video that its offer is for, once it has one.
     pub video: OnceLock<&'static str>,
+    /// Video codecs that it decodes, from its hello on; none if it does not say.
+    pub decodes: OnceLock<Vec<String>>,
+    /// Its offer waits for no other codec any more.
+    pub unheld: Notify,
     /// Codecs that it decodes in 4:4:4, from its hello on.
     pub full_chroma: OnceLock<Vec<String>>,
     /// Whether it decodes more than two channels of sound, from its hello on.
@@ -129,8 +138,11 @@ impl Consumer {
             serial,
             token: terms.token.clone(),
             succeeds: terms.succeeds,
+            known_bitrate: terms.known_bitrate,
             visit,
             video: OnceLock::new(),
+            decodes: OnceLock::new(),
+            unheld: Notify::new(),
             full_chroma: OnceLock::new(),
             surround: OnceLock::new(),
             offered_less: AtomicBool::new(false),
@@ -214,6 +226,13 @@ impl Consumer {
     /// Whether the consumer can be talked to.
     pub fn is_connected(&self) -> bool {
         self.connected.load(Ordering::Relaxed)
+    }
+
+    /// What its network carries, as last looked at.
+    pub fn available_bitrate(&self) -> Option<vdi_congestion::Bitrate> {
+        let congestion = self.congestion.lock().unwrap_or_else(PoisonError::into_inner);
+        let bps = congestion.as_ref()?.get::<u64>("available-outgoing-bitrate").ok()?;
+        Some(vdi_congestion::Bitrate::from_bps(bps))
     }
 
     /// Figures for the `stats` property.
@@ -316,8 +335,9 @@ impl Task {
     fn handle(&mut self, input: Input) -> Option<String> {
         let now = self.consumer.opened.elapsed();
         let mut actions = Vec::new();
-        if let Input::Message(FromConsumer::Hello { full_chroma, surround, .. }) = &input {
+        if let Input::Message(FromConsumer::Hello { decodes, full_chroma, surround, .. }) = &input {
             // Only the first hello begins something.
+            let _ = self.consumer.decodes.set(decodes.iter().take(MAX_CODECS).cloned().collect());
             let _ = self.consumer.surround.set(*surround);
             if self.consumer.full_chroma.set(full_chroma.clone()).is_ok() {
                 self.hub.chroma_changed();
@@ -376,7 +396,12 @@ impl Task {
         let full_chroma = self.consumer.full_chroma.get().cloned().unwrap_or_default();
         let surround = self.consumer.surround.get().copied().unwrap_or(false);
         self.building = Some(tokio::spawn(async move {
-            let plan = hub.plan(consumer.id.clone()).await.map_err(|why| (ErrorCode::NoMedia, why))?;
+            let no_media = |why| (ErrorCode::NoMedia, why);
+            let mut plan = hub.plan(consumer.id.clone()).await.map_err(no_media)?;
+            if hub.decodable_follows(&consumer, &plan).await {
+                plan = hub.plan(consumer.id.clone()).await.map_err(no_media)?;
+            }
+            plan.congestion.known = consumer.known_bitrate;
             let plan = plan.of(&part).hearing(surround).answering(offered).decoding(&full_chroma);
             if let Some((_, row, _)) = plan.streams.iter().find(|(_, row, _)| row.kind == Kind::Video) {
                 let _ = consumer.video.set(row.media_type);
@@ -435,6 +460,7 @@ impl Task {
     async fn end(mut self, reason: &str) {
         gst::info!(CAT, "consumer {} ends: {reason}", self.consumer.id);
         self.consumer.connected.store(false, Ordering::Relaxed);
+        self.consumer.unheld.notify_one();
         // A pipeline that is still being built is waited for, so that it can be taken down.
         let pipeline = match self.building.take() {
             Some(building) => building.await.ok().and_then(Result::ok),

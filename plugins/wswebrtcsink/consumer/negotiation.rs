@@ -25,7 +25,7 @@ use vdi_protocol::{
     limits::{MAX_BAD_MESSAGES, MAX_CANDIDATES},
     parse::ParseError,
     signalling::{
-        Continued, ErrorCode, FromConsumer, IceCandidate, IceTransportPolicy, MediaPath, ToConsumer,
+        Bye, Continued, ErrorCode, FromConsumer, IceCandidate, IceTransportPolicy, MediaPath, ToConsumer,
     },
 };
 
@@ -78,7 +78,7 @@ pub enum Input {
     /// Its successor has taken its place.
     Replaced,
     /// The application or the server ends it.
-    Stop(String),
+    Stop(Bye),
     /// Nothing, but time has passed.
     Tick,
 }
@@ -247,9 +247,9 @@ impl Negotiation {
                 }
             },
             Input::Replaced => self.close("another connection of the same consumer has taken its place"),
-            Input::Stop(reason) => {
-                let mut actions = vec![Action::Send(ToConsumer::Bye { reason: reason.clone() })];
-                actions.extend(self.close(&reason));
+            Input::Stop(bye) => {
+                let mut actions = vec![Action::Send(ToConsumer::Bye(bye.clone()))];
+                actions.extend(self.close(&bye.reason));
                 actions
             }
             Input::Tick => self.tick(now),

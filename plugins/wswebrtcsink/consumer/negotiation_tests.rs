@@ -18,6 +18,7 @@ fn new() -> Negotiation {
         negotiation_timeout: s(15),
         token: Token::of([7; 16]),
         succeeds: false,
+        known_bitrate: None,
     })
 }
 
@@ -27,6 +28,7 @@ fn hello() -> Input {
         client: None,
         watches: false,
         session: None,
+        decodes: Vec::new(),
         full_chroma: Vec::new(),
         surround: false,
     })
@@ -222,6 +224,7 @@ fn another_version_is_refused_with_the_version_spoken_here() {
             client: None,
             watches: false,
             session: None,
+            decodes: Vec::new(),
             full_chroma: Vec::new(),
             surround: false,
         }),
@@ -339,6 +342,7 @@ fn go_on(media: MediaPath, token: &Token) -> Input {
         client: Some("b".into()),
         watches: false,
         session: Some(session),
+        decodes: Vec::new(),
         full_chroma: Vec::new(),
         surround: false,
     })
@@ -413,6 +417,7 @@ fn the_browsers_name_is_told_if_it_is_one() {
             client: Some(client.into()),
             watches: false,
             session: None,
+            decodes: Vec::new(),
             full_chroma: Vec::new(),
             surround: false,
         };

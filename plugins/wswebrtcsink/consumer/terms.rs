@@ -36,6 +36,8 @@ pub struct Terms {
     pub token: Token,
     /// Whether this goes on with a session, in place of a connection that is lost or about to be.
     pub succeeds: bool,
+    /// What its way carries, if it is known before anything has been sent over this connection.
+    pub known_bitrate: Option<vdi_congestion::Bitrate>,
 }
 
 /// Sends a message to the consumer, whatever carries it. Must not block.

@@ -23,7 +23,7 @@ use tokio::{
 use vdi_protocol::{
     VERSION,
     environment::WHEP_PREFIX,
-    signalling::{FromConsumer, IceCandidate, IceServer, ToConsumer},
+    signalling::{Bye, FromConsumer, IceCandidate, IceServer, ToConsumer},
 };
 use warp::{
     Filter, Rejection, Reply,
@@ -213,13 +213,14 @@ impl Request {
             client: None,
             watches: false,
             session: None,
+            decodes: Vec::new(),
             full_chroma: Vec::new(),
             surround: false,
         }));
         match negotiate(messages).await {
             Ok(answer) => self.created(name, answer),
             Err(why) => {
-                consumer.input(Input::Stop(why.clone()));
+                consumer.input(Input::Stop(why.as_str().into()));
                 text(StatusCode::INTERNAL_SERVER_ERROR, &why)
             }
         }
@@ -274,7 +275,7 @@ async fn negotiate(mut messages: mpsc::Receiver<ToConsumer>) -> Result<Answer, S
                 Some(ToConsumer::Welcome { ice_servers, .. }) => servers = ice_servers,
                 Some(ToConsumer::Offer { sdp }) => return Ok(sdp),
                 Some(ToConsumer::Error { message, .. }) => return Err(message),
-                Some(ToConsumer::Bye { reason }) => return Err(reason),
+                Some(ToConsumer::Bye(Bye { reason, .. })) => return Err(reason),
                 Some(_) => {}
                 None => return Err("the stream has ended".to_owned()),
             }

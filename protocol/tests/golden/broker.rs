@@ -31,6 +31,7 @@ fn broker_messages_stand_on_the_wire_as_in_the_golden_files() {
                     client: None,
                     watches: false,
                     session: None,
+                    decodes: Vec::new(),
                     full_chroma: Vec::new(),
                     surround: false,
                 },

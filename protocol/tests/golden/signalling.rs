@@ -3,8 +3,9 @@
 use super::check;
 use vdi_protocol::{
     connection::ConnectionFailure,
+    reason::EndCause,
     signalling::{
-        Continued, ErrorCode, FromConsumer, IceCandidate, IceServer, IceTransportPolicy, MediaPath,
+        Bye, Continued, ErrorCode, FromConsumer, IceCandidate, IceServer, IceTransportPolicy, MediaPath,
         ToConsumer,
     },
 };
@@ -27,6 +28,7 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                 client: None,
                 watches: false,
                 session: None,
+                decodes: Vec::new(),
                 full_chroma: Vec::new(),
                 surround: false,
             },
@@ -35,6 +37,7 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                 client: Some("0b1e3c5d7f90a2b4c6d8e0f1a3b5c7d9".into()),
                 watches: true,
                 session: None,
+                decodes: Vec::new(),
                 full_chroma: Vec::new(),
                 surround: false,
             },
@@ -47,6 +50,7 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                     token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
                     media: MediaPath::Keep,
                 }),
+                decodes: vec!["H264".into(), "VP8".into(), "VP9".into()],
                 full_chroma: vec!["H264".into(), "VP9".into()],
                 surround: true,
             },
@@ -59,6 +63,7 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                     token: "4f1d0a9c8b7e6d5f3a2b1c0d9e8f7a6b".into(),
                     media: MediaPath::Replace,
                 }),
+                decodes: Vec::new(),
                 full_chroma: Vec::new(),
                 surround: false,
             },
@@ -119,7 +124,21 @@ fn signalling_messages_stand_on_the_wire_as_in_the_golden_files() {
                 code: ErrorCode::UnknownConsumer,
                 message: "there is no session \"c3\" to go on with".into(),
             },
-            ToConsumer::Bye { reason: "the session has ended".into() },
-        ],
+            ToConsumer::Bye("the session has ended".into()),
+        ]
+        .into_iter()
+        .chain(EndCause::ALL.map(bye))
+        .collect::<Vec<_>>(),
     );
+}
+
+fn bye(cause: EndCause) -> ToConsumer {
+    ToConsumer::Bye(Bye { reason: "xterm has ended".into(), cause: Some(cause) })
+}
+
+#[test]
+fn end_whose_cause_a_newer_server_has_named_is_an_end_all_the_same() {
+    let told =
+        serde_json::from_str::<ToConsumer>(r#"{"type":"bye","reason":"out of coffee","cause":"coffee"}"#);
+    assert_eq!(told.unwrap(), ToConsumer::Bye("out of coffee".into()));
 }

@@ -185,6 +185,7 @@ fn falling_back_to_software_is_a_warning_that_says_why() {
         ["No hardware encoder works, x264enc takes over in software (testnotinstalled: no-factory; \
           testcaps: caps-not-negotiated, it refused a frame without saying why)."]
     );
+    assert_eq!(record.warnings_about(), ["vdi-software-taken"]);
     assert_eq!(record.structures("vdi-encoder-selected")[0].get::<bool>("hardware"), Ok(false));
 }
 

@@ -186,6 +186,15 @@ impl Record {
         });
         texts.collect()
     }
+
+    /// What they are about, as applications tell one from another.
+    fn warnings_about(&self) -> Vec<String> {
+        let names = self.said.iter().filter_map(|message| match message.view() {
+            gst::MessageView::Warning(warning) => Some(warning.details()?.name().to_string()),
+            _ => None,
+        });
+        names.collect()
+    }
 }
 
 /// NAL unit types in a byte-stream access unit.

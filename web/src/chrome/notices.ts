@@ -16,12 +16,14 @@ const MAX_REMEMBERED = 16;
 /** Notices on the page at once; the oldest makes room. */
 export const MAX_NOTICES = 4;
 
-/** A button beside a notice, which takes the notice away. */
-export interface NoticeAction {
-  readonly label: string;
-  /** The page's role for which the notice is; it is not seen in another. */
-  readonly role: Role;
-  does(): void;
+/** What only some notices have. */
+export interface NoticeMore {
+  /** A tab shows a notice of this name once. */
+  readonly once?: string | undefined;
+  /** The page's role of which it tells; it goes when that is another. */
+  readonly role?: Role;
+  /** The particulars, for whoever opens them. */
+  readonly particulars?: string;
 }
 
 export class Notices {
@@ -37,20 +39,33 @@ export class Notices {
 
   /** Shows a notice of the server's, whose own sentence has more of the particulars. */
   tell(notice: Notice): void {
-    this.add(notice.level, noticeWords(notice), notice.once, null, notice.text);
+    const text = noticeWords(notice);
+    this.add(notice.level, text, { once: notice.once, ...(notice.text !== text && { particulars: notice.text }) });
   }
 
-  /** Shows a notice; one with a name only if this tab has not shown one of that name. `action`: what the user may do; `hint`: what it says under a pointer. */
-  add(level: NoticeLevel, text: string, once: string | null = null, action: NoticeAction | null = null, hint = text): void {
-    if (once !== null && !this.#remember(once)) return;
-    for (const shown of this.#root.children) if (shown.firstChild?.textContent === text) return;
+  /** Takes away what tells of another role than the page has. */
+  role(role: Role): void {
+    for (const notice of [...this.#root.querySelectorAll<HTMLElement>("[data-for]")]) if (notice.dataset.for !== role) notice.remove();
+  }
+
+  add(level: NoticeLevel, text: string, { once, role, particulars }: NoticeMore = {}): void {
+    if (once !== undefined && !this.#remember(once)) return;
+    for (const shown of this.#root.children) {
+      if (shown.querySelector("p")?.textContent !== text) continue;
+      // The same with other particulars is the newer.
+      const quote = shown.querySelector("q");
+      if (quote && particulars !== undefined) quote.textContent = particulars;
+      return;
+    }
     while (this.#root.children.length >= MAX_NOTICES) this.#root.firstElementChild?.remove();
     const notice = document.createElement("div");
     notice.className = "notice";
     notice.dataset.level = level;
-    const sentence = document.createElement("p");
+    if (role) notice.dataset.for = role;
+    const says = document.createElement("div");
+    const sentence = says.appendChild(document.createElement("p"));
     sentence.textContent = text;
-    sentence.title = hint;
+    if (particulars !== undefined) says.append(folded(particulars));
     const button = document.createElement("button");
     button.type = "button";
     button.className = "quiet";
@@ -59,23 +74,12 @@ export class Notices {
     button.addEventListener("click", () => {
       notice.remove();
     });
-    notice.append(sentence);
-    if (action) {
-      notice.dataset.for = action.role;
-      const act = document.createElement("button");
-      act.type = "button";
-      act.textContent = action.label;
-      act.addEventListener("click", () => {
-        notice.remove();
-        action.does();
-      });
-      notice.append(act);
-    }
-    notice.append(button);
+    notice.append(says, button);
     this.#root.append(notice);
     if (level !== "error") {
       this.#clock.after(STAY_MS, () => {
-        notice.remove();
+        // Whoever reads the particulars takes longer, and dismisses it.
+        if (!says.querySelector("details[open]")) notice.remove();
       });
     }
   }
@@ -91,4 +95,14 @@ export class Notices {
     }
     return true;
   }
+}
+
+/** What the server says itself, which only some want to read. */
+function folded(text: string): HTMLElement {
+  const details = document.createElement("details");
+  const summary = details.appendChild(document.createElement("summary"));
+  summary.textContent = words.particulars;
+  const quote = details.appendChild(document.createElement("q"));
+  quote.textContent = text;
+  return details;
 }

@@ -1,12 +1,15 @@
 // @vitest-environment happy-dom
+import { readFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
 import html from "../../index.html?raw";
 import { Cursor } from "../picture/cursor";
+import { ControlNews, NAME_MS } from "./control";
 import { Curtain } from "./curtain";
 import { announce, words } from "../words/messages";
 import { MAX_NOTICES, Notices, STAY_MS, type Memory } from "./notices";
 import { Overlay, type Facts, type OverlayAction } from "../panel/overlay";
 import type { CursorShape, Latency, PageStats } from "../wire/protocol";
+import { PeopleList } from "../people/people";
 import { ManualClock } from "../testing";
 import { Waterfall } from "../panel/waterfall";
 
@@ -39,6 +42,14 @@ describe("the page's HTML", () => {
     expect(used.length).toBeGreaterThan(10);
     expect(used.filter((name) => typeof words[name as keyof typeof words] !== "string")).toEqual([]);
     expect(document.querySelector("noscript")?.textContent).toContain(words.noScript);
+  });
+
+  it("has no hint that only a mouse finds", () => {
+    const hinted = [...document.querySelectorAll<HTMLElement>("[data-hint]")].filter(({ dataset }) => dataset.hint !== dataset.label);
+    const described = [...document.querySelectorAll<HTMLElement>("[aria-describedby]")];
+    expect(hinted.filter((element) => !described.includes(element))).toEqual([]);
+    const hints = described.map((element) => document.getElementById(element.getAttribute("aria-describedby") ?? ""));
+    expect([described.length > 10, hints.filter((hint) => hint === null || hint.hidden)]).toEqual([true, []]);
   });
 
   it("needs no exception from a strict content security policy", () => {
@@ -102,7 +113,7 @@ describe("the panel", () => {
     );
     expect(shown).toEqual([
       "Live",
-      "H264 · x264enc · software",
+      "H.264 · x264enc · software",
       "1920 × 1080",
       "60 fps",
       "7.9 Mbit/s",
@@ -127,7 +138,7 @@ describe("the panel", () => {
     };
     overlay.show({ ...facts, size: { width: 1280, height: 720 }, quality, limitedSeconds: 185 });
     expect(["encoder", "picture", "qualityLabel", "quality", "frameRate"].map((name) => part(byId("panel"), name).textContent)).toEqual([
-      "H264 · nvh264enc · hardware",
+      "H.264 · nvh264enc · hardware",
       "1280 × 720 of 1920 × 1080",
       "Limited by",
       "bandwidth, for 3\u00a0min",
@@ -135,7 +146,9 @@ describe("the panel", () => {
     ]);
     expect(byId("handle").dataset.limited).toBe("true");
     expect(byId("handle").title).toContain("limited by bandwidth");
+    expect(part(byId("panel"), "limitation").textContent).toBe(words.limitationHint.bandwidth);
     overlay.show({ ...facts, quality: { ...quality, reason: "none", maxFramerate: 0 } });
+    expect(part(byId("panel"), "limitation").textContent).toBe(words.limitationHint.none);
     expect(["picture", "qualityLabel", "quality", "frameRate"].map((name) => part(byId("panel"), name).textContent)).toEqual([
       "1920 × 1080",
       "Quality",
@@ -147,7 +160,7 @@ describe("the panel", () => {
 
   it("hides the row of quality where the server says nothing of it", () => {
     overlay.show(facts);
-    expect(part(byId("panel"), "quality").parentElement?.hidden).toBe(true);
+    expect(["quality", "limitation"].map((name) => part(byId("panel"), name).parentElement?.hidden)).toEqual([true, true]);
   });
 
   it("says that it does not know what it was not told", () => {
@@ -164,6 +177,21 @@ describe("the panel", () => {
     overlay.toggle();
     expect([overlay.open, pressed]).toEqual([true, ["unfocused", "unfocused"]]);
     expect(byId("handle").getAttribute("aria-expanded")).toBe("true");
+  });
+
+  it("has a switch where words say what is, which stands as they say", () => {
+    const css = readFileSync(`${import.meta.dirname}/../panel/waterfall.css`, "utf8");
+    expect(css).toContain('.actions :is([data-part="sound"], #microphone, #camera)[aria-pressed="true"]');
+    const sound = part(byId("panel"), "sound");
+    const stands = (["playing", "muted", "blocked"] as const).map((state) => {
+      overlay.show({ ...facts, sound: state });
+      return [part(sound, "soundLabel").textContent, sound.getAttribute("aria-pressed")];
+    });
+    expect(stands).toEqual([
+      [words.soundOn, "true"],
+      [words.soundOff, "false"],
+      [words.clickForSound, "false"],
+    ]);
   });
 
   it("reports its buttons", () => {
@@ -236,7 +264,9 @@ describe("the waterfall", () => {
     expect(bars(rows()[1])).toEqual(["6.67% 50.00%", "6.67% 40.00%"]);
     expect(bars(rows()[3])).toEqual(["50.00% 30.00%", "50.00% 20.00%"]);
     expect(rows().map((row) => row.dataset.slowest)).toEqual(["false", "true", "false", "false"]);
-    expect(rows().every((row) => row.querySelector("th")?.scope === "row" && row.title !== "")).toBe(true);
+    expect(rows().every((row) => row.querySelector("th")?.scope === "row")).toBe(true);
+    const meanings = [...part(root, "stagesMeaning").children].map((row) => [...row.children].map(({ textContent }) => textContent));
+    expect(meanings).toEqual((["capture", "encode", "network", "present"] as const).map((stage) => [words.stageName[stage], words.stageHint[stage]]));
   });
 
   it("draws what came with the next second, and a stage that it does not know by its name", () => {
@@ -308,7 +338,7 @@ describe("the curtain", () => {
     const curtain = new Curtain(root, (action) => chosen.push(action));
     curtain.show(announce({ name: "connecting", stage: "offer" }, 0, false), false);
     expect([root.dataset.busy, part(root, "detail").textContent, part(root, "action").hidden]).toEqual(["true", words.stage.offer, true]);
-    curtain.show(announce({ name: "ended", message: "time is up" }, 0, true), false);
+    curtain.show(announce({ name: "ended", message: "time is up", end: null }, 0, true), false);
     expect([part(root, "title").textContent, part(root, "quote").textContent]).toEqual([words.ended, "time is up"]);
     expect(document.activeElement).toBe(part(root, "action"));
     part(root, "action").click();
@@ -346,12 +376,12 @@ describe("notices", () => {
   });
 
   it("with a name are shown once in a tab, however often it is reloaded, and others each time", async () => {
-    notices.add("warning", "no GPU", "no-gpu-1");
+    notices.add("warning", "no GPU", { once: "no-gpu-1" });
     await clock.pass(STAY_MS);
     const reloaded = new Notices(byId("notices"), clock, memory);
-    reloaded.add("warning", "no GPU", "no-gpu-1");
+    reloaded.add("warning", "no GPU", { once: "no-gpu-1" });
     expect(texts()).toEqual([]);
-    reloaded.add("warning", "no GPU", "no-gpu-of-another-session");
+    reloaded.add("warning", "no GPU", { once: "no-gpu-of-another-session" });
     reloaded.add("info", "switched");
     await clock.pass(STAY_MS);
     reloaded.add("info", "switched");
@@ -362,8 +392,79 @@ describe("notices", () => {
     const forbidden = () => {
       throw new Error("SecurityError");
     };
-    new Notices(byId("notices"), clock, { getItem: forbidden, setItem: forbidden }).add("warning", "no GPU", "no-gpu-1");
+    new Notices(byId("notices"), clock, { getItem: forbidden, setItem: forbidden }).add("warning", "no GPU", { once: "no-gpu-1" });
     expect(texts()).toEqual(["no GPU"]);
+  });
+
+  it("have the server's own words for whoever unfolds them, and stay while those are read", async () => {
+    notices.tell({ level: "warning", text: "The display :7 is gone", subject: { type: "displayLost" } });
+    notices.tell({ level: "info", text: "Something without a name" });
+    const folded = byId("notices").querySelectorAll("details");
+    expect([texts(), folded.length, folded[0]?.querySelector("q")?.textContent]).toEqual([
+      [`${words.notice.displayLost}${words.particulars}The display :7 is gone`, "Something without a name"],
+      1,
+      "The display :7 is gone",
+    ]);
+    folded[0]?.setAttribute("open", "");
+    await clock.pass(STAY_MS);
+    expect(byId("notices").querySelectorAll(".notice")).toHaveLength(1);
+  });
+
+  it("tell who gets control and who loses it, but of the present role only", async () => {
+    const news = new ControlNews(notices, clock);
+    news.show(null, null);
+    news.show("viewer", "Anna");
+    expect(texts()).toEqual([]);
+    news.show("controller", null);
+    expect(texts()).toEqual([words.controlIsYours]);
+    // The server says so before the page is told its role, and who has it.
+    news.taken(false);
+    news.show("controller", null);
+    news.show("viewer", null);
+    expect(texts()).toEqual([]);
+    news.show("viewer", "Anna");
+    news.show("viewer", "Anna");
+    expect(texts()).toEqual([words.controlTakenBy("Anna")]);
+    // Over a connection that came back nothing of it is known for a moment.
+    news.show(null, null);
+    news.show("controller", null);
+    expect(texts()).toEqual([words.controlIsYours]);
+    await clock.pass(NAME_MS);
+    new ControlNews(notices, clock).show("controller", null);
+    expect(texts()).toEqual([words.controlIsYours]);
+  });
+
+  it("tell without a name that control is gone where none is told, and nothing of it once it is back", async () => {
+    const news = new ControlNews(notices, clock);
+    news.show("controller", null);
+    news.taken(false);
+    news.show("viewer", null);
+    await clock.pass(NAME_MS);
+    expect(texts()).toEqual([words.controlTaken]);
+    news.show("controller", null);
+    news.taken(false);
+    news.show("viewer", null);
+    news.show("controller", null);
+    await clock.pass(NAME_MS);
+    expect(texts()).toEqual([words.controlIsYours]);
+    news.taken(true);
+    expect(texts()).toEqual([words.controlIsYours, words.controlTakenByYou]);
+  });
+
+  it("name who is in control as the list of people does, and never this page", () => {
+    const places = { root: byId("partPeople"), asked: byId("asked"), takeControl: byId<HTMLButtonElement>("takeControl") };
+    const people = new PeopleList(places, "", clock, () => undefined);
+    expect(people.inControl("a")).toBeNull();
+    const told = (role: "a" | "b", name: string): void => {
+      people.told({ people: ["a", "b"].map((consumer) => ({ consumer, name: consumer === "b" ? name : "", role: consumer === role ? "controller" : "viewer" })), asks: false });
+    };
+    told("a", "Ben");
+    expect(people.inControl("a")).toBeNull();
+    told("b", "Ben");
+    expect(people.inControl("a")).toBe("Ben");
+    told("b", "");
+    people.show("a", "viewer");
+    expect([people.inControl("a"), byId("partPeople").querySelectorAll("li span")[1]?.textContent]).toEqual([words.somebody(2), words.somebody(2)]);
   });
 
   it("are text, never markup", () => {

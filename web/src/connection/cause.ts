@@ -1,5 +1,5 @@
 // Decision: why a session ended, and what follows: another try by itself, or a word to the user and a button.
-import type { ErrorCode, FailureReason } from "../wire/protocol";
+import type { ConnectionFailure, EndCause, ErrorCode, FailureReason } from "../wire/protocol";
 
 export type Cause =
   /** The server cannot be reached. */
@@ -13,7 +13,7 @@ export type Cause =
   /** The server says that the session failed. */
   | { readonly kind: "session"; readonly reason: FailureReason | null; readonly message: string | null }
   /** The server ended the session. */
-  | { readonly kind: "bye"; readonly message: string }
+  | { readonly kind: "bye"; readonly message: string; readonly end: EndCause | null }
   /** Page and server speak different versions. */
   | { readonly kind: "version"; readonly server: number | null }
   /** The browser has no WebRTC. */
@@ -57,4 +57,16 @@ export function consequence(cause: Cause): Consequence {
 /** Whether an error message from the server ends the session, or only says that one message was not used. */
 export function isFatal(code: ErrorCode): boolean {
   return code !== "malformedMessage" && code !== "unexpectedMessage" && code !== "badCandidate";
+}
+
+/** What the server is told of a connection that did not come up. */
+export interface Failure {
+  readonly reason: ConnectionFailure;
+  readonly message: string;
+}
+
+/** That; `null` where the server knows it, or nobody does. Of a path that did not come up `tested` knows. */
+export function failureOf(cause: Cause, tested: () => Failure | null): Failure | null {
+  if (cause.kind === "timeout") return tested();
+  return cause.kind === "noCodec" ? { reason: "badAnswer", message: `The browser does not decode ${cause.codec}.` } : null;
 }

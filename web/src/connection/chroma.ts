@@ -1,5 +1,6 @@
-// Decision: which codecs this browser decodes, and in which of them 4:4:4, by what it says of itself. The server sends that only where every
-// page that watches has said so.
+// Decision: which codecs this browser decodes, and in which of them 4:4:4, by what it says of itself. The server looks for a codec that every
+// page decodes, and sends 4:4:4 only where every page that watches has said so.
+import { VIDEO_CODECS, type VideoCodec } from "../wire/settings";
 
 /** `profile_idc` of H.264 High 4:4:4 Predictive, as `profile-level-id` begins with it (RFC 6184, 8.1). */
 const HIGH_444 = /(^|;)\s*profile-level-id=f4/i;
@@ -29,7 +30,12 @@ export function ownFullChroma(): string[] {
   return fullChroma(own());
 }
 
-/** Whether this browser decodes a codec, by its name in SDP. */
-export function decodesVideo(codec: string): boolean {
-  return own().some(({ mimeType }) => mimeType.toLowerCase() === `video/${codec.toLowerCase()}`);
+/** Those that there are a name for. */
+export function decoded(codecs: readonly CodecCapability[]): VideoCodec[] {
+  return VIDEO_CODECS.filter((name) => codecs.some(({ mimeType }) => mimeType.toLowerCase() === `video/${name.toLowerCase()}`));
+}
+
+/** Which codecs this browser decodes. */
+export function ownVideo(): VideoCodec[] {
+  return decoded(own());
 }

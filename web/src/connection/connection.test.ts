@@ -76,6 +76,7 @@ describe("the way to a stream", () => {
     socket().say({ type: "offer", sdp: OFFER });
     await settle();
     expect(connection.state).toEqual({ name: "failed", cause: { kind: "noCodec", codec: "H264" }, retrying: false });
+    expect(socket().sent).toContainEqual({ type: "failure", reason: "badAnswer", message: "The browser does not decode H264." });
     expect(peer().closed).toBe(true);
   });
 
@@ -132,8 +133,8 @@ describe("what the server refuses", () => {
 
   it("a good-bye ends the session for good", async () => {
     await stream();
-    socket().say({ type: "bye", reason: "time is up" });
-    expect(connection.state).toEqual({ name: "ended", message: "time is up" });
+    socket().say({ type: "bye", reason: "time is up", cause: "timeout" });
+    expect(connection.state).toEqual({ name: "ended", message: "time is up", end: "timeout" });
     await clock.pass(60_000);
     expect(sockets).toHaveLength(1);
   });

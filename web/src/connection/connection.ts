@@ -442,7 +442,7 @@ export class Connection {
       this.#become({ name: "failed", cause: this.#failure, retrying: true });
     } else if (session.phase === "Ended") {
       this.stop();
-      this.#become({ name: "ended", message: session.message ?? "" });
+      this.#become({ name: "ended", message: session.message ?? "", end: null });
     } else {
       this.#failure = null;
       this.#showProgress("frame");
@@ -470,7 +470,7 @@ export class Connection {
     const farewell = cause.kind === "bye" && (this.#failure !== null || this.#state.name === "failed");
     switch (farewell ? "retry" : consequence(cause)) {
       case "end":
-        this.#become({ name: "ended", message: cause.kind === "bye" ? cause.message : "" });
+        if (cause.kind === "bye") this.#become({ name: "ended", message: cause.message, end: cause.end });
         break;
       case "fail":
         this.#become({ name: "failed", cause, retrying: false });

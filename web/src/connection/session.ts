@@ -3,7 +3,7 @@
 // once, with a cause, and is not used again. What follows is connection.ts's decision.
 import type { Aligned } from "./alignment";
 import { backlog, noBacklog, type Backlog } from "./backlog";
-import { isFatal, type Cause } from "./cause";
+import { failureOf, isFatal, type Cause, type Failure } from "./cause";
 import type { Cancel } from "../clock";
 import { Flow, judge } from "./doubt";
 import { Frames, type FrameMetadata } from "./frames";
@@ -21,7 +21,7 @@ import {
   MAX_POINTER_BACKLOG_BYTES,
 } from "./patience";
 import { Pings } from "./pings";
-import { toPage, VERSION, type ConnectionFailure, type Continued, type FromPage, type IceServers, type Input, type Pointing, type ToConsumer, type ToPage, type Welcome } from "../wire/protocol";
+import { toPage, VERSION, type Continued, type FromPage, type IceServers, type Input, type Pointing, type ToConsumer, type ToPage, type Welcome } from "../wire/protocol";
 import { parse } from "../wire/schema";
 import { giveUpSurround, openVoice, refusedVideo, renewSound, rtcServers, takeAnswer, takeOffer } from "./sdp";
 import type { Greeting } from "./signalling";
@@ -33,7 +33,7 @@ import { watch, watchfulFrom, type Watch } from "./watchdog";
 export interface World extends LineWorld {
   createPeer(config: RTCConfiguration): RTCPeerConnection;
   /** Why the connection does not come up, as far as the browser knows. */
-  failure?(): { reason: ConnectionFailure; message: string } | null;
+  failure?(): Failure | null;
   isHidden(): boolean;
 }
 
@@ -172,7 +172,7 @@ export class Session {
   #finish(cause: Cause): void {
     if (this.#over) return;
     this.#callback({ type: "ending" });
-    const failure = this.#connected || cause.kind !== "timeout" ? null : (this.#world.failure?.() ?? null);
+    const failure = this.#connected ? null : failureOf(cause, () => this.#world.failure?.() ?? null);
     if (failure) this.#line.send({ type: "failure", ...failure });
     this.end();
     this.#callback({ type: "over", cause });
@@ -239,7 +239,7 @@ export class Session {
         else console.warn(`gst-vdi: the server refused a message (${message.code}): ${message.message}`);
         break;
       case "bye":
-        this.#finish({ kind: "bye", message: message.reason });
+        this.#finish({ kind: "bye", message: message.reason, end: message.cause ?? null });
         break;
     }
   }

@@ -1,6 +1,6 @@
 // Shell: the signalling WebSocket of one session. Says hello, reads and writes messages, and keeps candidates that come
 // before the offer until after it. It knows no RTCPeerConnection and is not used twice.
-import { ownFullChroma } from "./chroma";
+import { ownFullChroma, ownVideo } from "./chroma";
 import { parse, SchemaError } from "../wire/schema";
 import { ownSurround } from "./surround";
 import { SUBPROTOCOL, toConsumer, VERSION, type Continued, type FromConsumer, type ToConsumer } from "../wire/protocol";
@@ -47,8 +47,15 @@ export class Signalling {
     this.#socket = openSocket(url, SUBPROTOCOL);
     this.#socket.addEventListener("open", () => {
       this.#opened = true;
-      const chroma = ownFullChroma();
-      this.send({ type: "hello", version: VERSION, ...greeting, ...(chroma.length > 0 && { fullChroma: chroma }), ...(ownSurround() && { surround: true }) });
+      const [decodes, fullChroma] = [ownVideo(), ownFullChroma()];
+      this.send({
+        type: "hello",
+        version: VERSION,
+        ...greeting,
+        ...(decodes.length > 0 && { decodes }),
+        ...(fullChroma.length > 0 && { fullChroma }),
+        ...(ownSurround() && { surround: true }),
+      });
     });
     this.#socket.addEventListener("message", (event) => {
       this.#receive(event.data);

@@ -1,6 +1,6 @@
 // Decision: what a session and the page's connection tell of themselves, and in which states a page may be; types only.
 import type { Cause } from "./cause";
-import type { ClipboardPolicy, FilesPolicy, Notice, PageStats, People, SessionLimit, Settings, ToPage } from "../wire/protocol";
+import type { ClipboardPolicy, EndCause, FilesPolicy, Notice, PageStats, People, SessionLimit, Settings, ToPage } from "../wire/protocol";
 
 /** How far a session has come. */
 export type Stage = "server" | "offer" | "media" | "desktop" | "frame";
@@ -12,7 +12,7 @@ export type State =
   | { readonly name: "reconnecting"; readonly cause: Cause; readonly retryAtMs: number | null }
   /** `retrying`: the page goes on trying by itself. */
   | { readonly name: "failed"; readonly cause: Cause; readonly retrying: boolean }
-  | { readonly name: "ended"; readonly message: string };
+  | { readonly name: "ended"; readonly message: string; readonly end: EndCause | null };
 
 /** The limit that will end the session, and when, on the page's clock. */
 export interface Coming {

@@ -343,7 +343,7 @@ describe("a successor", () => {
     peers[0]?.become("failed");
     await connect({ ...KNOWN, resumed: true });
     sockets[0]?.say({ type: "bye", reason: "time is up" });
-    expect(connection.state).toEqual({ name: "ended", message: "time is up" });
+    expect(connection.state).toEqual({ name: "ended", message: "time is up", end: null });
     expect(peers.map((peer) => peer.closed)).toEqual([true, true]);
     await clock.pass(60_000);
     expect(sockets).toHaveLength(2);

@@ -120,6 +120,12 @@ describe("the report", () => {
     }
   });
 
+  it("calls what the server looked at by its name in the page's language, and by the server's where it knows none", () => {
+    const checks = ["sound", "microphone", "webcam", "gamepads", "ofTomorrow"].map((name) => ({ name, outcome: "passed", message: "Fine." }) as const);
+    const found = findings(facts(), { report: { healthy: true, unixSeconds: 0, checks }, aheadSeconds: 0 });
+    expect(found.server.map((row) => row.name)).toEqual(["Sound", "Microphone", "Webcam", "Gamepads", "ofTomorrow"]);
+  });
+
   it("does without the server's part", () => {
     const found = findings(facts(), { status: 404 });
     expect(found.server.map((row) => [row.outcome, row.message])).toEqual([["skipped", doctorWords.noReportOf(404)]]);

@@ -4,6 +4,7 @@ import { missing, say } from "../chrome/curtain";
 import { encoderKind } from "./encoders";
 import type { Size } from "../picture/geometry";
 import type { Sound } from "../picture/media";
+import { codecName } from "../words/codecs";
 import { figure, words } from "../words/language";
 import { Waterfall } from "./waterfall";
 
@@ -100,7 +101,7 @@ export class Overlay {
     const told = quality !== null && quality.encoder !== "";
     const encoder = told ? quality.encoder : (media?.encoder ?? "");
     const kind = told ? (quality.hardware ? "hardware" : "software") : encoderKind(encoder);
-    const codec = told ? quality.codec : (media?.codec ?? "");
+    const codec = codecName(told ? quality.codec : (media?.codec ?? ""));
     const colours = media?.chromaFormat === "4:4:4" ? media.chromaFormat : "";
     this.#say("encoder", [[codec, colours].join(" ").trim(), encoder, kind && words[kind]].filter(Boolean).join(" · ") || words.unknown);
     this.#say("picture", this.#picture(size, facts.display));
@@ -135,8 +136,9 @@ export class Overlay {
     const row = this.#row("quality");
     row.hidden = quality === null;
     const reason = quality?.reason ?? "none";
-    row.title = words.limitationHint[reason];
     row.dataset.limited = String(reason !== "none");
+    this.#row("limitation").hidden = quality === null;
+    this.#say("limitation", words.limitationHint[reason]);
     const by = reason === "none" ? null : words.limitation[reason];
     this.#say("qualityLabel", by === null ? words.quality : words.limitedBy);
     this.#say("quality", by === null ? words.fullQuality : words.limitedFor(by, span(seconds)));

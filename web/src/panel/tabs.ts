@@ -9,19 +9,21 @@ export class Tabs {
   constructor(list: HTMLElement, callback: (shown: string) => void) {
     this.#tabs = [...list.querySelectorAll<HTMLElement>('[role="tab"]')];
     this.#callback = callback;
-    this.#tabs.forEach((tab, index) => {
+    for (const tab of this.#tabs) {
       tab.addEventListener("click", () => {
         this.show(tab.id);
       });
       tab.addEventListener("keydown", (event) => {
+        const offered = this.#tabs.filter(({ hidden }) => !hidden);
+        const index = offered.indexOf(tab);
         const to = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: -1 }[event.key];
-        const next = to === undefined ? undefined : this.#tabs.at(to % this.#tabs.length);
+        const next = to === undefined ? undefined : offered.at(to % offered.length);
         if (!next) return;
         event.preventDefault();
         this.show(next.id);
         next.focus();
       });
-    });
+    }
     const [first] = this.#tabs;
     if (first) this.#select(first.id);
   }
@@ -34,6 +36,13 @@ export class Tabs {
     if (id === this.shown) return;
     this.#select(id);
     this.#callback(id);
+  }
+
+  /** Whether a tab is there at all; one that is not is not shown. */
+  offer(id: string, there: boolean): void {
+    for (const tab of this.#tabs) if (tab.id === id) tab.hidden = !there;
+    const [first] = this.#tabs;
+    if (!there && first && id === this.shown) this.show(first.id);
   }
 
   #select(id: string): void {

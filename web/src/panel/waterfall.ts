@@ -53,13 +53,14 @@ export class Waterfall {
 
     const source = drawn?.source ?? "measured";
     this.#root.dataset.source = source;
-    this.#root.title = words.latencyHint[source];
     this.#say("latencyLabel", words.latencyLabel[source]);
     this.#say("latency", drawn ? milliseconds(drawn.p50Us / 1000) : words.unknown);
     this.#say("latencyP95", drawn && drawn.p95Us !== null ? words.p95(milliseconds(drawn.p95Us / 1000)) : "");
     this.#say("slowest", drawn?.slowest ? slowest(drawn.slowest) : "");
     this.#say("certainty", drawn ? certainty(drawn, latency ? ageSeconds : 0) : "");
     this.#part("table").hidden = drawn === null;
+    this.#part("meaning").hidden = drawn === null;
+    this.#say("sourceMeaning", words.latencyHint[source]);
     if (drawn) this.#draw(drawn);
   }
 
@@ -71,6 +72,24 @@ export class Waterfall {
       const row = this.#rows.children[index] ?? this.#rows.appendChild(createRow());
       drawRow(row as HTMLElement, bar, axisUs, bar === slowest);
     });
+    this.#explain(bars.map(({ stage }) => stage));
+  }
+
+  /** Says of each stage where it ends. */
+  #explain(stages: readonly string[]): void {
+    const list = this.#part("stagesMeaning");
+    const known = stages.flatMap((stage) => {
+      const [name, meaning] = [named(words.stageName, stage), named(words.stageHint, stage)];
+      return name !== undefined && meaning !== undefined ? [[name, meaning] as const] : [];
+    });
+    if (list.textContent === known.flat().join("")) return;
+    list.replaceChildren(
+      ...known.map((pair) => {
+        const row = document.createElement("div");
+        pair.forEach((text, index) => (row.appendChild(document.createElement(index === 0 ? "dt" : "dd")).textContent = text));
+        return row;
+      }),
+    );
   }
 
   #say(part: string, text: string): void {
@@ -111,7 +130,6 @@ function drawRow(row: HTMLElement, { stage, fromUs, p50Us, p95Us }: Bar, axisUs:
   if (!name || !bar || !p50 || !p95) return;
   row.dataset.stage = stage;
   row.dataset.slowest = String(isSlowest);
-  row.title = named(words.stageHint, stage) ?? "";
   say(name, named(words.stageName, stage) ?? stage);
   say(p50, milliseconds(p50Us / 1000));
   say(p95, milliseconds(p95Us / 1000));

@@ -51,6 +51,12 @@ export class PeopleList {
     return this.#told?.people ?? [];
   }
 
+  /** What is called who is in control, other than this page; `null` if that is nobody, or not told. */
+  inControl(own: string | null): string | null {
+    const other = this.present.find(({ consumer, role }) => role === "controller" && consumer !== own);
+    return other ? called(other, this.present) : null;
+  }
+
   /** The server tells who is here; `null` as long as it does not. */
   told(people: People | null): void {
     // To the server each session begins without a name.

@@ -1,6 +1,8 @@
 // @vitest-environment happy-dom
+import { readdirSync, readFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
 import { missing } from "../chrome/curtain";
+import html from "../../index.html?raw";
 import { RecordingControl } from "./recording";
 
 let button: HTMLButtonElement;
@@ -58,5 +60,24 @@ describe("the recording", () => {
   it("says why it has ended although nobody wanted that", () => {
     control.hear({ type: "recordingFailed", reason: "diskFull" });
     expect(notices).toEqual(["The recording has ended: the server’s disk is full."]);
+  });
+});
+
+describe("the mark of it", () => {
+  const source = `${import.meta.dirname}/..`;
+  const own = readFileSync(`${source}/recording/recording.css`, "utf8");
+  const others = readdirSync(source, { encoding: "utf8", recursive: true }).filter((name) => name.endsWith(".css") && !name.endsWith("recording.css"));
+  const levels = (css: string): number[] => [...css.matchAll(/z-index: (\d+)/g)].map((match) => Number(match[1]));
+
+  it("is above all that the page lays over the picture, and in nothing that is below anything", () => {
+    document.body.innerHTML = /<body>([^]*)<\/body>/.exec(html)?.[1] ?? "";
+    expect(found("#recorded").parentElement).toBe(document.body);
+    const besides = others.flatMap((name) => levels(readFileSync(`${source}/${name}`, "utf8")));
+    expect([levels(own).length, besides.length > 2, Math.max(...besides) < Math.max(...levels(own))]).toEqual([1, true, true]);
+  });
+
+  it("has the notices begin below it, on every size", () => {
+    const everywhere = own.replace(/@media[^{]*\{(?:[^{}]*\{[^}]*\})*\s*\}/g, "");
+    expect(everywhere).toMatch(/#recorded:not\(\[hidden\]\)\) #notices \{\s*top: var\(--below-mark/);
   });
 });

@@ -10,14 +10,16 @@ type Name = "microphone" | "camera";
 export class SenseControl {
   #name: Name;
   #button: HTMLButtonElement;
-  #mark: HTMLButtonElement;
+  #mark: HTMLElement;
+  #meaning: HTMLElement;
   #sense: Sense;
 
   /** `done`: a click is over, and the keyboard is the desktop's again. */
-  constructor(name: Name, [button, mark]: readonly [HTMLButtonElement, HTMLButtonElement], devices: MediaDevices | null, wanted: MediaStreamConstraints, notices: Pick<Notices, "add">, done: () => void) {
+  constructor(name: Name, [button, mark, meaning]: readonly [HTMLButtonElement, HTMLElement, HTMLElement], devices: MediaDevices | null, wanted: MediaStreamConstraints, notices: Pick<Notices, "add">, done: () => void) {
     this.#name = name;
     this.#button = button;
     this.#mark = mark;
+    this.#meaning = meaning;
     let shown = (): void => undefined;
     this.#sense = new Sense(devices, wanted, (event) => {
       if (event !== "changed") notices.add(event === "lost" ? "info" : "warning", sentence(name, event));
@@ -49,7 +51,9 @@ export class SenseControl {
     const name = this.#name;
     const label = { impossible: words[`${name}Impossible`], off: words[`${name}Off`], asking: words[`${name}Asking`], on: words[`${name}On`] }[state];
     say(this.#button.querySelector("span") ?? this.#button, label);
-    this.#button.title = state === "impossible" ? words[`${name}ImpossibleHint`] : words[`${name}Hint`];
+    const hint = state === "impossible" ? words[`${name}ImpossibleHint`] : words[`${name}Hint`];
+    this.#button.title = hint;
+    say(this.#meaning, hint);
     this.#button.setAttribute("aria-pressed", String(state === "on"));
     this.#mark.hidden = state !== "on";
   }

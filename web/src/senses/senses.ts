@@ -12,9 +12,9 @@ export class Senses {
   #camera: SenseControl;
   #limited: RTCRtpSender | null = null;
 
-  constructor(find: (id: string) => HTMLButtonElement, devices: MediaDevices | null, notices: Pick<Notices, "add">, done: () => void) {
-    this.#microphone = new SenseControl("microphone", [find("microphone"), find("speaking")], devices, VOICE, notices, done);
-    this.#camera = new SenseControl("camera", [find("camera"), find("showing")], devices, FACE, notices, done);
+  constructor(find: <E extends HTMLElement>(id: string) => E, devices: MediaDevices | null, notices: Pick<Notices, "add">, done: () => void) {
+    this.#microphone = new SenseControl("microphone", [find("microphone"), find("speaking"), find("microphoneMeaning")], devices, VOICE, notices, done);
+    this.#camera = new SenseControl("camera", [find("camera"), find("showing"), find("cameraMeaning")], devices, FACE, notices, done);
   }
 
   /** Follows the connection, and whether this page may be heard and seen. */

@@ -2,6 +2,7 @@
 // in the browser.
 import { missing, say } from "../chrome/curtain";
 import { bitRate } from "../panel/overlay";
+import { codecName } from "../words/codecs";
 import { figure, words } from "../words/language";
 import type { ContentHint, Settings, VideoCodec, Wish } from "../wire/protocol";
 import { PREFERENCES, PREFERENCES_KEY, readPreferences, THEMES, type Preferences } from "./preferences";
@@ -120,7 +121,7 @@ export class Drawer {
     }
     // Three dots where its encoders are still being tried.
     for (const option of select.options) {
-      const text = `${option.value.replace(/^H26/, "H.26")}${option.value === trying ? " …" : ""}`;
+      const text = `${codecName(option.value)}${option.value === trying ? " …" : ""}`;
       if (option.text !== text) option.text = text;
     }
     select.value = trying ?? now.codec;

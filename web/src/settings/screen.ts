@@ -1,5 +1,6 @@
 // Shell: the choices of how the picture fits the window: shown, changed, and kept in the browser; and which of several monitors
 // this window shows, which holds as long as the page is there: another window has another.
+import { say } from "../chrome/curtain";
 import type { Store } from "../connection/identity";
 import { keepPictureChoices, pictureChoices, pictureDefaults, type PictureChoices } from "../picture/choices";
 import type { Rect } from "../picture/geometry";
@@ -47,9 +48,10 @@ export class ScreenChoice {
     this.#use(pictureChoices(this.#store, this.#touch));
   }
 
-  /** What the server does not grant is no choice. */
-  set mayFollow(may: boolean) {
-    this.#part<HTMLInputElement>("follow").disabled = !may;
+  /** Why the desktop does not follow this window, whatever is chosen; `null`: it does. What is not granted is no choice. */
+  set fixed(why: "followOthers" | "followNever" | null) {
+    this.#part<HTMLInputElement>("follow").disabled = why !== null;
+    say(this.#part("followHint"), words[why ?? "followWindowHint"]);
   }
 
   /** What the desktop has. One that is gone, or the only one, is no choice. */

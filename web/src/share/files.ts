@@ -227,7 +227,6 @@ function rowOf(upload: Upload): Row {
   const item = document.createElement("li");
   const name = document.createElement("span");
   name.className = "name";
-  name.title = file.name;
   const says = document.createElement("span");
   says.className = "says";
   const cancel = document.createElement("button");
@@ -263,8 +262,9 @@ function filesOf(data: DataTransfer): File[] {
   });
 }
 
-function bytesWords(bytes: number): string {
-  if (bytes < 1e6) return words.kilobytes(figure(Math.ceil(bytes / 1e3)));
+export function bytesWords(bytes: number): string {
+  if (bytes < 1e3) return words.bytes(figure(bytes));
+  if (bytes < 1e6) return words.kilobytes(figure(bytes / 1e3, bytes < 1e4 ? 1 : 0));
   return bytes < 1e9 ? words.megabytes(figure(bytes / 1e6, bytes < 1e7 ? 1 : 0)) : words.gigabytes(figure(bytes / 1e9, 1));
 }
 

@@ -3,9 +3,6 @@ import { byDefault, flag, integer, list, number, oneOf, struct, text, type Read 
 
 /** The query of the page's address by which somebody comes with an invitation. */
 export const INVITE_QUERY = "invite";
-/** With what the server says good-bye to those whose invitation holds no more. */
-export const EXPIRED = "The invitation has expired";
-export const REVOKED = "The invitation was revoked";
 
 const id = integer(0, 0xffff_ffff);
 const role = oneOf(["controller", "viewer"]);

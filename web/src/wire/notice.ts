@@ -1,5 +1,5 @@
 // The wire: what a page is told in passing, mirrored from `protocol/src/notice.rs`.
-import { flag, integer, oneOf, optional, struct, tagged, text, type Read } from "./schema";
+import { flag, integer, known, oneOf, optional, struct, tagged, text, type Read } from "./schema";
 import { videoCodec } from "./settings";
 
 const count = integer(0, Number.MAX_SAFE_INTEGER);
@@ -38,7 +38,7 @@ const noticeSubject = tagged({
 /** What a notice is about. */
 export type NoticeSubject = Read<typeof noticeSubject>;
 
-export const notice = { level: noticeLevel, text, subject: optional(noticeSubject), once: optional(text) };
+export const notice = { level: noticeLevel, text, subject: known(noticeSubject), once: optional(text) };
 export const noticeReader = struct(notice);
 /** Something the user should know. */
 export type Notice = Read<typeof noticeReader>;

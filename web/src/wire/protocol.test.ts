@@ -43,6 +43,14 @@ describe("the golden files", () => {
   }
 });
 
+describe("what a newer server says", () => {
+  it("keeps its sentence where its name is not known", () => {
+    expect(parse(protocol.toConsumer, '{"type":"bye","reason":"out of coffee","cause":"coffee"}')).toEqual({ type: "bye", reason: "out of coffee" });
+    const notice = '{"type":"notice","level":"info","text":"a word","subject":{"about":"coffee"}}';
+    expect(parse(protocol.toPage, notice)).toEqual({ type: "notice", level: "info", text: "a word" });
+  });
+});
+
 describe("bad messages", () => {
   const bad: [string, Reader<unknown>, string, RegExp][] = [
     ["no JSON", protocol.toConsumer, "{", /malformed JSON/],

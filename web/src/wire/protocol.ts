@@ -1,6 +1,6 @@
 // The wire: every message that the page shares with the server, mirrored from the crate `protocol`. The golden files of
 // that crate are read by its tests and by protocol.test.ts, so that the two ends cannot drift apart.
-import { byDefault, flag, integer, list, nullable, number, oneOf, optional, record, struct, tagged, text, type Read } from "./schema";
+import { byDefault, flag, integer, known, list, nullable, number, oneOf, optional, record, struct, tagged, text, type Read } from "./schema";
 import { gamepadIndex, gamepadState, rumble } from "./gamepads";
 import { invitations, invite, invited, notInvited, revoke } from "./invitations";
 import { notice } from "./notice";
@@ -71,6 +71,10 @@ const failureReason = oneOf([
 /** Why a session failed. */
 export type FailureReason = Read<typeof failureReason>;
 
+const endCause = oneOf(["stopped", "loggedOut", "timeout", "idle", "disconnected", "invitationExpired", "invitationRevoked", "flooded"]);
+/** Why a session ended that did not fail. */
+export type EndCause = Read<typeof endCause>;
+
 const phase = oneOf(["Starting", "Ready", "Streaming", "Idle", "Draining", "Ended", "Failed"]);
 /** Where a session stands. */
 export type Phase = Read<typeof phase>;
@@ -113,7 +117,7 @@ export type ConnectionFailure = Read<typeof connectionFailure>;
 
 /** Signalling, page to server. */
 export const fromConsumer = tagged({
-  hello: { version: u32, client: optional(text), watches: optional(flag), session: optional(continued), fullChroma: optional(list(text, 8)), surround: optional(flag) },
+  hello: { version: u32, client: optional(text), watches: optional(flag), session: optional(continued), decodes: optional(list(text, 8)), fullChroma: optional(list(text, 8)), surround: optional(flag) },
   answer: { sdp: text },
   ice: iceCandidate,
   failure: { reason: connectionFailure, message: byDefault(text, "") },
@@ -137,7 +141,7 @@ export const toConsumer = tagged({
   offer: { sdp: text },
   ice: iceCandidate,
   error: { code: errorCode, message: text },
-  bye: { reason: text },
+  bye: { reason: text, cause: known(endCause) },
 });
 export type ToConsumer = Read<typeof toConsumer>;
 export type Welcome = Extract<ToConsumer, { type: "welcome" }>;

@@ -76,6 +76,20 @@ export function optional<T>(reader: Reader<T>): Optional<T> {
   return { optional: reader };
 }
 
+/** A field that a newer end may fill with what this one does not know, which is as if it were missing. */
+export function known<T>(reader: Reader<T>): Optional<T | undefined> {
+  return {
+    optional: (value, at) => {
+      try {
+        return reader(value, at);
+      } catch (error) {
+        if (error instanceof SchemaError) return undefined;
+        throw error;
+      }
+    },
+  };
+}
+
 export function struct<F extends Fields>(fields: F): Reader<Struct<F>> {
   return (value, at) => {
     if (!isRecord(value)) return fail(at, "an object", value);

@@ -8,7 +8,8 @@ const contentHint = oneOf(["auto", "motion", "text"]);
 /** What is given up first when the bit rate is short. */
 export type ContentHint = Read<typeof contentHint>;
 
-export const videoCodec = oneOf(["H264", "VP8", "VP9", "AV1", "H265"]);
+export const VIDEO_CODECS = ["H264", "VP8", "VP9", "AV1", "H265"] as const;
+export const videoCodec = oneOf(VIDEO_CODECS);
 /** A video codec, by its name in SDP. */
 export type VideoCodec = Read<typeof videoCodec>;
 

@@ -1,8 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { Cause } from "../connection/cause";
 import type { State } from "../connection/connection";
+import type { EndCause } from "../wire/protocol";
 import { encoderKind } from "../panel/encoders";
+import { codecName } from "./codecs";
+import { speak, words } from "./language";
 import { announce } from "./messages";
+import { bytesWords } from "../share/files";
 import { bitRate } from "../panel/overlay";
 import { curve, milliseconds } from "../panel/waterfall";
 
@@ -22,10 +26,22 @@ describe("words", () => {
   });
 
   it("say in the user's language why a guest had to go, and offer nothing that would not let him in", () => {
-    const ended = (message: string) => announce({ name: "ended", message }, 0, true);
-    expect(ended("The invitation has expired")).toMatchObject({ title: "Your invitation has expired", quote: "", action: null });
-    expect(ended("The invitation was revoked")).toMatchObject({ title: "Your invitation was revoked", quote: "", action: null });
-    expect(ended("time is up")).toMatchObject({ title: "The session has ended", quote: "time is up" });
+    const ended = (end: EndCause | null) => announce({ name: "ended", message: "time is up", end }, 0, true);
+    expect(ended("invitationExpired")).toMatchObject({ title: "Your invitation has expired", quote: "", action: null });
+    expect(ended("invitationRevoked")).toMatchObject({ title: "Your invitation was revoked", quote: "", action: null });
+  });
+
+  it("say that the server was stopped, and not by whom: nobody told", () => {
+    expect(announce({ name: "ended", message: "interrupted", end: "stopped" }, 0, true)?.detail).toBe(`It was stopped on the server. ${words.endedDetail}`);
+  });
+
+  it("say in the user's language why a session has ended, and quote the server where it has particulars, or words alone", async () => {
+    const ended = (end: EndCause | null) => announce({ name: "ended", message: "xterm has ended", end }, 0, true);
+    await speak("de");
+    expect(ended("idle")).toMatchObject({ title: "Die Sitzung ist beendet", detail: "Zu lange hat niemand den Desktop benutzt. Sie können diese Seite schließen oder sich neu verbinden.", quote: "" });
+    expect(ended("loggedOut")).toMatchObject({ quote: "xterm has ended", action: { does: "retry" } });
+    expect(ended(null)).toMatchObject({ title: "Die Sitzung ist beendet", detail: words.endedDetail, quote: "xterm has ended" });
+    await speak("en");
   });
 
   it("speak of reconnecting only after there was a picture", () => {
@@ -49,14 +65,25 @@ describe("words", () => {
       when: "This page keeps trying and comes back by itself.",
     });
     expect(announce({ name: "reconnecting", cause: { kind: "refused", code: "internal", message: "no clock" }, retryAtMs: null }, 0, true)?.quote).toBe("no clock");
-    expect(announce({ name: "ended", message: "time is up" }, 0, true)).toMatchObject({ quote: "time is up", action: { does: "retry" } });
+    expect(announce({ name: "ended", message: "time is up", end: null }, 0, true)).toMatchObject({ quote: "time is up", action: { does: "retry" } });
   });
+});
+
+it("codecs are written as everybody does", () => {
+  expect(["H264", "H265", "VP8", "VP9", "AV1", ""].map(codecName)).toEqual(["H.264", "H.265", "VP8", "VP9", "AV1", ""]);
+  expect(announce(failed({ kind: "noCodec", codec: "H265" }), 0, false)?.detail).toContain("H.265");
 });
 
 describe("figures", () => {
   it("are short enough to read", () => {
     expect([bitRate(7_940_000), bitRate(192_400), bitRate(0)]).toEqual(["7.9 Mbit/s", "192 kbit/s", "0 kbit/s"]);
     expect([milliseconds(0), milliseconds(9.94), milliseconds(9.96), milliseconds(123.4)]).toEqual(["0.0", "9.9", "10", "123"]);
+  });
+
+  it("files are told in the unit that fits them", () => {
+    expect([0, 13, 1000, 1500, 99_400, 2_340_000, 45_600_000, 7_800_000_000].map(bytesWords)).toEqual(
+      ["0 B", "13 B", "1.0 kB", "1.5 kB", "99 kB", "2.3 MB", "46 MB", "7.8 GB"].map((text) => text.replace(" ", "\u00a0")),
+    );
   });
 
   it("the curve has its newest point at the right, and fits what was slowest", () => {

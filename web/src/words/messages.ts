@@ -1,11 +1,10 @@
 // Decision: which words the page says in which state. The words are in a table for each language, `en/` and its siblings.
 import type { Cause } from "../connection/cause";
-import { EXPIRED, REVOKED } from "../wire/invitations";
 import type { State } from "../connection/connection";
+import { codecName } from "./codecs";
 import { words } from "./language";
 
 export { words };
-
 
 export type Action = "retry" | "reload";
 
@@ -29,11 +28,7 @@ export function announce(state: State, nowMs: number, seen: boolean): Announceme
     case "connecting":
       return { title: words.connecting, detail: words.stage[state.stage], when: "", quote: "", busy: true, action: null };
     case "ended":
-      if (state.message === EXPIRED || state.message === REVOKED) {
-        const title = state.message === EXPIRED ? words.invitationExpired : words.invitationRevoked;
-        return { title, detail: words.invitationOver, when: "", quote: "", busy: false, action: null };
-      }
-      return { title: words.ended, detail: words.endedDetail, when: "", quote: state.message, busy: false, action: { label: words.connectAgain, does: "retry" } };
+      return ended(state);
     case "reconnecting": {
       const waiting = state.cause.kind === "refused" && state.cause.code === "noMedia";
       const seconds = state.retryAtMs === null ? 0 : Math.ceil((state.retryAtMs - nowMs) / 1000);
@@ -60,6 +55,22 @@ export function announce(state: State, nowMs: number, seen: boolean): Announceme
   }
 }
 
+function ended({ end, message }: Extract<State, { name: "ended" }>): Announcement {
+  const announcement = { title: words.ended, when: "", quote: "", busy: false, action: { label: words.connectAgain, does: "retry" } } as const;
+  switch (end) {
+    case null:
+      // The server says it in words alone.
+      return { ...announcement, detail: words.endedDetail, quote: message };
+    case "invitationExpired":
+    case "invitationRevoked":
+      return { ...announcement, title: words[end], detail: words.invitationOver, action: null };
+    case "loggedOut":
+      return { ...announcement, detail: `${words.endedBy[end]} ${words.endedDetail}`, quote: message };
+    default:
+      return { ...announcement, detail: `${words.endedBy[end]} ${words.endedDetail}` };
+  }
+}
+
 function explain(cause: Cause): string {
   switch (cause.kind) {
     case "unreachable":
@@ -79,7 +90,7 @@ function explain(cause: Cause): string {
     case "noWebRtc":
       return words.noWebRtcDetail;
     case "noCodec":
-      return words.noCodecDetail(cause.codec);
+      return words.noCodecDetail(codecName(cause.codec));
   }
 }
 

@@ -1,5 +1,6 @@
 // Decision: what a notice of the server's is in the user's language.
 import type { Notice, NoticeSubject } from "../wire/protocol";
+import { codecName } from "./codecs";
 import { words } from "./language";
 
 /** The server's own sentence where it is about something that has no words here. */
@@ -15,7 +16,7 @@ function said(subject: NoticeSubject): string {
     case "noWebcam":
       return words.notice[subject.type];
     case "codecUnavailable":
-      return words.notice.codecUnavailable(subject.codec);
+      return words.notice.codecUnavailable(codecName(subject.codec));
     case "leftAlone":
       return words.notice.leftAlone(span(subject.seconds), span(subject.limitSeconds));
     case "noGpuEncoder":

@@ -88,7 +88,7 @@ impl Certificate {
             source = source.as_str(),
             fingerprint = pair.fingerprint,
             until = pair.not_after_text,
-            "TLS"
+            "pages are served by TLS too"
         );
         Self(Arc::new(Inner { source, only, shown: Mutex::new(Shown { pair, message }) }))
     }

@@ -117,5 +117,9 @@ export const doctor: DoctorWords = {
     turnTls: "TURN, TLS",
     dns: "Namen",
     clock: "Uhr",
+    sound: "Ton",
+    microphone: "Mikrofon",
+    webcam: "Webcam",
+    gamepads: "Gamepads",
   },
 };

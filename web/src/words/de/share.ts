@@ -4,6 +4,7 @@ import type { ShareWords } from "../table";
 export const share: ShareWords = {
   tabShare: "Teilen",
   nothingShared: "Mit Ihnen wird jetzt nichts geteilt: Der Betreiber hat es abgeschaltet, oder jemand anderes steuert.",
+  streamOnly: "Zu diesem Stream gehören keine Zwischenablage und keine Dateien.",
   clipboard: "Zwischenablage",
   clipboardWay: { both: "in beide Richtungen", in: "nur zum Desktop", out: "nur vom Desktop" },
   clipboardUnwanted: "in den Einstellungen aus",
@@ -40,5 +41,6 @@ export const share: ShareWords = {
   uploadState: { waiting: "wartet", paused: "geht weiter, sobald die Verbindung wieder da ist", held: "geht weiter, wenn Sie wieder die Steuerung haben", done: "kopiert", cancelled: "abgebrochen" },
   uploadFailed: { tooLarge: "zu groß", refused: "der Server nimmt sie nicht an", full: "kein Platz mehr auf dem Desktop", tooMany: "zu viele Dateien sind unterwegs; bitte noch einmal, wenn eine angekommen ist", lost: "die Verbindung kam nicht wieder", unreadable: "die Datei ist nicht mehr lesbar" },
   fileTooLarge: (name, limit) => `${name} ist zu groß: Dateien bis ${limit} werden kopiert.`,
+  bytes: (count) => `${count}\u00a0B`,
   kilobytes: (count) => `${count}\u00a0kB`,
 };

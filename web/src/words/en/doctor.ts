@@ -113,5 +113,9 @@ export const doctor = {
     turnTls: "TURN, TLS",
     dns: "Names",
     clock: "Clock",
+    sound: "Sound",
+    microphone: "Microphone",
+    webcam: "Webcam",
+    gamepads: "Gamepads",
   } as Record<string, string>,
 } as const;

@@ -1,7 +1,7 @@
 // Setup: what the page says, in English: the table that all other languages have the shape of.
 import type { Stage } from "../../connection/connection";
 import type { Source } from "../../panel/stages";
-import type { EncoderFailure, ErrorCode, FailureReason, Limitation } from "../../wire/protocol";
+import type { EncoderFailure, EndCause, ErrorCode, FailureReason, Limitation } from "../../wire/protocol";
 import type { RecordingFailure } from "../../wire/recording";
 
 const numbers = new Intl.NumberFormat("en");
@@ -28,6 +28,14 @@ export const page = {
   retriesByItself: "This page keeps trying and comes back by itself.",
   ended: "The session has ended",
   endedDetail: "You can close this page, or connect again.",
+  endedBy: {
+    stopped: "It was stopped on the server.",
+    loggedOut: "The desktop’s program has ended, as after logging out.",
+    timeout: "It has reached its longest time.",
+    idle: "Nobody used the desktop for too long.",
+    disconnected: "Nobody was connected for too long.",
+    flooded: "This page has sent more than the server takes.",
+  } satisfies Record<Exclude<EndCause, "invitationExpired" | "invitationRevoked">, string>,
 
   unreachable: "The server cannot be reached.",
   lost: "The connection was lost.",
@@ -159,6 +167,7 @@ export const page = {
   } satisfies Record<Source, string>,
   lastChange: (seconds: number) => (seconds < 60 ? `Nothing has changed for ${seconds}\u00a0s` : `Nothing has changed for ${Math.floor(seconds / 60)}\u00a0min`),
   waterfall: "Time that each stage of the way takes, in milliseconds",
+  stagesMeaning: "What the figures mean",
   median: "Median: half of the pictures took no longer.",
   percentile: "Of a hundred pictures, 95 took no longer.",
   stageName: {
@@ -224,12 +233,14 @@ export const page = {
   settingsOfScreen: "Screen",
   followWindow: "Desktop follows the window",
   followWindowHint: "The desktop takes the size of this window, so that everything is sharp. Otherwise it is scaled to fit.",
+  followOthers: "Whoever is in control decides on the size of the desktop.",
+  followNever: "The size of this desktop cannot be changed.",
   pixelForPixel: "Pixel for pixel",
   pixelForPixelHint: "Each pixel of the desktop is one of this screen. What has no room comes when the pointer goes to the edge.",
   monitor: "Monitor",
   monitorHint: "Of a desktop with several monitors this window shows one. Several windows show several.",
   allMonitors: "All",
-  keepsSize: (why: string) => `${why} It is scaled to fit instead.`,
+  keepsSize: "The desktop keeps its size and is scaled to fit.",
 
   // Keyboard, fingers and pointer.
   settingsOfHands: "Keyboard and touch",
@@ -264,6 +275,8 @@ export const page = {
   soundOn: "Sound on",
   soundOff: "Sound off",
   noSound: "No sound",
+  buttonsMeaning: "What the buttons do",
+  microphone: "Microphone",
   microphoneOff: "Microphone off",
   microphoneOn: "Microphone on",
   microphoneAsking: "Microphone: please allow it",
@@ -276,6 +289,7 @@ export const page = {
   microphoneMissing: "The browser finds no microphone.",
   microphoneFailed: "The microphone could not be switched on. Perhaps another program uses it.",
   microphoneLost: "Your microphone is off now.",
+  camera: "Camera",
   cameraOff: "Camera off",
   cameraOn: "Camera on",
   cameraAsking: "Camera: please allow it",
@@ -335,7 +349,9 @@ export const page = {
   dismiss: "Dismiss",
   controlTakenByYou: "You are using this desktop in another tab or window now. This one goes on watching.",
   controlTaken: "Somebody else controls this desktop now. You go on watching.",
-  useHere: "Use here",
+  controlTakenBy: (name: string) => `${name} controls this desktop now. You go on watching.`,
+  controlIsYours: "You control this desktop now.",
+  particulars: "Details",
   cut: "The server does not answer on one of its two ways. Picture, keyboard and mouse go on; the page keeps trying.",
 
   // What the server tells in passing.

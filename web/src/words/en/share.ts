@@ -3,6 +3,7 @@
 export const share = {
   tabShare: "Sharing",
   nothingShared: "Nothing is shared with you now: the operator has switched it off, or somebody else is in control.",
+  streamOnly: "This stream comes without a clipboard and files.",
   clipboard: "Clipboard",
   clipboardWay: { both: "both ways", in: "to the desktop only", out: "from the desktop only" },
   clipboardUnwanted: "switched off in the settings",
@@ -39,5 +40,6 @@ export const share = {
   uploadState: { waiting: "waiting", paused: "continues when the connection is back", held: "continues when you have control again", done: "copied", cancelled: "cancelled" },
   uploadFailed: { tooLarge: "too large", refused: "the server does not take it", full: "no space left on the desktop", tooMany: "too many files are on their way; try again when one has arrived", lost: "the connection did not come back", unreadable: "the file cannot be read any more" },
   fileTooLarge: (name: string, limit: string) => `${name} is too large: files of at most ${limit} are copied.`,
+  bytes: (count: string) => `${count}\u00a0B`,
   kilobytes: (count: string) => `${count}\u00a0kB`,
 } as const;

@@ -119,5 +119,9 @@ export const doctor: DoctorWords = {
     turnTls: "TURN, TLS",
     dns: "Nombres",
     clock: "Reloj",
+    sound: "Sonido",
+    microphone: "Micrófono",
+    webcam: "Cámara web",
+    gamepads: "Mandos",
   },
 };

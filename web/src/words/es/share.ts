@@ -4,6 +4,7 @@ import type { ShareWords } from "../table";
 export const share: ShareWords = {
   tabShare: "Compartir",
   nothingShared: "Ahora no se comparte nada con usted: el operador lo ha desactivado o controla otra persona.",
+  streamOnly: "Esta transmisión no incluye portapapeles ni archivos.",
   clipboard: "Portapapeles",
   clipboardWay: { both: "en ambos sentidos", in: "solo hacia el escritorio", out: "solo desde el escritorio" },
   clipboardUnwanted: "desactivado en los ajustes",
@@ -40,5 +41,6 @@ export const share: ShareWords = {
   uploadState: { waiting: "en espera", paused: "sigue cuando vuelva la conexión", held: "continúa cuando vuelva a tener el control", done: "copiado", cancelled: "cancelado" },
   uploadFailed: { tooLarge: "demasiado grande", refused: "el servidor no lo acepta", full: "no queda espacio en el escritorio", tooMany: "hay demasiados archivos en camino; inténtelo cuando uno haya llegado", lost: "la conexión no volvió", unreadable: "el archivo ya no se puede leer" },
   fileTooLarge: (name, limit) => `${name} es demasiado grande: se copian archivos de ${limit} como máximo.`,
+  bytes: (count) => `${count}\u00a0B`,
   kilobytes: (count) => `${count}\u00a0kB`,
 };

@@ -119,5 +119,9 @@ export const doctor: DoctorWords = {
     turnTls: "TURN, TLS",
     dns: "Noms",
     clock: "Horloge",
+    sound: "Son",
+    microphone: "Microphone",
+    webcam: "Webcam",
+    gamepads: "Manettes",
   },
 };

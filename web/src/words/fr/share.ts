@@ -4,6 +4,7 @@ import type { ShareWords } from "../table";
 export const share: ShareWords = {
   tabShare: "Partage",
   nothingShared: "Rien n’est partagé avec vous : l’opérateur l’a désactivé, ou quelqu’un d’autre a le contrôle.",
+  streamOnly: "Ce flux est sans presse-papiers et sans fichiers.",
   clipboard: "Presse-papiers",
   clipboardWay: { both: "dans les deux sens", in: "vers le bureau seulement", out: "depuis le bureau seulement" },
   clipboardUnwanted: "désactivé dans les réglages",
@@ -40,5 +41,6 @@ export const share: ShareWords = {
   uploadState: { waiting: "en attente", paused: "reprend au retour de la connexion", held: "reprendra quand vous aurez de nouveau le contrôle", done: "copié", cancelled: "annulé" },
   uploadFailed: { tooLarge: "trop volumineux", refused: "le serveur ne l’accepte pas", full: "plus de place sur le bureau", tooMany: "trop de fichiers sont en route ; réessayez quand l’un sera arrivé", lost: "la connexion n’est pas revenue", unreadable: "le fichier n’est plus lisible" },
   fileTooLarge: (name, limit) => `${name} est trop volumineux : les fichiers de ${limit} au plus sont copiés.`,
+  bytes: (count) => `${count}\u00a0o`,
   kilobytes: (count) => `${count}\u00a0ko`,
 };

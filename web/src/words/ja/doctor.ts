@@ -115,5 +115,9 @@ export const doctor: DoctorWords = {
     turnTls: "TURN, TLS",
     dns: "名前解決",
     clock: "時計",
+    sound: "音声",
+    microphone: "マイク",
+    webcam: "ウェブカメラ",
+    gamepads: "ゲームパッド",
   },
 };

@@ -4,6 +4,7 @@ import type { ShareWords } from "../table";
 export const share: ShareWords = {
   tabShare: "共有",
   nothingShared: "現在共有されているものはありません。運用者が無効にしているか、ほかの人が操作しています。",
+  streamOnly: "このストリームにはクリップボードとファイルの共有がありません。",
   clipboard: "クリップボード",
   clipboardWay: { both: "双方向", in: "デスクトップへのみ", out: "デスクトップからのみ" },
   clipboardUnwanted: "設定でオフになっています",
@@ -40,5 +41,6 @@ export const share: ShareWords = {
   uploadState: { waiting: "待機中", paused: "接続が戻り次第、続行します", held: "操作権が戻ると再開します", done: "コピー済み", cancelled: "中止しました" },
   uploadFailed: { tooLarge: "大きすぎます", refused: "サーバーが受け付けません", full: "デスクトップに空きがありません", tooMany: "転送中のファイルが多すぎます。1 つ終わってからやり直してください", lost: "接続が戻りませんでした", unreadable: "ファイルを読み取れなくなりました" },
   fileTooLarge: (name, limit) => `${name} は大きすぎます。コピーできるのは ${limit} までです。`,
+  bytes: (count) => `${count}\u00a0B`,
   kilobytes: (count) => `${count}\u00a0kB`,
 };

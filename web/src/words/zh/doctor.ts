@@ -85,5 +85,9 @@ export const doctor: DoctorWords = {
     turnTls: "TURN, TLS",
     dns: "域名",
     clock: "时钟",
+    sound: "声音",
+    microphone: "麦克风",
+    webcam: "摄像头",
+    gamepads: "手柄",
   },
 };

@@ -4,6 +4,7 @@ import type { ShareWords } from "../table";
 export const share: ShareWords = {
   tabShare: "共享",
   nothingShared: "现在没有与您共享任何内容:管理员已关闭共享,或由他人控制。",
+  streamOnly: "此视频流不提供剪贴板和文件。",
   clipboard: "剪贴板",
   clipboardWay: { both: "双向", in: "仅到桌面", out: "仅从桌面" },
   clipboardUnwanted: "已在设置中关闭",
@@ -40,5 +41,6 @@ export const share: ShareWords = {
   uploadState: { waiting: "等待中", paused: "连接恢复后继续", held: "您重新获得控制权后继续", done: "已复制", cancelled: "已取消" },
   uploadFailed: { tooLarge: "太大", refused: "服务器不接受", full: "桌面没有剩余空间", tooMany: "正在传输的文件太多,请在其中一个完成后重试", lost: "连接没有恢复", unreadable: "文件已无法读取" },
   fileTooLarge: (name, limit) => `${name} 太大:最多可复制 ${limit} 的文件。`,
+  bytes: (count) => `${count}\u00a0B`,
   kilobytes: (count) => `${count}\u00a0kB`,
 };
