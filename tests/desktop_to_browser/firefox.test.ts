@@ -119,7 +119,7 @@ describe("the picture", () => {
     else {
       await says(page, /sent as H\.264, which this browser does not decode/);
       await launcher.statusWhere("the failure", ({ connection }) => connection.failures["badAnswer"] === 1);
-      assert.match(launcher.words, /WARN .*The browser does not decode H264.*; another browser, or another codec/);
+      await launcher.logged(/WARN .*The browser does not decode H264.*; another browser, or another codec/);
     }
     await screenshot(page, "firefox-h264");
     await page.close();
@@ -144,7 +144,7 @@ describe("a desktop whose codec is left to it", () => {
     if (await decodesH264(page)) t.diagnostic("this Firefox decodes H.264: nothing is to change");
     const own = (await decodesH264(page)) ? "H264" : "VP8";
     await status(launcher, own);
-    if (own === "VP8") assert.match(launcher.words, /a page has come whose browser does not decode what is sent.* sent="h264"/);
+    if (own === "VP8") await launcher.logged(/a page has come whose browser does not decode what is sent.* sent="h264"/);
     // The colleague has not lost the picture.
     const { framesDecoded } = await colleague.inbound("video");
     await until("frames to go on", 20_000, async () => (await colleague.inbound("video")).framesDecoded > framesDecoded + 2);

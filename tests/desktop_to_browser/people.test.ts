@@ -87,6 +87,7 @@ describe("people at one desktop", { timeout: 180_000 }, () => {
     // The one in control gives it unasked as well.
     await bert.page.click("#partPeople li button");
     await anna.becomes("controller");
+    await launcher.logged(/"Anna" .*has control: given by/);
     const log = launcher.words.split("\n").flatMap((line) => /: (.*control.*)$/.exec(line.replaceAll(/page \w+/g, "page"))?.[1] ?? []);
     assert.deepEqual(log, [
       "page has control: nobody had it",

@@ -270,7 +270,7 @@ test("a disk that is full ends the recording with a word to everybody, and the s
     await owner.screenshot("recording-disk-full");
     const { recording, phase } = await launcher.status();
     assert.deepEqual([recording?.failure, recording?.failures, phase], ["diskFull", 1, "Streaming"]);
-    assert.match(launcher.words, /WARN.*the recording has ended/);
+    await launcher.logged(/WARN.*the recording has ended/);
     assert.ok(files(folder).some((name) => name.endsWith(".mkv")), "what there was is whole");
     const { framesDecoded } = await owner.inbound("video");
     await until("the stream to go on", 10_000, async () => (await owner.inbound("video")).framesDecoded > framesDecoded + 10);

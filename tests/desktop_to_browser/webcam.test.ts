@@ -217,7 +217,7 @@ test("where there is no device the log and /status say so, and there is no butto
   try {
     const { webcam } = await launcher.statusWhere("there is no webcam", ({ webcam: { message } }) => message !== null);
     assert.deepEqual(webcam, { running: false, message: "there is no /dev/video1234" });
-    assert.match(launcher.words, /WARN.*the desktop has no webcam: there is no \/dev\/video1234/);
+    await launcher.logged(/WARN.*the desktop has no webcam: there is no \/dev\/video1234/);
     const viewer = await come(chromium, launcher);
     await viewer.becomes("controller");
     assert.equal(await viewer.page.isVisible("#camera"), false);

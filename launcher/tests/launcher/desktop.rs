@@ -25,7 +25,7 @@ fn xterm_runs_on_a_display_of_its_own_and_sigterm_leaves_nothing_behind() {
         let children = program.children();
         (children.contains_key("Xvfb") && children.contains_key("xterm")).then_some(children)
     });
-    assert!(program.log().contains("width=1280 height=720"), "{}", program.log());
+    program.logged("width=1280 height=720");
 
     let environment = environment_of(children["xterm"]);
     assert!(environment["DISPLAY"].starts_with(':'));
@@ -72,10 +72,11 @@ fn command_that_keeps_failing_is_given_up_after_three_times() {
 }
 
 #[test]
-fn command_that_does_not_exist_is_named() {
+fn command_that_does_not_exist_is_named_before_anybody_is_invited() {
     let mut program = Program::start(&[PORT, "--", "no-such-desktop"], &[]);
     assert_eq!(program.wait().code(), Some(13), "{}", program.log());
     assert!(program.log().contains("no-such-desktop cannot be started"), "{}", program.log());
+    assert_eq!(program.rest_of_stdout(), Vec::<String>::new());
 }
 
 /// The session's phase and what it says of it.
@@ -104,7 +105,7 @@ fn virtual_display_that_dies_is_started_again_with_its_command_and_captured_anew
     eventually("a frame of the new display", || (frames(&access) > before).then_some(()));
     assert!(!is_alive(children["sleep"]), "the command ends with its display");
     assert!(is_alive(again["sleep"]));
-    assert!(program.log().contains("has died"), "{}", program.log());
+    program.logged("has died");
 }
 
 #[test]
@@ -138,7 +139,7 @@ fn existing_display_that_comes_back_is_streamed_again() {
     server.start_again();
     eventually("ready", || (phase(&access) == (Phase::Ready, None)).then_some(()));
     eventually("a frame of the new display", || (frames(&access) > before).then_some(()));
-    assert!(program.log().contains("captured anew"), "{}", program.log());
+    program.logged("captured anew");
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn status_and_metrics_tell_the_truth() {
     assert!(!status.audio.running && status.audio.message.is_some());
     let encoder = status.encoder.expect("the encoder has proven itself although nobody watches");
     assert_eq!((encoder.codec.as_str(), encoder.source_width, encoder.source_height), ("H264", 640, 480));
-    assert!(program.log().contains(&format!("encoder=\"{}\"", encoder.name)));
+    program.logged(&format!("encoder=\"{}\"", encoder.name));
 
     let metrics = access.get_authorized("/metrics");
     assert!(metrics.headers["content-type"].starts_with("application/openmetrics-text"));
@@ -76,8 +76,7 @@ fn status_and_metrics_tell_the_truth() {
 fn metrics_have_a_port_without_a_password_where_that_is_asked_for_and_nothing_else_is_told_there() {
     let arguments = ["--port=0", "--enable-metrics-http", "--metrics-http-port=0", "--", "sleep", "1000"];
     let (program, page) = Program::ready(&arguments, &[]);
-    let log = program.log();
-    let line = log.lines().find(|line| line.contains("the metrics have a port")).unwrap();
+    let line = program.logged("the metrics have a port");
     let port = line.rsplit_once("address=").unwrap().1.rsplit(':').next().unwrap();
     let metrics = Access { address: format!("127.0.0.1:{port}"), ..page.clone() };
     let answer = metrics.get("/metrics", &[]);

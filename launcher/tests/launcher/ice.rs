@@ -137,6 +137,7 @@ fn file_that_is_replaced_overrides_the_secret_and_what_is_bad_in_it_is_told_with
     let status = ice_servers_where(&access, "the others", |status| status.source == IceSource::SharedSecret);
     assert_eq!(status.error, None);
 
+    program.logged("needs a username");
     let log = program.log();
     assert_eq!(log.matches("needs a username").count(), 1, "the same is said once:\n{log}");
     let everything = log + &access.get_authorized("/status").body;
@@ -198,7 +199,8 @@ fn servers_that_are_configured_stand_in_for_a_rest_service_that_fails_and_the_fa
     ice_servers_where(&access, "the service's servers", |status| {
         status.source == IceSource::Rest && status.error.is_none()
     });
+    program.logged("the TURN REST service gave no servers");
+    program.logged("known again");
     let log = program.log();
-    assert!(log.contains("the TURN REST service gave no servers") && log.contains("known again"), "{log}");
     assert!(!log.contains("hunter2"), "{log}");
 }

@@ -127,8 +127,21 @@ impl Program {
         (program, access)
     }
 
+    /// What it has logged so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// Waits until it has logged the words, and gives the line: what `/status` tells may be ahead of the log.
+    pub fn logged(&self, words: &str) -> String {
+        let deadline = now() + PATIENCE;
+        loop {
+            if let Some(line) = self.log().lines().find(|line| line.contains(words)) {
+                return line.to_owned();
+            }
+            assert!(now() < deadline, "{words:?} is not logged within {PATIENCE:?}:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// What is left on stdout, once it has ended.

@@ -234,6 +234,14 @@ export class Launcher {
     return this.child.stderr;
   }
 
+  /** Waits until its log has such words: what `/status` and pages tell may be ahead of it. */
+  async logged(words: RegExp): Promise<void> {
+    await until(`${words} in the log`, 5_000, () => {
+      if (!words.test(this.words)) throw new Error(this.words.slice(-3000));
+      return true;
+    });
+  }
+
   async openDisplay(): Promise<Display> {
     return Display.open(await this.desktopEnvironment());
   }

@@ -448,5 +448,5 @@ fn a_udp_port_that_is_taken_is_a_warning_and_not_the_end() {
         Program::ready(&["--addr=127.0.0.1", "--port=0", &port, "--", "sleep", "1000"], &[]);
     let status: Status = serde_json::from_str(&access.get_authorized("/status").body).unwrap();
     assert_eq!(status.turn.unwrap().udp_port, None);
-    assert!(program.log().contains("TURN is served on the TCP port only"), "{}", program.log());
+    program.logged("TURN is served on the TCP port only");
 }
