@@ -72,21 +72,25 @@ describe("a desktop on which nothing happens", () => {
     await until("the terminal's pointer on the page", 10_000, () =>
       viewer.page.evaluate(() => getComputedStyle(document.getElementById("stage") ?? document.body).cursor.includes("data:image/png")),
     );
-    await silence();
-    const before = await framesEncoded();
-    const { encoder } = await launcher.status();
-    for (let step = 0; step < 60; step++) {
-      const next = await viewer.placeOf(100 + 3 * step, 150 + step);
-      await viewer.page.mouse.move(next.x, next.y);
-      await delay(16);
-    }
     const display = await launcher.openDisplay();
-    await until("the desktop's pointer to follow", 10_000, async () => (await display.pointer()).x === 277);
+    for (let round = 1; ; round++) {
+      await silence();
+      const before = (await launcher.status()).encoder;
+      for (let step = 0; step < 60; step++) {
+        const next = await viewer.placeOf(100 + 3 * step, 150 + step);
+        await viewer.page.mouse.move(next.x, next.y);
+        await delay(16);
+      }
+      await until("the desktop's pointer to follow", 10_000, async () => (await display.pointer()).x === 277);
+      const now = (await launcher.status()).encoder;
+      assert.ok(before && now);
+      // A page that the busy machine has kept from running for a second asks for a key frame, which is made sharp.
+      if (round < 3 && now.keyFramesEncoded > before.keyFramesEncoded) continue;
+      const frames = now.framesEncoded - before.framesEncoded;
+      assert.ok(frames <= 3, `${frames} frames for 60 motions: ${JSON.stringify([before, now])}\n${launcher.words}`);
+      break;
+    }
     display.close();
-    const frames = (await framesEncoded()) - before;
-    // Why, if not: a key frame that somebody wanted is followed by more.
-    const now = (await launcher.status()).encoder;
-    assert.ok(frames <= 3, `${frames} frames for 60 motions: ${JSON.stringify([encoder, now])}\n${launcher.words}`);
   });
 
   test("draws the pointer for everybody while a second page watches", async () => {

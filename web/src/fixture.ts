@@ -78,7 +78,7 @@ export class Page {
   }
 
   /** The stream goes on for a while, with a server that answers pings. */
-  async goOn(control: FakeChannel, seconds: number, perSecond: { bytes: number; frames: number }): Promise<void> {
+  async goOn(control: FakeChannel, seconds: number, perSecond: { bytes: number; again?: number; frames: number }): Promise<void> {
     for (let i = 0; i < seconds; i++) {
       const before = (this.peer.report[0]?.[1] ?? { timestamp: 0, bytesReceived: 0, framesDecoded: 0 }) as Record<string, number>;
       this.peer.report = [
@@ -89,6 +89,7 @@ export class Page {
             kind: "video",
             timestamp: (before.timestamp ?? 0) + 1000,
             bytesReceived: (before.bytesReceived ?? 0) + perSecond.bytes,
+            retransmittedBytesReceived: (before.retransmittedBytesReceived ?? 0) + (perSecond.again ?? 0),
             framesDecoded: (before.framesDecoded ?? 0) + perSecond.frames,
           },
         ],

@@ -239,6 +239,12 @@ describe("the watchdog", () => {
     expect(connection.state.name).toBe("streaming");
   });
 
+  it("does not take what only asks for room on the path for a picture that does not come", async () => {
+    const { control } = await stream();
+    await goOn(control, 6, { bytes: 1000, again: 1000, frames: 0 });
+    expect(control.sent).toEqual([]);
+  });
+
   it("reports the figures of each second", async () => {
     const { control } = await stream();
     await goOn(control, 3, { bytes: 1000, frames: 30 });

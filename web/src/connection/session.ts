@@ -488,7 +488,7 @@ export class Session {
     this.#callback({ type: "stats", stats });
     const [next, remedy] = watch(this.#watch, {
       nowMs: this.#world.clock.nowMs(),
-      bytes: totals.bytesReceived,
+      bytes: totals.bytesReceived - totals.retransmittedBytesReceived,
       frames: totals.framesDecoded,
       unansweredSinceMs: this.#pings?.unansweredSinceMs ?? null,
       hidden: this.#world.isHidden(),

@@ -11,6 +11,8 @@ export interface Totals {
   readonly framesDecoded: number;
   readonly framesDropped: number;
   readonly bytesReceived: number;
+  /** Those among them that were sent again: what was lost, and what only asks for room on the path. */
+  readonly retransmittedBytesReceived: number;
   readonly packetsReceived: number;
   readonly packetsLost: number;
   readonly freezeCount: number;
@@ -30,6 +32,7 @@ interface InboundRtp {
   framesDecoded?: number;
   framesDropped?: number;
   bytesReceived?: number;
+  retransmittedBytesReceived?: number;
   packetsReceived?: number;
   packetsLost?: number;
   freezeCount?: number;
@@ -50,6 +53,7 @@ export function totals(report: Iterable<readonly [string, unknown]>): Totals | n
       framesDecoded: inbound.framesDecoded ?? 0,
       framesDropped: inbound.framesDropped ?? 0,
       bytesReceived: inbound.bytesReceived ?? 0,
+      retransmittedBytesReceived: inbound.retransmittedBytesReceived ?? 0,
       packetsReceived: inbound.packetsReceived ?? 0,
       packetsLost: inbound.packetsLost ?? 0,
       freezeCount: inbound.freezeCount ?? 0,

@@ -5,7 +5,7 @@
 
 export interface Sight {
   readonly nowMs: number;
-  /** Video bytes received since the session began. */
+  /** Video bytes received since the session began, without those that were sent again: a picture at rest is probed with them. */
   readonly bytes: number;
   /** Frames decoded since the session began. */
   readonly frames: number;
