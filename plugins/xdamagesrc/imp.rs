@@ -179,11 +179,9 @@ impl XDamageSrc {
     }
 
     /// Times of the streaming thread become those of the pipeline's clock.
-    fn finish(&self, made: Made, now: Duration) -> gst::Buffer {
+    fn finish(&self, made: Made, now: Duration, clock_now: Option<gst::ClockTime>) -> gst::Buffer {
         let Made { mut buffer, damaged, captured, converted } = made;
-        let obj = self.obj();
-        let (Some(clock), Some(base_time)) = (obj.clock(), obj.base_time()) else { return buffer };
-        let clock_now = clock.time();
+        let (Some(clock_now), Some(base_time)) = (clock_now, self.obj().base_time()) else { return buffer };
         let at = |then: Duration| {
             let age = now.saturating_sub(then);
             clock_now.saturating_sub(gst::ClockTime::try_from(age).unwrap_or(gst::ClockTime::ZERO))
@@ -409,7 +407,8 @@ impl PushSrcImpl for XDamageSrc {
             let mut guard = lock(&self.capture);
             let Some(capture) = guard.as_mut() else { return Err(gst::FlowError::Error) };
             let step = capture.step(requests);
-            let now = capture.now();
+            // Side by side: what lies between them makes every stamp of the frame late.
+            let (now, clock_now) = (capture.now(), self.obj().current_clock_time());
             {
                 let mut facts = lock(&self.facts);
                 facts.stats = capture.stats();
@@ -419,7 +418,7 @@ impl PushSrcImpl for XDamageSrc {
             drop(guard);
             match step {
                 Ok(Step::Frame(made)) => {
-                    let buffer = self.finish(made, now);
+                    let buffer = self.finish(made, now, clock_now);
                     gst::trace!(CAT, imp = self, "a frame: {buffer:?}");
                     return Ok(CreateSuccess::NewBuffer(buffer));
                 }

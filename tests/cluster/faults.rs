@@ -234,7 +234,7 @@ fn one_operator_leads_and_the_other_takes_over_when_it_dies_or_goes() {
         place.template("office", json!({})).await;
         let mut operators: Vec<Operator> = Vec::new();
         for _ in 0..3 {
-            operators.push(place.operator(&["--lease-duration=4s"]).await);
+            operators.push(place.operator(&["--lease-duration=15s"]).await);
         }
         for (session, way) in [("one", "killed"), ("two", "stopped"), ("three", "")] {
             let before: Vec<usize> = operators.iter().map(|it| it.proxy.writes().len()).collect();

@@ -80,17 +80,22 @@ fn session_without_input_ends_and_one_with_input_stays() {
         for name in ["idle", "busy", "silent"] {
             place.session(name, "office", json!({ "user": format!("{name}@example.com") })).await;
         }
-        place.running("idle").await;
-        let busy = place.launcher(&place.running("busy").await);
-        let silent = place.launcher(&place.running("silent").await);
-        silent.is_silent(true);
         // Somebody types in one; nobody knows of another; the third is left alone.
-        let typing = tokio::spawn(async move {
-            loop {
-                busy.input_was(Duration::ZERO);
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
-        });
+        let busy = async {
+            let busy = place.launcher(&place.running("busy").await);
+            tokio::spawn(async move {
+                loop {
+                    busy.input_was(Duration::ZERO);
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+            })
+        };
+        let silent = async {
+            let silent = place.launcher(&place.running("silent").await);
+            silent.is_silent(true);
+            silent
+        };
+        let (_, typing, silent) = tokio::join!(place.running("idle"), busy, silent);
         place.gone("idle").await;
         told(&place, "IdleTimeout").await;
         tokio::time::sleep(Duration::from_secs(12)).await;

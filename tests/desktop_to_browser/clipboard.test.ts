@@ -247,7 +247,10 @@ test("a viewer neither gets what is copied nor can copy, whatever it sends", asy
   ]);
   await program.copy(text("for the controller only"));
   await until("the controller to have it", 10_000, async () => (await copied()) === "for the controller only");
-  const heard = await answers();
+  const heard = await until("the guest's answers", 10_000, async () => {
+    const all = await answers();
+    return all.length >= 2 && all;
+  });
   assert.deepEqual(heard, [
     { type: "missed", selection: "clipboard", reason: "notAllowed" },
     { type: "refused", id: 1, reason: "notAllowed" },

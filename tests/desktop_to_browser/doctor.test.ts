@@ -157,7 +157,7 @@ describe("the doctor in the page", { timeout: 240_000 }, () => {
       const metrics = await (await launcher.get("/metrics")).text();
       assert.match(metrics, /^vdi_connection_failures_total\{reason="relayRefused"\} [1-9]/m);
       assert.match(metrics, /^vdi_connection_failures_total\{reason="pathBlocked"\} 0$/m);
-      assert.match(launcher.child.stderr, /a page failed to connect.*the TURN server gave no address: `vdi-launcher doctor` tells why/);
+      await launcher.logged(/a page failed to connect.*the TURN server gave no address: `vdi-launcher doctor` tells why/);
       await viewer.close();
     } finally {
       await launcher.stop();

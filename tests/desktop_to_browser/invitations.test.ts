@@ -42,8 +42,8 @@ async function follow(chromium: Chromium, url: string, link: string): Promise<Vi
 /** The status that the browser's profile gets for this path; the page itself would wait for its user to name a password. */
 const fetched = async (viewer: Viewer, path: string): Promise<number> => (await viewer.page.request.get(new URL(path, viewer.page.url()).href)).status();
 
-const ended = (viewer: Viewer, words: string): Promise<boolean> =>
-  until(`the words "${words}"`, 20_000, async () => {
+const ended = (viewer: Viewer, words: string, limitMs = 20_000): Promise<boolean> =>
+  until(`the words "${words}"`, limitMs, async () => {
     const now = `${await viewer.state()}: ${await viewer.words()}`;
     if (!now.startsWith("ended") || !now.includes(words)) throw new Error(now);
     return true;
@@ -158,7 +158,7 @@ describe("guests of a desktop with a password", { timeout: 240_000 }, () => {
   });
 
   test("an invitation to control lets take it, invite nobody, and ends on time", async () => {
-    const guest = await follow(chromium, launcher.url, await invitation(owner, launcher.url, "controller", 15));
+    const guest = await follow(chromium, launcher.url, await invitation(owner, launcher.url, "controller", 45));
     await guest.becomes("viewer");
     const heard = await guest.speak([], "control");
     await guest.page.click("#takeControl");
@@ -180,7 +180,7 @@ describe("guests of a desktop with a password", { timeout: 240_000 }, () => {
     const refused = await ask(guest, { type: "invite", role: "controller", seconds: 600 }, "invited", "notInvited");
     assert.equal(refused.type, "notInvited");
     assert.equal(await fetched(guest, "/status"), 403);
-    await ended(guest, "Your invitation has expired");
+    await ended(guest, "Your invitation has expired", 75_000);
     await owner.becomes("controller");
     const download = guest.page.evaluate(async () => {
       const { rest } = globalThis as unknown as { rest: ReadableStreamDefaultReader };

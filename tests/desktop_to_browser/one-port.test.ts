@@ -98,7 +98,7 @@ describe("one TCP port", { skip: noNetworks() }, () => {
     const consumer = await viewer.consumer();
     const noise = page.start(process.execPath, ["--import", "tsx", join(import.meta.dirname, "support/noise.ts"), desk.address, String(PORT), String(NOISE)]);
     await noise.says(new RegExp(`^opened ${NOISE}$`, "m"), 30_000);
-    await goesOn(viewer, 20);
+    await goesOn(viewer, 20, 60_000);
     const second = await chromium.open(launcher);
     await assertWay(second, { type: "relay", relayProtocol: "tcp" });
     await assertWay(viewer, { type: "relay", relayProtocol: "tcp" });

@@ -79,7 +79,7 @@ test("what is said into the microphone is heard on the desktop, and what the des
 
 test("a program that records all the while, from before the microphone is on, hears it, and the launcher takes it with it", async () => {
   assert.equal(pipewire.control("get-default-source").trim(), "vdi-microphone");
-  const recording = pipewire.recorded("vdi-microphone", 4000);
+  const recording = pipewire.recorded("vdi-microphone", 10_000);
   await viewer.page.click("#microphone");
   assert.ok((await recording) > LOUD);
   await chromium.stop();

@@ -10,6 +10,7 @@ import { after, before, describe, test } from "node:test";
 import { Chromium, type Viewer } from "./support/browser.js";
 import { scrolling } from "./support/desktops.js";
 import { Launcher } from "./support/launcher.js";
+import { goesOn } from "./support/path.js";
 import { Pulse } from "./support/pulse.js";
 import { play, type Colour } from "./support/recording.js";
 import { delay, until } from "./support/wait.js";
@@ -135,7 +136,7 @@ describe("a desktop that is recorded on request", { timeout: 180_000 }, () => {
       player.tone();
       await delay(1000);
       paint(GREEN);
-      await delay(500);
+      await delay(1500);
     }
     await player.end();
     const { encoder } = await launcher.status();
@@ -272,8 +273,7 @@ test("a disk that is full ends the recording with a word to everybody, and the s
     assert.deepEqual([recording?.failure, recording?.failures, phase], ["diskFull", 1, "Streaming"]);
     await launcher.logged(/WARN.*the recording has ended/);
     assert.ok(files(folder).some((name) => name.endsWith(".mkv")), "what there was is whole");
-    const { framesDecoded } = await owner.inbound("video");
-    await until("the stream to go on", 10_000, async () => (await owner.inbound("video")).framesDecoded > framesDecoded + 10);
+    await goesOn(owner);
     await owner.page.click("#record");
     await launcher.statusWhere("it does not begin either", (status) => status.recording?.failures === 2);
   } finally {

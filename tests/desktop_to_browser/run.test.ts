@@ -61,8 +61,11 @@ for (const [how, end] of [
     const family = descendants(child.pid);
     end(child);
     await within("the script to end", 20_000, child.ended);
-    const left = family.filter(({ pid }) => isAlive(pid));
-    assert.deepEqual(left, [], "processes are left behind");
+    // The terminal's shell has a session of its own, and ends when its terminal has.
+    await until("all processes to be gone", 5_000, () => {
+      assert.deepEqual(family.filter(({ pid }) => isAlive(pid)), [], "processes are left behind");
+      return true;
+    });
     assert.deepEqual(readdirSync(temporary), [], "files are left behind");
     assert.deepEqual(readdirSync(join(runtime, "gst-vdi")), ["encoder-proofs"], "and nothing but that is kept");
     for (const folder of [temporary, runtime]) rmSync(folder, { recursive: true });

@@ -135,9 +135,10 @@ describe("a virtual display", () => {
     await sized("1280x800");
     await shows(viewer, "1280x800", "#204080");
     assert.deepEqual(await drawn(viewer), { left: 0, top: 0, width: 1280, height: 800 });
+    // Told after the picture has its size.
+    await launcher.statusWhere("a dense screen", ({ screen }) => screen.dpi === 192);
     assert.match(tell("xrdb", "-query"), /^Xft\.dpi:\s+192$/m);
     assert.match(tell("xdpyinfo"), /resolution:\s+19[123]x19[123] dots per inch/);
-    assert.equal((await launcher.status()).screen.dpi, 192);
     await viewer.close();
     viewers.length = 0;
     await open(640, 400);

@@ -138,14 +138,17 @@ async function hearsEachByItself(viewer: Viewer, tones: number[]): Promise<void>
 
 /** Two channels have all of them, each side its own, and both the centre. */
 async function hearsADownmix(viewer: Viewer, layout: Record<string, number>): Promise<void> {
-  const [left = [], right = []] = await spectrum(viewer, Object.values(layout));
   const level = (side: number[], channel: string): number => side[Object.keys(layout).indexOf(channel)] ?? NaN;
-  for (const [near, far, side] of [[left, right, "left"], [right, left, "right"]] as const) {
-    for (const name of [`front-${side}`, `rear-${side}`]) {
-      assert.ok(level(near, name) > 0.01 && level(far, name) < 0.005, `${name}: ${level(near, name)} on its side, ${level(far, name)} on the other`);
+  await until("a downmix", 20_000, async () => {
+    const [left = [], right = []] = await spectrum(viewer, Object.values(layout));
+    for (const [near, far, side] of [[left, right, "left"], [right, left, "right"]] as const) {
+      for (const name of [`front-${side}`, `rear-${side}`]) {
+        assert.ok(level(near, name) > 0.01 && level(far, name) < 0.005, `${name}: ${level(near, name)} on its side, ${level(far, name)} on the other`);
+      }
+      assert.ok(level(near, "front-center") > 0.01, `the centre on the ${side}`);
     }
-    assert.ok(level(near, "front-center") > 0.01, `the centre on the ${side}`);
-  }
+    return true;
+  });
 }
 
 test("stereo is heard in stereo", async () => {
@@ -173,7 +176,7 @@ for (const channels of [6, 8]) {
     assert.doesNotMatch(answer, /multiopus/i);
 
     // The page begins the sound anew after it stood still, by the same offer.
-    await chromium.stopped(delay(5000));
+    await chromium.stopped(delay(4000));
     await hearsEachByItself(viewer, Object.values(layout));
     await chord.stop("SIGKILL");
   });

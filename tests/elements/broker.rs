@@ -216,8 +216,8 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
                             continue;
                         }
                         let _ = sender.send(FromBroker::Registered);
-                        *shared.to_sink.lock().unwrap() = Some(sender.clone());
                         let _ = registrations.send(consumers);
+                        *shared.to_sink.lock().unwrap() = Some(sender.clone());
                     }
                     ToBroker::Consumer { consumer, message } => {
                         let known = shared.consumers.lock().unwrap().get(&consumer).and_then(Weak::upgrade);

@@ -339,7 +339,10 @@ impl ChildSink {
         assert!(plugin.is_file(), "{} is missing", plugin.display());
         let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("child-sink");
         std::fs::create_dir_all(&scratch).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // Below those that the system gives to whoever asks for any, as the agents of other tests do.
+        let first = 10_000 + (std::process::id() % 8_000) as u16;
+        let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+        let port = (first..first + 2_000).find(is_free).expect("a free port among two thousand");
         let address = format!("127.0.0.1:{port}");
         let line = format!(
             "{} ! wswebrtcsink listen={address}",

@@ -40,6 +40,8 @@ pub struct Story {
     /// Why hardware did not encode, as far as the operator was told.
     known: BTreeSet<String>,
     software_is_news: bool,
+    /// A frame has come out whose encoder is not known yet.
+    is_ahead: bool,
 }
 
 /// Why a hardware encoder is not taken that is not installed: next to any other reason it is no news.
@@ -49,6 +51,17 @@ impl Story {
     /// As `/status` shows it; `None` before the first choice.
     pub fn status(&self) -> Option<&EncoderStatus> {
         Some(&self.status).filter(|status| !status.name.is_empty())
+    }
+
+    /// The first frame has come out: whether it is known of which encoder. Frames and choices come by different ways.
+    pub fn has_frame(&mut self) -> bool {
+        self.is_ahead = self.status().is_none();
+        !self.is_ahead
+    }
+
+    /// Whether a frame had come out before its encoder was known, which it is now.
+    pub fn catch_up(&mut self) -> bool {
+        self.status().is_some() && std::mem::take(&mut self.is_ahead)
     }
 
     /// How often another encoder took over, by cause.
@@ -207,6 +220,19 @@ mod tests {
         assert_eq!(story.quality(s(0)).unwrap().width, 1280);
         assert_eq!(start("openh264enc", rejected("x264enc")), None);
         assert_eq!(start("nvh264enc", rejected("nvcudah264enc")), None);
+    }
+
+    #[test]
+    fn first_frame_counts_once_it_is_known_of_which_encoder() {
+        let mut story = Story::default();
+        assert!(!story.catch_up());
+        assert!(!story.has_frame(), "the choice is still on its way");
+        assert!(!story.catch_up());
+        story.chosen(choice("x264enc", "start", None), is_hardware);
+        assert!(story.catch_up());
+        assert!(!story.catch_up(), "once");
+        assert!(story.has_frame(), "that of another capture");
+        assert!(!story.catch_up());
     }
 
     #[test]

@@ -8,14 +8,17 @@ use vdi_protocol::reason::{EndCause, FailureReason};
 /// Time between a capture that failed and the next try.
 const RECAPTURE_PAUSE: Duration = Duration::from_millis(300);
 
+/// The session can be watched: a frame has come out, and it is known of which encoder.
+fn proven() -> session::Event {
+    tracing::info!("the desktop is captured and encoded");
+    session::Event::Proven
+}
+
 impl Parts {
     /// What an event of the pipeline means for the session, if anything.
     pub(super) fn media_event(&mut self, event: media::Event) -> Option<session::Event> {
         match event {
-            media::Event::FirstFrame => {
-                tracing::info!("the desktop is captured and encoded");
-                return Some(session::Event::Proven);
-            }
+            media::Event::FirstFrame => return self.encoder.has_frame().then(proven),
             media::Event::Display(width, height) => {
                 self.display = Some((width, height));
                 return None;
@@ -26,7 +29,7 @@ impl Parts {
             }
             media::Event::Encoder(choice) => {
                 self.chosen(choice);
-                return None;
+                return self.encoder.catch_up().then(proven);
             }
             media::Event::Quality(change) => {
                 self.encoder.changed(&change, self.now());

@@ -144,7 +144,8 @@ fn existing_display_that_comes_back_is_streamed_again() {
 
 #[test]
 fn existing_display_is_streamed_and_its_death_is_told() {
-    let mut server = XServer::start();
+    // A number of its own: another test's server under it would be streamed on.
+    let mut server = XServer::start_to_restart();
     let (mut program, access) =
         Program::ready(&[PORT, "--display-timeout=1"], &[("DISPLAY", &server.display)]);
     let status: Status = serde_json::from_str(&access.get_authorized("/status").body).unwrap();

@@ -1,6 +1,6 @@
 //! The one port: who may in, what probes see, what status and metrics say.
 
-use crate::program::{Access, Program, basic};
+use crate::program::{Access, Program, basic, eventually};
 use vdi_protocol::{phase::Phase, status::Status};
 
 fn sleeping() -> (Program, Access) {
@@ -50,9 +50,16 @@ fn probes_are_open_and_all_else_asks_for_the_password() {
 #[test]
 fn status_and_metrics_tell_the_truth() {
     let (program, access) = sleeping();
-    let response = access.get_authorized("/status");
-    assert_eq!((response.status, response.headers["cache-control"].as_str()), (200, "no-store"));
-    let status: Status = serde_json::from_str(&response.body).unwrap();
+    let read = || {
+        let response = access.get_authorized("/status");
+        assert_eq!((response.status, response.headers["cache-control"].as_str()), (200, "no-store"));
+        serde_json::from_str::<Status>(&response.body).unwrap()
+    };
+    assert!(read().encoder.is_some(), "a session that is ready has an encoder");
+    let status = eventually("the encoder's figures", || {
+        let status = read();
+        status.encoder.as_ref().is_some_and(|encoder| encoder.source_width > 0).then_some(status)
+    });
     assert_eq!((status.phase, status.reason), (Phase::Ready, None));
     assert_eq!(status.version, env!("CARGO_PKG_VERSION"));
     assert!(status.display.unwrap().starts_with(':'));
@@ -96,9 +103,12 @@ fn nothing_is_encoded_while_nobody_watches() {
         let line = metrics.lines().find(|line| line.starts_with("vdi_frames_encoded_total ")).unwrap();
         line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
     };
-    // The frames that were on their way when the gate closed come out within a moment.
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    let before = frames();
+    // The frames that were on their way when the gate closed still come out.
+    let before = eventually("what was on its way to come out", || {
+        let before = frames();
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        (frames() == before).then_some(before)
+    });
     assert!(before >= 1, "the proof is a real frame");
     std::thread::sleep(std::time::Duration::from_secs(1));
     assert_eq!(frames(), before);

@@ -62,7 +62,7 @@ fn wrong_option_is_told_in_the_form_that_the_log_is_to_have() {
 
 #[test]
 fn display_that_nobody_serves_is_named_with_exit_code_12() {
-    let (code, log, message) = fails("display", &["--display=:987"]);
+    let (code, log, message) = fails("display", &["--port=0", "--display=:987"]);
     assert_eq!(code, 12, "{log}");
     assert!(message.starts_with("DISPLAY_UNAVAILABLE: ") && message.contains(":987"), "{message}");
 }

@@ -117,7 +117,7 @@ fn desktop_gets_the_size_that_is_wished_and_a_storm_ends_in_the_last() {
     }
     screen.wish(viewport(642, 480, 1.0));
     eventually("the last of them", || (client.size() == (642, 480)).then_some(()));
-    assert!(client.modes() <= modes + 1, "modes of the past are cleared away");
+    eventually("modes of the past to be cleared away", || (client.modes() <= modes + 1).then_some(()));
     let monitors = screen.state().borrow().monitors.clone();
     assert_eq!(monitors.len(), 1, "{monitors:?}");
     eventually("the monitor to be told", || {

@@ -2,6 +2,7 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
+import { after } from "node:test";
 import { Hopeless, until, within } from "./wait.js";
 
 /** Why a process ended. */
@@ -12,9 +13,19 @@ export interface Ending {
 
 /** Processes that a failing test has left. SIGTERM, so that those with children of their own can end them. */
 const running = new Set<ChildProcess>();
-process.on("exit", () => {
+function endRunning(): void {
   for (const child of running) child.kill("SIGTERM");
-});
+}
+process.on("exit", endRunning);
+
+/** Longer than anything takes that the hooks of a file's tests end in order. */
+const LEFT_MS = 60_000;
+// A process that is left keeps this one from ending, for which the test runner would wait for ever.
+if (process.env["NODE_TEST_CONTEXT"] !== undefined) {
+  after(() => {
+    setTimeout(endRunning, LEFT_MS).unref();
+  });
+}
 
 /** Output kept for the error messages of failing tests. */
 const MAX_OUTPUT_CHARS = 1_000_000;

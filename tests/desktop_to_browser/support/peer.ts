@@ -20,11 +20,18 @@ export function keepPeer(): void {
   });
 }
 
-/** The page is the same page, its peer the same peer, and nobody has offered it anything. */
-export async function assertSamePeer(viewer: Viewer): Promise<void> {
-  const kept = await viewer.page.evaluate(() => {
+/** Whether the page is the same page and its peer the same peer, and what it was offered since. */
+function kept(viewer: Viewer): Promise<{ same: boolean; offers: number | undefined }> {
+  return viewer.page.evaluate(() => {
     const page = globalThis as unknown as Partial<Kept> & { vdi: { peer: RTCPeerConnection | null } };
     return { same: page.keptPeer !== undefined && page.keptPeer === page.vdi.peer, offers: page.offers };
   });
-  assert.deepEqual(kept, { same: true, offers: 0 });
+}
+
+/** Whether its peer is the one that was kept. */
+export const hasSamePeer = async (viewer: Viewer): Promise<boolean> => (await kept(viewer)).same;
+
+/** The same, and nobody has offered it anything. */
+export async function assertSamePeer(viewer: Viewer): Promise<void> {
+  assert.deepEqual(await kept(viewer), { same: true, offers: 0 });
 }

@@ -39,7 +39,8 @@ export class Xev {
   constructor(size: string, masks: readonly string[] = ["keyboard"]) {
     const events = masks.map((mask) => `-event ${mask}`).join(" ");
     // What follows keeps the shell where it is, so that the launcher's desktop is found by these words.
-    this.desktop = ["sh", "-c", `stdbuf -oL xev -geometry ${size}+0+0 -bw 0 ${events} > ${this.file}; true`];
+    // It runs before everybody else, if that is allowed: a program that comes late reads keys by a newer layout.
+    this.desktop = ["sh", "-c", `chrt --fifo 10 true 2>/dev/null && first="chrt --fifo 10"; $first stdbuf -oL xev -geometry ${size}+0+0 -bw 0 ${events} > ${this.file}; true`];
   }
 
   /** Forgets what has been so far. */

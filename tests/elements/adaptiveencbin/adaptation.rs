@@ -94,8 +94,8 @@ fn an_estimate_makes_the_picture_smaller_and_its_end_brings_it_back() {
     assert_eq!(reason(&bin), "none");
 
     // 640x360 at 30 needs 207 kbit/s of motion, 480x270 needs 117, and 426x240 needs 92.
-    feedback(&bin, &[("estimated-bitrate", 100_000_u64.to_send_value())]);
-    wait(&bin, "a smaller picture", || (), || size(&bin) == Some((426, 240)));
+    let estimate = || feedback(&bin, &[("estimated-bitrate", 100_000_u64.to_send_value())]);
+    wait(&bin, "a smaller picture", estimate, || size(&bin) == Some((426, 240)));
     let now = stats(&bin);
     assert_eq!(now.get::<&str>("quality-limitation-reason"), Ok("bandwidth"));
     assert_eq!(now.get::<u64>("target-bitrate"), Ok(100_000));

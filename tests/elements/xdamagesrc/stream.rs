@@ -1,6 +1,6 @@
 //! A pipeline around `xdamagesrc`, and what comes out of it.
 
-use super::{LIMIT, desktop::Desktop};
+use super::{LIMIT, SILENCE, desktop::Desktop};
 use gst::prelude::*;
 use gst_video::{VideoFrameExt, VideoFrameRef, VideoInfo};
 use std::time::{Duration, Instant};
@@ -71,6 +71,16 @@ impl Stream {
             }
         }
         panic!("{what}: none of {frames} frames in {LIMIT:?}; {:?}", self.bus.pop());
+    }
+
+    /// Lets frames pass until the picture has been repeated so often, and then until there are none for a while.
+    pub fn sharpen(&self, repeated: u64) {
+        let began = Instant::now();
+        while self.stat("frames-repeated") < repeated {
+            assert!(began.elapsed() < LIMIT, "{} repeats", self.stat("frames-repeated"));
+            self.frame_within(Duration::from_millis(100));
+        }
+        self.fall_silent(SILENCE);
     }
 
     /// Lets frames pass until there are none for this time.

@@ -10,8 +10,8 @@ export const SUCCESSOR_WELCOME_TIMEOUT_MS = 3000;
 export const DISCONNECTED_MS = 1000;
 /** How long the answer to a probing ping may take. */
 export const PROBE_MS = 1000;
-/** After standing still for longer than this, the server has most likely given the page up: it waits for ten seconds. */
-export const LONG_GAP_MS = 8000;
+/** After standing still for longer than this, the server has most likely given the page up: it waits for six seconds. */
+export const LONG_GAP_MS = 6000;
 /** How long the answer to a ping may take after that, or this many round trips. To begin anew takes half a second. */
 export const QUICK_PROBE_MS = 300;
 export const QUICK_PROBE_ROUND_TRIPS = 3;

@@ -137,7 +137,7 @@ export class Gestures {
     switch (state.name) {
       case "waiting":
         this.#tappedMs = nowMs;
-        return this.#click(0, finger.from);
+        return this.#click(nowMs - state.sinceMs < LONG_PRESS_MS ? 0 : 2, finger.from);
       case "dragging":
         return [{ type: "release", button: 0 }];
       case "several":

@@ -13,14 +13,16 @@ export class Touch {
     this.#clock = clock;
     this.#callback = callback;
     const place = (event: PointerEvent): { x: number; y: number } => ({ x: event.clientX, y: event.clientY });
+    // When it happened, not when a page that stood still comes to it.
+    const when = (event: PointerEvent): number => Math.min(event.timeStamp, clock.nowMs());
     const listen = (type: "pointerdown" | "pointermove" | "pointerup" | "pointercancel", then: (event: PointerEvent) => Action[]): void => {
       element.addEventListener(type, (event) => {
         if (this.#enabled && event.pointerType === "touch") this.#do(then(event));
       });
     };
-    listen("pointerdown", (event) => this.#gestures.down(event.pointerId, place(event), clock.nowMs()));
+    listen("pointerdown", (event) => this.#gestures.down(event.pointerId, place(event), when(event)));
     listen("pointermove", (event) => this.#gestures.move(event.pointerId, place(event)));
-    listen("pointerup", (event) => this.#gestures.up(event.pointerId, clock.nowMs()));
+    listen("pointerup", (event) => this.#gestures.up(event.pointerId, when(event)));
     listen("pointercancel", () => this.#gestures.cancel());
   }
 
@@ -49,6 +51,13 @@ export class Touch {
     this.#due?.();
     const dueMs = this.#gestures.dueMs;
     this.#due = dueMs === null ? null : this.#clock.after(Math.max(0, dueMs - this.#clock.nowMs()), () => {
+      this.#pass();
+    });
+  }
+
+  /** Fingers whose rest is over may have left long ago: what waits behind this timer comes first. */
+  #pass(): void {
+    this.#due = this.#clock.after(0, () => {
       this.#do(this.#gestures.pass(this.#clock.nowMs()));
     });
   }

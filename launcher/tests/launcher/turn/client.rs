@@ -9,7 +9,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
-use stun_proto::types::{attribute::ErrorCode, message::Message};
+use stun_proto::types::{attribute::ErrorCode, message::{Message, TransactionId}};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::UdpSocket,
@@ -95,6 +95,8 @@ pub struct Client {
     received: VecDeque<(SocketAddr, Vec<u8>)>,
     /// Codes of the errors that Allocate was answered with.
     refusals: Vec<u16>,
+    /// To which of its requests the last of them was the answer: one that was sent again is answered again.
+    refused: Option<TransactionId>,
 }
 
 const LOCAL: ([u8; 4], u16) = ([127, 0, 0, 1], 1);
@@ -113,6 +115,7 @@ impl Client {
             events: VecDeque::new(),
             received: VecDeque::new(),
             refusals: Vec::new(),
+            refused: None,
         }
     }
 
@@ -152,6 +155,7 @@ impl Client {
         if let Ok(answer) = Message::from_bytes(&message)
             && answer.has_method(ALLOCATE)
             && let Ok(error) = answer.attribute::<ErrorCode>()
+            && self.refused.replace(answer.transaction_id()) != Some(answer.transaction_id())
         {
             self.refusals.push(error.code());
         }
