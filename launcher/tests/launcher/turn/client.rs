@@ -9,7 +9,10 @@ use std::{
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
-use stun_proto::types::{attribute::ErrorCode, message::{Message, TransactionId}};
+use stun_proto::types::{
+    attribute::ErrorCode,
+    message::{Message, TransactionId},
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::UdpSocket,
