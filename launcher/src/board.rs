@@ -10,6 +10,7 @@ use crate::{
     ice::Ice,
     input::Input,
     latency::told::Ways,
+    latest::Latest,
     port::{self, tls::Certificate},
     senses,
     turn::Relay,
@@ -119,7 +120,7 @@ impl Board {
 
     /// Where the session stands.
     pub fn phase(&self) -> Phase {
-        self.0.sources.snapshot.borrow().phase
+        self.0.sources.snapshot.look(|snapshot| snapshot.phase)
     }
 
     /// Whether display, pipeline and encoder are up.
@@ -132,7 +133,7 @@ impl Board {
         let gpu = self.0.gpu.clone();
         let gpu = tokio::task::spawn_blocking(move || gpu.status()).await.unwrap_or_default();
         let sources = &self.0.sources;
-        let snapshot = sources.snapshot.borrow().clone();
+        let (snapshot, ways) = (sources.snapshot.latest(), sources.ways.latest());
         let last_input = sources.input.last_input().map(|at| at.elapsed().as_secs_f64());
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -144,17 +145,17 @@ impl Board {
             seconds_without_page: snapshot.alone_since.map(|since| since.elapsed().as_secs_f64()),
             limits: snapshot.limits,
             display: Some(sources.display.get()),
-            screen: sources.screen.borrow().clone(),
+            screen: sources.screen.latest(),
             encoder: snapshot.encoder,
-            latency: sources.ways.borrow().worst.clone(),
-            audio: sources.audio.borrow().clone(),
-            microphone: sources.senses.microphone.borrow().clone(),
-            webcam: sources.senses.webcam.borrow().clone(),
-            recording: sources.recording.as_ref().map(|recording| recording.borrow().clone()),
+            consumers: with_media(snapshot.consumers, &ways),
+            latency: ways.worst,
+            audio: sources.audio.latest(),
+            microphone: sources.senses.microphone.latest(),
+            webcam: sources.senses.webcam.latest(),
+            recording: sources.recording.as_ref().map(Latest::latest),
             gpu,
             ice_servers: sources.ice.status(),
-            consumers: with_media(snapshot.consumers, &sources.ways.borrow()),
-            connection: ConnectionStatus { failures: sources.ways.borrow().failures.clone() },
+            connection: ConnectionStatus { failures: ways.failures },
             tls: Some(sources.certificate.status()),
             turn: sources.turn.as_ref().map(Relay::status),
         }
@@ -178,8 +179,8 @@ impl Board {
             frames: sources.frames.load(Relaxed),
             frames_per_second: self.rate().per_second,
             latency: latency(&sources.latency),
-            ways: sources.ways.borrow().histograms.clone(),
-            switches: sources.snapshot.borrow().switches.clone(),
+            ways: sources.ways.look(|ways| ways.histograms.clone()),
+            switches: sources.snapshot.look(|snapshot| snapshot.switches.clone()),
             input: vec![
                 ("accepted", counters.accepted.load(Relaxed)),
                 ("from_viewer", counters.from_viewers.load(Relaxed)),

@@ -35,6 +35,7 @@ pub mod ice;
 pub mod input;
 pub mod journal;
 pub mod latency;
+pub mod latest;
 pub mod limits;
 pub mod media;
 pub mod microphone;

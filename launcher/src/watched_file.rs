@@ -64,6 +64,7 @@ pub fn follow(path: PathBuf) -> watch::Receiver<Content> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::latest::Latest;
 
     #[tokio::test]
     async fn a_file_that_is_replaced_lost_and_back_is_told_each_time() {
@@ -71,7 +72,7 @@ mod tests {
         let path = folder.path().join("list.json");
         std::fs::write(&path, "one").unwrap();
         let mut content = follow(path.clone());
-        assert_eq!(content.borrow().as_deref(), Ok(&b"one"[..]));
+        assert_eq!(content.latest().as_deref(), Ok(&b"one"[..]));
         std::fs::write(folder.path().join("new"), "two").unwrap();
         std::fs::rename(folder.path().join("new"), &path).unwrap();
         content.changed().await.unwrap();

@@ -69,10 +69,11 @@ pub async fn run(config: Config, stop: Receiver<bool>) -> Result<(), Error> {
     let (fence, mut leads, election) =
         leader::run(client.clone(), config.election.clone(), complaints.clone(), letting_go);
     let mut stopping = stop.clone();
-    while !*stopping.borrow() {
+    loop {
         let leading = tokio::select! {
-            leads = leads.wait_for(|leads| *leads) => leads.is_ok(),
+            biased;
             _ = stopping.wait_for(|stop| *stop) => break,
+            leads = leads.wait_for(|leads| *leads) => leads.is_ok(),
         };
         if !leading {
             break;

@@ -98,6 +98,7 @@ pub struct Known {
 
 impl Known {
     /// What stands in the way of looking after objects of a kind, if anything does.
+    #[expect(clippy::disallowed_methods, reason = "the lock is gone when this returns")]
     pub fn may_use(&self, kind: Kind) -> Result<(), Error> {
         self.hindrances.borrow().get(&kind).map_or(Ok(()), |refusal| Err(Error::Refused(refusal.clone())))
     }

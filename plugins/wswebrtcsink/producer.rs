@@ -115,6 +115,7 @@ impl Producer {
     }
 
     /// What is known of the stream.
+    #[expect(clippy::disallowed_methods, reason = "the lock is gone when this returns")]
     pub fn stream(&self) -> Stream {
         self.stream.borrow().clone()
     }

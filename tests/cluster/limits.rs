@@ -83,12 +83,13 @@ fn session_without_input_ends_and_one_with_input_stays() {
         // Somebody types in one; nobody knows of another; the third is left alone.
         let busy = async {
             let busy = place.launcher(&place.running("busy").await);
-            tokio::spawn(async move {
+            let typing = tokio::spawn(async move {
                 loop {
                     busy.input_was(Duration::ZERO);
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
-            })
+            });
+            typing.abort_handle()
         };
         let silent = async {
             let silent = place.launcher(&place.running("silent").await);

@@ -11,7 +11,7 @@ mod capture;
 mod layout;
 pub mod server;
 
-use crate::config;
+use crate::{config, latest::Latest};
 pub use capture::Sources;
 use capture::{DEFAULT_MONITOR, capture};
 use futures_util::StreamExt;
@@ -95,7 +95,7 @@ async fn supervise(
             report.send_replace(waiting());
             continue;
         };
-        if report.borrow().message.as_ref() != Some(&words) {
+        if report.look(|told| told.message.as_ref() != Some(&words)) {
             tracing::warn!("there is no sound: {words}");
         }
         report.send_replace(AudioStatus { running: false, message: Some(words) });

@@ -11,6 +11,7 @@ pub mod rest;
 
 use crate::{
     config,
+    latest::Latest,
     port::tls::Certificate,
     turn::{self, Relay},
     watched_file,
@@ -81,7 +82,7 @@ impl Ice {
         let settings = Arc::new(settings);
         let mut keeper = Keeper::new(settings.clone(), &host_name());
         let file = watched_file::follow(settings.rtc_config_json.clone());
-        read(&mut keeper, &settings.rtc_config_json, &file.borrow());
+        read(&mut keeper, &settings.rtc_config_json, &file.latest());
         let due = keeper.tick(now());
         let (sender, current) = watch::channel(keeper.current());
         tokio::spawn(keep(keeper, settings, file, due, sender));
@@ -98,7 +99,7 @@ impl Ice {
             let secure = values.get(3)?.get::<bool>().unwrap_or_default();
             Some(ice.uris_for(&consumer, &authority, secure).to_value())
         });
-        apply(sink.upcast_ref(), &self.current.borrow());
+        apply(sink.upcast_ref(), &self.current.latest());
         let weak = sink.upcast_ref::<gst::Element>().downgrade();
         let (mut current, has_relay) = (self.current.clone(), self.built_in.is_some());
         tokio::spawn(async move {
@@ -130,7 +131,7 @@ impl Ice {
 
     /// The list as it holds now.
     pub fn current(&self) -> Current {
-        self.current.borrow().clone()
+        self.current.latest()
     }
 
     /// The list once the service that gives it has answered, or failed; at most so long.
@@ -151,7 +152,7 @@ impl Ice {
 
     /// All servers for one page, as the sink takes them.
     fn uris_for(&self, consumer: &str, authority: &str, secure: bool) -> Vec<String> {
-        let mut servers = self.current.borrow().servers.clone();
+        let mut servers = self.current.look(|current| current.servers.clone());
         if let Some(built_in) = &self.built_in {
             servers.extend(built_in.servers_for(consumer, authority, secure));
         }
@@ -169,19 +170,19 @@ impl Ice {
 
     /// The body of `GET /turn`. The built-in server is not in it: its credentials belong to a page that is connected.
     pub fn rtc_configuration(&self) -> RtcConfiguration {
-        let current = self.current.borrow();
+        let current = self.current.latest();
         let life = current.expires.map_or(ENDLESS, |expires| expires.saturating_sub(now()));
         RtcConfiguration {
             lifetime_duration: format!("{}s", life.as_secs()),
             block_status: "NOT_BLOCKED",
             ice_transport_policy: current.policy,
-            ice_servers: current.servers.clone(),
+            ice_servers: current.servers,
         }
     }
 
     /// As `/status` shows it.
     pub fn status(&self) -> IceServersStatus {
-        let current = self.current.borrow();
+        let current = self.current.latest();
         let now = now();
         let left = |at: Duration| at.saturating_sub(now).as_secs_f64();
         IceServersStatus {
@@ -191,7 +192,7 @@ impl Ice {
             expires_in_seconds: current.expires.map(left),
             renewed_in_seconds: current.renewal.map(left),
             renewal_failures: current.failures,
-            error: current.error.clone(),
+            error: current.error,
         }
     }
 }

@@ -11,7 +11,7 @@
 mod pace;
 mod source;
 
-use crate::{config::SoundServer, error::Error};
+use crate::{config::SoundServer, error::Error, latest::Latest};
 use gst::{glib, prelude::*};
 use pace::Pace;
 use std::{
@@ -88,8 +88,7 @@ impl Microphone {
 
     /// Why no program can record from it, if none can.
     pub fn failure(&self) -> Option<String> {
-        let status = self.status.borrow();
-        status.message.clone().filter(|_| !status.running)
+        self.status.look(|status| status.message.clone().filter(|_| !status.running))
     }
 
     /// Takes the source from PulseAudio, within a bound.

@@ -5,6 +5,7 @@ use super::{Shared, lock, pace};
 use crate::{
     audio::server::{self, pactl},
     config::SoundServer,
+    latest::Latest,
 };
 use std::{
     io,
@@ -52,7 +53,7 @@ pub async fn supervise(
             }
             Err(words) => words,
         };
-        if report.borrow().message.as_ref() != Some(&words) {
+        if report.look(|told| told.message.as_ref() != Some(&words)) {
             tracing::warn!("the desktop has no microphone: {words}");
         }
         report.send_replace(MicrophoneStatus { running: false, message: Some(words) });

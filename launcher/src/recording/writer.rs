@@ -7,7 +7,7 @@ use super::{
     file::{self, File, Trouble},
     name::name,
 };
-use crate::config;
+use crate::{config, latest::Latest};
 use gst::prelude::*;
 use jiff::Timestamp;
 use rustix::fs::statvfs;
@@ -242,7 +242,7 @@ impl Writer {
     /// Begins the next file, under the next name that is free.
     fn begin(&mut self) -> Result<(), Trouble> {
         let (Some(caps), Some(sound)) = (&self.caps, self.sound.caps()) else { return Ok(()) };
-        while self.number < MAX_FILES && self.report.borrow().files < MAX_FILES {
+        while self.number < MAX_FILES && self.report.look(|told| told.files) < MAX_FILES {
             self.number += 1;
             let name = name(self.began, self.number);
             let Some(file) = File::create(&self.config.folder, &name, caps, &sound)? else { continue };

@@ -1,7 +1,7 @@
 //! Shell: the recording of the session: who may start and stop it, and what everybody is told of it.
 
 use super::Parts;
-use crate::{config::When, recording::Recorder, session};
+use crate::{config::When, latest::Latest, recording::Recorder, session};
 use vdi_protocol::{phase::Phase, recording::Recording, status::RecordingStatus};
 
 /// What there is to tell of the recording, as soon as there is something.
@@ -51,7 +51,7 @@ impl Parts {
     }
 
     pub(super) fn is_recorded(&self) -> bool {
-        self.recorder.as_ref().is_some_and(|recorder| recorder.status.borrow().running)
+        self.recorder.as_ref().is_some_and(|recorder| recorder.status.look(|status| status.running))
     }
 
     /// As pages are told it; none where nothing is ever recorded.

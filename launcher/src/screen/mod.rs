@@ -16,6 +16,7 @@ pub mod sizing;
 use crate::{
     config::{MIN_DISPLAY, Size},
     desktop::DisplayName,
+    latest::Latest,
 };
 use dots::Dots;
 use randr::{Randr, RandrError};
@@ -171,11 +172,10 @@ impl Thread {
 
     fn take_wish(&mut self) {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let state = self.tell.borrow();
+        let state = self.tell.latest();
         let Some(viewport) = newest.filter(|_| state.resizable) else { return };
         let side = |px: u32| u16::try_from(px).unwrap_or(u16::MAX);
         let largest = Size { width_px: side(state.max_width), height_px: side(state.max_height) };
-        drop(state);
         if let Some(goal) = sizing::goal(&viewport, MIN_DISPLAY, largest) {
             self.wishes.wish(goal);
         }

@@ -12,7 +12,7 @@ mod gate;
 mod picture;
 mod writer;
 
-use crate::{config, error::Error};
+use crate::{config, error::Error, latest::Latest};
 use device::Device;
 pub use device::NO_DEVICE;
 use gate::{Gate, Verdict};
@@ -101,8 +101,7 @@ impl Webcam {
 
     /// Why no program can see it, if none can.
     pub fn failure(&self) -> Option<String> {
-        let status = self.status.borrow();
-        status.message.clone().filter(|_| !status.running)
+        self.status.look(|status| status.message.clone().filter(|_| !status.running))
     }
 
     /// Lets the device go, within a bound.
@@ -124,7 +123,7 @@ impl Eye {
             return false;
         }
         self.shown.store(true, Relaxed);
-        if !self.status.borrow().running {
+        if !self.status.look(|status| status.running) {
             gate.broken();
             return false;
         }

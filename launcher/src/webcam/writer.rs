@@ -5,7 +5,7 @@ use super::{
     device::Device,
     picture::{self, Shown},
 };
-use crate::config::Webcam;
+use crate::{config::Webcam, latest::Latest};
 use gst::buffer::{MappedBuffer, Readable};
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -126,9 +126,9 @@ pub fn run(wanted: &Webcam, scene: &Scene, report: &watch::Sender<WebcamStatus>)
             }
             Err(words) => words,
         };
-        if report.borrow().message.as_ref() != Some(&words) {
+        if report.look(|told| told.message.as_ref() != Some(&words)) {
             // Most machines have none, and nobody has asked for one there.
-            if *wanted == Webcam::Auto && !report.borrow().running {
+            if *wanted == Webcam::Auto && !report.look(|told| told.running) {
                 tracing::info!("the desktop has no webcam: {words}");
             } else {
                 tracing::warn!("the desktop has no webcam: {words}");

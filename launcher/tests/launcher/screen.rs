@@ -3,6 +3,7 @@
 use crate::{program::eventually, xserver::XServer};
 use vdi_launcher::{
     desktop::DisplayName,
+    latest::Latest,
     screen::{self, Screen},
 };
 use vdi_protocol::screen::{Screen as State, Viewport};
@@ -92,7 +93,7 @@ fn start(server: &XServer) -> Screen {
 
 fn resizable(screen: &Screen) -> State {
     let state = screen.state();
-    eventually("the screen to be looked at", || Some(state.borrow().clone()).filter(|state| state.resizable))
+    eventually("the screen to be looked at", || Some(state.latest()).filter(|state| state.resizable))
 }
 
 fn viewport(width: u32, height: u32, scale: f64) -> Viewport {
@@ -118,11 +119,10 @@ fn desktop_gets_the_size_that_is_wished_and_a_storm_ends_in_the_last() {
     screen.wish(viewport(642, 480, 1.0));
     eventually("the last of them", || (client.size() == (642, 480)).then_some(()));
     eventually("modes of the past to be cleared away", || (client.modes() <= modes + 1).then_some(()));
-    let monitors = screen.state().borrow().monitors.clone();
+    let monitors = screen.state().latest().monitors;
     assert_eq!(monitors.len(), 1, "{monitors:?}");
     eventually("the monitor to be told", || {
-        let state = screen.state();
-        let state = state.borrow();
+        let state = screen.state().latest();
         (state.monitors.first().map(|monitor| (monitor.width, monitor.height)) == Some((642, 480)))
             .then_some(())
     });
@@ -160,7 +160,7 @@ fn dots_per_inch_reach_running_programs_and_those_that_start() {
     eventually("other settings", || (client.setting("Xft/DPI") == Some(144 * 1024)).then_some(()));
     assert_eq!(client.resources(), "Xcursor.size:\t36\nXft.dpi:\t144\n");
     // It is told once all of it has been set.
-    eventually("the state", || (screen.state().borrow().dpi == 144).then_some(()));
+    eventually("the state", || (screen.state().latest().dpi == 144).then_some(()));
     // A desktop's own manager that comes later takes over.
     let theirs = client.become_settings_manager();
     screen.wish(viewport(800, 600, 1.0));
@@ -190,9 +190,9 @@ fn server_that_cannot_resize_says_why_and_stays_as_it_is() {
     let client = Client::of(&server);
     let screen = start(&server);
     let state = screen.state();
-    let message = eventually("a word about it", || state.borrow().message.clone());
+    let message = eventually("a word about it", || state.latest().message);
     assert!(message.contains("no RANDR extension"), "{message}");
-    assert!(!state.borrow().resizable);
+    assert!(!state.latest().resizable);
     screen.wish(viewport(800, 600, 1.0));
     screen.stop();
     assert_eq!(client.size(), (1280, 720));
@@ -204,8 +204,8 @@ fn without_the_operators_word_nothing_is_resized_and_nothing_said() {
     let client = Client::of(&server);
     let screen = screen::start(&DisplayName::new(&server.display), false).unwrap();
     let state = screen.state();
-    eventually("the screen to be looked at", || (state.borrow().max_width == 1280).then_some(()));
-    assert_eq!((state.borrow().resizable, state.borrow().message.clone()), (false, None));
+    eventually("the screen to be looked at", || (state.latest().max_width == 1280).then_some(()));
+    assert_eq!((state.latest().resizable, state.latest().message), (false, None));
     screen.wish(viewport(800, 600, 1.0));
     screen.stop();
     assert_eq!(client.size(), (1280, 720));
