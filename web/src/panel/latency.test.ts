@@ -100,7 +100,7 @@ describe("a page that stood still", () => {
     const { control } = await page.stream();
     await page.goOn(control, 2, { bytes: 1000, frames: 30 });
     await clock.pass(1000); // A ping goes out, and the page stands still before its answer is read.
-    await clock.stall(8000);
+    await clock.stall(5500);
     await page.goOn(control, 2, { bytes: 1000, frames: 30 });
     expect(connection.state.name).toBe("streaming");
   });
