@@ -47,6 +47,7 @@ pub mod pass;
 pub mod people;
 pub mod pointers;
 pub mod port;
+mod queue;
 pub mod recording;
 pub mod roles;
 mod run;

@@ -17,13 +17,14 @@ mod thread;
 pub mod transfer;
 mod x11;
 
-use crate::{config::Sharing, desktop::DisplayName};
+use crate::{
+    config::Sharing,
+    desktop::DisplayName,
+    queue::{Inlet, queue},
+};
 use std::{
     io,
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{SyncSender, sync_channel},
-    },
+    sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
 };
 use vdi_protocol::clipboard::{FromPage, Policy, Refusal, ToPage};
@@ -43,7 +44,7 @@ enum Command {
 pub struct Clipboard(Option<Arc<Way>>);
 
 struct Way {
-    queue: SyncSender<Command>,
+    queue: Inlet<Command>,
     bell: Arc<x11::Bell>,
     /// Whose messages get into the queue.
     controller: Mutex<Option<String>>,
@@ -80,7 +81,7 @@ pub fn start(
         return Ok((Clipboard(None), ClipboardThread(None)));
     }
     let send: thread::Tell = Arc::new(send);
-    let (queue, commands) = sync_channel(QUEUE);
+    let (queue, commands) = queue(QUEUE);
     let bell = Arc::new(x11::Bell::new()?);
     let thread = thread::Thread::new(policy, commands, bell.clone(), send.clone());
     let display = display.clone();
@@ -111,7 +112,7 @@ impl Clipboard {
             }
             return;
         }
-        if way.queue.try_send(Command::Message(page.to_owned(), message)).is_err() {
+        if way.queue.offer(Command::Message(page.to_owned(), message)).is_err() {
             tracing::debug!(page, "a message for the clipboard is lost");
         }
         way.bell.ring();
@@ -132,9 +133,7 @@ impl Clipboard {
 
     fn command(&self, command: Command) {
         let Some(way) = &self.0 else { return };
-        way.bell.ring();
-        // A full queue belongs to the old controller, who is cut off; waiting for the thread is right, and short.
-        let _ = way.queue.send(command);
+        way.queue.say(command);
         way.bell.ring();
     }
 }

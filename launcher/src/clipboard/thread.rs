@@ -9,12 +9,12 @@ use super::{
     transfer::{Incoming, Outgoing, Progress},
     x11::{Bell, X11, X11Error},
 };
-use crate::desktop::DisplayName;
+use crate::{desktop::DisplayName, queue::Outlet};
 use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+        mpsc::{RecvTimeoutError, TryRecvError},
     },
     time::Duration,
 };
@@ -43,7 +43,7 @@ pub(super) type Tell = Arc<dyn Fn(&str, &ToPage) + Send + Sync>;
 /// The thread's state that outlives a display.
 pub(super) struct Thread {
     policy: Policy,
-    commands: Receiver<Command>,
+    commands: Outlet<Command>,
     bell: Arc<Bell>,
     send: Tell,
     audience: Audience,
@@ -79,7 +79,7 @@ struct Claim {
 }
 
 impl Thread {
-    pub(super) fn new(policy: Policy, commands: Receiver<Command>, bell: Arc<Bell>, send: Tell) -> Self {
+    pub(super) fn new(policy: Policy, commands: Outlet<Command>, bell: Arc<Bell>, send: Tell) -> Self {
         Self {
             policy,
             commands,

@@ -85,7 +85,7 @@ impl Service {
         F: Filter<Extract = (R,), Error = Rejection> + Clone + Send + Sync + 'static,
         R: Reply + 'static,
     {
-        let routes = routes.map(|reply: R| reply.into_response()).boxed();
+        let routes = routes.map(|reply: R| reply.into_response()).recover(nothing).unify().boxed();
         let cookie = format!("vdi-invitation-{name}").into();
         Self { routes, guard, certificate, cookie, epoch }
     }
@@ -251,6 +251,15 @@ fn full() -> Response {
     let mut response = warp::reply::with_status(words, StatusCode::SERVICE_UNAVAILABLE).into_response();
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(10));
     response
+}
+
+/// The answer where no route leads; a route that refuses has said why.
+async fn nothing(rejection: Rejection) -> Result<Response, Rejection> {
+    if !rejection.is_not_found() {
+        return Err(rejection);
+    }
+    let words = "There is nothing at this address.\n";
+    Ok(warp::reply::with_status(words, StatusCode::NOT_FOUND).into_response())
 }
 
 fn too_many(wait: Duration) -> Response {

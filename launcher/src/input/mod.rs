@@ -12,7 +12,11 @@ pub mod pointer;
 pub mod spares;
 pub mod x11;
 
-use crate::{desktop::DisplayName, gamepads::Gamepads};
+use crate::{
+    desktop::DisplayName,
+    gamepads::Gamepads,
+    queue::{Inlet, Outlet, Refused, queue},
+};
 use keyboard::{Keyboard, State};
 use keymap::keysym_of;
 use pointer::{Move, Pointer};
@@ -21,7 +25,7 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+        mpsc::RecvTimeoutError,
     },
     thread::JoinHandle,
     time::Duration,
@@ -73,7 +77,7 @@ enum Command {
 /// The way to the input thread; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Input {
-    queue: SyncSender<Command>,
+    queue: Inlet<Command>,
     shared: Arc<Shared>,
     /// What programs know of the page's gamepads, which take no way through the X server.
     gamepads: Gamepads,
@@ -119,7 +123,7 @@ pub fn start(
     let x11 = X11::connect(&display.get())?;
     let keyboard = Keyboard::new(x11.keymap()?);
     let size = x11.size();
-    let (queue, reports) = sync_channel(QUEUE);
+    let (queue, reports) = queue(QUEUE);
     let shared = Arc::new(Shared::default());
     let thread = Thread {
         x11,
@@ -157,19 +161,18 @@ impl Input {
     /// This page, or nobody, acts from now on.
     pub fn set_controller(&self, page: Option<&str>) {
         self.take_gamepads(page);
-        // A full queue belongs to the old controller, who is cut off; waiting for the thread is right, and short.
-        let _ = self.queue.send(Command::Controller(page.map(str::to_owned)));
+        self.queue.say(Command::Controller(page.map(str::to_owned)));
     }
 
     /// Asks the thread whether the display is there; it tells.
     pub fn look(&self) {
         // A queue that is full is being worked off, which shows as much.
-        let _ = self.queue.try_send(Command::Look);
+        let _ = self.queue.offer(Command::Look);
     }
 
     /// Releases everything, gives the spare keycodes back and ends the thread.
     pub fn stop(&self) {
-        let _ = self.queue.send(Command::Stop);
+        self.queue.say(Command::Stop);
     }
 
     /// Counts so far.
@@ -201,17 +204,16 @@ impl Input {
         if !matches!(command, Command::Report(_, Report::Held { .. })) {
             *self.shared.last_input.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
-        match self.queue.try_send(command) {
+        // A lost motion is mended by the next; a lost key would stick, so then everything is released.
+        let would_stick = matches!(command, Command::Report(..));
+        match self.queue.offer(command) {
             Ok(()) => true,
-            Err(TrySendError::Full(command)) => {
+            Err(Refused::Full) => {
                 self.shared.counters.overflowed.fetch_add(1, Relaxed);
-                // A lost motion is mended by the next; a lost key would stick, so then everything is released.
-                if matches!(command, Command::Report(..)) {
-                    self.shared.overflowed.store(true, Relaxed);
-                }
+                self.shared.overflowed.fetch_or(would_stick, Relaxed);
                 true
             }
-            Err(TrySendError::Disconnected(_)) => false,
+            Err(Refused::Ended) => false,
         }
     }
 }
@@ -237,7 +239,7 @@ type Rest = Option<(Report, Duration)>;
 
 impl Thread {
     /// Works until it is told to stop, with as many connections as that takes.
-    fn live(mut self, display: &DisplayName, reports: &Receiver<Command>) {
+    fn live(mut self, display: &DisplayName, reports: &Outlet<Command>) {
         while let Err(error) = self.run(reports) {
             (self.tell)(News::Lost(error));
             if !self.reconnect(display, reports) {
@@ -249,7 +251,7 @@ impl Thread {
 
     /// Tries until the display is there again; false if told to stop. Nothing reaches a display that is gone, but who is
     /// in control is not forgotten.
-    fn reconnect(&mut self, display: &DisplayName, reports: &Receiver<Command>) -> bool {
+    fn reconnect(&mut self, display: &DisplayName, reports: &Outlet<Command>) -> bool {
         loop {
             let name = display.get();
             let connected = X11::connect(&name).and_then(|x11| Ok((Keyboard::new(x11.keymap()?), x11)));
@@ -273,7 +275,7 @@ impl Thread {
         }
     }
 
-    fn run(&mut self, reports: &Receiver<Command>) -> Result<(), X11Error> {
+    fn run(&mut self, reports: &Outlet<Command>) -> Result<(), X11Error> {
         loop {
             let patience = self.due.map_or(LOOK_AROUND, |due| due.saturating_duration_since(Instant::now()));
             let command = match reports.recv_timeout(patience) {

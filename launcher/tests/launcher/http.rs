@@ -43,7 +43,8 @@ fn probes_are_open_and_all_else_asks_for_the_password() {
         assert!(page.headers.contains_key(name), "{name}");
     }
     assert!(!page.headers["content-security-policy"].contains("unsafe-inline"));
-    assert_eq!(access.get_authorized("/no/such/path").status, 404);
+    let nothing = access.get_authorized("/no/such/path");
+    assert_eq!((nothing.status, nothing.body.as_str()), (404, "There is nothing at this address.\n"));
     assert!(!program.log().contains(&access.password), "the password is not in the log");
 }
 

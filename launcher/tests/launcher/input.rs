@@ -1,7 +1,10 @@
 //! Keyboard and pointer on a real X server: the input module acts, a window reads back what an application would see.
 
 use crate::{program::eventually, xserver::XServer};
-use std::sync::atomic::Ordering::Relaxed;
+use std::{
+    sync::{atomic::Ordering::Relaxed, mpsc},
+    time::Duration,
+};
 use vdi_launcher::desktop::DisplayName;
 use vdi_launcher::gamepads::Gamepads;
 use vdi_launcher::input::{self, Input, InputThread};
@@ -160,6 +163,35 @@ impl Bench {
         self.input.stop();
         self.thread.take().unwrap().join();
     }
+}
+
+#[test]
+fn a_display_that_stands_still_keeps_nobody_waiting_and_a_key_is_up_when_it_goes_on() {
+    let mut bench = Bench::new();
+    bench.key(0x78, true);
+    bench.application.sees(&[Seen::Key(0x78, true)]);
+    bench.server.freeze();
+    let overflowed = &bench.input.counters().overflowed;
+    bench.key(0x79, true);
+    let mut seq = 0;
+    while overflowed.load(Relaxed) == 0 {
+        seq += 1;
+        assert!(bench.input.motion(PAGE, Pointing::Motion { seq, x: 10, y: 10 }));
+    }
+    // The page leaves, another comes, the session ends: whoever tells of it must not wait for the display.
+    let (told, telling) = mpsc::channel();
+    let input = bench.input.clone();
+    std::thread::spawn(move || {
+        input.set_controller(None);
+        input.set_controller(Some("c2"));
+        input.stop();
+        let _ = told.send(());
+    });
+    let waited = telling.recv_timeout(Duration::from_secs(20));
+    bench.server.thaw();
+    waited.expect("nobody waits");
+    bench.thread.take().unwrap().join();
+    assert_eq!(bench.application.held_keys(), 0);
 }
 
 #[test]
