@@ -5,7 +5,7 @@ use crate::{
     delivery,
     desktop::DisplayName,
     doctor::Doctor,
-    gpu::Gpu,
+    gpu,
     http::{auth::Guard, metrics::Figures},
     ice::Ice,
     input::Input,
@@ -100,7 +100,6 @@ pub struct Board(Arc<Inner>);
 
 struct Inner {
     sources: Sources,
-    gpu: Arc<Gpu>,
     rate: Mutex<Rate>,
 }
 
@@ -115,7 +114,7 @@ impl Board {
     /// A board that reads from these sources.
     pub fn new(sources: Sources) -> Self {
         let rate = Mutex::new(Rate { at: sources.began, frames: 0, per_second: 0.0 });
-        Self(Arc::new(Inner { sources, gpu: Arc::default(), rate }))
+        Self(Arc::new(Inner { sources, rate }))
     }
 
     /// Where the session stands.
@@ -130,8 +129,7 @@ impl Board {
 
     /// The body of `/status`.
     pub async fn status(&self) -> Status {
-        let gpu = self.0.gpu.clone();
-        let gpu = tokio::task::spawn_blocking(move || gpu.status()).await.unwrap_or_default();
+        let gpu = gpu::status().await;
         let sources = &self.0.sources;
         let (snapshot, ways) = (sources.snapshot.latest(), sources.ways.latest());
         let last_input = sources.input.last_input().map(|at| at.elapsed().as_secs_f64());
@@ -175,9 +173,10 @@ impl Board {
     pub fn figures(&self) -> Figures {
         let sources = &self.0.sources;
         let counters = sources.input.counters();
+        let frames_per_second = self.rate().per_second;
         Figures {
             frames: sources.frames.load(Relaxed),
-            frames_per_second: self.rate().per_second,
+            frames_per_second,
             latency: latency(&sources.latency),
             ways: sources.ways.look(|ways| ways.histograms.clone()),
             switches: sources.snapshot.look(|snapshot| snapshot.switches.clone()),

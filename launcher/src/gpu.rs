@@ -1,20 +1,21 @@
-//! Shell: NVIDIA devices through NVML, loaded at run time. It asks only when somebody looks, at most once a second; a
-//! machine without the library is an ordinary one.
+//! Shell: NVIDIA devices through NVML, loaded at run time, once for the process. It asks only when somebody looks, at most once
+//! a second; a machine without the library is an ordinary one.
 
 use nvml_wrapper::{Nvml, error::NvmlError};
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, LazyLock},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{sync::Mutex, time::Instant};
 use vdi_protocol::status::{GpuDevice, GpuStatus};
 
 /// Age up to which a sample is given again.
 const FRESH: Duration = Duration::from_secs(1);
+/// Time for the driver, which takes most of it where it has to be loaded first. Who asks for a session's status gives up soon after.
+const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The devices as last seen.
-#[derive(Default)]
-pub struct Gpu(Mutex<State>);
+/// Held while the driver is asked: one that hangs is waited for by one thread, however many ask.
+static STATE: LazyLock<Arc<Mutex<State>>> = LazyLock::new(Arc::default);
 
 #[derive(Default)]
 struct State {
@@ -22,21 +23,30 @@ struct State {
     sample: Option<(Instant, GpuStatus)>,
 }
 
-impl Gpu {
-    /// The devices now. Blocks for some milliseconds.
-    pub fn status(&self) -> GpuStatus {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, status)) = &state.sample
+/// The devices now.
+pub async fn status() -> GpuStatus {
+    let look = async {
+        let mut state = STATE.clone().lock_owned().await;
+        tokio::task::spawn_blocking(move || state.look()).await.unwrap_or_default()
+    };
+    let silent = |_| absent(format!("the NVIDIA driver does not answer within {} s", PATIENCE.as_secs()));
+    tokio::time::timeout(PATIENCE, look).await.unwrap_or_else(silent)
+}
+
+impl State {
+    /// Blocks for some milliseconds, or as long as the driver does.
+    fn look(&mut self) -> GpuStatus {
+        if let Some((at, status)) = &self.sample
             && at.elapsed() < FRESH
         {
             return status.clone();
         }
-        let library = state.library.get_or_insert_with(|| Nvml::init().map_err(|err| in_words(&err)));
+        let library = self.library.get_or_insert_with(|| Nvml::init().map_err(|err| in_words(&err)));
         let status = match library {
             Ok(nvml) => devices(nvml).unwrap_or_else(|err| absent(in_words(&err))),
             Err(words) => absent(words.clone()),
         };
-        state.sample = Some((Instant::now(), status.clone()));
+        self.sample = Some((Instant::now(), status.clone()));
         status
     }
 }

@@ -72,12 +72,19 @@ struct Shared {
     failures: AtomicU32,
 }
 
+/// What becomes of the sink's connection.
+#[derive(Debug, Clone, Copy)]
+enum Trouble {
+    Cut,
+    Silence,
+}
+
 /// The broker.
 pub struct Broker {
     uri: String,
     shared: Arc<Shared>,
     registrations: mpsc::Receiver<Vec<String>>,
-    cut: broadcast::Sender<()>,
+    trouble: broadcast::Sender<Trouble>,
     accepting: tokio::task::JoinHandle<()>,
 }
 
@@ -97,28 +104,28 @@ impl Broker {
         let scheme = if acceptor.is_some() { "wss" } else { "ws" };
         let shared = Arc::new(Shared::default());
         let (sender, registrations) = mpsc::channel();
-        let (cut, _) = broadcast::channel(1);
+        let (trouble, _) = broadcast::channel(1);
         let accepting = {
-            let (shared, cut) = (shared.clone(), cut.clone());
+            let (shared, trouble) = (shared.clone(), trouble.clone());
             RUNTIME.spawn(async move {
                 while let Ok((stream, _)) = listener.accept().await {
-                    let (shared, cut, sender) = (shared.clone(), cut.subscribe(), sender.clone());
+                    let (shared, trouble, sender) = (shared.clone(), trouble.subscribe(), sender.clone());
                     match &acceptor {
                         Some(acceptor) => {
                             let accept = acceptor.accept(stream);
                             RUNTIME.spawn(async move {
                                 match accept.await {
-                                    Ok(stream) => serve(stream, shared, cut, sender, refuse).await,
+                                    Ok(stream) => serve(stream, shared, trouble, sender, refuse).await,
                                     Err(_) => drop(shared.failures.fetch_add(1, Ordering::SeqCst)),
                                 }
                             });
                         }
-                        None => drop(RUNTIME.spawn(serve(stream, shared, cut, sender, refuse))),
+                        None => drop(RUNTIME.spawn(serve(stream, shared, trouble, sender, refuse))),
                     }
                 }
             })
         };
-        Self { uri: format!("{scheme}://localhost:{port}/sink"), shared, registrations, cut, accepting }
+        Self { uri: format!("{scheme}://localhost:{port}/sink"), shared, registrations, trouble, accepting }
     }
 
     pub fn uri(&self) -> &str {
@@ -127,7 +134,7 @@ impl Broker {
 
     /// The names in the sink's next registration.
     pub fn next_registration(&self) -> Vec<String> {
-        self.registrations.recv_timeout(PATIENCE).expect("the sink registers")
+        self.registrations.recv_timeout(2 * PATIENCE).expect("the sink registers")
     }
 
     /// A consumer behind the broker. Waits for the sink's registration if there was none yet.
@@ -151,7 +158,12 @@ impl Broker {
 
     /// Cuts the sink's connection.
     pub fn cut(&self) {
-        self.cut.send(()).unwrap();
+        self.trouble.send(Trouble::Cut).unwrap();
+    }
+
+    /// Keeps the sink's connection, and neither reads nor writes on it any more.
+    pub fn fall_silent(&self) {
+        self.trouble.send(Trouble::Silence).unwrap();
     }
 
     pub fn handshake_failures(&self) -> u32 {
@@ -174,7 +186,7 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         self.accepting.abort();
-        let _ = self.cut.send(());
+        let _ = self.trouble.send(Trouble::Cut);
     }
 }
 
@@ -187,7 +199,7 @@ fn send(shared: &Shared, message: FromBroker) {
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     shared: Arc<Shared>,
-    mut cut: broadcast::Receiver<()>,
+    mut trouble: broadcast::Receiver<Trouble>,
     registrations: mpsc::Sender<Vec<String>>,
     refuse: Option<&'static str>,
 ) {
@@ -202,7 +214,13 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let (sender, mut messages) = tokio::sync::mpsc::unbounded_channel();
     loop {
         tokio::select! {
-            _ = cut.recv() => break,
+            what = trouble.recv() => {
+                *shared.to_sink.lock().unwrap() = None;
+                if matches!(what, Ok(Trouble::Silence)) {
+                    let _ = trouble.recv().await;
+                }
+                return;
+            }
             message = messages.recv() => {
                 let Some(message) = message else { break };
                 let text = serde_json::to_string(&message).unwrap();

@@ -447,6 +447,19 @@ fn broker_is_dialled_again_while_media_lives_on() {
 }
 
 #[test]
+fn a_broker_that_falls_silent_is_dialled_again_while_media_lives_on() {
+    init();
+    let broker = crate::broker::Broker::start(None);
+    let stream = TestStream::new(|sink| sink.set_property("uri", broker.uri()));
+    let consumer = broker.add_consumer("alice");
+    broker.fall_silent();
+    assert_eq!(broker.next_registration(), ["alice"]);
+    consumer.wait_for_frames(30);
+    broker.add_consumer("bob").wait_for_frames(10);
+    drop(stream);
+}
+
+#[test]
 fn wss_is_verified() {
     init();
     let certificate = crate::broker::Certificate::for_localhost();

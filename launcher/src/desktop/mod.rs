@@ -144,13 +144,20 @@ impl Desktop {
     pub async fn stop(self) {
         if let Some(Supervisor { stop, task }) = self.supervisor {
             let _ = stop.send(());
-            let _ = task.await;
+            if tokio::time::timeout(STOP_TIMEOUT, task).await.is_err() {
+                tracing::warn!(
+                    "a program of the desktop hangs in the system and cannot even be killed; it is left behind"
+                );
+            }
         }
     }
 }
 
 /// The command as it runs just now.
 type Running = Option<(Child, Option<Pid>)>;
+
+/// Time for the end of command and display, each of which is asked first.
+const STOP_TIMEOUT: Duration = process::TERM_TO_KILL.saturating_mul(2).saturating_add(Duration::from_secs(1));
 
 /// Time in which the death of a display explains the end of the command on it.
 const SAME_DEATH: Duration = Duration::from_millis(500);

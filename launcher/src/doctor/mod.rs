@@ -23,7 +23,7 @@ pub mod text;
 
 use crate::{
     config::{Config, Desktop, DirectPaths, Size, TurnRest, Video},
-    gpu::Gpu,
+    gpu,
     ice::{BuiltIn, Ice, keeper::Current, rest},
 };
 use devices::{DeviceFacts, Devices};
@@ -156,13 +156,15 @@ impl Doctor {
 
     /// Looks, or tells what was found a moment ago.
     pub async fn report(&self, status: impl Future<Output = Status>) -> Report {
+        // Before anybody else's look is waited for.
+        let status = status.await;
         let mut last = self.last.lock().await;
         if let Some((at, report)) = last.as_ref()
             && at.elapsed() < FRESH
         {
             return Report { unix_seconds: unix_seconds(), ..report.clone() };
         }
-        let report = examine((self.subject)(), Session::Own(Box::new(status.await))).await;
+        let report = examine((self.subject)(), Session::Own(Box::new(status))).await;
         *last = Some((Instant::now(), report.clone()));
         report
     }
@@ -230,9 +232,7 @@ pub async fn examine(subject: Subject, session: Session) -> Report {
     if let Some((built_in, _)) = &subject.built_in {
         built_in.relay.minter().close(CONSUMER);
     }
-    let gpu = tokio::task::spawn_blocking(|| Gpu::default().status());
-    let gpu = tokio::time::timeout(DNS_LIMIT, gpu).await.ok().and_then(Result::ok).unwrap_or_default();
-    report(&subject, &servers, &gpu, found)
+    report(&subject, &servers, &gpu::status().await, found)
 }
 
 #[derive(Default)]

@@ -10,7 +10,7 @@ use std::{
     fs::File,
     io,
     os::unix::fs::FileExt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -32,6 +32,8 @@ pub struct Upload {
     /// What it is to become.
     pub note: Note,
     file: File,
+    /// Held for as long as the disk takes; the rest is held for a moment only, and nobody who answers requests waits for a disk.
+    writing: Mutex<()>,
     progress: Mutex<Progress>,
 }
 
@@ -41,6 +43,13 @@ struct Progress {
     /// Who goes on with it; whoever did before finds another number here, and stops.
     turn: u64,
     at: Instant,
+}
+
+impl Progress {
+    /// Where it stands, for whoever goes on with it.
+    fn offset_of(&self, turn: u64) -> Result<u64, NotWritten> {
+        if self.turn == turn { Ok(self.offset) } else { Err(NotWritten::Overtaken) }
+    }
 }
 
 /// Why more of an upload is not taken.
@@ -57,12 +66,12 @@ pub enum NotWritten {
 impl Upload {
     /// How much is there.
     pub fn offset(&self) -> u64 {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).offset
+        self.progress().offset
     }
 
     /// Goes on at `offset`; `None` if that is not where it stands.
     pub fn take_turn(&self, offset: u64) -> Option<u64> {
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut progress = self.progress();
         if progress.offset != offset {
             return None;
         }
@@ -71,17 +80,17 @@ impl Upload {
         Some(progress.turn)
     }
 
-    /// Writes the next bytes. It may take as long as the disk does.
+    /// Writes the next bytes. It may take as long as the disk does; who is overtaken meanwhile has written nothing that counts.
     pub fn write(&self, turn: u64, bytes: &[u8]) -> Result<(), NotWritten> {
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        if progress.turn != turn {
-            return Err(NotWritten::Overtaken);
-        }
-        let end = progress.offset + bytes.len() as u64;
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let offset = self.progress().offset_of(turn)?;
+        let end = offset + bytes.len() as u64;
         if end > self.note.length {
             return Err(NotWritten::TooLong);
         }
-        self.file.write_all_at(bytes, progress.offset).map_err(NotWritten::Disk)?;
+        self.file.write_all_at(bytes, offset).map_err(NotWritten::Disk)?;
+        let mut progress = self.progress();
+        progress.offset_of(turn)?;
         progress.offset = end;
         progress.at = Instant::now();
         Ok(())
@@ -89,7 +98,11 @@ impl Upload {
 
     /// When somebody went on with it.
     fn last(&self) -> Instant {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).at
+        self.progress().at
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether all of it is there.
@@ -131,49 +144,55 @@ impl Uploads {
         Self { folder, all: Arc::default(), finished: Arc::default() }
     }
 
-    /// Begins one, of a good name.
+    /// Begins one, of a good name. It takes as long as the disk does.
     pub fn begin(&self, folder: Vec<String>, name: String, length: u64) -> Result<Arc<Upload>, NotBegun> {
         let id = id().map_err(NotBegun::Disk)?;
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MAX_UPLOADS && !self.make_room(&mut all) {
-            return Err(NotBegun::TooMany);
-        }
         let note = Note { folder, name, length };
         let file = self.folder.begin(&id, &note).map_err(NotBegun::Disk)?;
-        Ok(insert(&mut all, &id, note, file, 0))
+        self.insert(&id, note, file, 0).ok_or_else(|| {
+            let _ = self.folder.abandon(&id);
+            NotBegun::TooMany
+        })
     }
 
     /// One of them, which a process before this one may have begun: the page that knows its number goes on with it. `now_seconds`
     /// is the wall's clock. It takes as long as the disk does.
     pub fn resume(&self, id: &str, now_seconds: i64) -> Option<Arc<Upload>> {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = all.get(id) {
-            return Some(known.clone());
+        if let Some(known) = self.find(id) {
+            return Some(known);
         }
         if !note::is_id(id) {
             return None;
         }
         let (file, there, note) = self.folder.resume(id, since(now_seconds)).ok()?;
-        if all.len() >= MAX_UPLOADS && !self.make_room(&mut all) {
-            return None;
-        }
         tracing::info!(there, length = note.length, "an upload from before goes on");
-        Some(insert(&mut all, id, note, file, there))
+        self.insert(id, note, file, there)
     }
 
-    fn make_room(&self, all: &mut BTreeMap<String, Arc<Upload>>) -> bool {
-        let oldest =
-            all.values().min_by_key(|upload| upload.last()).filter(|upload| upload.last().elapsed() >= IDLE);
-        let Some(id) = oldest.map(|upload| upload.id.clone()) else { return false };
-        if let Some(upload) = all.remove(&id) {
-            self.give_up(&upload);
+    /// Makes one of these known, if there is room; the one that is known by this number already stays.
+    fn insert(&self, id: &str, note: Note, file: File, offset: u64) -> Option<Arc<Upload>> {
+        let mut all = self.all();
+        if let Some(known) = all.get(id) {
+            return Some(known.clone());
         }
-        true
+        let given_up = if all.len() >= MAX_UPLOADS { Some(take_idle(&mut all)?) } else { None };
+        let progress = Mutex::new(Progress { offset, turn: 0, at: Instant::now() });
+        let upload = Arc::new(Upload { id: id.to_owned(), note, file, writing: Mutex::default(), progress });
+        all.insert(id.to_owned(), upload.clone());
+        drop(all);
+        if let Some(given_up) = given_up {
+            self.give_up(&given_up);
+        }
+        Some(upload)
     }
 
     fn give_up(&self, upload: &Upload) {
-        upload.progress.lock().unwrap_or_else(PoisonError::into_inner).turn += 1;
+        upload.progress().turn += 1;
         let _ = self.folder.abandon(&upload.id);
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Upload>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How one ended, for a while.
@@ -183,13 +202,13 @@ impl Uploads {
 
     /// One of them.
     pub fn find(&self, id: &str) -> Option<Arc<Upload>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.all().get(id).cloned()
     }
 
     /// Gives one that is whole its name; tells which that is.
     pub fn finish(&self, upload: &Upload) -> io::Result<String> {
         let finished = self.folder.finish(&upload.id, &upload.note.folder, &upload.note.name);
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&upload.id);
+        self.all().remove(&upload.id);
         match &finished {
             Ok(name) => {
                 let known = Finished { name: name.clone(), length: upload.note.length, at: Instant::now() };
@@ -206,7 +225,7 @@ impl Uploads {
 
     /// Lets go of one.
     pub fn abandon(&self, id: &str) -> bool {
-        let known = self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        let known = self.all().remove(id);
         if let Some(upload) = &known {
             self.give_up(upload);
         }
@@ -215,9 +234,7 @@ impl Uploads {
 
     /// Lets go of those that nobody goes on with, here and on the disk. `now_seconds` is the wall's clock.
     pub fn sweep(&self, now_seconds: i64) {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, upload| upload.last().elapsed() < KEPT);
-        drop(all);
+        self.all().retain(|_, upload| upload.last().elapsed() < KEPT);
         match self.folder.sweep(since(now_seconds)) {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "uploads that nobody went on with are removed"),
@@ -226,17 +243,11 @@ impl Uploads {
     }
 }
 
-fn insert(
-    all: &mut BTreeMap<String, Arc<Upload>>,
-    id: &str,
-    note: Note,
-    file: File,
-    offset: u64,
-) -> Arc<Upload> {
-    let progress = Mutex::new(Progress { offset, turn: 0, at: Instant::now() });
-    let upload = Arc::new(Upload { id: id.to_owned(), note, file, progress });
-    all.insert(id.to_owned(), upload.clone());
-    upload
+/// Takes out the oldest that nobody has gone on with for a while, if there is one.
+fn take_idle(all: &mut BTreeMap<String, Arc<Upload>>) -> Option<Arc<Upload>> {
+    let oldest = all.values().min_by_key(|upload| upload.last())?;
+    let id = oldest.id.clone();
+    if oldest.last().elapsed() < IDLE { None } else { all.remove(&id) }
 }
 
 /// Since when somebody must have gone on with an upload that is kept.
@@ -277,6 +288,25 @@ mod tests {
         assert!(uploads.find(&upload.id).is_none());
         let known = uploads.finished(&upload.id).unwrap();
         assert_eq!((known.name.as_str(), known.length), ("a.txt", 6), "its page may not have heard");
+    }
+
+    #[test]
+    fn a_disk_that_takes_its_time_keeps_nobody_waiting_who_asks_how_much_is_there() {
+        let (_folder, uploads) = uploads();
+        let upload = uploads.begin(vec![], "a.txt".into(), 6).unwrap();
+        let first = upload.take_turn(0).unwrap();
+        let slow = upload.writing.lock().unwrap();
+        let (wrote, written) = std::sync::mpsc::channel();
+        let hanging = upload.clone();
+        std::thread::spawn(move || wrote.send(hanging.write(first, b"abc")));
+        assert_eq!(uploads.find(&upload.id).unwrap().offset(), 0);
+        let second = upload.take_turn(0).unwrap();
+        uploads.sweep(0);
+        uploads.begin(vec![], "b.txt".into(), 1).unwrap();
+        drop(slow);
+        assert!(matches!(written.recv().unwrap(), Err(NotWritten::Overtaken)));
+        upload.write(second, b"abcdef").unwrap();
+        assert!(upload.is_whole());
     }
 
     #[test]

@@ -146,9 +146,12 @@ impl Service {
         let mut guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
         let before = guard.failures();
         let verdict = guard.judge(asked, self.epoch.elapsed());
+        let failed = guard.failures() != before;
+        // Whoever reads the log may take his time, and others wait for the guard.
+        drop(guard);
         // The limit on attempts is also the limit on these lines.
         match verdict {
-            _ if guard.failures() == before => {}
+            _ if !failed => {}
             Verdict::Wait(wait) => {
                 tracing::warn!(%from, "too many wrong passwords; the address waits for {wait:?}");
             }

@@ -1,21 +1,20 @@
 //! Shell: what the client is told of the machine each second: load of the processor, memory, the first GPU.
 
 use super::page::line;
-use crate::gpu::Gpu;
+use crate::gpu;
 use procfs::{Current, CurrentSI, KernelStats, Meminfo};
 use serde_json::json;
 
 /// The machine, and what was seen of it last.
 #[derive(Default)]
 pub struct Machine {
-    gpu: Gpu,
     /// Busy and all time of the processors.
     seen: Option<(u64, u64)>,
 }
 
 impl Machine {
     /// Looks, and says it in the client's lines. What the system does not tell is left out.
-    pub fn look(mut self) -> (Self, Vec<String>) {
+    pub async fn look(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         if let (Some(cpu_percent), Ok(memory)) = (self.load(), Meminfo::current()) {
             let available = memory.mem_available.unwrap_or(memory.mem_free);
@@ -23,7 +22,7 @@ impl Machine {
             let told = json!({ "cpu_percent": cpu_percent, "mem_total": memory.mem_total, "mem_used": used });
             lines.push(line("system_stats", &told));
         }
-        if let Some(device) = self.gpu.status().devices.first() {
+        if let Some(device) = gpu::status().await.devices.first() {
             let mb = |bytes: u64| bytes / 1_000_000;
             let told = json!({
                 "load": device.utilization,
@@ -32,7 +31,7 @@ impl Machine {
             });
             lines.push(line("gpu_stats", &told));
         }
-        (self, lines)
+        lines
     }
 
     /// Per cent of all processors' time since the last look.
@@ -63,11 +62,12 @@ mod tests {
         assert_eq!(percent((100, 1_000), (90, 1_100)), 0.0, "counters of a machine that slept");
     }
 
-    #[test]
-    fn this_machine_tells_its_load_and_memory_from_the_second_look_on() {
-        let (machine, first) = Machine::default().look();
+    #[tokio::test]
+    async fn this_machine_tells_its_load_and_memory_from_the_second_look_on() {
+        let mut machine = Machine::default();
+        let first = machine.look().await;
         assert!(first.iter().all(|line| !line.contains("cpu_percent")), "{first:?}");
-        let (_, second) = machine.look();
+        let second = machine.look().await;
         let told: serde_json::Value = serde_json::from_str(&second[0]).unwrap();
         assert_eq!(told["type"], "system_stats");
         assert!(told["data"]["mem_total"].as_u64() > told["data"]["mem_used"].as_u64(), "{told}");

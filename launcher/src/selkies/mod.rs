@@ -284,11 +284,7 @@ async fn tell_each_second(selkies: Selkies) {
         if lock(&own.0.clients).is_empty() {
             continue;
         }
-        let (returned, told) = match tokio::task::spawn_blocking(move || machine.look()).await {
-            Ok(looked) => looked,
-            Err(err) => return tracing::error!("the machine cannot be looked at: {err}"),
-        };
-        machine = returned;
+        let told = machine.look().await;
         let now = own.0.began.elapsed();
         let pings: Vec<_> = {
             let mut clients = lock(&own.0.clients);

@@ -35,8 +35,13 @@ use vdi_protocol::{
 const OUTBOX: usize = 1024;
 /// From dialling to an open WebSocket.
 const DIAL_LIMIT: Duration = Duration::from_secs(10);
-/// Proxies cut connections that are idle for a minute.
-const PING_EVERY: Duration = Duration::from_secs(20);
+/// Proxies cut connections that are idle for a minute, and nobody reaches the sink while its broker is gone.
+const PING_EVERY: Duration = Duration::from_secs(8);
+/// Pings that a broker may leave unanswered, since nothing else may come for hours: a machine that is switched off says no
+/// word of it.
+const PINGS_UNHEARD: u32 = 2;
+/// A broker that takes no bytes for so long is gone.
+const SEND_LIMIT: Duration = Duration::from_secs(10);
 /// An envelope is a little larger than its message.
 const ENVELOPE_BYTES: usize = 1024;
 
@@ -148,15 +153,23 @@ impl Dial {
         let mut registered = false;
         let mut ping = tokio::time::interval(PING_EVERY);
         ping.tick().await;
+        let mut unheard = 0;
         let why = loop {
             let outgoing = tokio::select! {
                 message = messages.recv() => match message {
                     Some(message) => Message::text(json(&message)),
                     None => break "the outbox is closed".to_owned(),
                 },
-                _ = ping.tick() => Message::Ping(Default::default()),
+                _ = ping.tick() => {
+                    if unheard == PINGS_UNHEARD {
+                        break "the broker answers no more".to_owned();
+                    }
+                    unheard += 1;
+                    Message::Ping(Default::default())
+                }
                 message = from_broker.next() => match message {
                     Some(Ok(Message::Text(text))) => {
+                        unheard = 0;
                         match self.received(&text, &outbox, &mut registered) {
                             Some(end) => return end,
                             None => continue,
@@ -165,13 +178,18 @@ impl Dial {
                     Some(Ok(Message::Close(frame))) => {
                         break frame.map_or("the broker closed".into(), |frame| format!("the broker closed: {frame}"));
                     }
-                    Some(Ok(_)) => continue,
+                    Some(Ok(_)) => {
+                        unheard = 0;
+                        continue;
+                    }
                     Some(Err(err)) => break err.to_string(),
                     None => break "the connection was cut".to_owned(),
                 },
             };
-            if let Err(err) = to_broker.send(outgoing).await {
-                break err.to_string();
+            match tokio::time::timeout(SEND_LIMIT, to_broker.send(outgoing)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(err)) => break err.to_string(),
+                Err(_) => break "the broker takes no more".to_owned(),
             }
         };
         self.lost();
