@@ -72,6 +72,7 @@ mod switch;
 pub mod table;
 #[doc(hidden)]
 pub mod taken;
+mod throttle;
 mod timeline;
 mod verdict;
 mod watchdog;

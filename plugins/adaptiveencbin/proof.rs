@@ -199,6 +199,17 @@ pub fn prove(
     outcome
 }
 
+/// Loads what the software encoders among these are made of before a driver is asked: GStreamer loads one plugin at a time, and
+/// one whose driver hangs meanwhile would keep all others away.
+pub fn load_software(rows: &[&'static Row], info: &VideoInfo, rate: Bitrate) {
+    if rows.iter().any(|row| row.hardware) {
+        for row in rows.iter().filter(|row| !row.hardware) {
+            // Why one cannot be made is told when it is its turn.
+            let _ = Chain::new(row, info, input::full_size(info), rate);
+        }
+    }
+}
+
 /// The same rejection with the reason behind it, where the machine knows more than the element.
 fn explained(row: &Row, rejection: Rejection) -> Rejection {
     match row.driver {

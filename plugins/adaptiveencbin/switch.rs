@@ -286,6 +286,7 @@ impl AdaptiveEncBin {
         info: &VideoInfo,
         mut rejected: impl FnMut(&'static Row, Rejection),
     ) -> Result<&'static Row, Without> {
+        proof::load_software(rows, info, self.rate());
         for row in rows {
             let ended = match self.prove(row, caps) {
                 Outcome::Proven => {
@@ -338,7 +339,7 @@ impl AdaptiveEncBin {
     ) -> Result<(), Rejection> {
         let mut written = lock(&self.written);
         let rate = self.rate();
-        worker.chain.write_rate(rate);
+        worker.throttle().write(rate, info);
         if let Err(error) = self.link(&worker) {
             drop(written);
             self.unlink();

@@ -22,6 +22,7 @@ use super::{
     rate::Bitrate,
     select::{Reason, Rejection},
     table::Row,
+    throttle::Throttle,
     verdict,
     watchdog::Look,
 };
@@ -74,32 +75,16 @@ pub struct Worker {
     guard: Arc<Guard>,
     flow: Arc<Flow>,
     wanted: Arc<Mutex<Wanted>>,
-}
-
-/// Changes the bit rate of one encoder. It is used without any lock: nobody knows how long a driver takes.
-pub struct Throttle {
-    chain: Chain,
-    wanted: Arc<Mutex<Wanted>>,
-}
-
-impl Throttle {
-    /// Writes it, and the buffer that follows it.
-    pub fn write(&self, rate: Bitrate, info: &VideoInfo) {
-        let shape = {
-            let mut wanted = lock(&self.wanted);
-            wanted.rate = rate;
-            wanted.shape.fit(info)
-        };
-        self.chain.write_rate(rate);
-        self.chain.follow_vbv(rate, input::frame_rate(info).at_most(shape.max_fps));
-    }
+    throttle: Throttle,
 }
 
 /// What the encoder is to make.
 #[derive(Debug, Clone, Copy)]
-struct Wanted {
-    shape: Shape,
-    rate: Bitrate,
+pub struct Wanted {
+    /// Its size and how many frames.
+    pub shape: Shape,
+    /// Its bit rate.
+    pub rate: Bitrate,
 }
 
 fn not_started(error: &dyn std::fmt::Display) -> Rejection {
@@ -140,7 +125,8 @@ impl Worker {
         let bin = gst::Bin::new();
         let guard = Guard::new(start.row, flow.clone(), report);
         let wanted = Arc::new(Mutex::new(Wanted { shape, rate: start.rate }));
-        let worker = Self { generation: start.generation, chain, queue, bin, guard, flow, wanted };
+        let throttle = Throttle::start(chain.clone(), wanted.clone()).map_err(|error| not_started(&error))?;
+        let worker = Self { generation: start.generation, chain, queue, bin, guard, flow, wanted, throttle };
         worker.assemble().map_err(|error| not_started(&error))?;
         Ok(worker)
     }
@@ -187,7 +173,7 @@ impl Worker {
 
     /// What changes the bit rate while frames flow.
     pub fn throttle(&self) -> Throttle {
-        Throttle { chain: self.chain.clone(), wanted: self.wanted.clone() }
+        self.throttle.clone()
     }
 
     /// Opens the device, with a bus of its own, since a failure now is no failure of the stream.

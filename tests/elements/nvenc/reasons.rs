@@ -94,6 +94,16 @@ fn encode_error_when_the_bitstream_is_fetched() {
 }
 
 #[test]
+fn time_out_of_a_driver_that_hangs_while_its_plugin_is_loaded_which_keeps_no_other_from_being_loaded() {
+    under(Driver::with(""), |driver| {
+        // GStreamer itself asks the driver once, to learn what there is.
+        crate::init();
+        driver.say("hang-init=forever");
+        all_are_rejected("time-out", 1500);
+    });
+}
+
+#[test]
 fn time_out_of_a_frame_that_is_never_taken() {
     under(Driver::with("hang-encode=forever@1"), |_| all_are_rejected("time-out", 1500));
 }

@@ -86,6 +86,7 @@ const _: () = assert!(size_of::<Memcpy2D>() == 128);
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuInit(_flags: c_uint) -> c_int {
+    faults::hang("hang-init", 0);
     faults::code("cuda-init", 0).unwrap_or(SUCCESS)
 }
 
