@@ -166,6 +166,9 @@ impl Guard {
             .name("sink")
             .chain_function(move |pad, parent, buffer| chain.take(pad, parent, buffer))
             .event_function(move |pad, parent, incoming| {
+                // A driver may hang in a new format as in a frame.
+                let is_taking = incoming.type_() == gst::EventType::Caps;
+                event.is_taking.fetch_or(is_taking, Relaxed);
                 let changed = match incoming.view() {
                     gst::EventView::Segment(segment) => {
                         *lock(&event.input) = time_segment(segment);
@@ -174,8 +177,10 @@ impl Guard {
                     gst::EventView::Caps(caps) => prepare(caps.caps()),
                     _ => None,
                 };
-                let event = changed.map_or(incoming, |caps| gst::event::Caps::new(&caps));
-                gst::Pad::event_default(pad, parent, event)
+                let outgoing = changed.map_or(incoming, |caps| gst::event::Caps::new(&caps));
+                let is_handled = gst::Pad::event_default(pad, parent, outgoing);
+                event.is_taking.fetch_and(!is_taking, Relaxed);
+                is_handled
             })
             .build())
     }

@@ -72,6 +72,30 @@ fn a_hang_in_lock_bitstream() {
 }
 
 #[test]
+fn a_hang_while_the_frame_rate_changes_under_a_lock_that_a_change_of_the_bit_rate_needs() {
+    under(Driver::with(""), |driver| {
+        for factory in NVENC {
+            driver.say("");
+            let stream = Stream::new(&[factory, "x264enc"]);
+            stall_after_two_seconds(&stream);
+            // What has a new format may take as long as a proof.
+            stream.bin.set_property("proof-timeout", 5000u32);
+            stream.play();
+            assert_eq!(stream.active().as_deref(), Some(factory));
+            let before = driver.events("fault").len();
+            driver.say("hang-preset=forever");
+            stream.bin.set_property("max-framerate", 10u32);
+            until("the driver to hang", LIMIT, || driver.events("fault").len() > before);
+            stream.bin.set_property("bitrate", 1000u32);
+            stream.until_active("x264enc");
+            stream.more(20);
+            stream.stop();
+            assert_eq!(stream.selected()[1].get::<String>("cause").as_deref(), Ok("time-out"), "{factory}");
+        }
+    });
+}
+
+#[test]
 fn a_lost_device() {
     under(Driver::with(""), |driver| {
         // The elements tell a lost device from no other error; the device itself may be asked, and may not answer.

@@ -10,7 +10,8 @@
 //! encode=CODE          EncodePicture fails                        lock=CODE          LockBitstream fails
 //! busy=CODE            EncodePicture fails (18) where it retries  lost               every call fails: the device is gone
 //! hang-encode=MS       EncodePicture takes so long, or `forever`  hang-lock=MS       the same for LockBitstream
-//! dyn-bitrate=0        no bit rate change without a new session  hang-init=MS       cuInit takes so long, or `forever`
+//! hang-init=MS         the same for cuInit                        hang-preset=MS     and for presets' configuration
+//! dyn-bitrate=0        no bit rate change without a new session
 //! ```
 //! `@N` behind a value: from the Nth on (frames of a session, or sessions opened by the process). `#N`: at the Nth only.
 //! `*K`: at most K times in the process's life, counted anew when the words change.

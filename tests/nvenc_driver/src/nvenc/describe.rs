@@ -147,6 +147,7 @@ pub unsafe extern "C" fn preset_config(
     out: *mut PresetConfig,
 ) -> i32 {
     guarded(session, |_| {
+        faults::hang("hang-preset", 0);
         if let Some(code) = faults::code("preset", 0) {
             return code;
         }
