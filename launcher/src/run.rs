@@ -373,10 +373,7 @@ impl Parts {
         let actions = event.map(|event| self.session.handle(event, now)).unwrap_or_default();
         for action in &actions {
             match action {
-                Action::Media(flowing) => {
-                    self.media.set_flowing(*flowing);
-                    self.audio.set_wanted(*flowing);
-                }
+                Action::Media(flowing) => self.media.set_flowing(*flowing),
                 Action::Recapture => {
                     tracing::info!("the display answers; it is captured anew");
                     let media = self.media.clone();
@@ -385,6 +382,8 @@ impl Parts {
                 Action::Announce | Action::Drain => {}
             }
         }
+        // Whoever was here before the first frame is listening as well.
+        self.audio.set_wanted(self.session.is_heard());
         let after = self.session.phase();
         if after != before {
             tracing::info!("{}", journal::phase(after, before, self.session.message().as_deref()));

@@ -116,6 +116,16 @@ impl Session {
         self.lost.as_ref().map(|(_, since)| *since)
     }
 
+    /// Whether sound is wanted: of a session that has worked once, while anybody is there, be it only a recording. Frames flow
+    /// besides while it is proven that they can.
+    pub fn is_heard(&self) -> bool {
+        self.proven && self.is_attended()
+    }
+
+    fn is_attended(&self) -> bool {
+        self.present > 0 || self.recorded
+    }
+
     /// Where it stands.
     pub fn phase(&self) -> Phase {
         self.phase
@@ -222,7 +232,7 @@ impl Session {
                 self.phase = next;
                 actions.push(Action::Announce);
             }
-            let media = self.present > 0 || self.recorded;
+            let media = self.is_attended();
             if media != self.media {
                 self.media = media;
                 actions.push(Action::Media(media));
@@ -266,6 +276,17 @@ mod tests {
             [Action::Announce, Action::Media(false)]
         );
         assert_eq!(session.phase(), Phase::Ready);
+    }
+
+    #[test]
+    fn a_page_that_comes_before_the_proof_finds_frames_that_flow_and_hears_as_well() {
+        let mut session = Session::new(None, s(30));
+        session.handle(Event::Pages { present: 1, connected: 0 }, s(1));
+        assert!(!session.is_heard(), "there is no clock yet");
+        assert!(session.handle(Event::Proven, s(2)).is_empty(), "nothing has to begin that has not stopped");
+        assert!(session.is_heard());
+        session.handle(Event::Pages { present: 0, connected: 0 }, s(3));
+        assert!(!session.is_heard());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod broker;
 mod consumer;
 mod continuity;
 mod decodable;
+mod dial;
 mod ice;
 mod incoming;
 mod latency;

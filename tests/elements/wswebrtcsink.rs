@@ -430,68 +430,6 @@ fn a_foreign_page_may_not_open_the_websocket() {
 }
 
 #[test]
-fn broker_is_dialled_again_while_media_lives_on() {
-    init();
-    let broker = crate::broker::Broker::start(None);
-    let stream = TestStream::new(|sink| sink.set_property("uri", broker.uri()));
-    let consumer = broker.add_consumer("alice");
-    consumer.wait_for_frames(10);
-    broker.cut();
-    consumer.wait_for_frames(30);
-    let resumed = broker.next_registration();
-    assert_eq!(resumed, ["alice"], "the sink names the consumers that it still serves");
-    consumer.wait_for_frames(30);
-    let other = broker.add_consumer("bob");
-    other.wait_for_frames(10);
-    drop(stream);
-}
-
-#[test]
-fn a_broker_that_falls_silent_is_dialled_again_while_media_lives_on() {
-    init();
-    let broker = crate::broker::Broker::start(None);
-    let stream = TestStream::new(|sink| sink.set_property("uri", broker.uri()));
-    let consumer = broker.add_consumer("alice");
-    broker.fall_silent();
-    assert_eq!(broker.next_registration(), ["alice"]);
-    consumer.wait_for_frames(30);
-    broker.add_consumer("bob").wait_for_frames(10);
-    drop(stream);
-}
-
-#[test]
-fn wss_is_verified() {
-    init();
-    let certificate = crate::broker::Certificate::for_localhost();
-    let broker = crate::broker::Broker::start(Some(&certificate));
-    let trusting = TestStream::new(|sink| {
-        sink.set_property("uri", broker.uri());
-        sink.set_property("ca-file", certificate.ca_file());
-    });
-    let consumer = broker.add_consumer("alice");
-    consumer.wait_for_frames(10);
-    drop(consumer);
-    drop(trusting);
-
-    let failures = broker.handshake_failures();
-    let _distrusting = TestStream::new(|sink| sink.set_property("uri", broker.uri()));
-    broker.wait_for_handshake_failure(failures);
-}
-
-#[test]
-fn a_broker_that_refuses_is_an_error_on_the_bus() {
-    init();
-    let broker = crate::broker::Broker::refusing("unknown token");
-    let stream = TestStream::new(|sink| sink.set_property("uri", broker.uri()));
-    let bus = stream.pipeline.bus().unwrap();
-    let message = bus
-        .timed_pop_filtered(gst::ClockTime::from_seconds(PATIENCE.as_secs()), &[gst::MessageType::Error])
-        .expect("an error");
-    let gst::MessageView::Error(err) = message.view() else { unreachable!() };
-    assert!(err.error().to_string().contains("unknown token"), "{}", err.error());
-}
-
-#[test]
 fn fifty_consumers_come_and_go_and_leave_nothing_behind() {
     init();
     let child = crate::sink::ChildSink::start();

@@ -53,7 +53,7 @@ impl Audio {
 
     /// Captures, or stops to, as pages come and go.
     pub fn set_wanted(&self, wanted: bool) {
-        self.wanted.send_replace(wanted);
+        self.wanted.send_if_modified(|now| std::mem::replace(now, wanted) != wanted);
     }
 
     /// Ends the capture, within a bound.
