@@ -39,8 +39,8 @@ check: setup page ## The same checks as CI: formats, lints, licences, types, tid
 	npm run --silent typecheck --workspaces --if-present
 	npm run --silent lint --workspaces --if-present
 # By itself: cargo would first build the plugin, and all that the plugin's other tests need, for minutes.
-	CARGO_MANIFEST_DIR=$(CURDIR) rustc --edition 2024 --test tests/tidy.rs -o target/tidy
-	target/tidy --quiet
+	mkdir -p $(TARGET) && CARGO_MANIFEST_DIR="$(CURDIR)" rustc --edition 2024 --test tests/tidy.rs -o $(TARGET)/tidy
+	$(TARGET)/tidy --quiet
 
 .PHONY: bench
 bench: setup page ## Latency to the glass beside two naive senders, congestion control on played links, CPU, memory, encoders, fail-over, the operator: tables and plots in target/bench/

@@ -129,7 +129,7 @@ impl Board {
 
     /// The body of `/status`.
     pub async fn status(&self) -> Status {
-        let gpu = gpu::status().await;
+        let gpu = gpu::status(gpu::PATIENCE).await;
         let sources = &self.0.sources;
         let (snapshot, ways) = (sources.snapshot.latest(), sources.ways.latest());
         let last_input = sources.input.last_input().map(|at| at.elapsed().as_secs_f64());

@@ -11,8 +11,8 @@ use vdi_protocol::status::{GpuDevice, GpuStatus};
 
 /// Age up to which a sample is given again.
 const FRESH: Duration = Duration::from_secs(1);
-/// Time for the driver, which takes most of it where it has to be loaded first. Who asks for a session's status gives up soon after.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Time for the driver where a session's status is asked for: who asks gives up soon after.
+pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Held while the driver is asked: one that hangs is waited for by one thread, however many ask.
 static STATE: LazyLock<Arc<Mutex<State>>> = LazyLock::new(Arc::default);
@@ -23,14 +23,14 @@ struct State {
     sample: Option<(Instant, GpuStatus)>,
 }
 
-/// The devices now.
-pub async fn status() -> GpuStatus {
+/// The devices now. The driver takes seconds where it has to be started first.
+pub async fn status(patience: Duration) -> GpuStatus {
     let look = async {
         let mut state = STATE.clone().lock_owned().await;
         tokio::task::spawn_blocking(move || state.look()).await.unwrap_or_default()
     };
-    let silent = |_| absent(format!("the NVIDIA driver does not answer within {} s", PATIENCE.as_secs()));
-    tokio::time::timeout(PATIENCE, look).await.unwrap_or_else(silent)
+    let silent = |_| absent(format!("the NVIDIA driver does not answer within {} s", patience.as_secs()));
+    tokio::time::timeout(patience, look).await.unwrap_or_else(silent)
 }
 
 impl State {

@@ -115,6 +115,8 @@ pub struct Guard {
     /// The first key frame has come out.
     has_begun: AtomicBool,
     pub is_taking: AtomicBool,
+    /// It is told of another format: sessions may be closed and opened for that.
+    pub is_formatting: AtomicBool,
     pub is_giving: AtomicBool,
     pub outputs: AtomicU64,
     /// What whoever comes after the bin said last, if that was not "ok".
@@ -137,6 +139,7 @@ impl Guard {
             is_retired: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
             is_taking: AtomicBool::new(false),
+            is_formatting: AtomicBool::new(false),
             is_giving: AtomicBool::new(false),
             outputs: AtomicU64::new(0),
             refused: Mutex::default(),
@@ -166,9 +169,8 @@ impl Guard {
             .name("sink")
             .chain_function(move |pad, parent, buffer| chain.take(pad, parent, buffer))
             .event_function(move |pad, parent, incoming| {
-                // A driver may hang in a new format as in a frame.
-                let is_taking = incoming.type_() == gst::EventType::Caps;
-                event.is_taking.fetch_or(is_taking, Relaxed);
+                let is_format = incoming.type_() == gst::EventType::Caps;
+                event.is_formatting.store(is_format, Relaxed);
                 let changed = match incoming.view() {
                     gst::EventView::Segment(segment) => {
                         *lock(&event.input) = time_segment(segment);
@@ -179,7 +181,7 @@ impl Guard {
                 };
                 let outgoing = changed.map_or(incoming, |caps| gst::event::Caps::new(&caps));
                 let is_handled = gst::Pad::event_default(pad, parent, outgoing);
-                event.is_taking.fetch_and(!is_taking, Relaxed);
+                event.is_formatting.store(false, Relaxed);
                 is_handled
             })
             .build())
@@ -297,7 +299,9 @@ impl Guard {
             }
             _ => return gst::Pad::event_default(pad, parent, event),
         };
+        self.is_giving.store(true, Relaxed);
         let is_taken = gst::Pad::event_default(pad, parent, event);
+        self.is_giving.store(false, Relaxed);
         if !is_taken && !self.is_retired.load(Relaxed) {
             gst::error!(CAT, obj = pad, "{refused}");
             // The encoder will answer its next frame so, and it is not its fault.

@@ -199,15 +199,34 @@ pub fn prove(
     outcome
 }
 
-/// Loads what the software encoders among these are made of before a driver is asked: GStreamer loads one plugin at a time, and
-/// one whose driver hangs meanwhile would keep all others away.
+/// Time for plugins to be loaded from a disk.
+const LOAD_LIMIT: Duration = Duration::from_secs(5);
+
+/// Loads what the software encoders among these are made of before a driver is asked, once for each: GStreamer loads one plugin at a
+/// time, and one whose driver hangs meanwhile would keep all others away.
 pub fn load_software(rows: &[&'static Row], info: &VideoInfo, rate: Bitrate) {
-    if rows.iter().any(|row| row.hardware) {
-        for row in rows.iter().filter(|row| !row.hardware) {
-            // Why one cannot be made is told when it is its turn.
-            let _ = Chain::new(row, info, input::full_size(info), rate);
-        }
+    static LOADED: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+    if rows.first().is_none_or(|row| !row.hardware) {
+        return;
     }
+    let rows: Vec<_> = {
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        let unknown = rows.iter().filter(|row| !row.hardware && !loaded.contains(&row.factory));
+        let unknown: Vec<_> = unknown.copied().collect();
+        loaded.extend(unknown.iter().map(|row| row.factory));
+        unknown
+    };
+    if rows.is_empty() {
+        return;
+    }
+    let (done, loaded) = mpsc::channel::<()>();
+    let info = info.clone();
+    // Why one cannot be made is told when it is its turn, and a thread that is stuck is left behind.
+    let _ = thread::Builder::new().name("load-software".into()).spawn(move || {
+        rows.iter().for_each(|row| drop(Chain::new(row, &info, input::full_size(&info), rate)));
+        drop(done);
+    });
+    let _ = loaded.recv_timeout(LOAD_LIMIT);
 }
 
 /// The same rejection with the reason behind it, where the machine knows more than the element.

@@ -9,45 +9,40 @@ use std::{
     thread,
 };
 
-use super::{
-    chain::Chain,
-    guard::lock,
-    input,
-    rate::{Bitrate, FrameRate},
-    worker::Wanted,
-};
+use super::{chain::Chain, guard::lock, input, rate::Bitrate, worker::Wanted};
 
 /// Where rates are told; cheap to clone. The thread ends with the last of them.
 #[derive(Clone)]
 pub struct Throttle {
-    rates: mpsc::Sender<(Bitrate, FrameRate)>,
+    bell: mpsc::Sender<()>,
     wanted: Arc<Mutex<Wanted>>,
 }
 
 impl Throttle {
     /// Starts the thread.
     pub fn start(chain: Chain, wanted: Arc<Mutex<Wanted>>) -> io::Result<Self> {
-        let (rates, told) = mpsc::channel::<(Bitrate, FrameRate)>();
-        let name = format!("rate-{}", chain.row.factory);
+        let (bell, rung) = mpsc::channel::<()>();
+        let (name, latest) = (format!("rate-{}", chain.row.factory), wanted.clone());
         thread::Builder::new().name(name).spawn(move || {
-            while let Ok(first) = told.recv() {
-                let (rate, frame_rate) = told.try_iter().last().unwrap_or(first);
-                chain.write_rate(rate);
-                chain.follow_vbv(rate, frame_rate);
+            while rung.recv().is_ok() {
+                rung.try_iter().for_each(drop);
+                chain.write_rate(lock(&latest).rate);
+                // It may have waited for the encoder, and the format may be another one now.
+                let now = *lock(&latest);
+                chain.follow_vbv(now.rate, now.frame_rate);
             }
         })?;
-        Ok(Self { rates, wanted })
+        Ok(Self { bell, wanted })
     }
 
     /// Has it written, and the buffer that follows it, as soon as the encoder lets it; nobody waits for that.
     pub fn write(&self, rate: Bitrate, info: &VideoInfo) {
-        let shape = {
+        {
             let mut wanted = lock(&self.wanted);
             wanted.rate = rate;
-            wanted.shape.fit(info)
-        };
-        let frame_rate = input::frame_rate(info).at_most(shape.max_fps);
-        // The thread takes them for as long as there is anybody to tell it.
-        let _ = self.rates.send((rate, frame_rate));
+            wanted.frame_rate = input::frame_rate(info).at_most(wanted.shape.fit(info).max_fps);
+        }
+        // The thread listens for as long as there is anybody to tell it.
+        let _ = self.bell.send(());
     }
 }

@@ -20,6 +20,8 @@ pub struct Look {
     pub in_flight: usize,
     /// Whether it is taking one right now.
     pub is_taking: bool,
+    /// Whether it is being told of another format right now, which its driver may hang in as in a frame.
+    pub is_formatting: bool,
     /// Whether whoever comes after it is taking one right now, which is no fault of the encoder.
     pub is_giving: bool,
     /// How long the slower frames of the last second took, if any came out.
@@ -86,7 +88,9 @@ impl Watchdog {
             self.is_fresh = false;
             self.waited = Duration::ZERO;
         }
-        let waits = (look.is_taking || look.in_flight > 1) && !look.is_giving;
+        // Frames of the format before may come out meanwhile.
+        self.is_fresh |= look.is_formatting;
+        let waits = (look.is_taking || look.is_formatting || look.in_flight > 1) && !look.is_giving;
         self.waited = if waits { self.waited + step } else { Duration::ZERO };
         self.waited >= self.limit()
     }
@@ -114,7 +118,14 @@ mod tests {
         watchdog
     }
 
-    const TAKING: Look = Look { outputs: 1, in_flight: 1, is_taking: true, is_giving: false, usual: None };
+    const TAKING: Look = Look {
+        outputs: 1,
+        in_flight: 1,
+        is_taking: true,
+        is_formatting: false,
+        is_giving: false,
+        usual: None,
+    };
 
     #[test]
     fn an_encoder_that_does_not_come_back_from_a_frame_has_stalled() {
@@ -125,6 +136,18 @@ mod tests {
     fn so_has_one_that_takes_frames_and_gives_none() {
         let look = Look { in_flight: 6, is_taking: false, ..TAKING };
         assert_eq!(stalls_after(&mut running(), look, 0), Some(150));
+    }
+
+    #[test]
+    fn another_format_may_take_as_long_as_a_start_though_frames_of_the_one_before_come_out() {
+        let mut watchdog = running();
+        watchdog.renew();
+        let formatting = Look { outputs: 2, in_flight: 0, is_taking: false, is_formatting: true, ..TAKING };
+        assert_eq!(stalls_after(&mut watchdog, formatting, 0), Some(2010));
+        let mut watchdog = running();
+        watchdog.look(&formatting, ms(0));
+        let first = Look { outputs: 2, ..TAKING };
+        assert_eq!(stalls_after(&mut watchdog, first, 15), Some(1995), "nor is its first frame a stall");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::{
     chain::{self, Chain},
     guard::{Flow, Guard, Prepare, Report, lock},
     input::{self, Size},
-    rate::Bitrate,
+    rate::{Bitrate, FrameRate},
     select::{Reason, Rejection},
     table::Row,
     throttle::Throttle,
@@ -85,6 +85,8 @@ pub struct Wanted {
     pub shape: Shape,
     /// Its bit rate.
     pub rate: Bitrate,
+    /// How many frames there are in a second, for the buffer that follows the rate.
+    pub frame_rate: FrameRate,
 }
 
 fn not_started(error: &dyn std::fmt::Display) -> Rejection {
@@ -124,7 +126,8 @@ impl Worker {
         queue.set_property_from_str("leaky", if start.is_live { "downstream" } else { "no" });
         let bin = gst::Bin::new();
         let guard = Guard::new(start.row, flow.clone(), report);
-        let wanted = Arc::new(Mutex::new(Wanted { shape, rate: start.rate }));
+        let frame_rate = input::frame_rate(&start.info).at_most(shape.max_fps);
+        let wanted = Arc::new(Mutex::new(Wanted { shape, rate: start.rate, frame_rate }));
         let throttle = Throttle::start(chain.clone(), wanted.clone()).map_err(|error| not_started(&error))?;
         let worker = Self { generation: start.generation, chain, queue, bin, guard, flow, wanted, throttle };
         worker.assemble().map_err(|error| not_started(&error))?;
@@ -146,9 +149,12 @@ impl Worker {
         let (chain, wanted) = (self.chain.clone(), self.wanted.clone());
         Box::new(move |caps| {
             let info = VideoInfo::from_caps(caps).ok()?;
-            let Wanted { shape, rate } = *lock(&wanted);
-            let shape = shape.fit(&info);
-            let frame_rate = input::frame_rate(&info).at_most(shape.max_fps);
+            let (shape, rate, frame_rate) = {
+                let mut wanted = lock(&wanted);
+                let shape = wanted.shape.fit(&info);
+                wanted.frame_rate = input::frame_rate(&info).at_most(shape.max_fps);
+                (shape, wanted.rate, wanted.frame_rate)
+            };
             chain.reconfigure(&info, shape.size);
             chain.follow_vbv(rate, frame_rate);
             let mut caps = caps.to_owned();
@@ -233,6 +239,7 @@ impl Worker {
             in_flight,
             usual,
             is_taking: self.guard.is_taking.load(Relaxed),
+            is_formatting: self.guard.is_formatting.load(Relaxed),
             is_giving: self.guard.is_giving.load(Relaxed),
         }
     }

@@ -145,9 +145,7 @@ impl Desktop {
         if let Some(Supervisor { stop, task }) = self.supervisor {
             let _ = stop.send(());
             if tokio::time::timeout(STOP_TIMEOUT, task).await.is_err() {
-                tracing::warn!(
-                    "a program of the desktop hangs in the system and cannot even be killed; it is left behind"
-                );
+                tracing::warn!("the desktop did not end in time; the process ends without it");
             }
         }
     }

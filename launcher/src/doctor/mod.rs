@@ -232,7 +232,7 @@ pub async fn examine(subject: Subject, session: Session) -> Report {
     if let Some((built_in, _)) = &subject.built_in {
         built_in.relay.minter().close(CONSUMER);
     }
-    report(&subject, &servers, &gpu::status().await, found)
+    report(&subject, &servers, &gpu::status(DNS_LIMIT).await, found)
 }
 
 #[derive(Default)]

@@ -43,6 +43,8 @@ struct Progress {
     /// Who goes on with it; whoever did before finds another number here, and stops.
     turn: u64,
     at: Instant,
+    /// It is given up, and its half on the way off the disk.
+    is_over: bool,
 }
 
 impl Progress {
@@ -72,7 +74,7 @@ impl Upload {
     /// Goes on at `offset`; `None` if that is not where it stands.
     pub fn take_turn(&self, offset: u64) -> Option<u64> {
         let mut progress = self.progress();
-        if progress.offset != offset {
+        if progress.offset != offset || progress.is_over {
             return None;
         }
         progress.turn += 1;
@@ -173,10 +175,14 @@ impl Uploads {
     fn insert(&self, id: &str, note: Note, file: File, offset: u64) -> Option<Arc<Upload>> {
         let mut all = self.all();
         if let Some(known) = all.get(id) {
-            return Some(known.clone());
+            return Some(known.clone()).filter(|known| !known.progress().is_over);
         }
-        let given_up = if all.len() >= MAX_UPLOADS { Some(take_idle(&mut all)?) } else { None };
-        let progress = Mutex::new(Progress { offset, turn: 0, at: Instant::now() });
+        let under_way = all.values().filter(|upload| !upload.progress().is_over).count();
+        let given_up = if under_way >= MAX_UPLOADS { Some(idle(&all)?) } else { None };
+        if let Some(given_up) = &given_up {
+            given_up.progress().is_over = true;
+        }
+        let progress = Mutex::new(Progress { offset, turn: 0, at: Instant::now(), is_over: false });
         let upload = Arc::new(Upload { id: id.to_owned(), note, file, writing: Mutex::default(), progress });
         all.insert(id.to_owned(), upload.clone());
         drop(all);
@@ -186,9 +192,15 @@ impl Uploads {
         Some(upload)
     }
 
+    /// It may take as long as the disk does. It is known until then, so that nobody takes it up from the disk meanwhile.
     fn give_up(&self, upload: &Upload) {
-        upload.progress().turn += 1;
+        {
+            let mut progress = upload.progress();
+            progress.turn += 1;
+            progress.is_over = true;
+        }
         let _ = self.folder.abandon(&upload.id);
+        self.all().remove(&upload.id);
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Upload>>> {
@@ -202,13 +214,12 @@ impl Uploads {
 
     /// One of them.
     pub fn find(&self, id: &str) -> Option<Arc<Upload>> {
-        self.all().get(id).cloned()
+        self.all().get(id).filter(|upload| !upload.progress().is_over).cloned()
     }
 
     /// Gives one that is whole its name; tells which that is.
     pub fn finish(&self, upload: &Upload) -> io::Result<String> {
         let finished = self.folder.finish(&upload.id, &upload.note.folder, &upload.note.name);
-        self.all().remove(&upload.id);
         match &finished {
             Ok(name) => {
                 let known = Finished { name: name.clone(), length: upload.note.length, at: Instant::now() };
@@ -220,12 +231,14 @@ impl Uploads {
                 let _ = self.folder.abandon(&upload.id);
             }
         }
+        // Last: while it is known nobody takes it up from the disk.
+        self.all().remove(&upload.id);
         finished
     }
 
     /// Lets go of one.
     pub fn abandon(&self, id: &str) -> bool {
-        let known = self.all().remove(id);
+        let known = self.find(id);
         if let Some(upload) = &known {
             self.give_up(upload);
         }
@@ -234,7 +247,9 @@ impl Uploads {
 
     /// Lets go of those that nobody goes on with, here and on the disk. `now_seconds` is the wall's clock.
     pub fn sweep(&self, now_seconds: i64) {
-        self.all().retain(|_, upload| upload.last().elapsed() < KEPT);
+        // Files are closed here, and not while others wait for the list.
+        let old: Vec<_> = self.all().extract_if(.., |_, upload| upload.last().elapsed() >= KEPT).collect();
+        drop(old);
         match self.folder.sweep(since(now_seconds)) {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "uploads that nobody went on with are removed"),
@@ -243,11 +258,10 @@ impl Uploads {
     }
 }
 
-/// Takes out the oldest that nobody has gone on with for a while, if there is one.
-fn take_idle(all: &mut BTreeMap<String, Arc<Upload>>) -> Option<Arc<Upload>> {
-    let oldest = all.values().min_by_key(|upload| upload.last())?;
-    let id = oldest.id.clone();
-    if oldest.last().elapsed() < IDLE { None } else { all.remove(&id) }
+/// The oldest that nobody has gone on with for a while, if there is one.
+fn idle(all: &BTreeMap<String, Arc<Upload>>) -> Option<Arc<Upload>> {
+    let under_way = all.values().filter(|upload| !upload.progress().is_over);
+    under_way.min_by_key(|upload| upload.last()).filter(|oldest| oldest.last().elapsed() >= IDLE).cloned()
 }
 
 /// Since when somebody must have gone on with an upload that is kept.

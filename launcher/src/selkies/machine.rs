@@ -22,7 +22,7 @@ impl Machine {
             let told = json!({ "cpu_percent": cpu_percent, "mem_total": memory.mem_total, "mem_used": used });
             lines.push(line("system_stats", &told));
         }
-        if let Some(device) = gpu::status().await.devices.first() {
+        if let Some(device) = gpu::status(gpu::PATIENCE).await.devices.first() {
             let mb = |bytes: u64| bytes / 1_000_000;
             let told = json!({
                 "load": device.utilization,

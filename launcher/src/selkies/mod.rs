@@ -277,6 +277,7 @@ async fn tell_each_second(selkies: Selkies) {
     drop(selkies);
     let mut machine = machine::Machine::default();
     let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let Some(inner) = weak.upgrade() else { return };

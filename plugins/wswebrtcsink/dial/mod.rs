@@ -14,7 +14,10 @@ use super::{
 use backoff::Backoff;
 use futures_util::{SinkExt, StreamExt};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::MissedTickBehavior,
+};
 use tokio_tungstenite::{
     Connector,
     tungstenite::{
@@ -152,21 +155,13 @@ impl Dial {
 
         let mut registered = false;
         let mut ping = tokio::time::interval(PING_EVERY);
+        // Who stood still himself has not waited for answers meanwhile.
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ping.tick().await;
         let mut unheard = 0;
         let why = loop {
             let outgoing = tokio::select! {
-                message = messages.recv() => match message {
-                    Some(message) => Message::text(json(&message)),
-                    None => break "the outbox is closed".to_owned(),
-                },
-                _ = ping.tick() => {
-                    if unheard == PINGS_UNHEARD {
-                        break "the broker answers no more".to_owned();
-                    }
-                    unheard += 1;
-                    Message::Ping(Default::default())
-                }
+                biased;
                 message = from_broker.next() => match message {
                     Some(Ok(Message::Text(text))) => {
                         unheard = 0;
@@ -185,6 +180,17 @@ impl Dial {
                     Some(Err(err)) => break err.to_string(),
                     None => break "the connection was cut".to_owned(),
                 },
+                message = messages.recv() => match message {
+                    Some(message) => Message::text(json(&message)),
+                    None => break "the outbox is closed".to_owned(),
+                },
+                _ = ping.tick() => {
+                    if unheard == PINGS_UNHEARD {
+                        break "the broker answers no more".to_owned();
+                    }
+                    unheard += 1;
+                    Message::Ping(Default::default())
+                }
             };
             match tokio::time::timeout(SEND_LIMIT, to_broker.send(outgoing)).await {
                 Ok(Ok(())) => {}

@@ -96,6 +96,26 @@ fn a_hang_while_the_frame_rate_changes_under_a_lock_that_a_change_of_the_bit_rat
 }
 
 #[test]
+fn a_change_of_the_frame_rate_may_take_longer_than_a_frame() {
+    under(Driver::with(""), |driver| {
+        for factory in NVENC {
+            driver.say("");
+            let stream = Stream::new(&[factory, "x264enc"]);
+            stream.bin.set_property("proof-timeout", 5000u32);
+            stream.play();
+            let before = driver.events("fault").len();
+            driver.say("hang-preset=700");
+            stream.bin.set_property("max-framerate", 10u32);
+            until("the driver to take its time", LIMIT, || driver.events("fault").len() > before);
+            stream.more(20);
+            assert_eq!(stream.active().as_deref(), Some(factory));
+            stream.stop();
+            assert_eq!(stream.selected().len(), 1, "{factory}: {:#?}", stream.selected());
+        }
+    });
+}
+
+#[test]
 fn a_lost_device() {
     under(Driver::with(""), |driver| {
         // The elements tell a lost device from no other error; the device itself may be asked, and may not answer.
