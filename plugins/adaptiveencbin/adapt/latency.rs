@@ -19,6 +19,9 @@ const RETURN_BELOW: f64 = 0.75;
 /// The first wait before a step is given back.
 const HOLD: Duration = Duration::from_secs(5);
 
+/// A step down so soon after a return is the return's fault: on a link that is only just too narrow a queue takes its time.
+const PROBATION: Duration = Duration::from_secs(100);
+
 /// What a step leaves of bits and pixels per second.
 const STEP: f64 = 0.75;
 
@@ -47,7 +50,7 @@ impl Latency {
             below_since: None,
             stepped_at: None,
             is_descending: false,
-            patience: [const { Patience::new(HOLD) }; MAX_STEPS],
+            patience: [const { Patience::new(HOLD).with_probation(PROBATION) }; MAX_STEPS],
         }
     }
 

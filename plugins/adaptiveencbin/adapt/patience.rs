@@ -15,6 +15,7 @@ const PROBATION: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct Patience {
     shortest: Duration,
+    probation: Duration,
     hold: Duration,
     /// The last return, as long as no step down has followed it.
     returned: Option<Duration>,
@@ -23,7 +24,12 @@ pub struct Patience {
 impl Patience {
     /// Patience that begins with `shortest`.
     pub const fn new(shortest: Duration) -> Self {
-        Self { shortest, hold: shortest, returned: None }
+        Self { shortest, probation: PROBATION, hold: shortest, returned: None }
+    }
+
+    /// The same for what shows only after a while that a return was too much.
+    pub const fn with_probation(self, probation: Duration) -> Self {
+        Self { probation, ..self }
     }
 
     /// How long things must have been good.
@@ -39,7 +45,7 @@ impl Patience {
     /// Quality went down from this step.
     pub fn stepped_down(&mut self, now: Duration) {
         let Some(returned) = self.returned.take() else { return };
-        self.hold = if now.saturating_sub(returned) <= PROBATION.max(self.hold * 2) {
+        self.hold = if now.saturating_sub(returned) <= self.probation.max(self.hold * 2) {
             (self.hold * 2).min(LONGEST)
         } else {
             self.shortest
@@ -81,6 +87,17 @@ mod tests {
         patience.stepped_down(s(1));
         patience.returned(s(20));
         patience.stepped_down(s(20 + 31));
+        assert_eq!(patience.hold(), s(5));
+    }
+
+    #[test]
+    fn what_shows_late_that_a_return_was_too_much_is_waited_for() {
+        let mut patience = Patience::new(s(5)).with_probation(s(100));
+        patience.returned(s(0));
+        patience.stepped_down(s(90));
+        assert_eq!(patience.hold(), s(10));
+        patience.returned(s(100));
+        patience.stepped_down(s(201));
         assert_eq!(patience.hold(), s(5));
     }
 

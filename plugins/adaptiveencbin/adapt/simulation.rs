@@ -209,6 +209,16 @@ fn a_narrow_link_is_found_by_loss_and_the_picture_suits_it() {
 }
 
 #[test]
+fn a_link_that_is_only_just_too_narrow_is_not_probed_again_and_again() {
+    // The queue of one that is short of 0.3 % takes 80 s until frames are late.
+    let outside = Outside { capacity_kbps: 6304.0, queue_ms: 1500.0, used: 0.789, ..FINE };
+    let mut world = World::new(outside, LIMITS);
+    world.run(3600);
+    let changes = world.changes_in(3600);
+    assert!(changes <= 36, "{changes} changes in the second hour");
+}
+
+#[test]
 fn an_estimate_is_followed_at_once_and_its_end_lifts_it() {
     let outside = Outside { capacity_kbps: 3000.0, estimates: true, ..FINE };
     let mut world = World::new(outside, LIMITS);
