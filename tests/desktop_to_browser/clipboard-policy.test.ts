@@ -34,7 +34,6 @@ async function session(flags: string[], run: (viewer: Viewer, program: Program) 
   }
 }
 
-const shares = (viewer: Viewer): Promise<unknown> => until("the page to share the clipboard", 10_000, () => viewer.page.evaluate(() => !document.getElementById("share")?.hidden));
 const copied = (viewer: Viewer): Promise<string> => viewer.page.evaluate(() => navigator.clipboard.readText());
 const copyElsewhere = (viewer: Viewer, words: string): Promise<void> => viewer.page.evaluate((given) => navigator.clipboard.writeText(given), words);
 const LISTEN = [{ type: "ready" }, { type: "fetch", selection: "clipboard" }];
@@ -45,7 +44,7 @@ const OFFER = [
 
 test("in: what is copied on the desktop stays there", async () => {
   await session(["--enable-clipboard", "in"], async (viewer, program) => {
-    await shares(viewer);
+    await viewer.sharesClipboard();
     await copyElsewhere(viewer, "inwards");
     await viewer.page.keyboard.press("Control+V");
     await until("the desktop to have it", 10_000, async () => (await program.paste("UTF8_STRING"))?.toString() === "inwards");
@@ -62,7 +61,7 @@ test("in: what is copied on the desktop stays there", async () => {
 
 test("out: what is copied outside stays there", async () => {
   await session(["--enable-clipboard", "out"], async (viewer, program) => {
-    await shares(viewer);
+    await viewer.sharesClipboard();
     await program.copy(text("outwards"));
     await until("the browser to have it", 10_000, async () => (await copied(viewer)) === "outwards");
     await copyElsewhere(viewer, "stays");
@@ -89,7 +88,7 @@ test("false: nothing is shared, nobody listens, and the page does not offer it",
 
 test("what is too large is not copied, in either direction, and the page says how much may be", async () => {
   await session(["--clipboard-max-bytes", "1000000"], async (viewer, program) => {
-    await shares(viewer);
+    await viewer.sharesClipboard();
     await program.copy(text("x".repeat(1_000_001)));
     await until("the page to say so", 10_000, async () => /too large: at most 1.0\sMB/.test(await viewer.words()));
     await viewer.screenshot("clipboard-too-large");
@@ -107,7 +106,7 @@ test("what is too large is not copied, in either direction, and the page says ho
 
 test("what is no message closes no other page, and nonsense closes its own", async () => {
   await session([], async (viewer) => {
-    await shares(viewer);
+    await viewer.sharesClipboard();
     await viewer.speak(Array.from({ length: 16 }, () => ({ type: "dance" })));
     await until("the page to be told to go", 10_000, async () => (await viewer.state()) !== "streaming");
   });

@@ -23,7 +23,7 @@ before(async () => {
   viewer = await chromium.open(launcher);
   await viewer.allowClipboard(launcher);
   await viewer.becomes("controller");
-  await ready(viewer);
+  await viewer.sharesClipboard();
 });
 
 after(async () => {
@@ -31,11 +31,6 @@ after(async () => {
   await chromium.stop();
   await launcher.stop();
 });
-
-/** Waits until the page knows what it may do with the clipboard. */
-async function ready(of: Viewer): Promise<void> {
-  await until("the page to share the clipboard", 10_000, () => of.page.evaluate(() => !document.getElementById("share")?.hidden));
-}
 
 /** The text in the browser's clipboard. */
 const copied = (): Promise<string> => viewer.page.evaluate(() => navigator.clipboard.readText());

@@ -240,7 +240,7 @@ describe("the settings", { timeout: 180_000 }, () => {
     const program = await Program.start(await launcher.desktopEnvironment());
     const copy = (text: string): Promise<void> => program.copy({ UTF8_STRING: Buffer.from(text) });
     const copied = (): Promise<string> => viewer.page.evaluate(() => navigator.clipboard.readText());
-    await until("the clipboard to be shared", 10_000, () => viewer.page.evaluate(() => !document.getElementById("share")?.hidden));
+    await viewer.sharesClipboard();
     await copy("before");
     await until("the browser to have it", 10_000, async () => (await copied()) === "before");
     await openSettings(viewer);

@@ -335,6 +335,16 @@ export class Viewer {
     await this.context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: new URL(server.url).origin });
   }
 
+  /**
+   * Waits until the clipboard is shared, and the server has heard that the page listens: what was copied before that is old. Its answer
+   * to the question asked here comes after that, and the page may show it.
+   */
+  async sharesClipboard(): Promise<void> {
+    await until("the page to share the clipboard", 10_000, () => this.page.evaluate(() => !document.getElementById("share")?.hidden));
+    const answers = await this.speak([{ type: "fetch", selection: "primary" }]);
+    await until("the server to have heard that the page listens", 10_000, async () => (await answers()).some((answer) => (answer as { type: string }).type === "missed"));
+  }
+
   /** Says something on the channel `clipboard` past the page; the function returned tells what was answered so far. */
   async speak(messages: readonly object[], label = "clipboard"): Promise<() => Promise<unknown[]>> {
     await this.page.evaluate(
