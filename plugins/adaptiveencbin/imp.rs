@@ -96,7 +96,7 @@ pub struct AdaptiveEncBin {
     pub state: Mutex<State>,
     /// The colours that all consumers take; they say so at any time, and once.
     pub taken: Mutex<ChromaFormat>,
-    /// The rate that the encoder runs at. Held while rates are written, so that writes come in order.
+    /// The rate that the encoder runs at. Held while rates are told to it, so that they are told in order.
     pub written: Mutex<Option<Writer>>,
     /// Held while encoders are chosen, put in or taken out.
     pub turn: Mutex<()>,

@@ -138,7 +138,7 @@ impl AdaptiveEncBin {
         unproven
     }
 
-    /// Writes the rate to the encoder, if there is one and it is worth it.
+    /// Tells the encoder the rate, if there is one and it is worth it.
     pub fn follow_rate(&self, run: &Run) {
         let mut written = lock(&self.written);
         let wanted = self.rate();

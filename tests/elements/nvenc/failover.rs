@@ -71,21 +71,27 @@ fn a_hang_in_lock_bitstream() {
     under(Driver::with(""), |driver| each_is_replaced(driver, hang, &["time-out"], stall_after_two_seconds));
 }
 
+/// A stream whose driver takes so long over a change of the frame rate, which it has just begun.
+fn while_the_frame_rate_changes(driver: &Driver, factory: &str, hang: &str, prepare: fn(&Stream)) -> Stream {
+    driver.say("");
+    let stream = Stream::new(&[factory, "x264enc"]);
+    prepare(&stream);
+    // What has a new format may take as long as a proof.
+    stream.bin.set_property("proof-timeout", 5000u32);
+    stream.play();
+    assert_eq!(stream.active().as_deref(), Some(factory));
+    let before = driver.events("fault").len();
+    driver.say(&format!("hang-preset={hang}"));
+    stream.bin.set_property("max-framerate", 10u32);
+    until("the driver to be in the change", LIMIT, || driver.events("fault").len() > before);
+    stream
+}
+
 #[test]
 fn a_hang_while_the_frame_rate_changes_under_a_lock_that_a_change_of_the_bit_rate_needs() {
     under(Driver::with(""), |driver| {
         for factory in NVENC {
-            driver.say("");
-            let stream = Stream::new(&[factory, "x264enc"]);
-            stall_after_two_seconds(&stream);
-            // What has a new format may take as long as a proof.
-            stream.bin.set_property("proof-timeout", 5000u32);
-            stream.play();
-            assert_eq!(stream.active().as_deref(), Some(factory));
-            let before = driver.events("fault").len();
-            driver.say("hang-preset=forever");
-            stream.bin.set_property("max-framerate", 10u32);
-            until("the driver to hang", LIMIT, || driver.events("fault").len() > before);
+            let stream = while_the_frame_rate_changes(driver, factory, "forever", stall_after_two_seconds);
             stream.bin.set_property("bitrate", 1000u32);
             stream.until_active("x264enc");
             stream.more(20);
@@ -99,14 +105,7 @@ fn a_hang_while_the_frame_rate_changes_under_a_lock_that_a_change_of_the_bit_rat
 fn a_change_of_the_frame_rate_may_take_longer_than_a_frame() {
     under(Driver::with(""), |driver| {
         for factory in NVENC {
-            driver.say("");
-            let stream = Stream::new(&[factory, "x264enc"]);
-            stream.bin.set_property("proof-timeout", 5000u32);
-            stream.play();
-            let before = driver.events("fault").len();
-            driver.say("hang-preset=700");
-            stream.bin.set_property("max-framerate", 10u32);
-            until("the driver to take its time", LIMIT, || driver.events("fault").len() > before);
+            let stream = while_the_frame_rate_changes(driver, factory, "700", |_| ());
             stream.more(20);
             assert_eq!(stream.active().as_deref(), Some(factory));
             stream.stop();
