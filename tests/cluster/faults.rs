@@ -4,7 +4,7 @@ use crate::{
     children::Program,
     control_plane::{Cluster, with_cluster},
     dump,
-    place::{Operator, Place, phase},
+    place::{Operator, Place, condition, phase},
     proxy::{Proxy, Verdict, Write},
     wait::{SOON, until},
 };
@@ -160,7 +160,10 @@ async fn five_settled(place: &Place<'_>, proxies: &[&Proxy]) -> Dump {
         place.running(name).await;
         place.reason(name, "Ready").await;
     }
-    place.session_until("two", "the suspension", |seen: &VDISession| phase(seen) == Phase::Pending).await;
+    // Pending is also what nobody has looked at yet.
+    let suspended =
+        |seen: &VDISession| phase(seen) == Phase::Pending && condition(seen, "Suspended") == "True Suspended";
+    place.session_until("two", "the suspension", suspended).await;
     place.gone("three").await;
     still(proxies).await;
     let gone =
