@@ -142,8 +142,11 @@ fn stun_urls(turn: &Turn) -> Vec<String> {
 
 fn turn_urls(turn: &Turn) -> Vec<String> {
     let address = |host: &String| {
-        ["udp", "tcp"]
-            .map(|transport| format!("turn:{}:{}?transport={transport}", bracketed(host), turn.port))
+        let host = bracketed(host);
+        let plain =
+            ["udp", "tcp"].map(|transport| format!("turn:{host}:{}?transport={transport}", turn.port));
+        let tls = turn.tls_port.map(|port| format!("turns:{host}:{port}?transport=tcp"));
+        plain.into_iter().chain(tls)
     };
     turn.hosts.iter().flat_map(address).collect()
 }
@@ -217,6 +220,9 @@ mod tests {
     fn turn_credentials_follow_the_servers() {
         let turn = test_data::turn();
         let secret = stored(&current(None, Some(&turn), "2026-11-21T09:00:00Z", 1));
+        let secured = Turn { tls_port: Some(5349), ..turn.clone() };
+        let rtc = current(Some(&secret), Some(&secured), "2026-11-21T09:01:00Z", 1).turn.unwrap().rtc;
+        assert!(rtc.contains("\"turns:turn.example.com:5349?transport=tcp\""), "{rtc}");
         let moved = Turn { hosts: vec!["2001:db8::7".to_owned()], ..turn };
         let rtc = current(Some(&secret), Some(&moved), "2026-11-21T09:01:00Z", 1).turn.unwrap().rtc;
         assert!(rtc.contains("turn:[2001:db8::7]:3478") && !rtc.contains("turn.example.com"), "{rtc}");

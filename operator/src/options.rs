@@ -91,6 +91,10 @@ pub struct RunOptions {
     /// Port of the TURN servers.
     #[arg(long, env = "VDI_TURN_PORT", value_name = "PORT", default_value_t = 3478)]
     pub turn_port: u16,
+    /// Port of the TURN servers for TLS (`turns:`), where they have certificates: the only way out of networks that let
+    /// nothing but TLS pass. Without it nobody is told of one.
+    #[arg(long, env = "VDI_TURN_TLS_PORT", value_name = "PORT")]
+    pub turn_tls_port: Option<u16>,
     /// File with coturn's static-auth-secret; needed with TURN servers.
     #[arg(long, env = "VDI_TURN_SECRET_FILE", value_name = "FILE")]
     pub turn_secret_file: Option<PathBuf>,
@@ -293,7 +297,8 @@ impl RunOptions {
             }
         };
         let known = !hosts.is_empty() || peer.is_some() || !networks.is_empty();
-        known.then_some(Turn { hosts, port: self.turn_port, shared_secret, lifetime, peer, networks })
+        let (port, tls_port) = (self.turn_port, self.turn_tls_port);
+        known.then_some(Turn { hosts, port, tls_port, shared_secret, lifetime, peer, networks })
     }
 }
 

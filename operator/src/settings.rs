@@ -19,6 +19,8 @@ pub struct Turn {
     pub hosts: Vec<String>,
     /// Their port.
     pub port: u16,
+    /// Their port for TLS, where they have one.
+    pub tls_port: Option<u16>,
     /// coturn's `static-auth-secret`.
     pub shared_secret: String,
     /// Life of a session's credentials; they are renewed at half of it.

@@ -67,6 +67,7 @@ pub fn turn() -> Turn {
     Turn {
         hosts: vec!["turn.example.com".to_owned()],
         port: 3478,
+        tls_port: None,
         shared_secret: "north".to_owned(),
         lifetime: Duration::from_secs(3600),
         peer: None,

@@ -9,6 +9,7 @@ use crate::{
     wait::{SOON, until},
 };
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use std::{
     fs,
     path::Path,
@@ -24,6 +25,8 @@ const POD: &str = "10.244.3.5";
 /// Everybody else: nodes, other private networks, the metadata service, the internet.
 const OTHERS: [&str; 6] =
     ["192.0.2.1", "10.0.0.7", "172.16.0.7", "192.168.7.7", "169.254.169.254", "198.51.100.7"];
+/// Where coturn listens for TLS.
+const TLS_PORT: u16 = 5349;
 /// Where each of them echoes what it is sent.
 const ECHO: &str = "3480";
 const SECRET: &str = "a-secret-of-the-length-that-the-script-makes";
@@ -116,18 +119,23 @@ impl Coturn {
     }
 }
 
-/// The credentials that the operator gives a session at a time.
-fn credentials(secret: &str, now: Timestamp) -> (String, String) {
+/// What the operator tells a session at a time of this server: the Secret's `rtc.json`.
+fn rtc(secret: &str, tls_port: Option<u16>, now: Timestamp) -> String {
     let turn = Turn {
         hosts: vec![TURN.to_owned()],
         port: 3478,
+        tls_port,
         shared_secret: secret.to_owned(),
         lifetime: Duration::from_secs(3600),
         peer: None,
         networks: vec![],
     };
-    let made = Credentials::current(None, "desktop-work", Some(&turn), now, &[0; 32]).turn.unwrap();
-    let rtc: serde_json::Value = serde_json::from_str(&made.rtc).unwrap();
+    Credentials::current(None, "desktop-work", Some(&turn), now, &[0; 32]).turn.unwrap().rtc
+}
+
+/// The credentials in it.
+fn credentials(secret: &str, now: Timestamp) -> (String, String) {
+    let rtc: Value = serde_json::from_str(&rtc(secret, None, now)).unwrap();
     let of = |key: &str| rtc["iceServers"][1][key].as_str().unwrap().to_owned();
     (of("username"), of("credential"))
 }
@@ -156,6 +164,36 @@ async fn coturn_relays_to_pods_and_to_nobody_else_with_the_operators_credentials
     assert!(unknown.iter().all(|line| line.contains("prometheus")), "{unknown:?}");
     for line in ["fingerprint", "realm=vdi.test", "min-port=49152", "max-port=65535", "use-auth-secret"] {
         assert!(coturn.config().lines().any(|found| found == line), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_reaches_coturn_in_each_way_that_the_operator_tells_it_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate =
+        rcgen::CertificateParams::new(vec![TURN.to_owned()]).unwrap().self_signed(&key).unwrap();
+    fs::write(at("tls.crt"), certificate.pem()).unwrap();
+    fs::write(at("tls.key"), key.serialize_pem()).unwrap();
+    let variables = [("TURN_CERTIFICATE", folder.path().to_str().unwrap())];
+    let coturn = Coturn::start(("static-auth-secret", SECRET), &variables).await;
+    let (file, trusted) = (at("rtc.json"), format!("SSL_CERT_FILE={}", at("tls.crt")));
+    let launcher = Path::new(env!("CARGO_BIN_EXE_vdi-operator")).with_file_name("vdi-launcher");
+    for (secret, outcome) in [(SECRET, "passed"), ("the-secret-of-another-cluster-than-this-one", "failed")] {
+        fs::write(&file, rtc(secret, Some(TLS_PORT), now())).unwrap();
+        let words = [&trusted, launcher.to_str().unwrap(), "doctor", "--json", "--rtc-config-json", &file];
+        let output = coturn.inside("env", &words).await;
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+        for (check, target) in [
+            ("turnUdp", "turn:192.0.2.1:3478?transport=udp"),
+            ("turnTcp", "turn:192.0.2.1:3478?transport=tcp"),
+            ("turnTls", "turns:192.0.2.1:5349?transport=tcp"),
+        ] {
+            let mut checks = report["checks"].as_array().unwrap().iter();
+            let found = checks.find(|found| found["name"] == check && found["target"] == target);
+            assert_eq!(found.map(|found| &found["outcome"]), Some(&outcome.into()), "{check}: {report:#}");
+        }
     }
 }
 

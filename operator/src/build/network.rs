@@ -94,10 +94,11 @@ fn to_dns() -> NetworkPolicyEgressRule {
 
 fn to_turn(turn: &Turn) -> NetworkPolicyEgressRule {
     let listening = ["UDP", "TCP"].map(|protocol| port(protocol, turn.port.into(), None));
+    let tls = turn.tls_port.map(|tls| port("TCP", tls.into(), None));
     let relayed = port("UDP", RELAYED.0.into(), Some(RELAYED.1.into()));
     NetworkPolicyEgressRule {
         to: Some(turn_peers(turn)),
-        ports: Some(listening.into_iter().chain([relayed]).collect()),
+        ports: Some(listening.into_iter().chain(tls).chain([relayed]).collect()),
     }
 }
 
