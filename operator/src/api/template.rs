@@ -194,7 +194,7 @@ pub struct EnvVar {
     #[schemars(length(min = 1, max = 128))]
     #[x_kube(
         validation = Rule::new("self.matches('^[A-Za-z_][A-Za-z0-9_]*$')").message("must be the name of a variable: letters, digits and underscores"),
-        validation = Rule::new("!(self in ['SELKIES_ADDR', 'SELKIES_PORT', 'SELKIES_BASIC_AUTH_USER', 'SELKIES_BASIC_AUTH_PASSWORD', 'SELKIES_ENABLE_BASIC_AUTH', 'SELKIES_RTC_CONFIG_JSON', 'SELKIES_ENCODER_POLICY', 'HOME', 'DISPLAY', 'PULSE_SERVER', 'NVIDIA_VISIBLE_DEVICES', 'NVIDIA_DRIVER_CAPABILITIES'])").message("is set by the operator itself")
+        validation = Rule::new("!(self in ['SELKIES_ADDR', 'SELKIES_PORT', 'SELKIES_BASIC_AUTH_USER', 'SELKIES_BASIC_AUTH_PASSWORD', 'SELKIES_ENABLE_BASIC_AUTH', 'SELKIES_RTC_CONFIG_JSON', 'SELKIES_ENCODER_POLICY', 'SELKIES_SESSION_LIMITS', 'SELKIES_ENABLE_METRICS_HTTP', 'SELKIES_METRICS_HTTP_PORT', 'HOME', 'XDG_RUNTIME_DIR', 'DISPLAY', 'PULSE_SERVER', 'NVIDIA_VISIBLE_DEVICES', 'NVIDIA_DRIVER_CAPABILITIES'])").message("is set by the operator itself")
     )]
     pub name: String,
     /// Its value.
