@@ -287,7 +287,7 @@ pub struct DesktopOptions {
     /// Seconds without input after which the session counts as idle; 0 never does.
     #[arg(long, env = "SELKIES_IDLE_AFTER", default_value = "300", value_name = "SECONDS")]
     pub idle_after: String,
-    /// Seconds for which an existing X display that has died is waited for; 0 ends the session at once. A virtual display is started again, up to three times within a minute.
+    /// Seconds for which an existing X display that has died is waited for; 0 ends the session at once. A virtual display is started again; its third death within a minute ends the session.
     #[arg(long, env = "SELKIES_DISPLAY_TIMEOUT", default_value = "30", value_name = "SECONDS")]
     pub display_timeout: String,
     /// JSON file with the limits of the session's life: `expiresAt`, `idleTimeoutSeconds`, `disconnectedTimeoutSeconds`, `extendedSeconds`, `mostExtendedSeconds`. Pages are warned before one strikes, and told why when the session is ended; whoever wrote the file ends it. It is read again when it changes.
@@ -305,7 +305,7 @@ pub struct DesktopOptions {
     /// Whether the log tells details, as with level debug.
     #[arg(long, env = "SELKIES_DEBUG", default_value = "false", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub debug: String,
-    /// File that gets the reason and a sentence when the process fails; it is written only if it exists.
+    /// File that gets how the process ended, a name and a sentence; it is written only if it exists.
     #[arg(long, env = "SELKIES_TERMINATION_LOG", default_value = vdi_protocol::environment::TERMINATION_LOG, value_name = "FILE")]
     pub termination_log: String,
 }

@@ -148,7 +148,7 @@ pub struct VDISessionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub extended_seconds: Option<i64>,
-    /// The last key, button or motion, to about a minute; `startTime` before the first.
+    /// The last key, button or motion, to a minute or a tenth of the idle limit, whichever is longer; `startTime` before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_input_time: Option<Time>,
     /// Since when no page is connected; absent while one is.
