@@ -35,7 +35,7 @@ const MIN_FREE_BYTES: u64 = 512 << 20;
 /// for a free name.
 const MAX_FILES: u32 = 10_000;
 
-/// Least time from one start to the next: each asks for a key frame and makes a file. People do not click faster.
+/// Least time from one start to the next: each asks for a key frame and makes a file. One that is wanted sooner waits for so long.
 const START_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the thread owns.
@@ -63,6 +63,8 @@ pub struct Writer {
     finish_limit: gst::ClockTime,
     /// When it was last begun, in running time.
     started: Option<Duration>,
+    /// A start that came too soon after that.
+    wanted: Option<Timestamp>,
 }
 
 impl Writer {
@@ -90,6 +92,7 @@ impl Writer {
             bytes_before: 0,
             finish_limit: file::FINISH,
             started: None,
+            wanted: None,
         }
     }
 
@@ -113,6 +116,9 @@ impl Writer {
                 Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
+            if let Some(wanted) = self.wanted.take() {
+                self.start(wanted);
+            }
             if looked.elapsed() >= LOOK {
                 looked = Instant::now();
                 self.look();
@@ -132,9 +138,12 @@ impl Writer {
     }
 
     fn start(&mut self, now: Timestamp) {
+        if self.is_on() {
+            return;
+        }
         let running_time = self.now();
-        let again = self.started.is_some_and(|at| running_time.saturating_sub(at) < START_AGAIN);
-        if self.is_on() || again {
+        if self.started.is_some_and(|at| running_time.saturating_sub(at) < START_AGAIN) {
+            self.wanted = Some(now);
             return;
         }
         self.started = Some(running_time);
@@ -154,6 +163,7 @@ impl Writer {
     }
 
     fn stop(&mut self) {
+        self.wanted = None;
         if !self.is_on() {
             return;
         }
