@@ -37,7 +37,7 @@ test("a tone that is played on the desktop arrives, and silence is silent", asyn
   await until("silence again", 10_000, async () => (await viewer.heard()) < 1e-4);
 });
 
-test("it comes 10 ms at a time, and the browser is asked to keep it no longer than the network needs", async () => {
+test("it comes 5 ms at a time, and the browser is asked to keep it no longer than the network needs", async () => {
   const wanted = await viewer.page.evaluate(async () => {
     const { peer } = (globalThis as unknown as { vdi: { peer: RTCPeerConnection | null } }).vdi;
     const receiver = peer?.getReceivers().find((one) => one.track.kind === "audio");
@@ -50,7 +50,7 @@ test("it comes 10 ms at a time, and the browser is asked to keep it no longer th
   // A browser lines video up with sound within one stream only.
   assert.equal(new Set(wanted.streams).size, wanted.streams.length);
   const ms = wanted.samples / wanted.packets / 48;
-  assert.ok(ms > 8 && ms < 13, `${ms} ms in a packet`);
+  assert.ok(ms > 4 && ms < 6.5, `${ms} ms in a packet`);
 });
 
 /**

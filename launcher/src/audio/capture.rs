@@ -18,14 +18,12 @@ use std::sync::{
 pub const DEFAULT_MONITOR: &str = "@DEFAULT_MONITOR@";
 /// What the names of sources end with that hold what a sink plays. Others hold what a microphone hears.
 const MONITOR: &str = ".monitor";
-/// Encoded buffers that may wait in the main pipeline: 200 ms; older ones are dropped.
-const MAX_WAITING: u64 = 20;
+/// Encoded buffers that may wait in the main pipeline: 200 ms of the shorter frames; older ones are dropped.
+const MAX_WAITING: u64 = 40;
 /// PulseAudio hands over so much at a time.
 const STEP_US: i64 = 5_000;
 /// What `pulsesrc` keeps for an encoder that is late.
 const BUFFER_US: i64 = 20_000;
-/// As browsers play: in steps of 10 ms. Half of that would cost twice the headers, and nobody would hear it earlier.
-const FRAME_MS: &str = "10";
 
 /// The sources in the main pipeline.
 #[derive(Debug, Clone)]
@@ -149,7 +147,7 @@ fn encode(
     let encoder = gst::ElementFactory::make("opusenc")
         .property_from_str("audio-type", "restricted-lowdelay")
         .property_from_str("bitrate-type", "cbr")
-        .property_from_str("frame-size", FRAME_MS)
+        .property_from_str("frame-size", layout::frame_ms(config.bitrate_bps))
         .property("bitrate", i32::try_from(bitrate_bps).unwrap_or(i32::MAX))
         .property("inband-fec", true)
         .property("packet-loss-percentage", i32::try_from(config.packet_loss_percent).unwrap_or(0))
