@@ -6,7 +6,7 @@
 //!              └─▶ audioconvert ─▶ opusenc (2) ─▶ appsink ┄┄▶ appsrc
 //! ```
 
-use super::layout;
+use super::{layout, opus};
 use crate::config;
 use gst::{glib, prelude::*};
 use std::sync::{
@@ -143,15 +143,7 @@ fn encode(
     to: &gst_app::AppSrc,
     overhears: &Arc<AtomicBool>,
 ) -> Result<(), glib::BoolError> {
-    let bitrate_bps = layout::bitrate_bps(config.bitrate_bps, channels);
-    let encoder = gst::ElementFactory::make("opusenc")
-        .property_from_str("audio-type", "restricted-lowdelay")
-        .property_from_str("bitrate-type", "cbr")
-        .property_from_str("frame-size", layout::frame_ms(config.bitrate_bps))
-        .property("bitrate", i32::try_from(bitrate_bps).unwrap_or(i32::MAX))
-        .property("inband-fec", true)
-        .property("packet-loss-percentage", i32::try_from(config.packet_loss_percent).unwrap_or(0))
-        .build()?;
+    let encoder = opus::encoder(config, channels)?;
     let (to, overhears) = (to.clone(), overhears.clone());
     let sink = gst_app::AppSink::builder()
         .sync(false)

@@ -9,6 +9,7 @@
 
 mod capture;
 mod layout;
+mod opus;
 pub mod server;
 
 use crate::{config, latest::Latest};
