@@ -1,6 +1,7 @@
 // Behaviour: a page whose connection was cut, and whose session the server has forgotten, comes back as who it was. One that only
 // watched takes nothing, and is known all the same: what its user takes later is his beyond the next cut.
 
+import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Chromium, type Viewer } from "./support/browser.js";
 import { Launcher } from "./support/launcher.js";
@@ -65,4 +66,19 @@ test("who came back watching and took control has it again after the next cut", 
   await back(bert, second);
   await bert.becomes("controller");
   await anna.becomes("viewer");
+});
+
+test("who is not let in by the server that came back is told to log in, and not that there is none", { timeout: 120_000 }, async (context) => {
+  const first = await Launcher.start({ flags: ["--display-size", "640x480"], desktop: ["xclock", "-update", "1"] });
+  const viewer = await chromium.open(first);
+  await first.child.stop("SIGKILL", 5_000);
+  await until("the page to look for its server", 30_000, () => viewer.page.getByText("The server cannot be reached.").isVisible());
+  const env = { SELKIES_PORT: new URL(first.url).port, SELKIES_BASIC_AUTH_USER: first.user, SELKIES_BASIC_AUTH_PASSWORD: "another password" };
+  const second = Launcher.spawn({ desktop: ["sleep", "3600"], flags: ["--display-size", "640x480"], env });
+  context.after(() => second.stop("SIGTERM", 15_000));
+  await second.says(/^URL:\s+(\S+)$/m, 30_000);
+  await until("the page to say so", 30_000, () => viewer.page.getByText("It wants you to log in again").isVisible());
+  assert.equal(await viewer.page.locator("html").getAttribute("data-state"), "failed");
+  await viewer.page.getByRole("button", { name: "Reload the page" }).waitFor();
+  await viewer.screenshot("turned-away");
 });

@@ -53,6 +53,18 @@ test("it comes 5 ms at a time, and the browser is asked to keep it no longer tha
   assert.ok(ms > 4 && ms < 6.5, `${ms} ms in a packet`);
 });
 
+test("what the browser pauses goes on by itself", async () => {
+  const elements = () => viewer.page.evaluate(() => [...document.querySelectorAll<HTMLMediaElement>("audio, #stage video")].map(({ paused }) => paused));
+  await viewer.page.evaluate(() => {
+    for (const element of document.querySelectorAll<HTMLMediaElement>("audio, #stage video")) element.pause();
+  });
+  assert.deepEqual(await elements(), [true, true]);
+  await until("both to go on", 10_000, async () => !(await elements()).includes(true));
+  const tone = pulse.playTone();
+  await until("the tone", 10_000, async () => (await viewer.heard()) > 0.01);
+  await tone.stop("SIGKILL");
+});
+
 /**
  * For how long what is played waits in the jitter buffer, in ms, as the mean of one second on one path: a page that woke on a busy machine
  * may have gone over to a second peer connection.

@@ -23,7 +23,9 @@ import { saveScreenshot } from "./picture/screenshot";
 import { View } from "./picture/view";
 import type { ScreenInfo } from "./wire/protocol";
 import { scaleOf } from "./picture/geometry";
+import { Door } from "./connection/door";
 import { clientName } from "./connection/identity";
+import { followPage } from "./connection/page";
 import { Hands, isLocal, platform } from "./input/hands";
 import { Media } from "./picture/media";
 import { LanguageChoice } from "./panel/language";
@@ -122,6 +124,7 @@ const connection = new Connection(
         notices.tell(event);
         break;
       case "succeeded":
+      case "healed":
         media.hurry();
         hands.renew();
         break;
@@ -231,7 +234,7 @@ const recording = new RecordingControl(find<HTMLButtonElement>("record"), find("
   focusDesktop();
 });
 
-const share = new Share({ clock, platform: platform(), stage, panel: find("share"), files: find("files"), target: find("dropTarget"), random: Math.random, storage: store, pill: find("pasting"), notices, isLocal, focusDesktop, reveal }, (message) => {
+const share = new Share({ clock, platform: platform(), stage, panel: find("share"), files: find("files"), target: find("dropTarget"), random: Math.random, storage: store, pill: find("pasting"), notices, isLocal, reached: () => connection.signalled, focusDesktop, reveal }, (message) => {
   connection.sendInput(message);
 });
 
@@ -244,6 +247,11 @@ function reveal(): void {
 const curtain = new Curtain(find("curtain"), (action) => {
   if (action === "reload") location.reload();
   else connection.start();
+});
+
+const door = new Door({ clock, fetch: (init) => fetch(document.baseURI, init) }, () => {
+  connection.stop();
+  connection.refuse({ kind: "turnedAway" });
 });
 
 const comingEnd = new ComingEnd(find("coming"), clock, () => {
@@ -321,6 +329,8 @@ const places = { root: find("partPeople"), asked: find("asked"), takeControl: fi
 const people = new PeopleList(places, drawer.preferences.name, clock, (event) => {
   if (event.type === "name") drawer.prefer({ name: event.name });
   connection.sendControl(event);
+  // Who asked is not shown any more, and neither is the button.
+  if (event.type === "keepControl" || event.type === "giveControl") focusDesktop();
 });
 
 const screenChoice = new ScreenChoice(find("partScreen"), store, touch, ({ follow, scaling, part }) => {
@@ -391,6 +401,7 @@ function refresh(): void {
 
   curtain.show(announce(state, clock.nowMs(), media.seen), media.seen && state.name === "reconnecting");
   offerDoctor(state.name);
+  door.look(state);
   countdown?.();
   const waits = state.name === "reconnecting" && state.retryAtMs !== null;
   countdown = waits ? clock.after(1000, refresh) : null;
@@ -410,7 +421,7 @@ function refresh(): void {
   const resizable = screenInfo?.resizable === true;
   resizing.update({ window: { width, height, scale: window.devicePixelRatio }, controls, resizable });
   screenChoice.fixed = role === "viewer" ? "followOthers" : controls && !resizable ? "followNever" : null;
-  screenChoice.monitors = screenInfo?.monitors ?? [];
+  if (screenInfo) screenChoice.monitors = screenInfo.monitors;
   view.show(display ?? media.size);
   cursor.show(connection.cursor, scaleOf(media.box, media.size, display ?? media.size), window.devicePixelRatio);
   people.show(connection.consumer, role);
@@ -465,28 +476,17 @@ find("takeControl").addEventListener("click", () => {
   connection.sendControl({ type: "takeControl" });
 });
 
-window.addEventListener("focus", () => {
-  if (document.activeElement === document.body) focusDesktop();
-});
-document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible") connection.wake();
-});
+/** What had the focus is gone: dead keys and input methods need the desktop to have it. */
+function focusAgain(): void {
+  if (document.activeElement === document.body && getSelection()?.type !== "Range") focusDesktop();
+}
+window.addEventListener("focus", focusAgain);
+// A notice that is dismissed takes the focus with it, and one that is clicked leaves it to nobody.
+for (const name of ["bar", "notices"]) find(name).addEventListener("click", focusAgain);
 document.addEventListener("pointerlockchange", refresh);
 // The picture is drawn in another size, and the pointer with it.
 window.addEventListener("resize", refresh);
-window.addEventListener("online", () => {
-  connection.networkChanged();
-});
-// Where browsers tell of it: from Wi-Fi to cable, for example.
-(navigator as { connection?: EventTarget }).connection?.addEventListener("change", () => {
-  connection.networkChanged();
-});
-window.addEventListener("pagehide", () => {
-  connection.stop();
-});
-window.addEventListener("pageshow", (event) => {
-  if (event.persisted) connection.start();
-});
+followPage(connection, media);
 
 overlay.offer("fullscreen", document.fullscreenEnabled);
 overlay.offer("lock", hands.canLock);

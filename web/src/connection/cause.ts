@@ -4,6 +4,8 @@ import type { ConnectionFailure, EndCause, ErrorCode, FailureReason } from "../w
 export type Cause =
   /** The server cannot be reached. */
   | { readonly kind: "unreachable" }
+  /** It can, and has its user log in first. */
+  | { readonly kind: "turnedAway" }
   /** The connection was there and is gone. */
   | { readonly kind: "lost" }
   /** The server did not answer, or the media path did not come up, in time. */
@@ -47,6 +49,7 @@ export function consequence(cause: Cause): Consequence {
       return ON_REFUSAL[cause.code];
     case "bye":
       return "end";
+    case "turnedAway":
     case "version":
     case "noWebRtc":
     case "noCodec":

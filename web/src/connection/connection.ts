@@ -114,7 +114,7 @@ export class Connection {
     this.#begin();
   }
 
-  /** Gives up before the first try, since this browser cannot do it. */
+  /** Gives up: this browser cannot do it, or the server does not let it in. */
   refuse(cause: Cause): void {
     this.#become({ name: "failed", cause, retrying: false });
   }
@@ -373,12 +373,12 @@ export class Connection {
   /** The path is there after all. */
   #healed(): void {
     this.#calm();
-    if (this.#retry) {
-      this.#retry();
-      this.#retry = null;
-      this.#session?.awaitSuccessor(false);
-    }
-    if (this.#state.name === "reconnecting" && this.#shownAtMs !== null) this.#become({ name: "streaming" });
+    if (this.#retry) this.#session?.awaitSuccessor(false);
+    this.#retry?.();
+    this.#retry = null;
+    if (this.#state.name !== "reconnecting" || this.#shownAtMs === null) return;
+    this.#become({ name: "streaming" });
+    this.#callback({ type: "healed" });
   }
 
   #calm(): void {

@@ -33,6 +33,8 @@ export type ConnectionEvent =
   | { type: "resumed" }
   /** A successor has taken the session's place: what was sent last may be lost. */
   | { type: "succeeded" }
+  /** The path of a session that was given up is there after all: what was sent meanwhile is lost. */
+  | { type: "healed" }
   /** A successor that was on its way is not any more. */
   | { type: "abandoned" }
   /** Another page has control now. */

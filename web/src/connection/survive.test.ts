@@ -228,6 +228,18 @@ describe("a path that is lost", () => {
     expect(tell("abandoned")).toHaveLength(1);
   });
 
+  it("that heals between two tries has whoever holds something told of it", async () => {
+    peers[0]?.become("disconnected");
+    await clock.pass(DISCONNECTED_MS);
+    page.socket.drop();
+    await settle();
+    expect(connection.state.name).toBe("reconnecting");
+    expect(tell("healed")).toHaveLength(0);
+    peers[0]?.become("connected");
+    expect(connection.state).toEqual({ name: "streaming" });
+    expect(tell("healed")).toHaveLength(1);
+  });
+
   it("is tried for again and again while the server is out of reach, with the session it had", async () => {
     peers[0]?.become("failed");
     for (let i = 0; i < 10; i++) {

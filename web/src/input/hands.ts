@@ -123,8 +123,9 @@ export class Hands {
 
   /** What was sent last may be lost: tells what is held anew. */
   renew(): void {
-    this.keyboard.renew();
+    // It may release everything, and keys are told after that.
     this.#pointer.renew();
+    this.keyboard.renew();
     this.#gamepads.forget();
   }
 

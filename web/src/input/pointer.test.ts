@@ -183,6 +183,18 @@ describe("the pointer", () => {
       expect(sent.slice(4)).toEqual([motion(5, 200, 200)]);
     });
 
+    it("has everything let go of where its lock was lost with the path, and nobody knows what is held", () => {
+      const pointer = start();
+      pointer.travel();
+      event("pointerdown", 0, 0, 1);
+      pointer.enabled = false;
+      pointer.arrive();
+      pointer.enabled = true;
+      sent = [];
+      pointer.renew();
+      expect(sent).toEqual([{ type: "releaseAll" }]);
+    });
+
     it("begins anew for a server that has seen nothing of it", () => {
       const pointer = start();
       lock(true);

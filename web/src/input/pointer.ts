@@ -6,7 +6,7 @@ import { scaleOf, toDesktop, type Place, type Rect, type Size } from "../picture
 import type { Input, Pointing } from "../wire/protocol";
 import type { Action } from "./gestures";
 
-export type PointerMessage = { channel: "input"; message: Extract<Input, { type: "button" | "lockedButton" }> } | { channel: "pointer"; message: Pointing };
+export type PointerMessage = { channel: "input"; message: Extract<Input, { type: "button" | "lockedButton" | "releaseAll" }> } | { channel: "pointer"; message: Pointing };
 
 export interface PointerSurroundings {
   readonly clock: Clock;
@@ -150,6 +150,8 @@ export class Pointer {
     const every = BUTTONS.map(([bit, button]) => ({ button, down: (this.#buttons & bit) !== 0 }));
     if (this.#way) this.#tellOnTheWay(every);
     else if (this.#last) this.#tellAt(every, this.#last);
+    // Where a pointer is that was locked before, only the desktop knows, and what is held there nobody does.
+    else this.#callback({ channel: "input", message: { type: "releaseAll" } });
   }
 
   /** Forgets what is held, since the server no longer holds it either. */

@@ -15,6 +15,8 @@ export type MediaEvent =
   | { type: "frame"; frame: FrameMetadata; coming: boolean }
   | { type: "sound"; sound: Sound };
 
+/** What the browser has paused goes on after so much time: at once, it might do so again without end. */
+const RESUME_MS = 1000;
 /** In so much time a page has painted twice that paints at all. */
 const PAINT_MS = 200;
 
@@ -39,6 +41,9 @@ export class Media {
     this.#audio = audio;
     this.#clock = clock;
     this.#callback = callback;
+    audio.addEventListener("pause", () => {
+      this.#paused();
+    });
     this.#video = this.#createVideo();
     this.#stage.prepend(this.#video);
   }
@@ -73,7 +78,8 @@ export class Media {
   }
 
   play(track: MediaStreamTrack, receiver: RTCRtpReceiver): void {
-    if (!this.#receivers.includes(receiver)) this.#receivers.push(receiver);
+    // Of connections that are over nothing is kept: a browser has only so many.
+    this.#receivers = [...this.#receivers.filter((one) => one !== receiver && one.track.readyState === "live"), receiver];
     wantNoDelay(receiver);
     if (track.kind === "video") this.#playVideo(track);
     else this.#playAudio(track);
@@ -82,6 +88,12 @@ export class Media {
   /** What the browser has learnt of delays while the page stood still is of no use for what comes now. */
   hurry(): void {
     for (const receiver of this.#receivers) wantNoDelay(receiver);
+  }
+
+  /** What the browser has paused goes on: a headset was unplugged, a call came in, a key for media was pressed. */
+  resume(): void {
+    if (this.#sound === "playing" && this.#audio.paused && isLive(this.#audio)) this.#startAudio();
+    if (this.#video.paused && isLive(this.#video) && !document.hidden) this.#begin(this.#video);
   }
 
   /** Keeps the present picture, since browsers show black once a track has ended. */
@@ -129,6 +141,9 @@ export class Media {
     video.addEventListener("resize", () => {
       if (video === this.#video) this.#callback({ type: "resized", size: this.size });
     });
+    video.addEventListener("pause", () => {
+      this.#paused();
+    });
     return video;
   }
 
@@ -168,6 +183,16 @@ export class Media {
     video.addEventListener("loadeddata", shown, { once: true });
     video.srcObject = new MediaStream([track]);
     this.#stage.prepend(video);
+    this.#begin(video);
+  }
+
+  #paused(): void {
+    this.#clock.after(RESUME_MS, () => {
+      this.resume();
+    });
+  }
+
+  #begin(video: HTMLVideoElement): void {
     video.play().catch((error: unknown) => {
       // A muted video may always play; it is only interrupted when the next session replaces it.
       if (video === this.#video || video === this.#coming) console.warn("gst-vdi: the video does not play:", error);
@@ -219,6 +244,11 @@ export class Media {
     this.#sound = sound;
     this.#callback({ type: "sound", sound });
   }
+}
+
+/** Whether there is something to play. */
+function isLive({ srcObject }: HTMLMediaElement): boolean {
+  return srcObject instanceof MediaStream && srcObject.active;
 }
 
 /** Asks for the shortest wait; what the network needs is added by the browser as it measures. */

@@ -17,21 +17,17 @@ export class View {
   /** Where the pointer is on the stage, in CSS pixels. */
   #pointer: Place | null = null;
   #frame: Cancel | null = null;
+  #observer: ResizeObserver;
 
   /** The callback: room or place have changed. */
   constructor(stage: HTMLElement, clock: Clock, callback: () => void) {
     this.#stage = stage;
     this.#clock = clock;
     this.#callback = callback;
-    const observer = new ResizeObserver(([entry]) => {
+    this.#observer = new ResizeObserver(([entry]) => {
       if (entry) this.#measured(entry);
     });
-    try {
-      observer.observe(stage, { box: "device-pixel-content-box" });
-    } catch {
-      // Safari does not tell in pixels of the screen.
-      observer.observe(stage);
-    }
+    this.#measure();
     stage.addEventListener("pointermove", ({ clientX, clientY }) => {
       this.#pointer = { x: clientX, y: clientY };
       this.#scroll();
@@ -68,9 +64,22 @@ export class View {
 
   /** The picture shows a desktop of this size. */
   show(desktop: Size): void {
+    // Moved to a screen of another density, which Safari does not tell.
+    if (this.#room.width > 0 && this.#room.density !== window.devicePixelRatio) this.#measure();
     if (desktop.width === this.#desktop.width && desktop.height === this.#desktop.height) return;
     this.#desktop = desktop;
     this.#lay();
+  }
+
+  /** Whoever begins to observe is told at once. */
+  #measure(): void {
+    this.#observer.disconnect();
+    try {
+      this.#observer.observe(this.#stage, { box: "device-pixel-content-box" });
+    } catch {
+      // Safari does not tell in pixels of the screen.
+      this.#observer.observe(this.#stage);
+    }
   }
 
   #measured(entry: ResizeObserverEntry): void {

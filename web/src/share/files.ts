@@ -17,6 +17,8 @@ export interface FilesSurroundings {
   /** Says that a file may be dropped here. */
   readonly target: HTMLElement;
   readonly fetch: (path: string, init: RequestInit) => Promise<Response>;
+  /** Whether the server is there, as far as that is known. */
+  reached(): boolean;
   readonly random: () => number;
   readonly storage: Pick<Storage, "getItem" | "setItem">;
   warn(text: string): void;
@@ -122,7 +124,8 @@ export class Files {
   get #world(): UploadWorld {
     const { clock, random, fetch } = this.#around;
     const held = (): boolean => this.#policy?.write === false;
-    return { clock, random, fetch, base: () => this.#base(this.#policy?.write), held, halves: this.#halves };
+    const base = (): string | null => (this.#around.reached() ? this.#base(this.#policy?.write) : null);
+    return { clock, random, fetch, base, held, halves: this.#halves };
   }
 
   #base(may: boolean | undefined): string | null {

@@ -25,6 +25,8 @@ export interface ShareSurroundings {
   readonly storage: Pick<Storage, "getItem" | "setItem">;
   readonly notices: Pick<Notices, "add">;
   isLocal(target: EventTarget | null): boolean;
+  /** Whether the server is there, as far as that is known. */
+  reached(): boolean;
   focusDesktop(): void;
   /** Shows the panel. */
   reveal(): void;
@@ -60,6 +62,7 @@ export class Share {
       panel: around.files,
       target: around.target,
       fetch: (path, init) => fetch(new URL(path, document.baseURI), init),
+      reached: () => around.reached(),
       random: around.random,
       storage: around.storage,
       warn: (text) => {

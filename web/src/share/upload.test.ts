@@ -109,6 +109,22 @@ describe("an upload", () => {
     expect(upload.state).toEqual({ name: "failed", why: "lost" });
   });
 
+  it("that was given up goes on where it was when its file is chosen once more", async () => {
+    const chosen = file();
+    const lost: Upload = new Upload(chosen, world, () => {
+      if (lost.state.name === "running" && lost.state.bytes === SLICE_BYTES) server.failures = Array.from({ length: 2 * MAX_TRIES }, () => "cut" as const);
+    });
+    await through(lost);
+    expect(lost.state).toEqual({ name: "failed", why: "lost" });
+    expect(server.asked.filter((one) => one.startsWith("DELETE"))).toEqual([]);
+    server.failures = [];
+    const asked = server.asked.length;
+    const again = new Upload(chosen, world, () => undefined);
+    await through(again);
+    expect(again.state.name).toBe("done");
+    expect(server.asked.slice(asked)).toEqual(["HEAD files/t/.uploads/7", "PATCH files/t/.uploads/7", "PATCH files/t/.uploads/7"]);
+  });
+
   it("waits without an end while somebody else is in control, says so, and goes on where it was", async () => {
     const states: string[] = [];
     const upload: Upload = new Upload(file(), world, () => {

@@ -7,7 +7,7 @@ import type { Halves } from "./halves";
 
 /** One request takes so much: a second on a line of 30 Mbit/s. */
 export const SLICE_BYTES = 4 * 1024 * 1024;
-/** Tries in a row that bring nothing; with their pauses about two minutes. */
+/** Tries in a row that bring nothing although the server is there; with their pauses half a minute. */
 export const MAX_TRIES = 12;
 /** How often one looks that waits for the connection or for control. */
 export const LOOK_MS = 500;
@@ -16,7 +16,7 @@ export interface UploadWorld {
   readonly clock: Clock;
   readonly random: () => number;
   readonly fetch: (path: string, init: RequestInit) => Promise<Response>;
-  /** The path under which files are shared now. `null` while they are not. */
+  /** The path under which files are shared now. `null` while they are not, or the server cannot be reached. */
   base(): string | null;
   /** Whether that is because somebody else is in control, and not for want of a connection. */
   held(): boolean;
@@ -93,7 +93,8 @@ export class Upload {
       } catch {
         if (this.#cancelled()) return;
         if (++this.#tries >= MAX_TRIES) {
-          this.#fail("lost");
+          // What has come is kept: the same file goes on where it was.
+          this.#become({ name: "failed", why: "lost" });
           return;
         }
         this.#become({ name: "paused", bytes: this.#at });

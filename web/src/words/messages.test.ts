@@ -52,6 +52,7 @@ describe("words", () => {
   });
 
   it("quote the server, and offer what helps", () => {
+    expect(announce({ name: "failed", cause: { kind: "turnedAway" }, retrying: false }, 0, true)).toMatchObject({ title: words.refusedTitle, detail: words.turnedAway, action: { does: "reload" } });
     expect(announce(failed({ kind: "refused", code: "tooManyConsumers", message: "16 is the limit" }), 0, false)).toMatchObject({
       title: "The desktop is full",
       quote: "16 is the limit",

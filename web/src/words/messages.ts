@@ -75,6 +75,8 @@ function explain(cause: Cause): string {
   switch (cause.kind) {
     case "unreachable":
       return words.unreachable;
+    case "turnedAway":
+      return words.turnedAway;
     case "lost":
       return words.lost;
     case "timeout":
@@ -102,6 +104,8 @@ function headline(cause: Cause): string {
       return words.noWebRtc;
     case "noCodec":
       return words.noCodec;
+    case "turnedAway":
+      return words.refusedTitle;
     case "refused":
       if (cause.code === "unsupportedVersion") return words.version;
       return cause.code === "tooManyConsumers" ? words.fullTitle : words.refusedTitle;
@@ -118,6 +122,6 @@ function quoteOf(cause: Cause): string {
 
 function remedy(cause: Cause): Announcement["action"] {
   if (cause.kind === "noWebRtc" || cause.kind === "noCodec") return null;
-  if (cause.kind === "version" || (cause.kind === "refused" && cause.code === "unsupportedVersion")) return { label: words.reload, does: "reload" };
+  if (cause.kind === "version" || cause.kind === "turnedAway" || (cause.kind === "refused" && cause.code === "unsupportedVersion")) return { label: words.reload, does: "reload" };
   return { label: words.tryAgain, does: "retry" };
 }

@@ -35,6 +35,7 @@ export const page: PageWords = {
   },
 
   unreachable: "Der Server ist nicht erreichbar.",
+  turnedAway: "Er verlangt eine neue Anmeldung: Das Passwort ist ein anderes, oder Ihre Anmeldung ist abgelaufen. Laden Sie dazu die Seite neu.",
   lost: "Die Verbindung ist abgebrochen.",
   timeout: "Der Medienweg kam nicht rechtzeitig zustande. Bleibt es dabei, blockiert ihn vielleicht eine Firewall: Fragen Sie Ihren Administrator nach TURN.",
   noWebRtc: "Dieser Browser kann den Desktop nicht zeigen",

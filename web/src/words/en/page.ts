@@ -38,6 +38,7 @@ export const page = {
   } satisfies Record<Exclude<EndCause, "invitationExpired" | "invitationRevoked">, string>,
 
   unreachable: "The server cannot be reached.",
+  turnedAway: "It wants you to log in again: the password is another one, or your log-in has run out. Reload the page to do so.",
   lost: "The connection was lost.",
   timeout: "The media path did not come up in time. If this goes on, a firewall may block it: ask your administrator about TURN.",
   noWebRtc: "This browser cannot show the desktop",

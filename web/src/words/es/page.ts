@@ -35,6 +35,7 @@ export const page: PageWords = {
   },
 
   unreachable: "No se puede acceder al servidor.",
+  turnedAway: "Pide que inicie sesión de nuevo: la contraseña es otra o su sesión ha caducado. Recargue la página para hacerlo.",
   lost: "Se ha perdido la conexión.",
   timeout: "La vía de los medios no se abrió a tiempo. Si continúa, quizá la bloquee un cortafuegos: pregunte a su administrador por TURN.",
   noWebRtc: "Este navegador no puede mostrar el escritorio",

@@ -35,6 +35,7 @@ export const page: PageWords = {
   },
 
   unreachable: "Le serveur est injoignable.",
+  turnedAway: "Il demande de vous identifier à nouveau : le mot de passe a changé ou votre session a expiré. Rechargez la page pour le faire.",
   lost: "La connexion a été perdue.",
   timeout: "La voie des médias ne s’est pas ouverte à temps. Si cela persiste, un pare-feu la bloque peut-être : demandez un serveur TURN à votre administrateur.",
   noWebRtc: "Ce navigateur ne peut pas afficher le bureau",

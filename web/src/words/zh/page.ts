@@ -35,6 +35,7 @@ export const page: PageWords = {
   },
 
   unreachable: "无法连接服务器。",
+  turnedAway: "服务器要求重新登录：密码已更改，或您的登录已过期。请重新加载页面。",
   lost: "连接已断开。",
   timeout: "媒体通道未能及时建立。如果一直如此，可能是防火墙阻挡：请向管理员询问 TURN。",
   noWebRtc: "此浏览器无法显示桌面",
