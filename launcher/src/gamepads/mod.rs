@@ -5,6 +5,7 @@
 mod device;
 pub mod joystick;
 mod path;
+mod program;
 pub mod rumble;
 
 use crate::error::Error;
@@ -12,15 +13,17 @@ use device::{Device, Uinput};
 pub use device::{Felt, PATH, look as look_at_uinput};
 use joystick::{State, config};
 use path::Socket;
+use program::{Program, Reading, Taken};
 use std::{
-    io::{self, Read, Write},
+    io,
     os::unix::net::UnixStream,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 use tokio::{
     net::UnixListener,
+    runtime::Handle,
     sync::{mpsc, watch},
     task::JoinHandle,
     time::Instant,
@@ -56,6 +59,8 @@ struct Inner {
     pads: [Mutex<Pad>; MAX_GAMEPADS],
     listening: Mutex<Vec<(Socket, JoinHandle<()>)>>,
     uinput: Option<Uinput>,
+    /// On which it is waited for programs that read nothing.
+    runtime: OnceLock<Handle>,
     began: Instant,
 }
 
@@ -63,7 +68,7 @@ struct Inner {
 struct Pad {
     name: String,
     state: State,
-    programs: Vec<UnixStream>,
+    programs: Vec<Program>,
     /// The page whose gamepad it is, for who has it shake.
     player: watch::Sender<Option<String>>,
     /// What programs see of it without the interposer, once somebody had it.
@@ -149,11 +154,18 @@ impl Gamepads {
 
     fn new(uinput: Option<Uinput>) -> Self {
         let pads = std::array::from_fn(|_| Mutex::new(Pad::new()));
-        Self(Arc::new(Inner { pads, listening: Mutex::default(), uinput, began: Instant::now() }))
+        Self(Arc::new(Inner {
+            pads,
+            listening: Mutex::default(),
+            uinput,
+            runtime: OnceLock::new(),
+            began: Instant::now(),
+        }))
     }
 
     /// Listens in a folder, wherever it can.
     fn listen(&self, folder: &Path) {
+        let _ = self.0.runtime.set(Handle::current());
         let mut refused = Vec::new();
         for index in 0..MAX_GAMEPADS {
             let path = folder.join(format!("selkies_js{index}.sock"));
@@ -228,8 +240,40 @@ impl Gamepads {
             tracing::warn!(index, %error, "the kernel does not take what a gamepad does");
         }
         pad.state = state;
-        pad.programs.retain_mut(|program| tell(program, &events.concat()));
+        let events = events.concat();
+        pad.programs.retain_mut(|program| match program.tell(&events) {
+            Taken::All => true,
+            Taken::Nothing => self.catch_up_with(index, program),
+            Taken::Gone => false,
+        });
         true
+    }
+
+    /// Has a program that is behind told how the gamepad stands as soon as it reads again. Returns whether that can be.
+    fn catch_up_with(&self, index: u8, program: &Program) -> bool {
+        let Some(runtime) = self.0.runtime.get() else { return false };
+        let _inside = runtime.enter();
+        let Ok(reading) = program.reading() else { return false };
+        tracing::debug!(index, "a program does not read what a gamepad does");
+        runtime.spawn(self.clone().catch_up(index, reading));
+        true
+    }
+
+    async fn catch_up(self, index: u8, reading: Reading) {
+        while reading.again().await.is_ok() {
+            let Some(pad) = self.0.pads.get(usize::from(index)) else { return };
+            let mut pad = lock(pad);
+            let standing = pad.state.initial(self.time_ms()).concat();
+            let Some(at) = pad.programs.iter().position(|program| reading.is_of(program)) else { return };
+            match pad.programs[at].mend(&reading, &standing) {
+                Taken::All => return,
+                Taken::Nothing => {}
+                Taken::Gone => {
+                    pad.programs.remove(at);
+                    return;
+                }
+            }
+        }
     }
 
     /// Milliseconds as in `js_event`, which wrap around after 49 days.
@@ -238,15 +282,18 @@ impl Gamepads {
     }
 
     /// A program has opened a gamepad: it is told what that is, and how it stands.
-    fn admit(&self, index: usize, mut program: UnixStream) {
+    fn admit(&self, index: usize, socket: UnixStream) {
         let Some(pad) = self.0.pads.get(index) else { return };
         let mut pad = lock(pad);
-        pad.programs.retain_mut(is_there);
+        pad.programs.retain(Program::is_there);
         let mut first = config(&pad.name);
         first.extend(pad.state.initial(self.time_ms()).concat());
         if pad.programs.len() >= MAX_PROGRAMS {
             tracing::warn!(index, "a program cannot open a gamepad that {MAX_PROGRAMS} have open");
-        } else if tell(&mut program, &first) {
+            return;
+        }
+        let mut program = Program::new(socket);
+        if matches!(program.tell(&first), Taken::All) {
             tracing::debug!(index, "a program has opened a gamepad");
             pad.programs.push(program);
         }
@@ -270,19 +317,6 @@ async fn accept(gamepads: Gamepads, index: usize, listener: UnixListener) {
                 tokio::time::sleep(ACCEPT_AGAIN).await;
             }
         }
-    }
-}
-
-/// Whether a program takes it. One that does not read any more, or has gone, is given up: half an event would shift all that follow.
-fn tell(program: &mut UnixStream, bytes: &[u8]) -> bool {
-    program.write_all(bytes).is_ok()
-}
-
-/// Whether a program still has the gamepad open. What it says, as newer interposers do, is nothing that we need.
-fn is_there(program: &mut UnixStream) -> bool {
-    match program.read(&mut [0; 64]) {
-        Ok(bytes) => bytes > 0,
-        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
     }
 }
 
@@ -342,22 +376,59 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn program_that_opens_and_closes_leaves_room_and_one_that_never_reads_is_given_up() {
+    async fn program_that_opens_and_closes_leaves_room() {
         let folder = tempfile::tempdir().unwrap();
         let gamepads = sockets(folder.path());
         let path = folder.path().join("selkies_js0.sock");
         for _ in 0..3 * MAX_PROGRAMS {
             open(&path).await;
         }
-        let (lazy, _) = open(&path).await;
-        // More than any socket holds.
-        for _ in 0..50_000 {
-            gamepads.report("c1", &pressed(0));
-            gamepads.report("c1", &Input::GamepadDisconnected { index: 0 });
-        }
-        assert!(lock(&gamepads.0.pads[0]).programs.is_empty());
-        drop(lazy);
         gamepads.stop();
+    }
+
+    /// More than any socket holds; the button is down at the end.
+    fn overwhelm(gamepads: &Gamepads) {
+        for _ in 0..5_000 {
+            gamepads.report("c1", &Input::GamepadDisconnected { index: 0 });
+            gamepads.report("c1", &pressed(0));
+        }
+    }
+
+    #[tokio::test]
+    async fn program_that_reads_nothing_for_a_while_is_told_how_the_gamepad_stands_and_hears_what_follows() {
+        let folder = tempfile::tempdir().unwrap();
+        let gamepads = sockets(folder.path());
+        let (mut game, _) = open(&folder.path().join("selkies_js0.sock")).await;
+        for _ in 0..2 {
+            overwhelm(&gamepads);
+            // What had room comes first, and of all the rest where it has led to.
+            let initial = loop {
+                let event = event(&mut game).await;
+                if event.1 & 0x80 != 0 {
+                    break event;
+                }
+            };
+            assert_eq!(initial, (1, 0x81, 0));
+            for _ in 1..19 {
+                assert_eq!(event(&mut game).await.1 & 0x80, 0x80, "the rest of it");
+            }
+            gamepads.report("c1", &Input::GamepadDisconnected { index: 0 });
+            assert_eq!(event(&mut game).await, (0, 1, 0), "and it goes on");
+        }
+        gamepads.stop();
+    }
+
+    #[tokio::test]
+    async fn program_that_reads_nothing_hears_that_the_gamepads_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let gamepads = sockets(folder.path());
+        let (mut game, _) = open(&folder.path().join("selkies_js0.sock")).await;
+        overwhelm(&gamepads);
+        tokio::task::yield_now().await;
+        gamepads.stop();
+        let mut rest = Vec::new();
+        game.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest.len() % 8, 0);
     }
 
     #[tokio::test]
