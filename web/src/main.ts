@@ -234,7 +234,7 @@ const recording = new RecordingControl(find<HTMLButtonElement>("record"), find("
   focusDesktop();
 });
 
-const share = new Share({ clock, platform: platform(), stage, panel: find("share"), files: find("files"), target: find("dropTarget"), random: Math.random, storage: store, pill: find("pasting"), notices, isLocal, reached: () => connection.signalled, focusDesktop, reveal }, (message) => {
+const share = new Share({ clock, platform: platform(), stage, panel: find("share"), files: find("files"), target: find("dropTarget"), random: Math.random, storage: store, pill: find("pasting"), notices, isLocal, reached: () => connection.signalled && connection.state.name === "streaming", focusDesktop, reveal }, (message) => {
   connection.sendInput(message);
 });
 

@@ -39,7 +39,7 @@ it("a server that wants somebody to log in is told apart from one that is not th
     await clock.pass(ASK_MS);
     expect(away).toBe(expected);
   }
-  expect(asked[0]).toEqual({ cache: "no-store", redirect: "manual" });
+  expect(asked[0]).toMatchObject({ cache: "no-store", redirect: "manual" });
 });
 
 it("only a page that cannot reach its server asks, and not all the time", async () => {
@@ -63,4 +63,7 @@ it("a page that is back by the time of the answer stays", async () => {
   say(new Response("", { status: 401 }));
   await settle();
   expect(away).toBe(0);
+  expect(asked[0]?.signal?.aborted).toBe(true);
+  door.look(UNREACHABLE);
+  expect(asked).toHaveLength(2);
 });

@@ -123,9 +123,10 @@ export class Hands {
 
   /** What was sent last may be lost: tells what is held anew. */
   renew(): void {
-    // It may release everything, and keys are told after that.
-    this.#pointer.renew();
+    this.#pointer.settle();
+    // Buttons mean something else with modifiers.
     this.keyboard.renew();
+    this.#pointer.renew();
     this.#gamepads.forget();
   }
 

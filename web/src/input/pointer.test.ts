@@ -112,6 +112,20 @@ describe("the pointer", () => {
     expect(sent).toEqual([button(0, true, 320, 200), button(0, false, 320, 200), button(1, true, 320, 200), button(1, false, 320, 200)]);
   });
 
+  it("that has not moved yet, or knows where it is, has nothing else let go of", () => {
+    const pointer = start();
+    pointer.settle();
+    expect(sent).toEqual([]);
+    event("pointerdown", 100, 175, 1);
+    pointer.enabled = false;
+    pointer.enabled = true;
+    sent = [];
+    pointer.settle();
+    expect(sent).toEqual([]);
+    pointer.renew();
+    expect(sent).toContainEqual(button(0, false, 200, 200));
+  });
+
   it("leaves fingers to their gestures, and a second pen alone", () => {
     start();
     event("pointerdown", 160, 175, 1, { pointerType: "touch" });
@@ -185,13 +199,18 @@ describe("the pointer", () => {
 
     it("has everything let go of where its lock was lost with the path, and nobody knows what is held", () => {
       const pointer = start();
+      lock(true);
       pointer.travel();
-      event("pointerdown", 0, 0, 1);
+      moved(0, 0, 1, "pointerdown");
       pointer.enabled = false;
+      lock(false);
       pointer.arrive();
       pointer.enabled = true;
       sent = [];
-      pointer.renew();
+      for (let time = 0; time < 2; time++) {
+        pointer.settle();
+        pointer.renew();
+      }
       expect(sent).toEqual([{ type: "releaseAll" }]);
     });
 

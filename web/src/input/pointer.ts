@@ -46,6 +46,8 @@ export class Pointer {
   #callback: (message: PointerMessage) => void;
   #enabled = false;
   #buttons = 0;
+  /** Buttons were released, and the server may not have heard of it. */
+  #unsure = false;
   #seq = 0;
   /** The place last reported; releases that come without one happen there. */
   #last: Place | null = null;
@@ -139,9 +141,17 @@ export class Pointer {
 
   /** Releases all buttons, where the pointer was last. */
   release(): void {
+    this.#unsure ||= this.#buttons !== 0;
     if (this.#way) this.#pressOnTheWay(0);
     else if (this.#last) this.#press(0, this.#last);
     this.#buttons = 0;
+  }
+
+  /** Has everything let go of where a button may be down that was released on the way that is lost: there is no place to say so at. */
+  settle(): void {
+    if (!this.#enabled) return;
+    if (this.#unsure && !this.#way && !this.#last) this.#callback({ channel: "input", message: { type: "releaseAll" } });
+    this.#unsure = false;
   }
 
   /** What was sent last may be lost: tells each button again, as it is. What the server knows already changes nothing. */
@@ -150,8 +160,6 @@ export class Pointer {
     const every = BUTTONS.map(([bit, button]) => ({ button, down: (this.#buttons & bit) !== 0 }));
     if (this.#way) this.#tellOnTheWay(every);
     else if (this.#last) this.#tellAt(every, this.#last);
-    // Where a pointer is that was locked before, only the desktop knows, and what is held there nobody does.
-    else this.#callback({ channel: "input", message: { type: "releaseAll" } });
   }
 
   /** Forgets what is held, since the server no longer holds it either. */
